@@ -1,0 +1,292 @@
+"""
+The front door of chaukas: one call puts every agent run on record.
+
+    import chaukas
+
+    chaukas.enable_chaukas()
+
+Light on purpose: nothing here loads a framework, protobuf, grpc or an event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from . import _runtime
+from ._version import VERSION as __version__
+from .errors import ChaukasError, ConfigError
+from .events import EventType
+from .pipeline import Stats
+from .scope import current_traceparent, point, session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .config import Config
+    from .sinks import Sink
+
+__all__ = [
+    "ChaukasError",
+    "ConfigError",
+    "EventType",
+    "Stats",
+    "__version__",
+    "current_traceparent",
+    "data_access",
+    "disable_chaukas",
+    "enable_chaukas",
+    "end_session",
+    "event",
+    "flush",
+    "is_enabled",
+    "policy_decision",
+    "session",
+    "state_update",
+    "stats",
+]
+
+_LOGGER = logging.getLogger("chaukas.sdk")
+_F = TypeVar("_F")
+
+
+def enable_chaukas(
+    *,
+    config: Mapping[str, Any] | None = None,
+    strict: bool = False,
+    **settings: Any,
+) -> bool:
+    """
+    Record every agent run of this process from now on.
+
+    Call it once at start-up; before or after importing the frameworks, both work.
+    Without any setting, events go to `chaukas_events.jsonl` in the working
+    folder. Each setting is looked up on its own: argument, then *config*, then
+    environment, then default.
+
+    Args:
+        config: Settings as a mapping, `retry_config` among them.
+        strict: Raise on settings that cannot be used, instead of logging a line.
+        **settings: Any setting of docs/CONFIGURATION.md, such as `tenant_id`,
+            `output_file`, `capture_content`, `redact_keys`, `sample_rate`.
+
+    Returns:
+        Whether this call enabled chaukas. False if it was enabled already, which
+        changes nothing, or is switched off by `CHAUKAS_ENABLED=false`.
+
+    Raises:
+        TypeError: An argument that is no setting.
+        ConfigError: With *strict*, settings that cannot be used.
+
+    .. versionadded:: 0.2.0
+    """
+    from .config import SETTINGS, load
+
+    known = {row.name for row in SETTINGS} | {"retry_config"}
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        message = f"enable_chaukas() got an unexpected argument {unknown[0]!r}"
+        raise TypeError(message)
+    if is_enabled():
+        _LOGGER.info("chaukas: already enabled: this call changes nothing.")
+        return False
+    loaded = load(settings, config, os.environ)
+    if strict and loaded.problems:
+        raise ConfigError(*loaded.problems)
+    if loaded.config.log_level:
+        _LOGGER.setLevel(loaded.config.log_level)
+    for problem in loaded.problems:
+        _LOGGER.warning("%s", problem)
+    if not loaded.config.enabled:
+        return False
+    chosen = loaded.config
+    runtime = _runtime.Runtime(chosen, lambda: _sink_of(chosen))
+    return _runtime.start(runtime)
+
+
+def _sink_of(config: Config) -> Sink:
+    from .sinks.jsonl import JsonlSink, Rotation
+
+    remote = [name for name in config.sinks if name != "file"]
+    if remote:
+        _LOGGER.warning(
+            "chaukas: cannot send to %s yet: this version writes files only. "
+            "Events go to %r.",
+            " and ".join(remote),
+            str(config.output_file),
+        )
+    rotation = None
+    if config.rotate_bytes or config.rotate_interval_s:
+        rotation = Rotation(
+            limit_bytes=config.rotate_bytes,
+            interval_s=config.rotate_interval_s,
+            keep=config.rotate_keep,
+            gzip=config.rotate_gzip,
+        )
+    return JsonlSink(config.output_file, rotation=rotation)
+
+
+def disable_chaukas(timeout_s: float = 1.0) -> bool:
+    """
+    Stop recording: every original is put back, open sessions end, events are written.
+
+    Args:
+        timeout_s: Longest wait for the last events, in seconds.
+
+    Returns:
+        Whether all events were written. True if chaukas was not enabled.
+    """
+    return _runtime.stop("disabled", timeout_s)
+
+
+def is_enabled() -> bool:
+    """Tell whether chaukas records in this process."""
+    return _runtime.active() is not None
+
+
+def end_session(session_id: str | None = None) -> bool:
+    """
+    End a session now: its SESSION_END is recorded.
+
+    Args:
+        session_id: The session to end; without it the one in force here.
+
+    Returns:
+        Whether such a session was open.
+    """
+    runtime = _runtime.active()
+    return runtime is not None and runtime.sessions.end(session_id)
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """
+    Wait until all events emitted so far are stored.
+
+    Args:
+        timeout_s: Longest wait, in seconds.
+
+    Returns:
+        Whether they are. True if chaukas is not enabled.
+    """
+    runtime = _runtime.active()
+    return runtime is None or runtime.pipeline.flush(timeout_s)
+
+
+def stats() -> Stats:
+    """
+    Return what became of all events so far.
+
+    `emitted = written + queued + sum(dropped.values())` at any quiet moment.
+    All zero when chaukas is not enabled.
+    """
+    runtime = _runtime.active()
+    return Stats() if runtime is None else runtime.pipeline.stats()
+
+
+def event(name: str, data: Mapping[str, Any] | None = None) -> None:
+    """
+    Record an event of your own, as SYSTEM with `metadata.name`.
+
+    It stands under the agent, tool or session in force. Bounded and redacted as
+    everything else.
+
+    Args:
+        name: What happened, such as `"cart.checked_out"`.
+        data: Facts about it.
+    """
+    point(EventType.SYSTEM, "metadata", {"name": name, "data": data})
+
+
+def policy_decision(
+    policy_id: str,
+    outcome: str,
+    *,
+    rule_ids: Sequence[str] = (),
+    rationale: str = "",
+) -> None:
+    """
+    Record a decision of a policy of your own as POLICY_DECISION.
+
+    Args:
+        policy_id: Which policy decided.
+        outcome: `"allow"`, `"deny"` or `"review"`.
+        rule_ids: Rules that led to it.
+        rationale: Why, for people.
+    """
+    point(
+        EventType.POLICY_DECISION,
+        "policy",
+        {
+            "policy_id": policy_id,
+            "outcome": outcome,
+            "rule_ids": list(rule_ids),
+            "rationale": rationale,
+        },
+    )
+
+
+def state_update(changes: Mapping[str, Any]) -> None:
+    """
+    Record that state of your application changed, as STATE_UPDATE.
+
+    Args:
+        changes: New values by name, or `{"name": {"old": …, "new": …}}`.
+    """
+    point(EventType.STATE_UPDATE, "state_update", changes)
+
+
+@overload
+def data_access(what: str, *, document_ids: Sequence[str] = ()) -> None: ...
+@overload
+def data_access(what: _F) -> _F: ...
+def data_access(
+    what: Any,
+    *,
+    document_ids: Sequence[str] = (),
+    chunk_ids: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+) -> Any:
+    """
+    Record an access to data, or declare a tool as one that retrieves.
+
+        chaukas.data_access("orders-db", document_ids=["o-1"])
+
+        @function_tool
+        @chaukas.data_access
+        def search_kb(query: str) -> str: ...
+
+    Args:
+        what: Name of the data source, or the tool's function (or the tool).
+        document_ids: Documents that were read.
+        chunk_ids: Parts of documents that were read.
+        metadata: Further facts.
+
+    Returns:
+        Nothing, or as a decorator what was decorated, unchanged.
+    """
+    if type(what) is not str:
+        return _declare_retrieval(what)
+    content = {
+        "datasource": what,
+        "document_ids": list(document_ids),
+        "chunk_ids": list(chunk_ids),
+        "metadata": metadata,
+    }
+    point(EventType.DATA_ACCESS, "data_access", content)
+    return None
+
+
+def _declare_retrieval(tool: _F) -> _F:
+    name = getattr(tool, "name", None) or getattr(tool, "__name__", None)
+    if type(name) is not str:
+        message = (
+            "chaukas.data_access needs a data source's name or a tool's function, "
+            f"not {type(tool).__name__}"
+        )
+        raise TypeError(message)
+    _runtime.data_access_names.add(name)
+    runtime = _runtime.active()
+    if runtime is not None:
+        runtime.data_access_tools |= {name}
+    return tool

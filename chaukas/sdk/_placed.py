@@ -1,0 +1,253 @@
+"""
+Be the object that stands in place of a patched function, and reach such places.
+
+Reading goes past `__getattr__`, metaclasses and descriptors, because a look at a
+stranger's module or class must not run its code or bind what it holds.
+"""
+
+# wrapt keeps a proxy's own attributes under `_self_`: every other name is that of the
+# wrapped function, which must not be hidden by ours.
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import copy
+from types import FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeGuard, cast
+
+import wrapt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = (
+    "MISSING",
+    "PlacedFunction",
+    "PlacedMethod",
+    "Switch",
+    "beneath",
+    "carries",
+    "family_of",
+    "is_abstract",
+    "is_class",
+    "is_of",
+    "is_wrappable",
+    "looked_up",
+    "mro_of",
+    "namespace_of",
+    "own",
+    "restore",
+    "stripped",
+    "write",
+)
+
+MISSING: Final = object()
+"""Stands for "no such name", where None is a value."""
+
+_module_dict = vars(ModuleType)["__dict__"].__get__
+_class_dict = vars(type)["__dict__"].__get__
+_class_mro = vars(type)["__mro__"].__get__
+
+
+class Switch:
+    """
+    On until turned off, for every wrapper of one patch at once.
+
+    It is asked at each call of a patched function, so the question is a method of a
+    builtin, which costs a tenth of a Python function.
+    """
+
+    __slots__ = ("_marks", "is_on")
+
+    def __init__(self) -> None:
+        """Start in the on position."""
+        self._marks = [None]
+        self.is_on = cast("Callable[[], bool]", self._marks.__len__)
+
+    def turn_off(self) -> None:
+        """Make every wrapper of this switch pass its calls straight through."""
+        self._marks.clear()
+
+
+# wrapt's stubs leave the type of what is wrapped open.
+class PlacedMethod(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]
+    """A placed function after binding; pickles and copies as a method does."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Pickle as the name that finds the method again, wrapped or not."""
+        wrapped = self.__wrapped__
+        if type(wrapped) is FunctionType:
+            return getattr, (self._self_owner, wrapped.__name__)
+        return wrapped.__reduce_ex__(protocol)
+
+    def __copy__(self) -> PlacedMethod:
+        """Return the same, as methods do."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> object:
+        """Bind to a deep copy of the instance, as methods do."""
+        wrapped = self.__wrapped__
+        if type(wrapped) is not MethodType:
+            return self
+        instance = copy.deepcopy(wrapped.__self__, memo)
+        if instance is wrapped.__self__:
+            return self
+        return self._self_parent.__get__(instance, type(instance))
+
+
+# As above.
+class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """
+    What is put in the place of a function, and all the record there is of it.
+
+    Args:
+        raw: What stood there: also a `classmethod` or `staticmethod` object.
+        wrap: Called as `wrap(wrapped, instance, args, kwargs)` while on.
+        switch: Off means straight through.
+        inherited: The place was empty: *raw* was found further up the MRO.
+    """
+
+    __bound_function_wrapper__ = PlacedMethod
+
+    def __init__(
+        self,
+        raw: Callable[..., Any],
+        wrap: Callable[..., Any],
+        switch: Switch,
+        *,
+        inherited: bool = False,
+    ) -> None:
+        """Wrap *raw* without touching it."""
+        super().__init__(raw, wrap, enabled=switch.is_on)
+        self._self_wrap = wrap
+        self._self_switch = switch
+        self._self_inherited = inherited
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Pickle as the name that finds the function again, wrapped or not."""
+        wrapped = self.__wrapped__
+        if type(wrapped) is FunctionType:
+            return wrapped.__qualname__
+        return wrapped.__reduce_ex__(protocol)
+
+    def __copy__(self) -> PlacedFunction:
+        """Return the same, as functions do."""
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> PlacedFunction:
+        """Return the same, as functions do."""
+        return self
+
+
+def is_class(candidate: object) -> TypeGuard[type]:
+    """Say whether it is a class, by its type alone: isinstance would ask *it* too."""
+    return issubclass(type(candidate), type)
+
+
+def own(holder: ModuleType | type, name: str) -> object:
+    """Return what stands under *name* in the holder itself, or MISSING."""
+    read = _class_dict if is_class(holder) else _module_dict
+    namespace: Mapping[str, Any] = read(holder)
+    return namespace.get(name, MISSING)
+
+
+def looked_up(holder: ModuleType | type, name: str) -> object:
+    """Return what *name* finds, unbound, along the MRO of a class, or MISSING."""
+    holders = mro_of(holder) if is_class(holder) else (holder,)
+    found = (own(each, name) for each in holders)
+    return next((raw for raw in found if raw is not MISSING), MISSING)
+
+
+def mro_of(cls: type) -> tuple[type, ...]:
+    """Return the method resolution order without asking the metaclass."""
+    mro: tuple[type, ...] = _class_mro(cls)
+    return mro
+
+
+def family_of(base: type) -> Iterator[type]:
+    """Yield *base* and every subclass that lives now, each once."""
+    # By id, because a metaclass may define its own equality; the classes are kept
+    # beside it, so that no id is used twice.
+    seen = {id(base): base}
+    waiting = [base]
+    while waiting:
+        cls = waiting.pop()
+        yield cls
+        children: list[type] = type.__subclasses__(cls)
+        for child in children:
+            if id(child) not in seen:
+                seen[id(child)] = child
+                waiting.append(child)
+
+
+def namespace_of(module: ModuleType) -> dict[str, Any]:
+    """Return the names of a module, to read and write, without waking a lazy one."""
+    namespace: dict[str, Any] = _module_dict(module)
+    return namespace
+
+
+def write(holder: ModuleType | type, name: str, value: object) -> None:
+    """Put *value* under *name*; MISSING removes the name."""
+    if is_class(holder):
+        if value is MISSING:
+            type.__delattr__(holder, name)
+        else:
+            type.__setattr__(holder, name, value)
+    elif isinstance(holder, ModuleType):
+        namespace_of(holder)[name] = value
+
+
+def restore(holder: ModuleType | type, name: str, switch: Switch) -> None:
+    """Take off the wrapper of *switch*, if it is still the outermost there."""
+    current = own(holder, name)
+    if is_of(current, switch):
+        write(holder, name, stripped(current))
+
+
+def is_of(raw: object, switch: Switch) -> bool:
+    """Say whether *raw* is a wrapper of *switch*, on or off."""
+    return type(raw) is PlacedFunction and raw._self_switch is switch
+
+
+def stripped(raw: object) -> object:
+    """Return what is left without our switched-off layers; MISSING: nothing was."""
+    below, inherited = beneath(raw)
+    return MISSING if inherited else below
+
+
+def beneath(raw: object) -> tuple[object, bool]:
+    """Return what our switched-off layers wrap, and whether it was inherited."""
+    inherited = False
+    while type(raw) is PlacedFunction and not raw._self_switch.is_on():
+        inherited = raw._self_inherited
+        raw = raw.__wrapped__
+    return raw, inherited
+
+
+def carries(raw: object, wrap: Callable[..., Any]) -> bool:
+    """Say whether *wrap* is already active at some layer that can be seen."""
+    while True:
+        if type(raw) is PlacedFunction:
+            if raw._self_wrap is wrap and raw._self_switch.is_on():
+                return True
+            raw = raw.__wrapped__
+        elif type(raw) is FunctionType and "__wrapped__" in raw.__dict__:
+            raw = raw.__dict__["__wrapped__"]
+        elif type(raw) is classmethod or type(raw) is staticmethod:
+            raw = raw.__func__
+        else:
+            return False
+
+
+def is_wrappable(raw: object) -> bool:
+    """Say whether *raw* is called like a function; a class or a property is not."""
+    if is_class(raw):
+        return False
+    return callable(raw) or type(raw) in (classmethod, staticmethod)
+
+
+def is_abstract(raw: object) -> bool:
+    """Say whether *raw* only declares a method that subclasses must define."""
+    if type(raw) is classmethod or type(raw) is staticmethod:
+        raw = raw.__func__
+    return type(raw) is FunctionType and "__isabstractmethod__" in raw.__dict__

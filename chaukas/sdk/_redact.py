@@ -1,0 +1,228 @@
+"""
+Replace the secrets in a text, and cut a text that is too long.
+
+Both in one place, since a cut through a secret would leave a half that no
+pattern knows any more: secrets are found first, in the whole text's positions.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ._redact_names import is_sensitive, squeeze, words_of
+from ._redact_pairs import REDACTED, has_pair_marker, pair_spans
+from ._redact_values import has_marker, secret_spans
+
+__all__ = ("REDACTED", "Redactor", "lowered", "middle_out", "visible")
+
+OVERLAP_CHARS = 8192
+"""How far a search goes beyond what is shown of a long text, for cut secrets."""
+
+_PASSES_LIMIT = 8
+"""How often a text is searched again for secrets that were glued together."""
+
+
+def lowered(text: str) -> str:
+    """Return a text in lower case with each letter at its old place."""
+    low = text.lower()
+    if len(low) != len(text):
+        # The only letter that becomes two: a capital I with a dot above.
+        low = text.replace("\u0130", "i").lower()
+    return low
+
+
+def visible(text: str) -> str:
+    """Return a text with lone surrogates written out, so that it can be encoded."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def middle_out(text: str, limit_chars: int) -> str:
+    """Return a text, or the beginning and the end of one that is too long."""
+    missing = len(text) - limit_chars
+    if missing <= 0:
+        return text
+    tail_chars = limit_chars // 4
+    head = text[: limit_chars - tail_chars]
+    return f"{head}…<+{missing} chars>{text[len(text) - tail_chars :]}"
+
+
+class Redactor:
+    """
+    Know what to hide: the usual secrets, and the user's names and patterns.
+
+    Args:
+        keys: Further names whose values are hidden, in any spelling.
+        patterns: Further secrets; the whole match is hidden.
+
+    Raises:
+        TypeError: A key or pattern of another type.
+        ValueError: A key without a letter, or a pattern that does not compile.
+
+    """
+
+    __slots__ = ("_extra", "_patterns", "_squeezed", "_stems", "has_patterns")
+
+    def __init__(
+        self,
+        keys: Sequence[str] = (),
+        patterns: Sequence[str | re.Pattern[str]] = (),
+    ) -> None:
+        """Check and prepare the user's names and patterns."""
+        for key in keys:
+            if not isinstance(key, str) or not words_of(key):
+                msg = (
+                    f"chaukas: cannot redact the key {key!r}: expected a name such "
+                    f"as 'patient_id'. Correct or remove it."
+                )
+                raise (ValueError if isinstance(key, str) else TypeError)(msg)
+        words = [words_of(key) for key in keys]
+        # As one word too: the text is searched in lower case, where the capital
+        # that parts two words is lost.
+        self._extra = frozenset(" ".join(each) for each in words)
+        self._squeezed = frozenset(squeeze(key) for key in keys)
+        self._stems = tuple(sorted({max(each, key=len) for each in words}))
+        self._patterns = tuple(_compiled(pattern) for pattern in patterns)
+        self.has_patterns = bool(self._patterns)
+
+    def is_sensitive(self, name: str) -> bool:
+        """Tell whether a value of this name is hidden."""
+        return is_sensitive(name, self._squeezed)
+
+    def is_suspect(self, text: str, *, paired: bool = False) -> bool:
+        """
+        Tell quickly whether a text may hold a secret; never misses one.
+
+        Args:
+            text: A text, or many joined.
+            paired: Names and values may be separate texts among those joined.
+
+        """
+        low = text.lower() if text.isascii() else lowered(text)
+        return has_pair_marker(low, paired=paired, stems=self._stems) or has_marker(
+            text, low
+        )
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where the secrets of a text stand, in order, apart."""
+        low = lowered(text)
+        found: list[tuple[int, int]] = []
+        if has_marker(text, low):
+            found.extend(secret_spans(text, low))
+        if has_pair_marker(low, paired=False, stems=self._stems):
+            found.extend(pair_spans(text, low, self._extra))
+        for pattern in self._patterns:
+            found.extend(match.span() for match in pattern.finditer(text))
+        if found and REDACTED in text:
+            found = [span for span in found if not _is_marked(text, *span)]
+        return _merged(found) if found else found
+
+    def redact(self, text: str) -> str:
+        """
+        Return a text with its secrets replaced.
+
+        A secret glued to another is seen once that is gone, so the search goes
+        on until there is none; a text that takes too long is hidden altogether.
+        """
+        for _ in range(_PASSES_LIMIT):
+            spans = self.spans(text)
+            if not spans:
+                return text
+            text = _render(text, spans, 0, len(text))
+        return REDACTED
+
+    def cut(self, text: str, limit_chars: int) -> tuple[str, bool]:
+        """
+        Return the beginning and the end of a long text, without secrets.
+
+        Only what is shown is searched, and a little more, so that the cost does
+        not grow with the text.
+
+        Args:
+            text: A text longer than *limit_chars*.
+            limit_chars: How much of it to show.
+
+        Returns:
+            The text, and whether a secret was replaced.
+
+        """
+        tail_chars = limit_chars // 4
+        head_chars = limit_chars - tail_chars
+        tail_at = len(text) - tail_chars
+        window_at = max(0, tail_at - OVERLAP_CHARS)
+        heads = self.spans(text[: head_chars + OVERLAP_CHARS])
+        tails = [
+            (start + window_at, end + window_at)
+            for start, end in self.spans(text[window_at:])
+        ]
+        head = _render(text, heads, 0, head_chars)
+        tail = _render(text, tails, tail_at, len(text))
+        found = any(start < head_chars for start, _ in heads)
+        found = found or any(end > tail_at for _, end in tails)
+        return f"{head}…<+{tail_at - head_chars} chars>{tail}", found
+
+
+def _compiled(pattern: object) -> re.Pattern[str]:
+    """Compile a user's pattern, or say why it cannot be."""
+    if isinstance(pattern, re.Pattern):
+        if isinstance(pattern.pattern, str):
+            return pattern
+    elif isinstance(pattern, str):
+        try:
+            return re.compile(pattern)
+        except re.error as error:
+            msg = (
+                f"chaukas: cannot redact with the pattern {pattern!r}: {error}. "
+                f"Correct or remove it."
+            )
+            raise ValueError(msg) from error
+    msg = (
+        f"chaukas: cannot redact with the pattern {pattern!r}: expected a text or "
+        f"a compiled text pattern. Correct or remove it."
+    )
+    raise TypeError(msg)
+
+
+def _is_marked(text: str, start: int, end: int) -> bool:
+    """Tell whether a span lies inside the word that stands for a secret."""
+    size = len(REDACTED)
+    return text.find(REDACTED, max(0, end - size), start + size) >= 0
+
+
+def _merged(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans in order, those that overlap or touch made one."""
+    found.sort()
+    merged: list[tuple[int, int]] = []
+    for start, end in found:
+        if start == end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _render(text: str, spans: list[tuple[int, int]], start: int, end: int) -> str:
+    """Return a part of a text, each secret that reaches into it replaced."""
+    return "".join(_pieces(text, spans, start, end))
+
+
+def _pieces(
+    text: str, spans: list[tuple[int, int]], start: int, end: int
+) -> Iterator[str]:
+    """Yield the texts between the secrets, and the word for each secret."""
+    for secret_start, secret_end in spans:
+        if secret_end <= start:
+            continue
+        if secret_start >= end:
+            break
+        yield text[start : max(start, secret_start)]
+        yield REDACTED
+        start = secret_end
+    if start < end:
+        yield text[start:end]

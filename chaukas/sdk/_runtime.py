@@ -1,0 +1,378 @@
+"""
+The one global: what is running now, and how it starts, forks and ends.
+
+Everything else is given what it needs; only this module knows the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import platform
+import sys
+import weakref
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ._clock import SystemClock
+from ._guard import report
+from ._ids import RandomIds
+from ._limits import Limits
+from ._native import original
+from ._snapshot import Rules
+from ._version import VERSION
+from .context import SUPPRESSED, Run, Session
+from .events import EventType
+from .pipeline import Pipeline
+from .record import Recorder
+from .sessions import SessionBook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ._clock import Clock
+    from ._ids import Ids
+    from .config import Config
+    from .integrations.base import BaseIntegrationWrapper
+    from .pipeline import Stats
+    from .sinks import Sink
+
+__all__ = ["Runtime", "active", "data_access_names", "start", "stop"]
+
+_LOGGER = logging.getLogger("chaukas.sdk")
+_EXIT_S = 1.0
+_TICK_S = 5.0
+
+
+class _Known(NamedTuple):
+    name: str
+    module: str
+    path: str
+
+
+_INTEGRATIONS = (
+    _Known(
+        "openai_agents",
+        "agents",
+        "chaukas.sdk.integrations.openai_agents_enhanced:OpenAIAgentsEnhancedWrapper",
+    ),
+    _Known("tenacity", "tenacity", "chaukas.sdk.integrations.tenacity:TenacityWrapper"),
+)
+
+data_access_names: set[str] = set()
+"""Tools declared with `@chaukas.data_access`, kept across enable and disable."""
+
+
+class Runtime:
+    """
+    One enabled chaukas: pipeline, recorder, sessions and integrations.
+
+    A forked child keeps this object and renews what is inside it, so that
+    wrappers which hold it go on working.
+
+    Args:
+        config: Settings in force.
+        make_sink: Makes the sink, once for each process.
+        clock: Source of time; tests pass a fake.
+        ids: Source of ids; tests pass a fake.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        make_sink: Callable[[], Sink],
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> None:
+        self.config = config
+        self.data_access_tools: frozenset[str] = frozenset(config.data_access_tools)
+        self.integrations: list[BaseIntegrationWrapper] = []
+        self._make_sink = make_sink
+        self._clock = clock or SystemClock()
+        self._given_ids = ids
+        self._default_session_id = config.session_id or ""
+        self._build()
+
+    def _build(self) -> None:
+        """Make what belongs to one process; again in each forked child."""
+        config = self.config
+        ids = self._given_ids or RandomIds()
+        self.pid = os.getpid()
+        self.pipeline = Pipeline(
+            self._make_sink(),
+            stream=ids.event_id(self._clock.time_ns()),
+            memory_limit_bytes=config.memory_limit_bytes,
+            integrity=config.integrity,
+            report=self._report_of,
+            tick=self._tick,
+            tick_interval_s=_TICK_S,
+        )
+        self.recorder = Recorder(
+            self.pipeline,
+            config=config,
+            rules=_rules_of(config, content=config.capture_content),
+            hidden_rules=_rules_of(config, content=False),
+            clock=self._clock,
+            ids=ids,
+            version=VERSION,
+        )
+        # Kept in a forked child: it is the same conversation with the same user.
+        self._default_session_id = self._default_session_id or ids.event_id(
+            self._clock.time_ns()
+        )
+        self.sessions = SessionBook(
+            self.recorder, default_id=self._default_session_id
+        )
+        session = Session(
+            self._default_session_id, config.tenant_id, config.project_id
+        )
+        self._own_run = Run(session, ids.trace_id())
+
+    def system(
+        self, name: str, message: str, data: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record a SYSTEM event of chaukas itself."""
+        facts: dict[str, Any] = {"name": name, "message": message}
+        if data:
+            facts["data"] = dict(data)
+        self.recorder.emit(EventType.SYSTEM, self._own_run, {}, metadata=facts)
+
+    def _report_of(self, stats: Stats) -> bytes | None:
+        """Build the pipeline's own SYSTEM event; runs on the writer's thread."""
+        facts = {
+            "emitted": stats.emitted,
+            "written": stats.written,
+            "queued": stats.queued,
+            "dropped": dict(stats.dropped),
+        }
+        return self.recorder.encode_report(
+            self._own_run,
+            {
+                "name": "chaukas.pipeline",
+                "message": "chaukas lost events, or stores them again",
+                "data": facts,
+            },
+        )
+
+    def _tick(self) -> None:
+        self.sessions.end_idle()
+
+    def attach(self, known: _Known) -> None:
+        """Install one integration, and say so when it comes after enabling."""
+        module_name, _, class_name = known.path.partition(":")
+        integration = getattr(import_module(module_name), class_name)(self)
+        integration.install()
+        self.integrations.append(integration)
+
+    def state(self) -> dict[str, Any]:
+        """Return what SYSTEM tells at enable: versions, hook points, settings."""
+        return {
+            "versions": {"chaukas": VERSION, "python": platform.python_version()},
+            "integrations": {
+                integration.name: dict(integration.state())
+                for integration in self.integrations
+            },
+            "configuration": _told(self.config),
+        }
+
+    def renew(self) -> None:
+        """Swap the pipeline in a forked child; the parent's events stay its own."""
+        self.recorder.pairs.forget()
+        self.pipeline.abandon()
+        self._build()
+
+    def close(self, reason: str, timeout_s: float) -> bool:
+        """End everything open, and write what waits."""
+        self.recorder.pairs.close_runs()
+        self.sessions.end_all(reason)
+        self.recorder.pairs.close_all()
+        self.system("chaukas.disabled", f"chaukas stops recording: {reason}")
+        return self.pipeline.close(timeout_s)
+
+
+def _rules_of(config: Config, *, content: bool) -> Rules:
+    return Rules(
+        limits=Limits(),
+        content=content,
+        binary=config.capture_binary,
+        keys=config.redact_keys,
+        patterns=config.redact_patterns,
+        redact=_quiet(config.redact),
+    )
+
+
+def _quiet(
+    redact: Callable[[str, object], object] | None,
+) -> Callable[[str, object], object] | None:
+    """Let a user's redactor use chaukas or an agent without recording itself."""
+    if redact is None:
+        return None
+
+    def call(path: str, value: object) -> object:
+        token = SUPPRESSED.set(True)
+        try:
+            return redact(path, value)
+        finally:
+            SUPPRESSED.reset(token)
+
+    return call
+
+
+_SECRET_SETTINGS = frozenset({"api_key", "endpoint", "redact", "redact_patterns"})
+
+
+def _told(config: Config) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name in type(config).__dataclass_fields__:
+        value = getattr(config, name)
+        if name in _SECRET_SETTINGS:
+            told[name] = "set" if value else "not set"
+        elif isinstance(value, (str, int, float, bool)):
+            told[name] = value
+        elif isinstance(value, tuple):
+            told[name] = [str(item) for item in value]
+        elif isinstance(value, os.PathLike):
+            told[name] = str(value)
+    return {name: value for name, value in told.items() if value not in (None, [])}
+
+
+_lock = original("_thread", "allocate_lock")()
+_runtime: Runtime | None = None
+_hooked: set[str] = set()
+_exit_registered = False
+
+
+def active() -> Runtime | None:
+    """Return what is running in this process, renewed if this is a new process."""
+    runtime = _runtime
+    if runtime is not None and runtime.pid != os.getpid():
+        # A fork that Python was not told of (fork called from C).
+        runtime.renew()
+    return runtime
+
+
+def start(runtime: Runtime) -> bool:
+    """
+    Make *runtime* the one that is active and install its integrations.
+
+    Returns:
+        False if another one is active already; nothing changes then.
+    """
+    global _runtime
+    with _lock:
+        if _runtime is not None:
+            return False
+        runtime.data_access_tools |= data_access_names
+        _runtime = runtime
+        for known in _INTEGRATIONS:
+            wanted = runtime.config.integrations
+            if wanted is None or known.name in wanted:
+                _attach_or_wait(runtime, known)
+        _register_process_hooks()
+    runtime.system("chaukas.enabled", "chaukas records from here", runtime.state())
+    return True
+
+
+def stop(reason: str = "disabled", timeout_s: float = _EXIT_S) -> bool:
+    """Undo every patch, end what is open and write it; tell if all was written."""
+    global _runtime
+    with _lock:
+        runtime = _runtime
+        if runtime is None:
+            return True
+        for integration in reversed(runtime.integrations):
+            integration.uninstall()
+        _runtime = None
+    return runtime.close(reason, timeout_s)
+
+
+def _attach_or_wait(runtime: Runtime, known: _Known) -> None:
+    if known.module in sys.modules:
+        _attach(runtime, known)
+        return
+    if known.name in _hooked:
+        return
+    _hooked.add(known.name)
+    from wrapt import register_post_import_hook
+
+    def imported(_module: object) -> None:
+        now = active()
+        if now is None:
+            return
+        wanted = now.config.integrations
+        if wanted is not None and known.name not in wanted:
+            return
+        if any(one.name == known.name for one in now.integrations):
+            return
+        _attach(now, known)
+        state = {one.name: dict(one.state()) for one in now.integrations}
+        now.system(
+            "chaukas.integration",
+            f"chaukas records {known.name} from here",
+            {"integrations": {known.name: state.get(known.name, {})}},
+        )
+
+    register_post_import_hook(imported, known.module)
+
+
+def _attach(runtime: Runtime, known: _Known) -> None:
+    try:
+        runtime.attach(known)
+    except Exception as error:
+        report(f"install {known.name}", error)
+
+
+def _register_process_hooks() -> None:
+    global _exit_registered
+    if _exit_registered:
+        return
+    _exit_registered = True
+    atexit.register(_at_exit)
+    os.register_at_fork(after_in_child=_in_child)
+    from wrapt import register_post_import_hook
+
+    register_post_import_hook(_watch_multiprocessing, "multiprocessing.util")
+
+
+def _at_exit() -> None:
+    runtime = _runtime
+    if runtime is None or runtime.pid != os.getpid():
+        return
+    with contextlib.suppress(Exception):
+        stop("exit")
+
+
+def _in_child() -> None:
+    global _lock
+    # The thread that held it does not exist here.
+    _lock = original("_thread", "allocate_lock")()
+    runtime = _runtime
+    if runtime is None:
+        return
+    try:
+        runtime.renew()
+    except Exception as error:
+        report("fork", error)
+
+
+class _Marker:
+    """Something that `multiprocessing` can hold weakly."""
+
+
+_marker = _Marker()
+
+
+def _watch_multiprocessing(util: Any) -> None:
+    """Have children of `multiprocessing` flush: they end without atexit."""
+
+    def in_child(_marker: object) -> None:
+        util.Finalize(None, _at_exit, exitpriority=0)
+
+    if weakref.ref(_marker)() is not None:
+        util.register_after_fork(_marker, in_child)
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        util.Finalize(None, _at_exit, exitpriority=0)

@@ -1,0 +1,186 @@
+"""
+Hide the secrets in a tree that a quick test found suspect.
+
+Kept apart from copying, since most events have no secret: they never come here.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from ._blob import encoded_mark, has_data_url, without_data_urls
+from ._budget import Budget
+from ._node import Node, Notes
+from ._redact import REDACTED, Redactor, middle_out, visible
+from ._redact_names import HEADER_NAMES, squeeze
+
+__all__ = ("BUDGET", "Scrubber")
+
+BUDGET: Final = "<budget>"
+"""Stands for what was left when the time was over."""
+
+_NAME_KEYS: Final = ("name", "key", "header")
+_PAIR_ITEMS: Final = 2
+_WORD_CHARS: Final = 16
+
+
+class Scrubber:
+    """
+    Hide the secrets in the texts of trees, in place.
+
+    Args:
+        redactor: What to hide.
+        limit_chars: The longest text.
+        binary: Whether encoded binary content stays.
+        redact: The user's own last word on each leaf.
+
+    """
+
+    __slots__ = ("_binary", "_limit_chars", "_redact", "_redactor", "_trusts_words")
+
+    def __init__(
+        self,
+        redactor: Redactor,
+        limit_chars: int,
+        *,
+        binary: bool,
+        redact: Callable[[str, object], object] | None,
+    ) -> None:
+        """Keep what all events share."""
+        self._redactor = redactor
+        self._limit_chars = limit_chars
+        self._binary = binary
+        self._redact = redact
+        # Every usual secret is longer than a short word, or has a sign in it.
+        self._trusts_words = redact is None and not redactor.has_patterns
+
+    def is_suspect(self, texts: list[str], *, paired: bool) -> bool:
+        """
+        Tell quickly whether any text needs a closer look; never misses one.
+
+        Args:
+            texts: The texts of a tree.
+            paired: Whether a name and its value may stand in two texts.
+
+        """
+        joined = texts[0] if len(texts) == 1 else "\n".join(texts)
+        if not joined.isascii() and visible(joined) is not joined:
+            return True
+        if not self._binary and has_data_url(joined):
+            return True
+        return self._redactor.is_suspect(joined, paired=paired)
+
+    def scrub(self, root: Node, budget: Budget, notes: Notes) -> None:
+        """
+        Hide the secrets below a node.
+
+        Args:
+            root: The list that holds the tree.
+            budget: What is left; once the time is over, texts are left out
+                rather than shown unsearched.
+            notes: Where the paths of hidden values go.
+
+        """
+        work = [root]
+        for node in work:
+            target = node.target
+            secrets = self._paired_secrets(target)
+            for key, item in list(_items_of(target)):
+                kind = type(item)
+                if key in secrets:
+                    target[key] = REDACTED
+                    notes.hide(node, key)
+                elif kind is dict or kind is list:
+                    work.append(Node(item, node, key))
+                else:
+                    target[key] = self._leaf(item, node, key, budget, notes)
+
+    def _leaf(
+        self, item: Any, node: Node, key: str | int, budget: Budget, notes: Notes
+    ) -> Any:
+        """Return what may be shown of a leaf."""
+        if item is REDACTED:
+            return item
+        shown = item
+        try:
+            if type(item) is str:
+                if self._trusts_words and len(item) < _WORD_CHARS and item.isalnum():
+                    return item
+                if budget.scan(len(item)):
+                    return BUDGET
+                shown = self._text(item, node, key, notes)
+            if shown is not REDACTED:
+                shown = self._own_word(shown, node, key, notes)
+        # Whatever goes wrong, also in the user's function: hide the value.
+        except Exception:  # noqa: BLE001
+            notes.hide(node, key)
+            return REDACTED
+        return shown
+
+    def _text(self, text: str, node: Node, key: str | int, notes: Notes) -> str:
+        """Return a text without secrets and without encoded content."""
+        if not self._binary and has_data_url(text):
+            mark = encoded_mark(text)
+            if mark is not None:
+                return mark.text
+            text = without_data_urls(text)
+        shown = self._redactor.redact(text)
+        if shown is not text:
+            notes.hide(node, key)
+        return middle_out(visible(shown), self._limit_chars)
+
+    def _own_word(self, shown: Any, node: Node, key: str | int, notes: Notes) -> Any:
+        """Ask the user's function what to show of a leaf."""
+        if self._redact is None:
+            return shown
+        answer = self._redact(notes.path_of(node, key), shown)
+        kind = type(answer)
+        if kind is type(shown) and answer == shown:
+            return shown
+        notes.hide(node, key)
+        if kind is str:
+            return middle_out(visible(str(answer)), self._limit_chars)
+        return answer if kind is bool or answer is None else _number(answer)
+
+    def _paired_secrets(self, target: Any) -> "set[str | int]":
+        """Find values whose name stands beside them, as a text of its own."""
+        if type(target) is dict:
+            return self._named_value(target)
+        found: set[str | int] = set()
+        for at, item in enumerate(target[:-1]):
+            if type(item) is not str or type(target[at + 1]) is not str:
+                continue
+            is_header = len(target) == _PAIR_ITEMS and squeeze(item) in HEADER_NAMES
+            if is_header or self._is_option(item, target[at + 1]):
+                found.add(at + 1)
+        return found
+
+    def _is_option(self, item: str, following: str) -> bool:
+        """Tell ``--password`` of a command line, its value being the next item."""
+        if not item.startswith("--") or "=" in item or following.startswith("-"):
+            return False
+        return self._redactor.is_sensitive(item)
+
+    def _named_value(self, target: dict[str, Any]) -> "set[str | int]":
+        """Find the value of ``{"name": "Authorization", "value": …}``."""
+        if "value" not in target:
+            return set()
+        for key in _NAME_KEYS:
+            name = target.get(key)
+            if type(name) is str and self._redactor.is_sensitive(name):
+                return {"value"}
+        return set()
+
+
+def _items_of(target: Any) -> "Iterable[tuple[str | int, Any]]":
+    """Return the items of a container with their keys or positions."""
+    return target.items() if type(target) is dict else enumerate(target)
+
+
+def _number(answer: Any) -> Any:
+    """Return a plain number of the user's; hide anything else."""
+    kind = type(answer)
+    if kind is int and -(2**53) <= answer <= 2**53:
+        return answer
+    if kind is float and -(2.0**53) <= answer <= 2.0**53:
+        return int(answer) if answer.is_integer() else answer
+    return REDACTED

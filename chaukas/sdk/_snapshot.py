@@ -1,0 +1,508 @@
+"""
+Turn any object into a bounded, redacted JSON tree.
+
+It runs on the host's thread at the moment of the event, so that what is recorded
+is what was there, and nothing secret ever leaves the call that saw it.
+"""
+
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+
+from ._blob import blob_mark, blob_text, encoded_mark
+from ._budget import Budget
+from ._kinds import read
+from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain, name_of
+from ._limits import Limits
+from ._node import Node, Notes
+from ._redact import REDACTED, Redactor, middle_out, visible
+from ._scrub import BUDGET, Scrubber
+from ._shrink import shrink
+from .typing import Json
+
+__all__ = ("Capture", "Rules", "shrink")
+
+_CYCLE: Final = "<cycle>"
+_DEPTH: Final = "<depth>"
+_UNREADABLE: Final = "<unreadable>"
+_NUMBER: Final = "<number>"
+_MORE: Final = "…"
+
+_JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
+_EXACT_INT: Final = 2**53
+_SHORT_CHARS: Final = 1023
+_KEY_CHARS: Final = 256
+_NAME_CHARS: Final = 1024
+_CUT_KEY_CHARS: Final = 224
+_NAMES_KNOWN: Final = 4096
+_INT_BITS: Final = 4096
+_PAIR_ITEMS: Final = 2
+
+_KNOWN_WORDS: Final = frozenset(
+    "user assistant system developer tool function message text input_text"
+    " output_text refusal reasoning reasoning_text summary_text image image_url"
+    " input_image input_file input_audio output_audio audio file function_call"
+    " function_call_output custom_tool_call custom_tool_call_output"
+    " file_search file_search_call web_search web_search_call web_search_preview"
+    " computer computer_use_preview computer_call computer_call_output"
+    " computer_screenshot code_interpreter code_interpreter_call"
+    " image_generation image_generation_call local_shell local_shell_call"
+    " local_shell_call_output shell shell_call shell_call_output apply_patch"
+    " apply_patch_call apply_patch_call_output mcp mcp_call mcp_list_tools"
+    " mcp_approval_request mcp_approval_response custom item_reference compaction"
+    " json_schema json_object url_citation file_citation object array string"
+    " number integer boolean null".split()
+)
+"""Values of `type` and `role` that say what an item is, and nothing of what it says."""
+
+
+class Rules:
+    """
+    Say what is captured, what is hidden and how much: one per configuration.
+
+    Args:
+        limits: Bounds of one event.
+        content: False keeps structure and sizes, and hides texts and numbers.
+        binary: True keeps binary content, as base64.
+        keys: Further names whose values are hidden.
+        patterns: Further secrets in texts; the whole match is hidden.
+        redact: Called with the path and the value of each leaf, after all else;
+            what it returns is recorded. A leaf for which it raises, or returns
+            anything but a text, number, bool or None, is hidden.
+        monotonic_ns: The clock of the time limit.
+
+    Raises:
+        TypeError: A key or a pattern is not a text.
+        ValueError: A key or a pattern cannot be used.
+
+    """
+
+    __slots__ = (
+        "binary",
+        "content",
+        "limits",
+        "monotonic_ns",
+        "redactor",
+        "safe_names",
+        "scrubber",
+        "thorough",
+    )
+
+    # Each is one choice of the user, named at the call.
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        limits: Limits | None = None,
+        content: bool = True,
+        binary: bool = False,
+        keys: Sequence[str] = (),
+        patterns: Sequence[str | re.Pattern[str]] = (),
+        redact: Callable[[str, object], object] | None = None,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """Prepare what all captures share."""
+        self.limits = Limits() if limits is None else limits
+        self.content = content
+        self.binary = binary
+        self.monotonic_ns = monotonic_ns
+        self.redactor = Redactor(keys, patterns)
+        self.scrubber = Scrubber(
+            self.redactor, self.limits.string_chars, binary=binary, redact=redact
+        )
+        self.safe_names: set[str] = set()
+        """Keys once found harmless, bounded; they skip the closer look."""
+        self.thorough = content and (redact is not None or self.redactor.has_patterns)
+        """Whether each leaf needs a look, as no quick test can speak for it."""
+
+
+class Capture:
+    """
+    Take the values of one event; they share its budgets.
+
+    Values are copied breadth first: when a budget ends, what is lost lies deep.
+
+    Args:
+        rules: What to capture and what to hide.
+
+    """
+
+    __slots__ = (
+        "_budget",
+        "_exact_int",
+        "_notes",
+        "_paired",
+        "_rules",
+        "_short_chars",
+        "_texts",
+        "_work",
+    )
+
+    def __init__(self, rules: Rules) -> None:
+        """Begin with full budgets."""
+        self._rules = rules
+        self._budget = Budget(rules.limits, rules.monotonic_ns)
+        self._notes = Notes()
+        # Below zero, every text and number takes the slower way, which hides it.
+        self._short_chars = -1
+        self._exact_int = -1
+        if rules.content:
+            self._short_chars = min(_SHORT_CHARS, rules.limits.string_chars)
+            self._exact_int = _EXACT_INT
+
+    @property
+    def redacted(self) -> list[str]:
+        """Paths of values that were hidden, wholly or in part; at most 256."""
+        return self._notes.redacted
+
+    @property
+    def altered(self) -> list[str]:
+        """Paths of numbers that became texts, as JSON readers would round them."""
+        return self._notes.altered
+
+    def tree(self, value: object, path: str) -> Json:
+        """
+        Return any object as a tree of exact built-in types.
+
+        It never raises because of the value and runs none of its code; only the
+        user's own `redact` function is called.
+
+        Args:
+            value: Any object; it may be changed freely afterwards.
+            path: Where the value stands in the event, for `redacted`.
+
+        """
+        self._notes.base = path
+        self._texts: list[str] = []
+        self._work: list[Node] = []
+        self._paired = False
+        top: list[Any] = []
+        root = Node(top, None, 0)
+        self._budget.nodes -= 1
+        self._fill_list(root, (value,))
+        # Containers that are found on the way are appended meanwhile.
+        for node in self._work:
+            self._fill(node)
+        rules = self._rules
+        if rules.thorough or (
+            self._texts and rules.scrubber.is_suspect(self._texts, paired=self._paired)
+        ):
+            rules.scrubber.scrub(root, self._budget, self._notes)
+        tree: Json = top[0]
+        return tree
+
+    def text(self, value: object, path: str) -> str:
+        """
+        Return a text, or any other object as compact JSON text.
+
+        Args:
+            value: A text, or any object.
+            path: Where the text stands in the event, for `redacted`.
+
+        """
+        rules, budget = self._rules, self._budget
+        if type(value) is str and len(value) <= self._short_chars:
+            left = budget.chars - len(value)
+            if (
+                left >= 0
+                and not rules.thorough
+                and not rules.scrubber.is_suspect([value], paired=False)
+            ):
+                budget.chars = left
+                return value
+        notes = self._notes
+        hidden, altered = len(notes.redacted), len(notes.altered)
+        tree = self.tree(value, path)
+        if type(tree) is str:
+            return tree
+        # The parts of a text have no path of their own in the event.
+        for paths, before in ((notes.redacted, hidden), (notes.altered, altered)):
+            if len(paths) > before:
+                paths[before:] = [path]
+        return middle_out(orjson.dumps(tree).decode(), rules.limits.string_chars)
+
+    # Containers.
+
+    def _open(self, source: object, reading: object, node: Node, key: Any) -> Any:
+        """Return an empty copy of a container, to be filled in its turn."""
+        depth = node.depth + 1
+        if depth > self._rules.limits.depth:
+            return _DEPTH
+        above: Node | None = node
+        while above is not None:
+            if above.source is source:
+                return _CYCLE
+            above = above.parent
+        kind = type(reading)
+        target: Any = {} if kind is dict or kind is Pairs else []
+        self._work.append(Node(target, node, key, depth, source, reading))
+        return target
+
+    def _fill(self, node: Node) -> None:
+        """Copy the items of a container, as many as the budget allows."""
+        budget, reading = self._budget, node.reading
+        if budget.step():
+            _replace(node, BUDGET)
+        elif type(reading) is dict:
+            pairs = _pairs_of(reading, max(0, budget.nodes))
+            if pairs is None:
+                _replace(node, _UNREADABLE)
+                return
+            budget.nodes -= len(pairs)
+            self._fill_dict(node, pairs)
+            _note_missing(node.target, len(reading) - len(pairs))
+        elif type(reading) is Pairs:
+            self._fill_dict(node, reading.items)
+            _note_missing(node.target, reading.total - len(reading.items))
+        elif type(reading) is Items:
+            self._fill_list(node, reading.items)
+            _note_missing(node.target, reading.total - len(reading.items))
+        elif type(reading) is list or type(reading) is tuple:
+            total = len(reading)
+            items = (
+                reading if total <= budget.nodes else reading[: max(0, budget.nodes)]
+            )
+            budget.nodes -= len(items)
+            self._fill_list(node, items)
+            _note_missing(node.target, total - len(items))
+
+    def _fill_list(self, node: Node, items: Sequence[Any]) -> None:
+        """Copy items, the plain ones right here, for speed."""
+        target, note = node.target, self._texts.append
+        budget, short, exact = self._budget, self._short_chars, self._exact_int
+        left = budget.chars
+        if len(items) == _PAIR_ITEMS:
+            self._paired = True
+        for item in items:
+            kind = type(item)
+            if kind is str and len(item) <= short and left >= 0:
+                left -= len(item)
+                note(item)
+                target.append(item)
+            elif (
+                kind is bool
+                or item is None
+                or (kind is int and -exact <= item <= exact)
+            ):
+                target.append(item)
+            else:
+                budget.chars = left
+                target.append(self._other(item, node, len(target)))
+                left = budget.chars
+        budget.chars = left
+
+    def _fill_dict(self, node: Node, pairs: Sequence[tuple[Any, Any]]) -> None:
+        """Copy pairs, the plain values right here, for speed."""
+        target, note, safe = node.target, self._texts.append, self._rules.safe_names
+        budget, short, exact = self._budget, self._short_chars, self._exact_int
+        left = budget.chars
+        for name, item in pairs:
+            key = name
+            if type(name) is not str or name not in safe:
+                key, is_hidden = self._key(name, node)
+                if is_hidden:
+                    target[key] = REDACTED
+                    continue
+            kind = type(item)
+            if kind is str and len(item) <= short and left >= 0:
+                left -= len(item)
+                note(item)
+                target[key] = item
+            elif (
+                kind is bool
+                or item is None
+                or (kind is int and -exact <= item <= exact)
+            ):
+                target[key] = item
+            else:
+                budget.chars = left
+                target[key] = self._other(item, node, key)
+                left = budget.chars
+        budget.chars = left
+
+    # Keys.
+
+    def _key(self, key: Any, node: Node) -> tuple[str, bool]:
+        """Return how a key is shown, and whether its value must be hidden."""
+        name = _name_of_key(key)
+        rules = self._rules
+        try:
+            is_hidden = rules.redactor.is_sensitive(name[:_NAME_CHARS])
+            if len(name) > _KEY_CHARS:
+                shown = visible(rules.redactor.cut(name, _CUT_KEY_CHARS)[0])
+            else:
+                shown = visible(rules.redactor.redact(name))
+        # Whatever goes wrong: hide the name and the value.
+        except Exception:  # noqa: BLE001
+            shown, is_hidden = _UNREADABLE, True
+        if shown == "value":
+            # Its name may stand beside it, as the value of another key.
+            self._paired = True
+        elif shown == key and not is_hidden:
+            if len(rules.safe_names) >= _NAMES_KNOWN:
+                rules.safe_names.clear()
+            rules.safe_names.add(shown)
+        if shown in node.target:
+            shown = f"{shown}~{len(node.target)}"
+        if is_hidden or (REDACTED in shown and REDACTED not in name):
+            self._notes.hide(node, shown)
+        return shown, is_hidden
+
+    # Values that are not plain.
+
+    def _other(self, item: Any, node: Node, key: Any) -> Any:
+        """Return what stands for a value that is not plain and short."""
+        kind = type(item)
+        if kind is dict or kind is list or kind is tuple:
+            return self._open(item, item, node, key)
+        if kind is str:
+            return self._string(item, node, key)
+        if kind is int or kind is float:
+            return self._number(item, node, key)
+        if item is None or kind is bool:
+            return item
+        if self._budget.step():
+            return BUDGET
+        return self._read(item, node, key)
+
+    def _read(self, item: Any, node: Node, key: Any) -> Any:
+        """Return what stands for an object."""
+        if type(item) is Mark:
+            return item.text
+        budget = self._budget
+        reading = read(item, max(0, budget.nodes))
+        if type(reading) is Pairs or type(reading) is Items:
+            budget.nodes -= len(reading.items)
+            return self._open(item, reading, node, key)
+        if type(reading) is Blob:
+            return self._blob(reading)
+        if type(reading) is NumberText:
+            return self._digits(reading, node, key)
+        # A reader gives exact texts, numbers, bools and None besides; anything
+        # else is a mistake of ours that must not go round in circles.
+        if is_plain(reading):
+            return self._other(reading, node, key)
+        return reading.text if type(reading) is Mark else _UNREADABLE
+
+    def _digits(self, number: NumberText, node: Node, key: Any) -> str:
+        """Return a number that was read as its digits."""
+        if not self._rules.content:
+            return _NUMBER
+        self._notes.alter(node, key)
+        return middle_out(number.text, self._rules.limits.string_chars)
+
+    def _string(self, text: str, node: Node, key: Any) -> str:
+        """Return what stands for a text that is long, or may not be shown."""
+        rules, budget = self._rules, self._budget
+        if not rules.content:
+            is_word = key in ("type", "role") and text in _KNOWN_WORDS
+            return text if is_word else f"<{len(text)} chars>"
+        if budget.chars < 0:
+            return BUDGET
+        limit = rules.limits.string_chars
+        budget.chars -= min(len(text), limit)
+        if len(text) > self._short_chars and not rules.binary:
+            mark = encoded_mark(text)
+            if mark is not None:
+                return mark.text
+        if len(text) <= limit:
+            self._texts.append(text)
+            return text
+        if budget.scan(limit):
+            return BUDGET
+        # A text that cannot be searched must not be shown.
+        try:
+            shown, is_hidden = rules.redactor.cut(text, limit)
+        # Closed, whatever the failure.
+        except Exception:  # noqa: BLE001
+            shown, is_hidden = REDACTED, True
+        if is_hidden:
+            self._notes.hide(node, key)
+        return visible(shown)
+
+    def _number(self, number: Any, node: Node, key: Any) -> Any:
+        """Return a number, exactly: as a text where JSON would round it."""
+        if not self._rules.content:
+            return _NUMBER
+        if type(number) is float:
+            if -_EXACT_INT <= number <= _EXACT_INT and number.is_integer():
+                return int(number)
+            if math.isfinite(number):
+                return number
+        elif -_EXACT_INT <= number <= _EXACT_INT:
+            return number
+        self._notes.alter(node, key)
+        return _digits_of(number)
+
+    def _blob(self, blob: Blob) -> str:
+        """Return what stands for binary content."""
+        rules = self._rules
+        if not rules.content:
+            return f"<bytes {blob.size_bytes}>"
+        if not rules.binary:
+            return blob_mark(blob).text
+        text = blob_text(blob, rules.limits.string_chars)
+        self._budget.chars -= len(text)
+        return text if self._budget.chars >= 0 else BUDGET
+
+
+def _pairs_of(source: dict[Any, Any], limit: int) -> list[tuple[Any, Any]] | None:
+    """
+    Return the pairs of a dict; none if it cannot be read.
+
+    Another thread may change it: the copy is made at once, and once more.
+    """
+    for _ in range(2):
+        try:
+            return list(islice(source.items(), limit))
+        # Only the second try is worth the loop.
+        except RuntimeError:  # noqa: PERF203
+            continue
+    return None
+
+
+def _replace(node: Node, text: str) -> None:
+    """Put a text in the place of a container."""
+    if node.parent is not None:
+        node.parent.target[node.key] = text
+
+
+def _note_missing(target: Any, missing: int) -> None:
+    """Say how many items a copy lacks."""
+    if missing <= 0:
+        return
+    if type(target) is dict:
+        target[_MORE] = f"<+{missing} more>"
+    else:
+        target.append(f"<+{missing} more>")
+
+
+def _name_of_key(key: Any) -> str:
+    """Return a key as a text, without running its code."""
+    kind = type(key)
+    if kind is str:
+        name: str = key
+    elif key is None or kind is bool:
+        name = _JSON_WORDS[key]
+    elif kind is int or kind is float:
+        name = _digits_of(key)
+    else:
+        reading = read(key, 0)
+        name = reading if type(reading) is str else f"<{name_of(kind)}>"
+    return name
+
+
+def _digits_of(number: float) -> str:
+    """Return a number as text; a huge one by its size, which costs no time."""
+    if type(number) is int:
+        bits = number.bit_length()
+        return str(number) if bits <= _INT_BITS else f"<int {bits} bits>"
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "Infinity" if number > 0 else "-Infinity"
+    return repr(number)

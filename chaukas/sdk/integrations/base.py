@@ -1,0 +1,97 @@
+"""
+What every integration is: named, installed once, undone, and able to tell its state.
+
+The runtime knows integrations by this shape alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from chaukas.sdk.patching import MonkeyPatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from chaukas.sdk.config import Config
+    from chaukas.sdk.patching import Patch
+    from chaukas.sdk.record import Recorder
+    from chaukas.sdk.sessions import SessionBook
+
+__all__ = ["BaseIntegrationWrapper", "Host", "version_of"]
+
+
+class Host(Protocol):
+    """What the runtime offers an integration; read anew at each use."""
+
+    @property
+    def recorder(self) -> Recorder:
+        """Recorder of this process; another one after a fork."""
+        ...
+
+    @property
+    def sessions(self) -> SessionBook:
+        """Sessions of this process."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """Settings in force."""
+        ...
+
+    @property
+    def data_access_tools(self) -> frozenset[str]:
+        """Names of tools declared as retrieval."""
+        ...
+
+
+class BaseIntegrationWrapper(ABC):
+    """
+    One framework and its patches.
+
+    Args:
+        host: Where to record.
+    """
+
+    name: ClassVar[str]
+    """Name in configuration and in `metadata.framework`."""
+    packages: ClassVar[tuple[str, ...]]
+    """Distributions whose versions the SYSTEM event tells."""
+
+    def __init__(self, host: Host) -> None:
+        """Prepare; nothing is touched before `install`."""
+        self.host = host
+        self.patcher = MonkeyPatcher()
+
+    @abstractmethod
+    def patches(self) -> Sequence[Patch]:
+        """Return the patches that this integration wants."""
+
+    def install(self) -> None:
+        """Install every patch; what a release lacks is noted, never raised."""
+        for patch in self.patches():
+            self.patcher.install(patch)
+
+    def uninstall(self) -> None:
+        """Put every original back."""
+        self.patcher.undo_all()
+
+    def state(self) -> Mapping[str, Any]:
+        """Return what the SYSTEM event says: versions and hook points."""
+        by_outcome: dict[str, list[str]] = {}
+        for target, outcome in self.patcher.outcomes.items():
+            by_outcome.setdefault(outcome, []).append(target)
+        return {
+            "versions": {name: version_of(name) for name in self.packages},
+            "hooks": {name: sorted(found) for name, found in by_outcome.items()},
+        }
+
+
+def version_of(distribution: str) -> str:
+    """Return the installed version of *distribution*, or an empty text."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,231 @@
+"""
+Record the OpenAI Agents SDK by patching the functions that know most.
+
+| SDK moment | events |
+|---|---|
+| `AgentRunner.run`, `run_streamed` | SESSION, AGENT, INPUT_RECEIVED, OUTPUT_EMITTED |
+| `Model.get_response`, `stream_response` | MODEL_INVOCATION |
+| sleeps before a retry (client, runner) | RETRY |
+| executors of tools | TOOL_CALL, ERROR |
+| `execute_handoffs` | AGENT_HANDOFF |
+| guardrails, approvals | POLICY_DECISION |
+
+Every event is described in docs/EVENTS.md. Written for openai-agents 0.24; what an
+earlier or later release lacks falls back, hook by hook, to the public interfaces of
+`chaukas.sdk.integrations.openai_agents`, and SYSTEM says so.
+
+Not seen, because no code of the SDK runs then: the inside of hosted tools beyond
+what the response tells, and models called past the `Model` interface.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from chaukas.sdk import pricing
+from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
+from chaukas.sdk.patching import Patch
+
+from ._models import ModelCalls
+from ._policies import Policies
+from ._runs import Runs
+from ._state import FRAMEWORK
+from ._tools import Tools
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["OpenAIAgentsEnhancedWrapper"]
+
+_MODEL = ("MODEL_INVOCATION_START", "MODEL_INVOCATION_END")
+_TOOL = ("TOOL_CALL_START", "TOOL_CALL_END")
+_RUN = (
+    "SESSION_START",
+    "SESSION_END",
+    "AGENT_START",
+    "AGENT_END",
+    "INPUT_RECEIVED",
+    "OUTPUT_EMITTED",
+    "ERROR",
+    "RETRY",
+    "STATE_UPDATE",
+)
+
+
+class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
+    """The integration that chaukas installs for openai-agents."""
+
+    name: ClassVar[str] = FRAMEWORK
+    packages: ClassVar[tuple[str, ...]] = ("openai-agents", "openai", "mcp")
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._models = ModelCalls(host)
+        self._runs = Runs(host, self._models)
+        self._tools = Tools(host)
+        self._policies = Policies(host, self._runs)
+
+    def install(self) -> None:
+        """Load the price list, then install every patch."""
+        pricing.load()
+        super().install()
+
+    def patches(self) -> Sequence[Patch]:
+        """Return the patches, outermost first."""
+        return (
+            *self._run_patches(),
+            *self._model_patches(),
+            *self._tool_patches(),
+            *self._policy_patches(),
+        )
+
+    def _run_patches(self) -> Sequence[Patch]:
+        runs = self._runs
+        return (
+            Patch("agents.run:AgentRunner.run", runs.run, _RUN, subclasses=True),
+            Patch(
+                "agents.run:AgentRunner.run_streamed",
+                runs.run_streamed,
+                _RUN,
+                subclasses=True,
+            ),
+        )
+
+    def _model_patches(self) -> Sequence[Patch]:
+        models = self._models
+        interface = "agents.models.interface:Model"
+        retry = "agents.run_internal.model_retry"
+        client = "openai._base_client"
+        return (
+            Patch(
+                f"{interface}.get_response",
+                models.get_response,
+                _MODEL,
+                subclasses=True,
+            ),
+            Patch(
+                f"{interface}.stream_response",
+                models.stream_response,
+                _MODEL,
+                subclasses=True,
+            ),
+            Patch(
+                f"{retry}:get_response_with_retry",
+                models.get_response_with_retry,
+                _MODEL,
+                everywhere=True,
+                min_version="0.12",
+            ),
+            Patch(
+                f"{retry}:stream_response_with_retry",
+                models.stream_response_with_retry,
+                _MODEL,
+                everywhere=True,
+                min_version="0.12",
+            ),
+            Patch(
+                f"{retry}:_sleep_for_retry",
+                models.runner_sleep,
+                ("RETRY",),
+                everywhere=True,
+                min_version="0.12",
+            ),
+            Patch(
+                f"{client}:AsyncAPIClient._sleep_for_retry",
+                models.http_sleep,
+                ("RETRY",),
+            ),
+            Patch(
+                f"{client}:SyncAPIClient._sleep_for_retry",
+                models.http_sleep_sync,
+                ("RETRY",),
+            ),
+        )
+
+    def _tool_patches(self) -> Sequence[Patch]:
+        tools = self._tools
+        execution = "agents.run_internal.tool_execution"
+        actions = "agents.run_internal.tool_actions"
+        return (
+            Patch(
+                f"{execution}:_FunctionToolBatchExecutor._invoke_tool_and_run_post_invoke",
+                tools.invoke_function,
+                (*_TOOL, "ERROR", "DATA_ACCESS"),
+                min_version="0.10.4",
+            ),
+            Patch(
+                "agents.tool:maybe_invoke_function_tool_failure_error_function",
+                tools.format_failure,
+                ("ERROR",),
+                everywhere=True,
+                min_version="0.10.4",
+            ),
+            Patch(
+                "agents.exceptions:ToolTimeoutError.__init__",
+                tools.timeout_made,
+                ("ERROR",),
+                min_version="0.9",
+            ),
+            *(
+                Patch(
+                    f"{actions}:{name}.execute",
+                    tools.execute_action,
+                    (*_TOOL, "ERROR"),
+                    min_version=version,
+                )
+                for name, version in (
+                    ("ComputerAction", "0.8"),
+                    ("ShellAction", "0.8"),
+                    ("LocalShellAction", "0.8"),
+                    ("ApplyPatchAction", "0.8"),
+                    ("CustomToolAction", "0.14"),
+                )
+            ),
+            Patch(
+                "agents.run_context:RunContextWrapper._mark_tool_invocation_executed",
+                tools.action_started,
+                _TOOL,
+            ),
+        )
+
+    def _policy_patches(self) -> Sequence[Patch]:
+        policies = self._policies
+        decision = ("POLICY_DECISION",)
+        return (
+            *(
+                Patch(f"agents.guardrail:{name}.run", policies.guardrail, decision)
+                for name in ("InputGuardrail", "OutputGuardrail")
+            ),
+            *(
+                Patch(
+                    f"agents.tool_guardrails:{name}.run",
+                    policies.tool_guardrail,
+                    decision,
+                )
+                for name in ("ToolInputGuardrail", "ToolOutputGuardrail")
+            ),
+            Patch(
+                "agents.run_context:RunContextWrapper._apply_approval_decision",
+                policies.approval,
+                decision,
+                min_version="0.8",
+            ),
+            Patch(
+                "agents.run_internal.error_handlers:resolve_run_error_handler_result",
+                policies.error_handler,
+                ("ERROR",),
+                everywhere=True,
+                min_version="0.8",
+            ),
+            Patch(
+                "agents.run_internal.turn_resolution:execute_handoffs",
+                policies.handoff,
+                ("AGENT_HANDOFF",),
+                everywhere=True,
+                min_version="0.8",
+            ),
+        )
+
+    def _end_session(self) -> Any:
+        """End the session in force; the name that early documents use."""
+        return self.host.sessions.end(None)

@@ -1,0 +1,402 @@
+"""
+Read the objects of the Agents SDK: what an event needs, as plain data.
+
+Pure: no I/O, no context, nothing kept. Objects of the SDK and of openai are read by
+attribute; whatever the application brought is left to the snapshot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from chaukas.sdk.context import AgentRef
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "Usage",
+    "agent_facts",
+    "agent_ref",
+    "arguments_of",
+    "finish_reason_of",
+    "model_name_of",
+    "new_items",
+    "new_user_items",
+    "provider_of",
+    "response_facts",
+    "settings_of",
+    "tool_names",
+    "usage_of",
+]
+
+_HASH_CHARS = 16
+_ARGUMENT_CHARS = 65_536
+_LOOK_BACK_ITEMS = 16
+_SETTINGS = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+)
+_FURTHER_SETTINGS = (
+    "tool_choice",
+    "parallel_tool_calls",
+    "truncation",
+    "reasoning",
+    "verbosity",
+    "store",
+    "top_logprobs",
+    "response_include",
+    "include_usage",
+    "prompt_cache_retention",
+    "timeout",
+)
+_PROVIDERS = {"api.openai.com": "openai", "openai.azure.com": "azure"}
+_MADE_BY_MODEL = frozenset(
+    {
+        "reasoning",
+        "computer_call",
+        "custom_tool_call",
+        "function_call",
+        "function_call_output",
+        "computer_call_output",
+        "custom_tool_call_output",
+        "local_shell_call",
+        "local_shell_call_output",
+        "shell_call",
+        "shell_call_output",
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "file_search_call",
+        "web_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "mcp_call",
+        "mcp_list_tools",
+        "compaction",
+    }
+)
+
+
+class Usage(NamedTuple):
+    """Tokens of one call, or of several added up."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    requests: int = 0
+
+    def plus(self, other: Usage) -> Usage:
+        """Return the sum."""
+        return Usage(*map(int.__add__, self, other))
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int else 0
+
+
+def usage_of(response: Any) -> Usage:
+    """Return the usage of a `ModelResponse` or of an openai `Response`."""
+    usage = getattr(response, "usage", None)
+    if usage is None:
+        return Usage()
+    details_in = getattr(usage, "input_tokens_details", None)
+    details_out = getattr(usage, "output_tokens_details", None)
+    return Usage(
+        input_tokens=_count(getattr(usage, "input_tokens", 0)),
+        output_tokens=_count(getattr(usage, "output_tokens", 0)),
+        total_tokens=_count(getattr(usage, "total_tokens", 0)),
+        cached_tokens=_count(getattr(details_in, "cached_tokens", 0)),
+        cache_write_tokens=_count(getattr(details_in, "cache_write_tokens", 0)),
+        reasoning_tokens=_count(getattr(details_out, "reasoning_tokens", 0)),
+        requests=_count(getattr(usage, "requests", 1)),
+    )
+
+
+def _text(value: object) -> str:
+    return value if type(value) is str else ""
+
+
+def agent_ref(agent: Any) -> AgentRef:
+    """Return how events name *agent*."""
+    name = _text(getattr(agent, "name", None)) or "agent"
+    return AgentRef(name[:256], name[:256])
+
+
+def model_name_of(model: Any) -> str:
+    """Return the name of a model that is given by name or as an object."""
+    if model is None:
+        return ""
+    if type(model) is str:
+        return model
+    return _text(getattr(model, "model", None)) or type(model).__name__
+
+
+def provider_of(model: Any) -> str:
+    """
+    Return who serves *model*: `openai`, `azure`, the prefix of a routed name, or
+    the class of a custom model.
+    """
+    host = ""
+    try:
+        host = model._client.base_url.host
+    except AttributeError:
+        pass
+    if type(host) is str and host:
+        return _provider_at(host)
+    name = _text(getattr(model, "model", None))
+    if "/" in name:
+        return name.partition("/")[0]
+    return type(model).__name__
+
+
+@lru_cache(maxsize=256)
+def _provider_at(host: str) -> str:
+    for known, provider in _PROVIDERS.items():
+        if host.endswith(known):
+            return provider
+    return "openai" if host in {"127.0.0.1", "localhost", "::1"} else host
+
+
+def tool_names(tools: Any) -> list[str]:
+    """Return the names of *tools*, the class name for a tool without one."""
+    if type(tools) is not list:
+        return []
+    return [
+        _text(getattr(tool, "name", None)) or type(tool).__name__
+        for tool in tools[:128]
+    ]
+
+
+def _handoff_names(handoffs: Any) -> list[str]:
+    if type(handoffs) is not list:
+        return []
+    return [
+        _text(getattr(item, "agent_name", None)) or _text(getattr(item, "name", None))
+        for item in handoffs[:128]
+    ]
+
+
+def _hash_of(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:_HASH_CHARS]
+
+
+def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:
+    """
+    Return what AGENT_START says of *agent*; `instructions` still uncaptured.
+
+    Dynamic instructions are a function of the application: not called here, the
+    model call shows what they gave.
+    """
+    instructions = getattr(agent, "instructions", None)
+    model = getattr(run_config, "model", None) or getattr(agent, "model", None)
+    output_type = getattr(agent, "output_type", None)
+    facts: dict[str, Any] = {}
+    name = model_name_of(model)
+    if name:
+        facts["model"] = name
+    if type(instructions) is str:
+        facts["instructions"] = instructions
+        facts["instructions_hash"] = _hash_of(instructions)
+    elif instructions is not None:
+        facts["instructions_dynamic"] = True
+    tools = tool_names(getattr(agent, "tools", None))
+    if tools:
+        facts["tools"] = tools
+    handoffs = _handoff_names(getattr(agent, "handoffs", None))
+    if handoffs:
+        facts["handoffs"] = handoffs
+    if output_type is not None:
+        facts["output_type"] = _type_name(output_type)
+    servers = getattr(agent, "mcp_servers", None)
+    if type(servers) is list and servers:
+        facts["mcp_servers"] = len(servers)
+    return facts
+
+
+def _type_name(output_type: Any) -> str:
+    if isinstance(output_type, type):
+        return output_type.__name__
+    return type(output_type).__name__
+
+
+def settings_of(settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """
+    Return the settings with fields of their own in the spec, and the others.
+
+    Headers, bodies and extra arguments are never read: they may hold keys.
+    """
+    own = {
+        name: value
+        for name in _SETTINGS
+        if type(value := getattr(settings, name, None)) in (int, float)
+    }
+    further = {
+        name: value
+        for name in _FURTHER_SETTINGS
+        if (value := getattr(settings, name, None)) is not None
+    }
+    return own, further
+
+
+def role_of(item: Any) -> str:
+    """Return the role of an input item, or an empty text."""
+    return _text(item.get("role")) if type(item) is dict else ""
+
+
+def _is_history(item: Any) -> bool:
+    """Tell whether a model or a tool made *item*: what came before it is history."""
+    if type(item) is not dict:
+        return False
+    return item.get("role") == "assistant" or item.get("type") in _MADE_BY_MODEL
+
+
+def new_user_items(given: Any) -> list[Any]:
+    """
+    Return the user's items of a run's input that are new.
+
+    A list may repeat a whole conversation: only what stands behind the last item
+    of a model or a tool is new.
+    """
+    if type(given) is str:
+        return [given]
+    if type(given) is not list:
+        return []
+    fresh: list[Any] = []
+    for item in reversed(given):
+        if _is_history(item):
+            break
+        if role_of(item) == "user":
+            fresh.append(item)
+    fresh.reverse()
+    return fresh
+
+
+def new_items(given: Any, seen_count: int) -> tuple[list[Any], int]:
+    """
+    Return the items of a model call to record, and how many there are in all.
+
+    Args:
+        given: Input of the call, a text or a list of items.
+        seen_count: Items of the previous call of this run; 0 for the first.
+
+    Later calls record what was added. The first records what is new to the
+    conversation and at least the last 16 items before it.
+    """
+    if type(given) is not list:
+        return [given], 1
+    total = len(given)
+    if 0 < seen_count <= total:
+        return given[seen_count:], total
+    first = max(total - _LOOK_BACK_ITEMS, 0)
+    while first and not _is_history(given[first - 1]):
+        first -= 1
+        if total - first > 4 * _LOOK_BACK_ITEMS:
+            break
+    return given[first:], total
+
+
+def arguments_of(text: Any) -> Any:
+    """Return the arguments that a model wrote as JSON, or the text as it is."""
+    if type(text) is not str or len(text) > _ARGUMENT_CHARS:
+        return text
+    try:
+        return orjson.loads(text) if text else {}
+    except ValueError:
+        return text
+
+
+def _read(item: Any, name: str) -> Any:
+    return item.get(name) if type(item) is dict else getattr(item, name, None)
+
+
+def response_facts(output: Any) -> dict[str, Any]:
+    """
+    Return text, tool calls, refusal and reasoning summary of a response's output.
+
+    Args:
+        output: Items of a `ModelResponse` or `Response`.
+
+    Returns:
+        `{"text", "tool_calls": [{"id", "name", "arguments"}], "refusal",
+        "reasoning", "items": [type, …]}`, each only if there is one; uncaptured.
+    """
+    facts: dict[str, Any] = {}
+    texts: list[str] = []
+    refusals: list[str] = []
+    reasoning: list[str] = []
+    calls: list[dict[str, Any]] = []
+    others: list[str] = []
+    for item in output if type(output) is list else ():
+        kind = _read(item, "type")
+        if kind == "message":
+            _read_message(item, texts, refusals)
+        elif kind == "function_call" or kind == "custom_tool_call":
+            calls.append(_call_of(item))
+        elif kind == "reasoning":
+            reasoning.extend(_parts(_read(item, "summary"), "text"))
+        elif type(kind) is str:
+            others.append(kind)
+    if texts:
+        facts["text"] = "".join(texts)
+    if calls:
+        facts["tool_calls"] = calls
+    if refusals:
+        facts["refusal"] = "".join(refusals)
+    if reasoning:
+        facts["reasoning"] = "\n".join(reasoning)
+    if others:
+        facts["items"] = others
+    return facts
+
+
+def _call_of(item: Any) -> dict[str, Any]:
+    arguments = _read(item, "arguments")
+    if arguments is None:
+        arguments = _read(item, "input")
+    return {
+        "id": _text(_read(item, "call_id")),
+        "name": _text(_read(item, "name")),
+        "arguments": arguments_of(arguments),
+    }
+
+
+def _read_message(item: Any, texts: list[str], refusals: list[str]) -> None:
+    content = _read(item, "content")
+    if type(content) is str:
+        texts.append(content)
+        return
+    texts.extend(_parts(content, "text"))
+    refusals.extend(_parts(content, "refusal"))
+
+
+def _parts(content: Any, name: str) -> Sequence[str]:
+    if type(content) is not list:
+        return ()
+    return [text for part in content if (text := _text(_read(part, name)))]
+
+
+def finish_reason_of(facts: dict[str, Any], response: Any = None) -> str:
+    """
+    Return why the model stopped: `stop`, `tool_calls`, `refusal`, or what the
+    provider said of an incomplete or failed response.
+    """
+    status = _text(getattr(response, "status", None))
+    if status == "incomplete":
+        details = getattr(response, "incomplete_details", None)
+        return _text(getattr(details, "reason", None)) or status
+    if status in {"failed", "cancelled"}:
+        return status
+    if "refusal" in facts:
+        return "refusal"
+    return "tool_calls" if "tool_calls" in facts else "stop"

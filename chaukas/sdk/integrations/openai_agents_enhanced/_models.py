@@ -1,0 +1,755 @@
+"""
+Record model calls: one MODEL pair for each logical call, all retries inside it.
+
+Two layers work together. The runner's retry functions know what one logical call is;
+only the `Model` classes see the final input, settings and stream. Whoever comes first
+opens the pair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from chaukas.sdk._guard import report
+from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
+from chaukas.sdk.events import EventType
+from chaukas.sdk.pricing import cost_of
+from chaukas.sdk.record import error_code_of, error_text, without_defaults
+from chaukas.sdk.retries import is_retryable, status_of
+
+from ._extract import (
+    Usage,
+    finish_reason_of,
+    model_name_of,
+    new_items,
+    provider_of,
+    response_facts,
+    settings_of,
+    tool_names,
+    usage_of,
+)
+from ._extract import _hash_of as hash_of
+from ._state import FRAMEWORK, AgentsRun, Invocation, current_run
+
+if TYPE_CHECKING:
+    from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.record import Recorder
+
+__all__ = ["ModelCalls"]
+
+_COMPLETED = "EVENT_STATUS_COMPLETED"
+_FAILED = "EVENT_STATUS_FAILED"
+_CANCELLED = "EVENT_STATUS_CANCELLED"
+_NS_PER_MS = 1_000_000
+_CONVERSATION_LOCKED_RETRIES = 3
+_TERMINAL = frozenset(
+    {
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "error",
+        "response.error",
+    }
+)
+_FILTER_CODES = frozenset({"content_filter", "content_policy_violation"})
+_PARAMETERS = (
+    "system_instructions",
+    "input",
+    "model_settings",
+    "tools",
+    "output_schema",
+    "handoffs",
+    "tracing",
+)
+
+
+def bound(args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a `Model` method by name; it is called both ways."""
+    return {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
+
+
+class ModelCalls:
+    """
+    Wrappers around the runner's retry functions, the models and the HTTP client.
+
+    Args:
+        host: Where to record.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def _recorder(self) -> Recorder:
+        return self._host.recorder
+
+    # -- layer 1: the logical call ------------------------------------------------
+
+    async def get_response_with_retry(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the runner's loop around one call that is not streamed."""
+        run = current_run()
+        if run is None:
+            return await wrapped(*args, **kwargs)
+        invocation = self._expect(run, kwargs)
+        token = CURRENT.set(Node(run, run.agent_span_id, "call", invocation))
+        try:
+            response = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._end_failed(invocation, error)
+            raise
+        finally:
+            reset(token)
+        self._end_answered(invocation, response)
+        return response
+
+    def stream_response_with_retry(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the runner's loop around one streamed call, by its stream factory."""
+        run = current_run()
+        get_stream = kwargs.get("get_stream")
+        if run is None or get_stream is None:
+            return wrapped(*args, **kwargs)
+        invocation = self._expect(run, kwargs)
+
+        def get_watched_stream() -> Any:
+            token = CURRENT.set(Node(run, run.agent_span_id, "call", invocation))
+            try:
+                return get_stream()
+            finally:
+                reset(token)
+
+        kwargs["get_stream"] = get_watched_stream
+        return wrapped(*args, **kwargs)
+
+    def _expect(self, run: AgentsRun, kwargs: dict[str, Any]) -> Invocation:
+        self.settle(run, None)
+        limit = getattr(kwargs.get("retry_settings"), "max_retries", None)
+        run.invocation = invocation = Invocation(
+            run, limit if type(limit) is int else 0
+        )
+        return invocation
+
+    # -- layer 2: the model's own methods -----------------------------------------
+
+    async def get_response(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap `Model.get_response` of every class of models."""
+        invocation = self._enter(instance, args, kwargs, streamed=False)
+        if invocation is None:
+            return await wrapped(*args, **kwargs)
+        token = CURRENT.set(_node_of(invocation))
+        try:
+            response = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            if invocation.is_alone:
+                self._end_failed(invocation, error)
+            raise
+        finally:
+            reset(token)
+        if invocation.is_alone:
+            self._end_answered(invocation, response)
+        return response
+
+    def stream_response(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap `Model.stream_response` of every class of models."""
+        invocation = self._enter(instance, args, kwargs, streamed=True)
+        stream = wrapped(*args, **kwargs)
+        if invocation is None or not _is_stream(stream):
+            return stream
+        return WatchedStream(stream, self, invocation)
+
+    def _enter(
+        self, model: Any, args: Any, kwargs: dict[str, Any], *, streamed: bool
+    ) -> Invocation | None:
+        """
+        Open the pair of the call in force, at its first attempt.
+
+        Returns:
+            The invocation to watch; None when the call is part of one that is
+            watched already (a router model, `super()`).
+        """
+        if SUPPRESSED.get():
+            return None
+        try:
+            node = CURRENT.get()
+            if node is not None and node.kind == "model":
+                return None
+            if node is not None and node.kind == "call":
+                invocation: Invocation = node.detail
+            else:
+                invocation = Invocation(current_run() or self._lone_run())
+                invocation.is_alone = True
+            invocation.attempts += 1
+            if invocation.pair is None:
+                self._start(invocation, model, bound(args, kwargs), streamed)
+        except Exception as error:
+            report("Model.get_response", error)
+            return None
+        return invocation
+
+    def _lone_run(self) -> AgentsRun:
+        """Return a run for a model that the application calls itself."""
+        host = self._host
+        node = CURRENT.get()
+        if node is not None:
+            outer = node.run
+            run = AgentsRun(
+                outer.session,
+                outer.trace_id,
+                parent=node,
+                sampled=outer.sampled,
+                hide_content=outer.hide_content,
+            )
+            run.agent_span_id = node.parent_span_id
+            run.agent = outer.agent
+            return run
+        trace_id = host.recorder.ids.trace_id()
+        session = host.sessions.enter(
+            None,
+            trace_id=trace_id,
+            framework=FRAMEWORK,
+            first_agent=None,
+            sampled=True,
+        )
+        host.sessions.leave(session)
+        run = AgentsRun(
+            session, trace_id, parent=None, sampled=True, hide_content=False
+        )
+        run.agent_span_id = session.pair.span_id if session.pair else ""
+        return run
+
+    # -- START --------------------------------------------------------------------
+
+    def _start(
+        self,
+        invocation: Invocation,
+        model: Any,
+        arguments: dict[str, Any],
+        streamed: bool,
+    ) -> None:
+        run = invocation.run
+        recorder = self._recorder
+        capture = recorder.capture(run)
+        own, further = settings_of(arguments.get("model_settings"))
+        content: dict[str, Any] = {
+            "provider": provider_of(model),
+            "model": model_name_of(model),
+        }
+        content.update(own)
+        run.last_model = content["model"]
+        run.turns += 1
+        request = self._request_of(run, arguments, further)
+        if streamed:
+            request["stream"] = True
+        invocation.content = without_defaults(content)
+        invocation.started_ns = recorder.clock.monotonic_ns()
+        invocation.pair = recorder.pairs.start(
+            EventType.MODEL_INVOCATION_START,
+            run,
+            {
+                "llm_invocation": {
+                    **invocation.content,
+                    "request": capture.tree(request, "llm_invocation.request"),
+                }
+            },
+            parent_span_id=run.agent_span_id,
+            closing={"llm_invocation": invocation.content},
+            capture=capture,
+        )
+
+    def _request_of(
+        self, run: AgentsRun, arguments: dict[str, Any], further: dict[str, Any]
+    ) -> dict[str, Any]:
+        given = arguments.get("input")
+        seen = 0 if self._recorder.config.capture_full_input else run.seen_items
+        items, total = new_items(given, seen)
+        if self._recorder.config.capture_full_input and type(given) is list:
+            items = given
+        run.seen_items = total
+        request: dict[str, Any] = {"input": items, "input_count": total}
+        if len(items) < total:
+            request["input_omitted"] = total - len(items)
+        system = arguments.get("system_instructions")
+        if type(system) is str and system:
+            request["system_hash"] = digest = hash_of(system)
+            if digest != run.known_system:
+                run.known_system = digest
+                request["system"] = system
+        names = tool_names(arguments.get("tools"))
+        if names:
+            request["tools"] = names
+        handoffs = arguments.get("handoffs")
+        if type(handoffs) is list and handoffs:
+            request["handoffs"] = [getattr(h, "tool_name", None) for h in handoffs]
+        schema = arguments.get("output_schema")
+        if schema is not None and not schema.is_plain_text():
+            request["output_schema"] = schema.name()
+        for name in ("previous_response_id", "conversation_id", "prompt"):
+            if arguments.get(name) is not None:
+                request[name] = arguments[name]
+        if further:
+            request["settings"] = further
+        return request
+
+    # -- END ----------------------------------------------------------------------
+
+    def _end_answered(self, invocation: Invocation, response: Any) -> None:
+        """End with a `ModelResponse`."""
+        if invocation.run.invocation is invocation:
+            invocation.run.invocation = None
+        try:
+            if invocation.pair is None:
+                # The model was reached past its class, by a mock say.
+                self._start(invocation, None, {}, streamed=False)
+            self._end_with(
+                invocation,
+                getattr(response, "output", None),
+                usage_of(response),
+                getattr(response, "response_id", None),
+            )
+        except Exception as error:
+            report("Model.get_response", error)
+            if invocation.pair is not None:
+                self._recorder.pairs.end(invocation.pair)
+
+    def _end_with(
+        self,
+        invocation: Invocation,
+        output: Any,
+        usage: Usage,
+        response_id: Any,
+        *,
+        status: str = _COMPLETED,
+        response: Any = None,
+        error_message: str = "",
+    ) -> None:
+        pair = invocation.pair
+        if pair is None:
+            return
+        run = invocation.run
+        recorder = self._recorder
+        facts = response_facts(output)
+        reason = finish_reason_of(facts, response)
+        capture = recorder.capture(run)
+        told = capture.tree(facts, "llm_invocation.response") if facts else {}
+        if error_message and isinstance(told, dict):
+            told["error"] = error_message
+        content = self._end_content(invocation, usage, told, reason)
+        body: dict[str, Any] = {"llm_invocation": content}
+        if type(response_id) is str and response_id:
+            body["response_id"] = response_id
+        cost = cost_of(
+            content.get("provider", ""),
+            content.get("model", ""),
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+        )
+        if cost:
+            body["cost"] = cost
+        run.agent_usage = run.agent_usage.plus(usage)
+        recorder.pairs.end(pair, body, status=status, capture=capture)
+        if "refusal" in facts:
+            self._note_refusal(run, facts["refusal"])
+
+    def _end_content(
+        self, invocation: Invocation, usage: Usage, told: Any, reason: str
+    ) -> dict[str, Any]:
+        recorder = self._recorder
+        started_ns = invocation.started_ns
+        content: dict[str, Any] = {
+            **invocation.content,
+            "prompt_tokens": usage.input_tokens,
+            "completion_tokens": usage.output_tokens,
+            "total_tokens": usage.total_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "finish_reason": reason,
+            "duration_ms": _whole(recorder.monotonic_ms_since(started_ns)),
+            "chunk_count": invocation.chunk_count,
+        }
+        if told:
+            content["response"] = told
+        if invocation.first_chunk_ns:
+            waited_ns = invocation.first_chunk_ns - started_ns
+            content["time_to_first_token_ms"] = _whole(
+                round(waited_ns / _NS_PER_MS, 3)
+            )
+        if invocation.attempts > 1:
+            content["metadata"] = {"attempts": invocation.attempts}
+        return without_defaults(content)
+
+    def _note_refusal(self, run: AgentsRun, refusal: str) -> None:
+        recorder = self._recorder
+        capture = recorder.capture(run)
+        recorder.emit(
+            EventType.POLICY_DECISION,
+            run,
+            {
+                "policy": {
+                    "policy_id": "model_refusal",
+                    "outcome": "deny",
+                    "rationale": capture.text(refusal, "policy.rationale"),
+                }
+            },
+            parent_span_id=run.agent_span_id,
+            capture=capture,
+            severity="SEVERITY_WARN",
+        )
+
+    def _end_failed(self, invocation: Invocation, error: BaseException) -> None:
+        """End with an error, or as cancelled."""
+        if invocation.run.invocation is invocation:
+            invocation.run.invocation = None
+        pair = invocation.pair
+        if pair is None:
+            return
+        recorder = self._recorder
+        try:
+            if not isinstance(error, Exception):
+                recorder.pairs.end(
+                    pair,
+                    {"llm_invocation": self._partial(invocation)},
+                    status=_CANCELLED,
+                )
+                return
+            capture = recorder.capture(invocation.run)
+            text = capture.text(error_text(error), "llm_invocation.response.error")
+            self._note_filter(invocation, error, text)
+            recorder.error(invocation.run, error, pair.span_id)
+            content = self._partial(invocation)
+            content["response"] = {"error": text, "error_code": error_code_of(error)}
+            content["finish_reason"] = "error"
+            recorder.pairs.end(
+                pair, {"llm_invocation": content}, status=_FAILED, capture=capture
+            )
+        except Exception as problem:
+            report("Model.get_response", problem)
+            recorder.pairs.end(pair, status=_FAILED)
+
+    def _partial(self, invocation: Invocation) -> dict[str, Any]:
+        return self._end_content(invocation, Usage(), None, "")
+
+    def _note_filter(self, invocation: Invocation, error: Exception, text: str) -> None:
+        """Record a content filter that ended the call, as POLICY_DECISION deny."""
+        code = error.__dict__.get("code")
+        if code not in _FILTER_CODES and "content_filter" not in text:
+            return
+        pair = invocation.pair
+        self._recorder.emit(
+            EventType.POLICY_DECISION,
+            invocation.run,
+            {"policy": {"policy_id": "content_filter", "outcome": "deny"}},
+            parent_span_id=pair.span_id if pair else "",
+            severity="SEVERITY_WARN",
+        )
+
+    # -- streams ------------------------------------------------------------------
+
+    def stream_ended(self, invocation: Invocation, event: Any) -> None:
+        """End with the terminal event of a stream."""
+        if invocation.run.invocation is invocation:
+            invocation.run.invocation = None
+        try:
+            response = getattr(event, "response", None)
+            if event.type == "response.completed":
+                self._end_with(
+                    invocation,
+                    getattr(response, "output", None),
+                    usage_of(response)._replace(requests=invocation.attempts),
+                    getattr(response, "id", None),
+                    response=response,
+                )
+                return
+            self._end_terminal_failure(invocation, event, response)
+        except Exception as error:
+            report("Model.stream_response", error)
+            if invocation.pair is not None:
+                self._recorder.pairs.end(invocation.pair)
+
+    def _end_terminal_failure(
+        self, invocation: Invocation, event: Any, response: Any
+    ) -> None:
+        pair = invocation.pair
+        if pair is None:
+            return
+        run = invocation.run
+        recorder = self._recorder
+        reason = finish_reason_of({}, response)
+        detail = getattr(response, "error", None) or event
+        message = getattr(detail, "message", None)
+        code = getattr(detail, "code", None)
+        capture = recorder.capture(run)
+        text = capture.text(
+            message if type(message) is str else f"response ended: {reason}",
+            "error.error_message",
+        )
+        if reason == "content_filter":
+            self._note_filter(invocation, _Filtered("content_filter"), text)
+        body = {
+            "error_message": text,
+            "error_code": code if type(code) is str else f"ModelBehaviorError:{reason}",
+        }
+        recorder.emit(
+            EventType.ERROR,
+            run,
+            {"error": body},
+            parent_span_id=pair.span_id,
+            capture=capture,
+        )
+        run.has_terminal_error = True
+        self._end_with(
+            invocation,
+            getattr(response, "output", None),
+            usage_of(response),
+            getattr(response, "id", None),
+            status=_FAILED,
+            response=response,
+            error_message=text,
+        )
+
+    def settle(self, run: AgentsRun, error: BaseException | None) -> None:
+        """
+        End a stream that broke and was not retried.
+
+        Args:
+            run: Run whose call may be open.
+            error: How the run ended; None if it goes on.
+        """
+        invocation = run.invocation
+        if invocation is None:
+            return
+        broke = invocation.error
+        invocation.error = None
+        if type(error).__name__ == "ModelTimeoutError" and error is not None:
+            # The stream saw a cancellation; this is why.
+            broke = error
+        elif broke is None and invocation.is_exhausted:
+            # The stream ended without a final event, which the runner refuses.
+            broke = error
+        self._end_failed(invocation, broke or asyncio.CancelledError())
+
+    def end_alone(self, invocation: Invocation, error: BaseException | None) -> None:
+        """End a stream that no runner looks after."""
+        self._end_failed(invocation, error or asyncio.CancelledError())
+
+    # -- retries ------------------------------------------------------------------
+
+    async def runner_sleep(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the runner's sleep before it repeats a model call."""
+        run = current_run()
+        if run is None or run.invocation is None:
+            return await wrapped(*args, **kwargs)
+        invocation = run.invocation
+        error = sys.exc_info()[1]
+        invocation.error = None
+        started_ns = self._recorder.clock.monotonic_ns()
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
+            locked = error is not None and error.__dict__.get("code") == (
+                "conversation_locked"
+            )
+            limit = _CONVERSATION_LOCKED_RETRIES if locked else invocation.max_retries
+            self._note_retry(
+                run,
+                invocation.pair.span_id if invocation.pair else run.agent_span_id,
+                attempt=max(invocation.attempts, 1),
+                max_attempts=limit,
+                slept_ms=slept_ms,
+                error=error,
+                metadata={"layer": "runner", "model": run.last_model},
+            )
+
+    async def http_sleep(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the asynchronous openai client's sleep before it repeats a request."""
+        node = CURRENT.get()
+        error = sys.exc_info()[1]
+        started_ns = self._recorder.clock.monotonic_ns()
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            if node is not None:
+                self._note_http(node, kwargs, started_ns, error)
+
+    def http_sleep_sync(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the synchronous openai client's sleep before it repeats a request."""
+        node = CURRENT.get()
+        error = sys.exc_info()[1]
+        started_ns = self._recorder.clock.monotonic_ns()
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            if node is not None:
+                self._note_http(node, kwargs, started_ns, error)
+
+    def _note_http(
+        self,
+        node: Node,
+        kwargs: dict[str, Any],
+        started_ns: int,
+        error: BaseException | None,
+    ) -> None:
+        slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
+        try:
+            metadata: dict[str, Any] = {"layer": "http"}
+            strategy = "exponential"
+            response = kwargs.get("response")
+            if response is not None:
+                metadata["status"] = response.status_code
+                headers = response.headers
+                metadata["request_id"] = headers.get("x-request-id")
+                if headers.get("retry-after") or headers.get("retry-after-ms"):
+                    strategy = "retry_after"
+            run = node.run
+            if isinstance(run, AgentsRun):
+                metadata["model"] = run.last_model
+            options = kwargs.get("options")
+            metadata["endpoint"] = getattr(options, "url", None)
+            self._note_retry(
+                run,
+                node.parent_span_id,
+                attempt=kwargs.get("retries_taken", 0) + 1,
+                max_attempts=kwargs.get("max_retries", 0),
+                slept_ms=slept_ms,
+                error=error,
+                metadata=without_defaults(metadata),
+                strategy=strategy,
+            )
+        except Exception as problem:
+            report("openai retry", problem)
+
+    def _note_retry(
+        self,
+        run: Any,
+        parent_span_id: str,
+        *,
+        attempt: int,
+        max_attempts: int,
+        slept_ms: float,
+        error: BaseException | None,
+        metadata: dict[str, Any],
+        strategy: str = "exponential",
+    ) -> None:
+        recorder = self._recorder
+        capture = recorder.capture(run)
+        text = capture.text(error_text(error), "retry.error_message") if error else ""
+        if error is not None:
+            metadata["error_code"] = error_code_of(error)
+            if status_of(error):
+                metadata["status"] = status_of(error)
+        retry = {
+            "attempt": attempt,
+            "max_attempts": max_attempts,
+            "strategy": strategy,
+            "backoff_ms": round(slept_ms),
+            "error_message": text,
+            "retryable": True,
+            "metadata": metadata,
+        }
+        recorder.emit(
+            EventType.RETRY,
+            run,
+            {"retry": without_defaults(retry)},
+            parent_span_id=parent_span_id,
+            capture=capture,
+        )
+
+
+class _Filtered(Exception):
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class WatchedStream(wrapt.ObjectProxy):  # type: ignore[misc]
+    """
+    A model's stream that notes its first chunk, its count and its end.
+
+    A proxy, because the runner calls `__anext__` directly, probes for `aclose`, and
+    a generator around a generator would change both.
+    """
+
+    # type: ignore[misc]: wrapt ships no type for the base.
+
+    def __init__(self, stream: Any, calls: ModelCalls, invocation: Invocation) -> None:
+        super().__init__(stream)
+        self._self_calls = calls
+        self._self_invocation = invocation
+        self._self_node = _node_of(invocation)
+        self._self_next: Any = None
+
+    def __aiter__(self) -> WatchedStream:
+        """Return itself, as a stream is its own iterator."""
+        return self
+
+    async def __anext__(self) -> Any:
+        """Return the next event of the stream, unchanged."""
+        step = self._self_next
+        if step is None:
+            step = self._self_next = self.__wrapped__.__aiter__().__anext__
+        token = CURRENT.set(self._self_node)
+        try:
+            event = await step()
+        except StopAsyncIteration:
+            self._close(None)
+            raise
+        except BaseException as error:
+            self._close(error)
+            raise
+        finally:
+            reset(token)
+        invocation = self._self_invocation
+        invocation.chunk_count += 1
+        if invocation.first_chunk_ns == 0 or event.type in _TERMINAL:
+            self._note(event, invocation)
+        return event
+
+    def _note(self, event: Any, invocation: Invocation) -> None:
+        kind = getattr(event, "type", "")
+        if invocation.first_chunk_ns == 0 and kind.endswith(".delta"):
+            clock = self._self_calls._recorder.clock
+            invocation.first_chunk_ns = clock.monotonic_ns()
+        if kind in _TERMINAL:
+            self._self_calls.stream_ended(invocation, event)
+
+    def _close(self, error: BaseException | None) -> None:
+        invocation = self._self_invocation
+        invocation.is_exhausted = error is None
+        if invocation.is_alone:
+            self._self_calls.end_alone(invocation, error)
+        elif error is not None:
+            invocation.error = error
+
+
+def _is_stream(value: object) -> bool:
+    return hasattr(type(value), "__anext__") or hasattr(type(value), "__aiter__")
+
+
+def _node_of(invocation: Invocation) -> Node:
+    pair = invocation.pair
+    span_id = pair.span_id if pair else invocation.run.agent_span_id
+    return Node(invocation.run, span_id, "model", invocation)
+
+
+def _whole(number: float) -> float:
+    return int(number) if number == int(number) else number

@@ -1,0 +1,283 @@
+"""
+Record decisions: guardrails, approvals, handled errors, and handoffs between agents.
+
+What they share: a decision is known when the SDK's function returns, and concerns the
+agent in force or the tool under way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk._guard import report
+from chaukas.sdk.context import CURRENT, Node, Run, reset
+from chaukas.sdk.events import EventType
+from chaukas.sdk.record import without_defaults
+
+from ._extract import agent_ref, arguments_of
+from ._state import FRAMEWORK, AgentsRun, current_run
+
+if TYPE_CHECKING:
+    from chaukas.sdk.integrations.base import Host
+
+    from ._runs import Runs
+
+__all__ = ["Policies"]
+
+_WARN = "SEVERITY_WARN"
+
+
+class Policies:
+    """
+    Wrappers around guardrails, approvals, error handlers and handoffs.
+
+    Args:
+        host: Where to record.
+        runs: Told of handoffs.
+    """
+
+    def __init__(self, host: Host, runs: Runs) -> None:
+        self._host = host
+        self._runs = runs
+
+    # -- guardrails ---------------------------------------------------------------
+
+    async def guardrail(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the `run` of an input or output guardrail."""
+        return await self._guard(wrapped, instance, args, kwargs, _runner_verdict)
+
+    async def tool_guardrail(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the `run` of a tool input or tool output guardrail."""
+        return await self._guard(wrapped, instance, args, kwargs, _tool_verdict)
+
+    async def _guard(
+        self,
+        wrapped: Any,
+        instance: Any,
+        args: Any,
+        kwargs: dict[str, Any],
+        verdict_of: Any,
+    ) -> Any:
+        node = CURRENT.get()
+        if node is None or not isinstance(node.run, AgentsRun):
+            return await wrapped(*args, **kwargs)
+        run = node.run
+        # A run inside (a model as judge) stands under the agent or the tool.
+        inner = Node(run, node.parent_span_id, _kind_of(node), node.detail)
+        token = CURRENT.set(inner)
+        try:
+            result = await wrapped(*args, **kwargs)
+        except Exception as error:
+            self._host.recorder.error(run, error, node.parent_span_id)
+            raise
+        finally:
+            reset(token)
+        try:
+            self._note_guardrail(run, node, instance, args, verdict_of(result))
+        except Exception as error:
+            report("Guardrail.run", error)
+        return result
+
+    def _note_guardrail(
+        self,
+        run: AgentsRun,
+        node: Node,
+        guardrail: Any,
+        args: Any,
+        verdict: tuple[bool, str, Any],
+    ) -> None:
+        denied, behavior, info = verdict
+        recorder = self._host.recorder
+        capture = recorder.capture(run)
+        metadata: dict[str, Any] = {"kind": type(guardrail).__name__}
+        if behavior:
+            metadata["behavior"] = behavior
+        context = getattr(args[0], "context", None) if args else None
+        call_id = getattr(context, "tool_call_id", None)
+        if type(call_id) is str:
+            metadata["tool_call_id"] = call_id
+        policy: dict[str, Any] = {
+            "policy_id": _name_of(guardrail),
+            "outcome": "deny" if denied else "allow",
+            "metadata": metadata,
+        }
+        if info is not None:
+            policy["rationale"] = capture.text(info, "policy.rationale")
+        recorder.emit(
+            EventType.POLICY_DECISION,
+            run,
+            {"policy": without_defaults(policy)},
+            parent_span_id=node.parent_span_id,
+            capture=capture,
+            severity=_WARN if denied else "",
+        )
+
+    # -- approvals ----------------------------------------------------------------
+
+    def approval(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the one place where every approval and rejection ends."""
+        result = wrapped(*args, **kwargs)
+        try:
+            self._note_approval(args, kwargs)
+        except Exception as error:
+            report("approval", error)
+        return result
+
+    def _note_approval(self, args: Any, kwargs: dict[str, Any]) -> None:
+        item = args[0] if args else kwargs.get("approval_item")
+        approved = bool(kwargs.get("approve"))
+        run, parent_span_id = self._place()
+        recorder = self._host.recorder
+        capture = recorder.capture(run)
+        name = getattr(item, "tool_name", None) or getattr(item, "name", None)
+        metadata = {
+            "tool_call_id": getattr(item, "call_id", None),
+            "always": kwargs.get("always") is True,
+        }
+        policy: dict[str, Any] = {
+            "policy_id": "tool_approval",
+            "outcome": "allow" if approved else "deny",
+            "rule_ids": [name] if type(name) is str else [],
+            "metadata": without_defaults(metadata),
+        }
+        message = kwargs.get("rejection_message")
+        if type(message) is str:
+            policy["rationale"] = capture.text(message, "policy.rationale")
+        recorder.emit(
+            EventType.POLICY_DECISION,
+            run,
+            {"policy": without_defaults(policy)},
+            parent_span_id=parent_span_id,
+            capture=capture,
+            severity="" if approved else _WARN,
+        )
+
+    def _place(self) -> tuple[Run, str]:
+        node = CURRENT.get()
+        if node is not None:
+            if isinstance(node.run, AgentsRun) and node.kind == "tool":
+                # The tool has not begun; the decision is the agent's business.
+                return node.run, node.run.agent_span_id
+            return node.run, node.parent_span_id
+        session = self._host.sessions.find(None)
+        if session is not None and session.scope is not None and session.pair:
+            return session.scope, session.pair.span_id
+        trace_id = self._host.recorder.ids.trace_id()
+        session = self._host.sessions.enter(
+            None,
+            trace_id=trace_id,
+            framework=FRAMEWORK,
+            first_agent=None,
+            sampled=True,
+        )
+        self._host.sessions.leave(session)
+        run = session.scope or Run(session, trace_id, framework=FRAMEWORK)
+        return run, session.pair.span_id if session.pair else ""
+
+    # -- handled errors -----------------------------------------------------------
+
+    async def error_handler(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the resolution of `error_handlers`: a result means handled."""
+        result = await wrapped(*args, **kwargs)
+        run = current_run()
+        error = kwargs.get("error")
+        if run is not None and result is not None and isinstance(error, Exception):
+            self._host.recorder.error(
+                run,
+                error,
+                run.agent_span_id,
+                recoverable=True,
+                recovery_action="handled by the application's error handler",
+            )
+        return result
+
+    # -- handoffs -----------------------------------------------------------------
+
+    async def handoff(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the execution of a handoff."""
+        run = current_run()
+        result = await wrapped(*args, **kwargs)
+        if run is None:
+            return result
+        try:
+            new_agent = result.next_step.new_agent
+            self._note_handoff(run, new_agent, kwargs, result)
+            self._runs.hand_off(run, new_agent)
+        except Exception as error:
+            report("execute_handoffs", error)
+        return result
+
+    def _note_handoff(
+        self, run: AgentsRun, new_agent: Any, kwargs: dict[str, Any], result: Any
+    ) -> None:
+        recorder = self._host.recorder
+        capture = recorder.capture(run)
+        old, new = run.agent or agent_ref(None), agent_ref(new_agent)
+        planned = kwargs.get("run_handoffs") or []
+        first = planned[0] if planned else None
+        tool_call = getattr(first, "tool_call", None)
+        data: dict[str, Any] = {}
+        arguments = arguments_of(getattr(tool_call, "arguments", None))
+        if arguments:
+            data["arguments"] = arguments
+        call_id = getattr(tool_call, "call_id", None)
+        if type(call_id) is str:
+            data["tool_call_id"] = call_id
+        handoff = getattr(first, "handoff", None)
+        if getattr(result, "handoff_input_filtered", False) or (
+            getattr(handoff, "input_filter", None) is not None
+        ):
+            data["input_filtered"] = True
+        ignored = [getattr(item.handoff, "agent_name", "") for item in planned[1:]]
+        if ignored:
+            data["ignored_handoffs"] = ignored
+        content: dict[str, Any] = {
+            "from_agent_id": old.agent_id,
+            "from_agent_name": old.name,
+            "to_agent_id": new.agent_id,
+            "to_agent_name": new.name,
+            "reason": getattr(handoff, "tool_name", None),
+            "handoff_type": "sequential",
+        }
+        if data:
+            content["handoff_data"] = capture.tree(data, "agent_handoff.handoff_data")
+        recorder.emit(
+            EventType.AGENT_HANDOFF,
+            run,
+            {"agent_handoff": without_defaults(content)},
+            parent_span_id=run.agent_span_id,
+            capture=capture,
+        )
+
+
+def _kind_of(node: Node) -> Any:
+    return "tool" if node.kind == "tool" else "guardrail"
+
+
+def _name_of(guardrail: Any) -> str:
+    name = getattr(guardrail, "name", None)
+    if type(name) is str and name:
+        return name
+    function = getattr(guardrail, "guardrail_function", None)
+    name = getattr(function, "__name__", None)
+    return name if type(name) is str else type(guardrail).__name__
+
+
+def _runner_verdict(result: Any) -> tuple[bool, str, Any]:
+    output = result.output
+    return output.tripwire_triggered is True, "", output.output_info
+
+
+def _tool_verdict(result: Any) -> tuple[bool, str, Any]:
+    behavior = result.behavior["type"]
+    return behavior != "allow", behavior, result.output_info

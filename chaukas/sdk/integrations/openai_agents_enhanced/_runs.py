@@ -1,0 +1,562 @@
+"""
+Record whole runs: session, agents, what came in, what went out, how it ended.
+
+Patched is `AgentRunner`, never `Runner`: the SDK strips payloads from its errors at
+the boundary between the two, and a frame outside of it would bring them back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import weakref
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk._guard import report
+from chaukas.sdk.context import CURRENT, SCOPE, SUPPRESSED, Node, reset
+from chaukas.sdk.events import EventType
+from chaukas.sdk.record import error_code_of, error_text, without_defaults
+from chaukas.sdk.retries import fingerprint_of
+
+from ._extract import Usage, agent_facts, agent_ref, new_user_items
+from ._state import FRAMEWORK, AgentsRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.context import AgentRef
+    from chaukas.sdk.integrations.base import Host
+
+    from ._models import ModelCalls
+
+__all__ = ["Runs", "outcome_of"]
+
+_COMPLETED = "EVENT_STATUS_COMPLETED"
+_FAILED = "EVENT_STATUS_FAILED"
+_CANCELLED = "EVENT_STATUS_CANCELLED"
+_CRC_RANGE = 1 << 32
+_REMEMBERED_AGENTS = 1024
+
+
+def outcome_of(task: asyncio.Task[Any], result: Any) -> BaseException | str | None:
+    """
+    Return how a streamed run ended, once its task is done.
+
+    The truth is not always in the task: a parallel guardrail that raises makes it
+    look cancelled, and some errors are made by the consumer only.
+
+    Returns:
+        An error, `"max_turns"` for that error when no consumer made it,
+        `"cancelled"`, or None for a good end.
+    """
+    cancelled = task.cancelled()
+    if cancelled:
+        guardrails = getattr(result, "_input_guardrails_task", None)
+        if guardrails is not None and guardrails.done() and not guardrails.cancelled():
+            error = guardrails.exception()
+            if error is not None:
+                return error  # type: ignore[no-any-return]
+    else:
+        error = task.exception()
+        if error is not None:
+            return error
+    stored = getattr(result, "_stored_exception", None)
+    if isinstance(stored, BaseException):
+        return stored
+    tripped = getattr(result, "_triggered_input_guardrail_result", None)
+    if tripped is not None:
+        return _tripwire_error(tripped)
+    if _is_out_of_turns(result):
+        return "max_turns"
+    mode = getattr(result, "_cancel_mode", "none")
+    return "cancelled" if cancelled or mode != "none" else None
+
+
+def _tripwire_error(tripped: Any) -> BaseException:
+    from agents.exceptions import InputGuardrailTripwireTriggered
+
+    return InputGuardrailTripwireTriggered(tripped)
+
+
+def _is_out_of_turns(result: Any) -> bool:
+    limit = getattr(result, "max_turns", None)
+    return (
+        type(limit) is int
+        and result.current_turn > limit
+        and not getattr(result, "_max_turns_handled", False)
+    )
+
+
+def _config_value(run_config: Any, name: str) -> Any:
+    # The SDK takes the configuration as an object or as a dict.
+    if type(run_config) is dict:
+        return run_config.get(name)
+    return getattr(run_config, name, None)
+
+
+def _session_id_of(kwargs: dict[str, Any]) -> str | None:
+    """Return the id that the run's own arguments name, best first."""
+    session = kwargs.get("session")
+    if session is not None:
+        try:
+            # Public contract of a session; one class raises until its first use.
+            session_id = session.session_id
+        except Exception:
+            session_id = None
+        if type(session_id) is str and session_id:
+            return session_id
+    for value in (
+        kwargs.get("conversation_id"),
+        _config_value(kwargs.get("run_config"), "group_id"),
+    ):
+        if type(value) is str and value:
+            return value
+    return None
+
+
+def _otel_span() -> tuple[str, str] | None:
+    """Return trace and span id of OpenTelemetry's active span, if there is one."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return f"{context.trace_id:032x}", f"{context.span_id:016x}"
+
+
+class Runs:
+    """
+    Wrappers around `AgentRunner.run` and `run_streamed`.
+
+    Args:
+        host: Where to record.
+        models: Told when a run ends, to settle its last model call.
+    """
+
+    def __init__(self, host: Host, models: ModelCalls) -> None:
+        self._host = host
+        self._models = models
+        self._agents: dict[int, tuple[Callable[[], Any], dict[str, Any]]] = {}
+        self._overriding: dict[type, bool] = {}
+
+    # -- wrappers ---------------------------------------------------------------
+
+    async def run(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap `AgentRunner.run`."""
+        run = self._begin_guarded(instance, args, kwargs)
+        if run is None:
+            return await wrapped(*args, **kwargs)
+        token = CURRENT.set(Node(run, run.agent_span_id, "agent"))
+        try:
+            result = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            self.finish(run, None, error)
+            raise
+        finally:
+            reset(token)
+        self.finish(run, result, None)
+        return result
+
+    def run_streamed(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap `AgentRunner.run_streamed`, which only starts the run."""
+        run = self._begin_guarded(instance, args, kwargs)
+        if run is None:
+            return wrapped(*args, **kwargs)
+        token = CURRENT.set(Node(run, run.agent_span_id, "agent"))
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            self.finish(run, None, error)
+            raise
+        finally:
+            reset(token)
+        self._watch(run, result)
+        return result
+
+    def _watch(self, run: AgentsRun, result: Any) -> None:
+        try:
+            task = getattr(result, "run_loop_task", None) or result._run_impl_task
+            # The result is let go when the task is done.
+            task.add_done_callback(lambda done: self._streamed_done(run, done, result))
+        except Exception as error:
+            report("AgentRunner.run_streamed", error)
+            self.finish(run, None, None)
+
+    def _streamed_done(
+        self, run: AgentsRun, task: asyncio.Task[Any], result: Any
+    ) -> None:
+        try:
+            outcome = outcome_of(task, result)
+            if outcome == "max_turns":
+                outcome = _max_turns_error(result)
+            if outcome == "cancelled":
+                outcome = asyncio.CancelledError()
+        except Exception as error:
+            report("RunResultStreaming", error)
+            outcome = None
+        self.finish(run, result, outcome if not isinstance(outcome, str) else None)
+
+    # -- begin ------------------------------------------------------------------
+
+    def _begin_guarded(
+        self, runner: Any, args: Any, kwargs: dict[str, Any]
+    ) -> AgentsRun | None:
+        if SUPPRESSED.get():
+            return None
+        try:
+            return self._begin(runner, args, kwargs)
+        except Exception as error:
+            report("AgentRunner.run", error)
+            return None
+
+    def _begin(
+        self, runner: Any, args: Any, kwargs: dict[str, Any]
+    ) -> AgentsRun | None:
+        agent = args[0] if args else kwargs.get("starting_agent")
+        given = args[1] if len(args) > 1 else kwargs.get("input")
+        node = CURRENT.get()
+        if node is not None and self._is_super_call(node, runner):
+            return None
+        if type(given).__name__ == "RunState":
+            agent = getattr(given, "_current_agent", None) or agent
+            given = None
+        parent = node if node is not None and not _is_over(node) else None
+        run = self._open(parent, agent_ref(agent), kwargs)
+        run.runner = runner
+        run.is_super_pending = self._overrides(type(runner))
+        run.run_config = kwargs.get("run_config")
+        self._start_agent(run, agent)
+        self._note_retry(run, agent, given)
+        if parent is None:
+            self._note_input(run, given)
+        return run
+
+    def _is_super_call(self, node: Node, runner: Any) -> bool:
+        """Tell whether a runner's own `run` calls the one that it overrides."""
+        run = node.run
+        if not isinstance(run, AgentsRun) or run.runner is not runner:
+            return False
+        pending, run.is_super_pending = run.is_super_pending, False
+        return pending
+
+    def _overrides(self, runner_type: type) -> bool:
+        known = self._overriding.get(runner_type)
+        if known is None:
+            owner = next(c for c in runner_type.__mro__ if "run" in c.__dict__)
+            known = owner.__module__ != "agents.run"
+            self._overriding[runner_type] = known
+        return known
+
+    def _open(
+        self, parent: Node | None, agent: AgentRef, kwargs: dict[str, Any]
+    ) -> AgentsRun:
+        run_config = kwargs.get("run_config")
+        hide = _config_value(run_config, "trace_include_sensitive_data") is False
+        recorder = self._host.recorder
+        if parent is not None:
+            outer = parent.run
+            run = AgentsRun(
+                outer.session,
+                outer.trace_id,
+                parent=parent,
+                sampled=outer.sampled,
+                hide_content=hide or outer.hide_content,
+            )
+            run.agent = agent
+            return run
+        trace_id = self._trace_id_of(run_config)
+        rate = recorder.config.sample_rate
+        # By the trace's id, so that every process decides alike.
+        sampled = rate >= 1 or zlib.crc32(trace_id.encode()) < rate * _CRC_RANGE
+        session = self._host.sessions.enter(
+            _session_id_of(kwargs),
+            trace_id=trace_id,
+            framework=FRAMEWORK,
+            first_agent=agent,
+            sampled=sampled,
+        )
+        run = AgentsRun(
+            session, trace_id, parent=None, sampled=sampled, hide_content=hide
+        )
+        run.agent = agent
+        return run
+
+    def _trace_id_of(self, run_config: Any) -> str:
+        own = _config_value(run_config, "trace_id")
+        if type(own) is str and own:
+            return own
+        scope = SCOPE.get()
+        if scope is not None and scope.trace_id:
+            return scope.trace_id
+        active = _otel_span()
+        return active[0] if active else self._host.recorder.ids.trace_id()
+
+    def _start_agent(self, run: AgentsRun, agent: Any) -> None:
+        """Open the AGENT pair of *agent* under the session or the tool."""
+        recorder = self._host.recorder
+        run.agent = ref = agent_ref(agent)
+        run.agent_usage = Usage()
+        run.turns = 0
+        facts = agent_facts(agent, run.run_config)
+        parent = run.parent
+        if parent is not None:
+            parent_span_id = parent.parent_span_id
+        else:
+            opening = run.session.pair
+            parent_span_id = opening.span_id if opening else ""
+            active = _otel_span() if run.turns == 0 else None
+            if active:
+                facts["otel_parent_span_id"] = active[1]
+            scope = SCOPE.get()
+            if scope is not None and scope.remote_parent_span_id:
+                facts["remote_parent_span_id"] = scope.remote_parent_span_id
+        capture = recorder.capture(run)
+        self._note_changes(run, agent, facts, parent_span_id)
+        if "instructions" in facts:
+            # Text once for each agent of a run; model calls name its hash.
+            facts["instructions"] = capture.text(
+                facts["instructions"], "metadata.instructions"
+            )
+        pair = recorder.pairs.start(
+            EventType.AGENT_START,
+            run,
+            {},
+            parent_span_id=parent_span_id,
+            agent=ref,
+            capture=capture,
+            metadata=facts,
+        )
+        run.agent_pair = pair
+        run.agent_span_id = pair.span_id
+
+    def _note_changes(
+        self, run: AgentsRun, agent: Any, facts: dict[str, Any], parent_span_id: str
+    ) -> None:
+        """Record what changed in an agent since its last run, as STATE_UPDATE."""
+        shape = {k: v for k, v in facts.items() if k in _SHAPE}
+        key = id(agent)
+        known = self._agents.get(key)
+        if known is None or known[0]() is not agent:
+            if len(self._agents) >= _REMEMBERED_AGENTS:
+                self._agents.pop(next(iter(self._agents)), None)
+            self._agents[key] = (weakref.ref(agent), shape)
+            return
+        before = known[1]
+        if before == shape:
+            return
+        self._agents[key] = (known[0], shape)
+        names = sorted(before.keys() | shape.keys())
+        changed = {
+            name: {"old": before.get(name), "new": shape.get(name)}
+            for name in names
+            if before.get(name) != shape.get(name)
+        }
+        self._host.recorder.emit(
+            EventType.STATE_UPDATE,
+            run,
+            {"state_update": {"agent": changed}},
+            parent_span_id=parent_span_id,
+        )
+
+    def _note_retry(self, run: AgentsRun, agent: Any, given: Any) -> None:
+        """Record a RETRY when this run repeats one that just failed."""
+        recorder = self._host.recorder
+        session = run.session
+        run.retry_key = (
+            session.tenant_id,
+            session.project_id,
+            session.session_id,
+            run.agent and run.agent.name,
+            fingerprint_of(given),
+        )
+        now_ns = recorder.clock.monotonic_ns()
+        attempt = recorder.retries.started(run.retry_key, now_ns=now_ns)
+        if attempt is None:
+            return
+        facts = attempt._asdict()
+        code = facts.pop("error_code")
+        facts["retryable"] = True
+        facts["metadata"] = {"layer": "application", "error_code": code}
+        recorder.emit(
+            EventType.RETRY,
+            run,
+            {"retry": without_defaults(facts)},
+            parent_span_id=run.agent_span_id,
+        )
+
+    def _note_input(self, run: AgentsRun, given: Any) -> None:
+        recorder = self._host.recorder
+        for item in new_user_items(given):
+            capture = recorder.capture(run)
+            content = item.get("content") if type(item) is dict else item
+            message = {
+                "role": "user",
+                "text": capture.text(_plain_text(content), "message.text"),
+            }
+            recorder.emit(
+                EventType.INPUT_RECEIVED,
+                run,
+                {"message": message},
+                parent_span_id=run.agent_span_id,
+                capture=capture,
+            )
+
+    # -- handoff and end --------------------------------------------------------
+
+    def hand_off(self, run: AgentsRun, new_agent: Any) -> None:
+        """End the agent in force and start *new_agent* beside it."""
+        self._models.settle(run, None)
+        self._end_agent(run, {"handoff_to": agent_ref(new_agent).agent_id}, _COMPLETED)
+        self._start_agent(run, new_agent)
+
+    def finish(
+        self, run: AgentsRun, result: Any, error: BaseException | None
+    ) -> None:
+        """Record how *run* ended; the first call counts."""
+        if run.is_ended:
+            return
+        run.is_ended = True
+        try:
+            self._finish(run, result, error)
+        except Exception as problem:
+            report("AgentRunner.run", problem)
+            self._host.recorder.pairs.close_run(run)
+        finally:
+            run.run_config = run.runner = None
+            if run.parent is None:
+                self._host.sessions.leave(run.session)
+
+    def _finish(
+        self, run: AgentsRun, result: Any, error: BaseException | None
+    ) -> None:
+        recorder = self._host.recorder
+        self._models.settle(run, error)
+        facts: dict[str, Any] = {}
+        status = _COMPLETED
+        if error is not None and not isinstance(error, Exception):
+            # Cancelled, closed, or the program is being ended: no failure.
+            status = _CANCELLED
+        elif error is not None:
+            status = _FAILED
+            self._note_failure(run, error, facts)
+        else:
+            if run.retry_key is not None:
+                recorder.retries.succeeded(run.retry_key)
+            self._note_interruptions(run, result, facts)
+            self._note_output(run, result, facts)
+        self._end_agent(run, facts, status)
+
+    def _note_failure(
+        self, run: AgentsRun, error: BaseException, facts: dict[str, Any]
+    ) -> None:
+        recorder = self._host.recorder
+        hidden = _is_redacted(error)
+        message = "Error details are hidden by the SDK." if hidden else None
+        is_told = run.has_terminal_error and type(error).__name__ == "ModelBehaviorError"
+        if not is_told:
+            recorder.error(run, error, run.agent_span_id, message=message)
+        facts["error"] = error_code_of(error)
+        if run.retry_key is not None and isinstance(error, Exception) and not hidden:
+            capture = recorder.capture(run)
+            recorder.retries.failed(
+                run.retry_key,
+                error,
+                message=capture.text(error_text(error), "retry.error_message"),
+                code=error_code_of(error),
+                now_ns=recorder.clock.monotonic_ns(),
+            )
+
+    def _note_interruptions(
+        self, run: AgentsRun, result: Any, facts: dict[str, Any]
+    ) -> None:
+        items = getattr(result, "interruptions", None)
+        if not items or run.parent is not None:
+            return
+        facts["interrupted"] = True
+        for item in items:
+            name = getattr(item, "tool_name", None) or getattr(item, "name", None)
+            policy: dict[str, Any] = {
+                "policy_id": "tool_approval",
+                "outcome": "review",
+                "rule_ids": [name] if type(name) is str else [],
+                "metadata": without_defaults(
+                    {"tool_call_id": getattr(item, "call_id", None)}
+                ),
+            }
+            self._host.recorder.emit(
+                EventType.POLICY_DECISION,
+                run,
+                {"policy": without_defaults(policy)},
+                parent_span_id=run.agent_span_id,
+            )
+
+    def _note_output(self, run: AgentsRun, result: Any, facts: dict[str, Any]) -> None:
+        output = getattr(result, "final_output", None)
+        if output is None or "interrupted" in facts:
+            return
+        recorder = self._host.recorder
+        capture = recorder.capture(run)
+        text = capture.text(output, "message.text")
+        facts["output"] = text
+        if run.parent is not None:
+            return
+        message: dict[str, Any] = {"role": "assistant", "text": text}
+        if type(output) is not str:
+            message["metadata"] = {"output_type": type(output).__name__}
+        recorder.emit(
+            EventType.OUTPUT_EMITTED,
+            run,
+            {"message": message, "is_final": True},
+            parent_span_id=run.agent_span_id,
+            capture=capture,
+        )
+
+    def _end_agent(self, run: AgentsRun, facts: dict[str, Any], status: str) -> None:
+        pair = run.agent_pair
+        if pair is None:
+            return
+        usage = run.agent_usage
+        if run.turns:
+            facts["turns"] = run.turns
+        if usage.total_tokens:
+            facts["usage"] = {k: v for k, v in usage._asdict().items() if v}
+        self._host.recorder.pairs.end(pair, {}, status=status, metadata=facts)
+
+
+_SHAPE = frozenset(
+    {"model", "instructions_hash", "tools", "handoffs", "output_type", "mcp_servers"}
+)
+
+
+def _is_over(node: Node) -> bool:
+    run = node.run
+    return isinstance(run, AgentsRun) and run.is_ended
+
+
+def _plain_text(content: Any) -> Any:
+    """Return the text of a message whose parts are only text, else the content."""
+    if type(content) is not list:
+        return content
+    texts = [
+        part.get("text")
+        for part in content
+        if type(part) is dict and part.get("type") in {"input_text", "text"}
+    ]
+    whole = len(texts) == len(content) and all(type(text) is str for text in texts)
+    return "\n".join(texts) if whole else content
+
+
+def _is_redacted(error: BaseException) -> bool:
+    return error.__dict__.get("_agents_data_redacted") is True
+
+
+def _max_turns_error(result: Any) -> BaseException:
+    from agents.exceptions import MaxTurnsExceeded
+
+    return MaxTurnsExceeded(f"Max turns ({result.max_turns}) exceeded")

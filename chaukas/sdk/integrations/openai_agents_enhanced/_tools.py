@@ -1,0 +1,378 @@
+"""
+Record tools that really ran: one TOOL pair each, errors inside it.
+
+Calls that wait for approval or were rejected never reach the functions patched here,
+or return before they say that the tool is being executed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk._guard import report
+from chaukas.sdk.context import CURRENT, Node, reset
+from chaukas.sdk.events import EventType
+from chaukas.sdk.record import error_text, without_defaults
+
+from ._extract import arguments_of
+from ._state import AgentsRun, ToolCall, current_run
+
+if TYPE_CHECKING:
+    from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.record import Recorder
+
+__all__ = ["Tools"]
+
+_COMPLETED = "EVENT_STATUS_COMPLETED"
+_FAILED = "EVENT_STATUS_FAILED"
+_CANCELLED = "EVENT_STATUS_CANCELLED"
+_NS_PER_MS = 1_000_000
+_KINDS = {
+    "ComputerAction": ("computer", "computer_tool", "action"),
+    "ShellAction": ("shell", "shell_tool", "call"),
+    "LocalShellAction": ("local_shell", "local_shell_tool", "call"),
+    "ApplyPatchAction": ("apply_patch", "apply_patch_tool", "call"),
+    "CustomToolAction": ("custom", "custom_tool", "call"),
+}
+"""For each executor: type of tool, where its tool hangs, how its call is named."""
+
+
+def _read(item: Any, name: str) -> Any:
+    return item.get(name) if type(item) is dict else getattr(item, name, None)
+
+
+def _call_id_of(tool_call: Any) -> str:
+    for name in ("call_id", "id"):
+        value = _read(tool_call, name)
+        if type(value) is str and value:
+            return value
+    return ""
+
+
+def _arguments_of(tool_call: Any) -> Any:
+    for name in ("arguments", "input", "action", "actions", "operation"):
+        value = _read(tool_call, name)
+        if value is not None:
+            return arguments_of(value)
+    return {}
+
+
+class Tools:
+    """
+    Wrappers around the executors of all families of tools.
+
+    Args:
+        host: Where to record.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def _recorder(self) -> Recorder:
+        return self._host.recorder
+
+    # -- function tools -----------------------------------------------------------
+
+    async def invoke_function(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the batch executor's invocation of one function tool."""
+        run = current_run()
+        if run is None:
+            return await wrapped(*args, **kwargs)
+        call = self._begin_function(run, kwargs)
+        if call is None or call.pair is None:
+            return await wrapped(*args, **kwargs)
+        token = CURRENT.set(Node(run, call.pair.span_id, "tool", call))
+        try:
+            result = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._end(run, call, None, error)
+            raise
+        finally:
+            reset(token)
+        self._end(run, call, result, None)
+        return result
+
+    def _begin_function(
+        self, run: AgentsRun, kwargs: dict[str, Any]
+    ) -> ToolCall | None:
+        try:
+            tool = kwargs.get("func_tool")
+            tool_call = kwargs.get("tool_call")
+            metadata: dict[str, Any] = {"tool_type": "function"}
+            origin = getattr(tool, "_tool_origin", None)
+            if getattr(tool, "_is_agent_tool", False):
+                metadata["tool_type"] = "agent_as_tool"
+            elif getattr(origin, "mcp_server_name", None):
+                metadata["tool_type"] = "mcp"
+                metadata["mcp_server"] = origin.mcp_server_name
+            name = getattr(tool, "name", None)
+            call = self._call_of(name, tool_call, metadata)
+            self._start(run, call, tool_call)
+        except Exception as error:
+            report("FunctionTool", error)
+            return None
+        return call
+
+    @staticmethod
+    def _call_of(name: Any, tool_call: Any, metadata: dict[str, Any]) -> ToolCall:
+        return ToolCall(
+            name if type(name) is str else "tool",
+            _call_id_of(tool_call),
+            {},
+            metadata,
+        )
+
+    def _start(self, run: AgentsRun, call: ToolCall, tool_call: Any) -> None:
+        recorder = self._recorder
+        capture = recorder.capture(run)
+        arguments = capture.tree(_arguments_of(tool_call), "tool_call.arguments")
+        if type(arguments) is not dict:
+            arguments = {"input": arguments} if arguments not in (None, "") else {}
+        metadata = call.metadata
+        if run.last_model:
+            metadata["requested_by"] = run.last_model
+        content: dict[str, Any] = {"tool_name": call.name, "metadata": metadata}
+        if call.call_id:
+            content["tool_id"] = call.call_id
+        if arguments:
+            content["arguments"] = arguments
+        closing = {"tool_name": call.name}
+        if call.call_id:
+            closing["tool_call_id"] = call.call_id
+        call.content = closing
+        call.pair = recorder.pairs.start(
+            EventType.TOOL_CALL_START,
+            run,
+            {"tool_call": content},
+            parent_span_id=run.agent_span_id,
+            closing={"tool_response": closing},
+            capture=capture,
+        )
+
+    def _end(
+        self,
+        run: AgentsRun,
+        call: ToolCall,
+        result: Any,
+        error: BaseException | None,
+    ) -> None:
+        pair = call.pair
+        if pair is None:
+            return
+        try:
+            self._end_unguarded(run, call, result, error)
+        except Exception as problem:
+            report("FunctionTool", problem)
+            self._recorder.pairs.end(pair)
+
+    def _end_unguarded(
+        self,
+        run: AgentsRun,
+        call: ToolCall,
+        result: Any,
+        error: BaseException | None,
+    ) -> None:
+        recorder = self._recorder
+        pair = call.pair
+        if pair is None:
+            return
+        capture = recorder.capture(run)
+        content: dict[str, Any] = dict(call.content)
+        status = _COMPLETED
+        if call.timeout is not None and error is None:
+            call.failure = capture.text(error_text(call.timeout), _MESSAGE)
+            recorder.error(
+                run,
+                call.timeout,
+                pair.span_id,
+                recoverable=True,
+                recovery_action="returned to the model as a result",
+            )
+        if error is not None and not isinstance(error, Exception):
+            status = _CANCELLED
+        elif error is not None:
+            status = _FAILED
+            content["error_message"] = capture.text(error_text(error), _MESSAGE)
+            recorder.error(run, error, pair.span_id)
+        else:
+            content["output"] = {"output": capture.tree(_plain(result), _OUTPUT)}
+            if call.failure:
+                status = _FAILED
+                content["error_message"] = call.failure
+            elif call.was_cancelled:
+                status = _CANCELLED
+        elapsed_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
+        if elapsed_ms:
+            content["execution_time_ms"] = (
+                int(elapsed_ms) if elapsed_ms == int(elapsed_ms) else elapsed_ms
+            )
+        recorder.pairs.end(
+            pair,
+            {"tool_response": without_defaults(content)},
+            status=status,
+            capture=capture,
+        )
+        if error is None and call.name in self._host.data_access_tools:
+            self._note_data_access(run, call)
+
+    def _note_data_access(self, run: AgentsRun, call: ToolCall) -> None:
+        pair = call.pair
+        self._recorder.emit(
+            EventType.DATA_ACCESS,
+            run,
+            {
+                "data_access": {
+                    "datasource": call.name,
+                    "metadata": {"tool_call_id": call.call_id, "declared": True},
+                }
+            },
+            parent_span_id=pair.span_id if pair else run.agent_span_id,
+        )
+
+    # -- errors inside a function tool --------------------------------------------
+
+    async def format_failure(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the function that turns a tool's exception into a result."""
+        node = CURRENT.get()
+        error = kwargs.get("error")
+        result = await wrapped(*args, **kwargs)
+        if node is None or node.kind != "tool" or result is None:
+            return result
+        try:
+            self._note_handled(node, error)
+        except Exception as problem:
+            report("FunctionTool", problem)
+        return result
+
+    def _note_handled(self, node: Node, error: Any) -> None:
+        call: ToolCall = node.detail
+        if not isinstance(error, Exception):
+            call.was_cancelled = True
+            return
+        recorder = self._recorder
+        capture = recorder.capture(node.run)
+        call.failure = capture.text(error_text(error), _MESSAGE) or type(error).__name__
+        call.timeout = None
+        recorder.error(
+            node.run,
+            error,
+            node.span_id,
+            recoverable=True,
+            recovery_action="returned to the model as a result",
+        )
+
+    def timeout_made(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap `ToolTimeoutError.__init__`: the only sign of a timeout kept quiet."""
+        result = wrapped(*args, **kwargs)
+        node = CURRENT.get()
+        if node is not None and node.kind == "tool" and isinstance(
+            node.detail, ToolCall
+        ):
+            node.detail.timeout = instance
+        return result
+
+    # -- computer, shell, patch and custom tools ----------------------------------
+
+    async def execute_action(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap `*Action.execute`; the pair opens when the tool is really executed."""
+        run = current_run()
+        call = None if run is None else self._expect_action(instance, kwargs)
+        if run is None or call is None:
+            return await wrapped(*args, **kwargs)
+        token = CURRENT.set(Node(run, run.agent_span_id, "tool", call))
+        try:
+            result = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._end(run, call, None, error)
+            raise
+        finally:
+            reset(token)
+        self._end_action(run, call, result)
+        return result
+
+    def _expect_action(self, executor: Any, kwargs: dict[str, Any]) -> ToolCall | None:
+        try:
+            kind, tool_name, call_name = _KINDS[executor.__name__]
+            planned = kwargs.get(call_name)
+            tool = getattr(planned, tool_name, None)
+            tool_call = getattr(planned, "tool_call", None)
+            name = getattr(tool, "name", None) or kind
+            call = self._call_of(name, tool_call, {"tool_type": kind})
+        except Exception as error:
+            report("ToolAction.execute", error)
+            return None
+        return call
+
+    def action_started(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the context's note that a tool call is being executed now."""
+        node = CURRENT.get()
+        if node is not None and node.kind == "tool":
+            call = node.detail
+            run = node.run
+            if (
+                isinstance(call, ToolCall)
+                and call.pair is None
+                and isinstance(run, AgentsRun)
+            ):
+                self._open_action(node, run, call, args[0] if args else None)
+        return wrapped(*args, **kwargs)
+
+    def _open_action(
+        self, node: Node, run: AgentsRun, call: ToolCall, tool_call: Any
+    ) -> None:
+        try:
+            self._start(run, call, tool_call)
+            if call.pair is not None:
+                # Nobody shares this node yet: the tool's own code runs later.
+                node.span_id = call.pair.span_id
+        except Exception as error:
+            report("ToolAction.execute", error)
+
+    def _end_action(self, run: AgentsRun, call: ToolCall, item: Any) -> None:
+        if call.pair is None:
+            return
+        raw_item = getattr(item, "raw_item", None)
+        output = getattr(item, "output", None)
+        if _read(raw_item, "status") == "failed":
+            self._note_swallowed(run, call, output)
+        self._end(run, call, output, None)
+
+    def _note_swallowed(self, run: AgentsRun, call: ToolCall, output: Any) -> None:
+        """Record the error that an executor turned into output text."""
+        recorder = self._recorder
+        capture = recorder.capture(run)
+        call.failure = capture.text(output, _MESSAGE) or "failed"
+        recorder.emit(
+            EventType.ERROR,
+            run,
+            {
+                "error": {
+                    "error_message": call.failure,
+                    "error_code": "ToolFailed",
+                    "recoverable": True,
+                    "recovery_action": "returned to the model as a result",
+                }
+            },
+            parent_span_id=call.pair.span_id if call.pair else run.agent_span_id,
+            capture=capture,
+        )
+
+
+_MESSAGE = "tool_response.error_message"
+_OUTPUT = "tool_response.output.output"
+
+
+def _plain(result: Any) -> Any:
+    """Return the output of a result that the SDK packed for its own use."""
+    return result

@@ -1,0 +1,134 @@
+"""
+Counts what became of each event.
+
+The promise is that nothing vanishes silently, so every event is in exactly one
+of these numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["INDEX_OF", "REASONS", "Cell", "Stats", "stats_of"]
+
+REASONS: Final = (
+    "memory_full",
+    "spool_full",
+    "spool_io",
+    "quarantined",
+    "capture_error",
+    "reentrant",
+    "after_close",
+    "fork_lost",
+    "crash_lost",
+)
+"""All reasons for which an event can be dropped."""
+
+INDEX_OF: Final = MappingProxyType({name: i for i, name in enumerate(REASONS)})
+"""Position of each reason in `Cell.drops`."""
+
+
+class Cell:
+    """
+    Counters that one thread alone writes and any thread reads.
+
+    A sum over such cells is exact without a lock, on any Python: no two
+    threads ever add to the same number.
+    """
+
+    __slots__ = ("count", "drops", "size")
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Events that this thread emitted, dropped ones included."""
+        self.size = 0
+        """Bytes that this thread put on the queue."""
+        self.drops = [0] * len(REASONS)
+        """Events that this thread dropped, one number per reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """
+    The counts of a pipeline at one moment.
+
+    When no thread is emitting, `emitted` equals `written` + `queued` + the sum
+    of `dropped`.
+    """
+
+    emitted: int = 0
+    """Events captured, or lost in capturing."""
+
+    written: int = 0
+    """Events that the sink has stored."""
+
+    queued: int = 0
+    """Events that wait in memory."""
+
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Events lost, by reason; reasons that did not happen are left out."""
+
+    queued_bytes: int = 0
+    """Memory that the waiting events take, as counted against the limit."""
+
+    restarts: int = 0
+    """How often a dead writer thread was replaced."""
+
+    last_error: str = ""
+    """Why the sink does not store events at present; empty if it does."""
+
+    @property
+    def lost(self) -> int:
+        """Events dropped, for whatever reason."""
+        return sum(self.dropped.values())
+
+
+# PLR0913: these are the numbers that the law relates; a class to carry them
+# would be `Stats` again.
+def stats_of(  # noqa: PLR0913
+    cells: Iterable[Cell],
+    *,
+    written: int,
+    refused: Iterable[int],
+    settled_bytes: int,
+    ended: bool,
+    restarts: int,
+    last_error: str,
+) -> Stats:
+    """
+    Return the counts, given those of the threads and those of the writer.
+
+    Args:
+        cells: Counters of the emitting threads.
+        written: Events stored by the sink.
+        refused: Events dropped by the writer, one number per reason.
+        settled_bytes: Size of all events that left memory.
+        ended: Nothing will be written any more: what waits is lost.
+        restarts: Passed on.
+        last_error: Passed on.
+    """
+    drops = list(refused)
+    emitted = size = 0
+    for cell in cells:
+        drops = [a + b for a, b in zip(drops, cell.drops, strict=True)]
+        emitted += cell.count
+        size += cell.size
+    waiting = max(0, emitted - written - sum(drops))
+    if ended:
+        drops[INDEX_OF["after_close"]] += waiting
+    return Stats(
+        emitted=emitted,
+        written=written,
+        queued=0 if ended else waiting,
+        dropped=MappingProxyType(
+            {name: n for name, n in zip(REASONS, drops, strict=True) if n}
+        ),
+        queued_bytes=0 if ended else max(0, size - settled_bytes),
+        restarts=restarts,
+        last_error=last_error,
+    )

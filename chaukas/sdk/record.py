@@ -1,0 +1,480 @@
+"""
+Make events: the frame around a content, pairs of START and END, errors told once.
+
+The only code that runs on the host's thread for every event, so it does each thing
+once: one dict, one encoding, one put.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ._clock import timestamp_of
+from ._guard import report
+from ._snapshot import Capture, shrink
+from .context import CURRENT, SUPPRESSED, Pair
+from .events import TRAITS, EventStatus, EventType, end_of
+from .retries import RetryDetector, Verdict, is_retryable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._clock import Clock
+    from ._ids import Ids
+    from ._snapshot import Rules
+    from .config import Config
+    from .context import AgentRef, Run
+    from .pipeline import Pipeline
+    from .typing import Event
+
+__all__ = [
+    "EventPairManager",
+    "Recorder",
+    "RetryDetector",
+    "Verdict",
+    "error_chain",
+    "error_code_of",
+    "is_retryable",
+    "without_defaults",
+]
+
+_SORTED = orjson.OPT_SORT_KEYS
+_NS_PER_MS = 1_000_000
+_FAILED = EventStatus.FAILED.value
+_CANCELLED = EventStatus.CANCELLED.value
+_CHAIN_LIMIT = 16
+
+
+def without_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """Return *content* without what proto3 does not write: 0, "", False, None, []."""
+    return {
+        key: value
+        for key, value in content.items()
+        if value is not None
+        and value != ""
+        and value is not False
+        and (value != 0 or value is True)
+        and value != []
+    }
+
+
+def error_chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield *error* and what caused it, nearest first, at most 16."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and len(seen) < _CHAIN_LIMIT:
+        if any(current is other for other in seen):
+            return
+        seen.append(current)
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def error_code_of(error: BaseException) -> str:
+    """Return the class of *error*, with the API's own code where it has one."""
+    name = type(error).__name__
+    try:
+        code = error.__dict__.get("code")
+    except AttributeError:
+        return name
+    return f"{name}:{code}" if type(code) is str and code else name
+
+
+def _identity_of(error: BaseException) -> tuple[int, int, int]:
+    # An id alone may be reused once the error is freed; its class and its
+    # arguments at the same addresses too is beyond chance.
+    return (id(error), id(type(error)), id(error.args))
+
+
+class Recorder:
+    """
+    Turns what integrations saw into encoded events on the pipeline's queue.
+
+    Every method is safe to call from any thread, task or signal handler, and
+    raises nothing: an event that cannot be made is counted as `capture_error`.
+
+    Args:
+        pipeline: Where encoded events go.
+        config: Settings in force.
+        rules: Bounds and redaction of captured values.
+        hidden_rules: The same with all content hidden, for runs that ask for it.
+        clock: Source of time.
+        ids: Source of ids.
+        version: Version of chaukas, for `metadata.chaukas.sdk`.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        config: Config,
+        rules: Rules,
+        hidden_rules: Rules,
+        clock: Clock,
+        ids: Ids,
+        version: str,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.ids = ids
+        self.pairs = EventPairManager(self)
+        self.retries = RetryDetector(config.retry)
+        self._pipeline = pipeline
+        self._rules = rules
+        self._hidden_rules = hidden_rules
+        self._version = version
+        self._stream = pipeline.stream
+        self._event_limit_bytes = rules.limits.event_bytes
+        self._tags = list(config.tags)
+        self._branch = config.branch
+
+    def new_id(self) -> str:
+        """Return a new UUIDv7, for sessions that were given no id."""
+        return self.ids.event_id(self.clock.time_ns())
+
+    def capture(self, run: Run) -> Capture:
+        """Return a fresh snapshot taker under the rules of *run*."""
+        return Capture(self._hidden_rules if run.hide_content else self._rules)
+
+    def emit(
+        self,
+        kind: EventType,
+        run: Run,
+        content: dict[str, Any],
+        *,
+        parent_span_id: str = "",
+        span_id: str = "",
+        agent: AgentRef | None = None,
+        capture: Capture | None = None,
+        metadata: dict[str, Any] | None = None,
+        status: str = "",
+        severity: str = "",
+    ) -> None:
+        """
+        Record one event of *run*.
+
+        Args:
+            kind: Type of the event; status, severity and author follow from it.
+            run: Run that it belongs to; its session, trace and agent are noted.
+            content: Top-level members, such as `{"tool_call": {...}}`, already
+                bounded and redacted.
+            parent_span_id: Span under which it stands; none for sessions.
+            span_id: Span of a pair; a point event gets a span of its own.
+            agent: Agent to name instead of the one in force.
+            capture: The snapshot taker that made *content*; what it hid is noted.
+            metadata: Further members of `metadata`.
+            status: Wire name to use instead of the usual one.
+            severity: Wire name to use instead of the usual one.
+        """
+        if not run.sampled or SUPPRESSED.get():
+            return
+        seq = self._pipeline.next_seq()
+        try:
+            event = self._frame(kind, run, seq, agent or run.agent)
+            event["span_id"] = span_id or self.ids.span_id()
+            if parent_span_id:
+                event["parent_span_id"] = parent_span_id
+            if status:
+                event["status"] = status
+            if severity:
+                event["severity"] = severity
+            if metadata:
+                event["metadata"].update(metadata)
+            event.update(content)
+            if capture is not None and (capture.redacted or capture.altered):
+                self._note_capture(event, capture)
+            encoded = orjson.dumps(event, option=_SORTED)
+            if len(encoded) > self._event_limit_bytes:
+                smaller = shrink(event, self._event_limit_bytes)
+                encoded = orjson.dumps(smaller, option=_SORTED)
+        except Exception as error:
+            self._pipeline.drop("capture_error")
+            report("Recorder.emit", error)
+            return
+        self._pipeline.put(encoded, vital=TRAITS[kind].vital)
+
+    def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
+        """Return an encoded SYSTEM event without queueing it, for the pipeline."""
+        event = self._frame(EventType.SYSTEM, run, self._pipeline.next_seq(), None)
+        event["span_id"] = self.ids.span_id()
+        event["metadata"].update(metadata)
+        return orjson.dumps(event, option=_SORTED)
+
+    def _frame(
+        self, kind: EventType, run: Run, seq: int, agent: AgentRef | None
+    ) -> Event:
+        wire, status, severity, author, _, _ = TRAITS[kind]
+        now_ns = self.clock.time_ns()
+        session = run.session
+        own: dict[str, Any] = {
+            "chaukas": {"sdk": self._version, "seq": seq, "stream": self._stream}
+        }
+        event: Event = {
+            "author": author,
+            "event_id": self.ids.event_id(now_ns),
+            "metadata": own,
+            "project_id": session.project_id,
+            "session_id": session.session_id,
+            "severity": severity,
+            "status": status,
+            "tenant_id": session.tenant_id,
+            "timestamp": timestamp_of(now_ns),
+            "trace_id": run.trace_id,
+            "type": wire,
+        }
+        if run.framework:
+            own["framework"] = run.framework
+        if agent is not None:
+            event["agent_id"], event["agent_name"] = agent
+        if self._branch:
+            event["branch"] = self._branch
+        if self._tags:
+            event["tags"] = self._tags
+        return event
+
+    @staticmethod
+    def _note_capture(event: Event, capture: Capture) -> None:
+        if capture.redacted:
+            event["redaction"] = {"fields": capture.redacted, "method": "mask"}
+        if capture.altered:
+            event["metadata"]["numbers_as_text"] = capture.altered
+
+    def error(
+        self,
+        run: Run,
+        error: BaseException,
+        parent_span_id: str,
+        *,
+        recoverable: bool = False,
+        recovery_action: str = "",
+        message: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        agent: AgentRef | None = None,
+    ) -> None:
+        """
+        Record an ERROR, unless it or its cause was told of already (rule C5).
+
+        Args:
+            run: Run in which it happened.
+            error: What was raised; read now, not kept.
+            parent_span_id: Innermost span in which it happened.
+            recoverable: Something handled it and the run goes on.
+            recovery_action: What handled it.
+            message: Text to record instead of the error's own, for errors whose
+                text must not be told.
+            metadata: Further facts, already bounded.
+            agent: Agent to name instead of the one in force.
+        """
+        if self.is_reported(run, error):
+            if recoverable:
+                self._forget(run, error)
+            return
+        if not recoverable:
+            run.reported.add(_identity_of(error))
+        try:
+            capture = self.capture(run)
+            content = self._error_content(capture, error, message)
+        except Exception as problem:
+            self._pipeline.next_seq()
+            self._pipeline.drop("capture_error")
+            report("Recorder.error", problem)
+            return
+        content["recoverable"] = recoverable
+        content["recovery_action"] = recovery_action
+        if metadata:
+            content["metadata"] = metadata
+        self.emit(
+            EventType.ERROR,
+            run,
+            {"error": without_defaults(content)},
+            parent_span_id=parent_span_id,
+            capture=capture,
+            agent=agent,
+        )
+
+    def _error_content(
+        self, capture: Capture, error: BaseException, message: str | None
+    ) -> dict[str, Any]:
+        if message is not None:
+            return {"error_message": message, "error_code": error_code_of(error)}
+        content = {
+            "error_message": capture.text(error_text(error), "error.error_message"),
+            "error_code": error_code_of(error),
+        }
+        if self.config.capture_stack_traces:
+            text = "".join(traceback.format_tb(error.__traceback__, limit=-_FRAMES))
+            content["stack_trace"] = capture.text(text, "error.stack_trace")
+        return content
+
+    def is_reported(self, run: Run, error: BaseException) -> bool:
+        """Tell whether *error*, or an error behind it, has its ERROR event."""
+        if not run.reported:
+            return False
+        return any(_identity_of(link) in run.reported for link in error_chain(error))
+
+    @staticmethod
+    def _forget(run: Run, error: BaseException) -> None:
+        for link in error_chain(error):
+            run.reported.discard(_identity_of(link))
+
+    def monotonic_ms_since(self, start_ns: int) -> float:
+        """Return the milliseconds since monotonic *start_ns*, to the microsecond."""
+        return round((self.clock.monotonic_ns() - start_ns) / _NS_PER_MS, 3)
+
+
+_FRAMES = 32
+
+
+def error_text(error: BaseException) -> str:
+    """
+    Return the message of *error*, without running code of a stranger's class.
+
+    An exception class may define its own `__str__`; the arguments say the same
+    in nearly every case. Classes of the standard library, of openai and of the
+    Agents SDK are trusted.
+    """
+    module = type(error).__module__
+    if type(module) is str and module.partition(".")[0] in _TRUSTED:
+        return str(error)
+    if type(error).__str__ in _PLAIN_STR:
+        return BaseException.__str__(error) if _is_plain(error.args) else ""
+    arguments = [item for item in error.args if type(item) is str]
+    return arguments[0] if arguments else ""
+
+
+def _is_plain(args: tuple[object, ...]) -> bool:
+    return all(type(item) in (str, int, float, bool, type(None)) for item in args)
+
+
+_TRUSTED = frozenset(
+    {"builtins", "asyncio", "json", "openai", "agents", "httpx", "httpx2", "pydantic"}
+    | {"pydantic_core", "mcp", "tenacity", "socket", "ssl", "sqlite3", "httpcore"}
+)
+_PLAIN_STR = frozenset(
+    {BaseException.__str__, Exception.__str__, OSError.__str__, KeyError.__str__}
+)
+
+
+class EventPairManager:
+    """
+    Keeps every START until its END, and closes those that nobody ended.
+
+    A pair ends once: who takes it out of its run's table, in one step, emits.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._runs: dict[int, Run] = {}
+
+    def start(
+        self,
+        kind: EventType,
+        run: Run,
+        content: dict[str, Any],
+        *,
+        parent_span_id: str = "",
+        closing: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Pair:
+        """
+        Record a START and return the pair to end later.
+
+        Args:
+            kind: A `*_START` type.
+            run: Run that it belongs to.
+            content: As for `Recorder.emit`.
+            parent_span_id: Span under which it stands.
+            closing: Content of the END, should nobody end the pair.
+            **options: As for `Recorder.emit`.
+        """
+        recorder = self._recorder
+        pair = Pair(
+            kind,
+            run,
+            recorder.ids.span_id(),
+            parent_span_id,
+            recorder.clock.monotonic_ns(),
+            closing or {},
+        )
+        if not run.pairs:
+            self._runs[id(run)] = run
+        run.pairs[pair.span_id] = pair
+        recorder.emit(
+            kind,
+            run,
+            content,
+            span_id=pair.span_id,
+            parent_span_id=parent_span_id,
+            **options,
+        )
+        return pair
+
+    def end(
+        self, pair: Pair, content: dict[str, Any] | None = None, **options: Any
+    ) -> bool:
+        """
+        Record the END of *pair*, once.
+
+        Args:
+            pair: What `start` returned.
+            content: As for `Recorder.emit`; without it the closing content.
+            **options: As for `Recorder.emit`.
+
+        Returns:
+            Whether this call ended it; later calls change nothing.
+        """
+        run = pair.run
+        if run.pairs.pop(pair.span_id, None) is None:
+            return False
+        if not run.pairs:
+            self._runs.pop(id(run), None)
+        recorder = self._recorder
+        body = dict(pair.closing if content is None else content)
+        duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
+        if duration_ms:
+            body["performance"] = {"duration_ms": _integral(duration_ms)}
+        options.setdefault("agent", pair.agent)
+        recorder.emit(
+            end_of(pair.kind),
+            run,
+            body,
+            span_id=pair.span_id,
+            parent_span_id=pair.parent_span_id,
+            **options,
+        )
+        return True
+
+    def close_run(self, run: Run) -> int:
+        """End what is still open in *run* as CANCELLED orphans, innermost first."""
+        closed = 0
+        for pair in reversed(list(run.pairs.values())):
+            closed += self.end(pair, status=_CANCELLED, metadata={"orphan": True})
+        return closed
+
+    def close_all(self) -> int:
+        """End what is still open in any run, innermost runs first."""
+        return sum(self.close_run(run) for run in reversed(list(self._runs.values())))
+
+    def close_runs(self) -> int:
+        """End what is still open in runs, and leave the SESSION pairs open."""
+        runs = list(self._runs.values())
+        inner = [run for run in runs if run is not run.session.scope]
+        return sum(self.close_run(run) for run in reversed(inner))
+
+    def forget(self) -> None:
+        """Drop all pairs without ending them: they belong to the parent process."""
+        for run in list(self._runs.values()):
+            run.pairs.clear()
+        self._runs.clear()
+
+    @property
+    def open_count(self) -> int:
+        """Pairs that wait for their END."""
+        return sum(len(run.pairs) for run in list(self._runs.values()))
+
+
+def _integral(number: float) -> float:
+    return int(number) if number == int(number) else number

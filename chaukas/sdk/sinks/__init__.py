@@ -1,0 +1,72 @@
+"""
+What a place that takes events must be able to do, and how it answers.
+
+One small protocol lets the pipeline stay the same for a file, a list in
+memory and a server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Sink", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What became of a batch.
+
+    The batch is read from its front: `accepted` events are stored, the
+    `refused` ones after them will never be, and the rest should be sent again.
+    """
+
+    accepted: int
+    """Number of events, from the front of the batch, that are stored now."""
+
+    refused: int = 0
+    """Number of events after those which no retry can store."""
+
+    reason: str = ""
+    """Why they were refused: one of the drop reasons, e.g. `quarantined`."""
+
+    retry_after_s: float | None = None
+    """Least wait before the rest is sent again, if the sink knows it."""
+
+    cause: str = ""
+    """Short stable name of the trouble, e.g. `ENOSPC`; empty if there is none."""
+
+    error: str = ""
+    """The trouble in one line for people, without secrets or payload."""
+
+
+class Sink(Protocol):
+    """
+    A place that takes events.
+
+    All methods are called by one thread at a time: the writer's, or that of a
+    forked child for `abandon`.
+    """
+
+    def send(self, batch: Sequence[bytes]) -> Verdict:
+        r"""
+        Store a batch and say how much of it is stored.
+
+        Args:
+            batch: Events in order, each one JSON object and a `\n`.
+
+        May block for as long as the device does: no host thread waits for it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what is held; called once, after the last `send`."""
+        ...
+
+    def abandon(self) -> None:
+        """Close what a forked child inherited, and write nothing."""
+        ...

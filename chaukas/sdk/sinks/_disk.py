@@ -1,0 +1,91 @@
+"""
+The file operations that a sink needs.
+
+They stand behind one small class so that a test can hand in a disk that is full,
+read-only or broken.
+"""
+
+# One system call each, for errors that name what failed: pathlib hides some.
+# ruff: noqa: PTH103, PTH105, PTH108, PTH116, PTH208
+
+from __future__ import annotations
+
+import os
+import sys
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["Disk"]
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+
+class Disk:
+    """The real file system; every method raises OSError as the system does."""
+
+    def open(self, path: str, flags: int) -> int:
+        """Open for this process alone, new files readable by the owner only."""
+        return os.open(path, flags | _CLOEXEC, 0o600)
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor."""
+        os.close(fd)
+
+    def read(self, fd: int, size: int) -> bytes:
+        """Read on from the current place."""
+        return os.read(fd, size)
+
+    def write(self, fd: int, data: bytes) -> int:
+        """Write once, and return how many bytes were taken."""
+        return os.write(fd, data)
+
+    def last_byte(self, fd: int, size: int) -> bytes:
+        """Return the last byte of a file of `size` > 0 bytes."""
+        return os.pread(fd, 1, size - 1)
+
+    def block(self, fd: int) -> None:
+        """Let writes wait until the device takes them."""
+        os.set_blocking(fd, True)
+
+    def sync(self, fd: int) -> None:
+        """Wait until the file's content survives a power loss."""
+        os.fsync(fd)
+
+    def status(self, fd: int) -> os.stat_result:
+        """Describe an open file."""
+        return os.fstat(fd)
+
+    def find(self, path: str) -> os.stat_result | None:
+        """Describe the file at a path, or return None if there is none."""
+        try:
+            return os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def make_directory(self, path: str) -> None:
+        """Make a directory and its parents, for the owner only."""
+        os.makedirs(path, mode=0o700, exist_ok=True)
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a directory."""
+        return os.listdir(path)
+
+    def rename(self, path: str, target: str) -> None:
+        """Rename a file, replacing the target."""
+        os.replace(path, target)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        os.unlink(path)
+
+    def lock(self, fd: int, *, exclusive: bool) -> bool:
+        """Take an advisory lock if nobody is in the way; say whether it is held."""
+        if sys.platform == "win32":
+            return False
+        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        try:
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,250 @@
+"""
+Appends events to a file, one JSON object a line.
+
+The file is the store: whole lines in one `O_APPEND` write survive the death of
+the process, and several processes may share one file.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from chaukas.sdk.sinks import Verdict
+from chaukas.sdk.sinks._disk import Disk
+from chaukas.sdk.sinks._rotation import Compressor, Rotation, rotate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["JsonlSink", "Rotation"]
+
+_LOGGER: Final = logging.getLogger("chaukas.sdk")
+_LOOK_AGAIN_S: Final = 1.0
+_ADVICE: Final = {
+    errno.ENOSPC: "Free some space on that disk.",
+    errno.EDQUOT: "Free some space in that quota.",
+    errno.EFBIG: "Raise the file size limit, or rotate the file.",
+    errno.EACCES: "Allow this user to write there, or set CHAUKAS_OUTPUT_FILE.",
+    errno.EPERM: "Allow this user to write there, or set CHAUKAS_OUTPUT_FILE.",
+    errno.EROFS: "Set CHAUKAS_OUTPUT_FILE to a place that can be written.",
+    errno.EISDIR: "Set CHAUKAS_OUTPUT_FILE to a file in that folder.",
+    errno.EMFILE: "Raise the limit of open files.",
+    errno.ENFILE: "Raise the system's limit of open files.",
+    errno.ENXIO: "Start the program that reads this pipe.",
+    errno.EPIPE: "Start the program that reads this pipe.",
+}
+
+
+class JsonlSink:
+    """
+    Append lines to one path, whatever happens to the file behind it.
+
+    The file is opened at the first batch, on the writer's thread, with its
+    folder. It is looked for again once a second, so a file that was renamed,
+    removed or truncated is followed. A line that was cut, by a full disk or by
+    the death of a process, is ended before the next one is written.
+
+    Args:
+        path: The file; relative to the working folder of now.
+        rotation: When to begin a new file; None leaves that to others.
+        disk: File operations; tests pass a failing disk.
+        wall: Wall clock in seconds.
+        monotonic: Clock for intervals in seconds.
+
+    A program that reads the file should skip empty lines and a line that is not
+    JSON: both can be left where a process died. A JSON string never holds a line
+    feed, but can hold U+2028, which some tools take for the end of a line.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        rotation: Rotation | None = None,
+        disk: Disk | None = None,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = str(Path(path).absolute())
+        """The file's absolute path."""
+        self._rotation = rotation
+        self._disk = disk or Disk()
+        self._wall = wall
+        self._monotonic = monotonic
+        self._compressor = (
+            Compressor(self.path, self._disk) if rotation and rotation.gzip else None
+        )
+        self._fd = -1
+        self._inode = 0
+        self._is_regular = True
+        self._end = 0
+        self._is_torn = False
+        self._is_compression_told = False
+        self._look_at_s = 0.0
+
+    def send(self, batch: Sequence[bytes]) -> Verdict:
+        """
+        Append the batch in one write.
+
+        A short write may have cut a line in two: that line and those after it
+        are written again, on a line of their own.
+        """
+        stored, is_stuck = 0, False
+        try:
+            while stored < len(batch):
+                progress = self._append(batch[stored:] if stored else batch)
+                if is_stuck and not progress:
+                    # TRY301: it takes the way of the errors of the system,
+                    # which mostly says itself at the second write what is wrong.
+                    raise OSError(errno.EIO, "Short write")  # noqa: TRY301
+                stored += progress
+                is_stuck = not progress
+            self._tend()
+        except OSError as error:
+            self.close()
+            return self._verdict_of(error, stored)
+        return Verdict(stored)
+
+    def close(self) -> None:
+        """Close the file; the next batch would open it again."""
+        if self._compressor is not None:
+            self._compressor.close()
+        self._leave()
+
+    def abandon(self) -> None:
+        """Close the descriptors of a forked child; nothing is written."""
+        self.close()
+
+    def _append(self, lines: Sequence[bytes]) -> int:
+        data = b"".join(lines)
+        self._prepare(len(data))
+        lead = b"\n" if self._is_torn else b""
+        taken = self._disk.write(self._fd, lead + data if lead else data)
+        self._end += taken
+        room = taken - len(lead)
+        if room == len(data):
+            self._is_torn = False
+            return len(lines)
+        stored = 0
+        for line in lines:
+            # A line without its newline is whole: the next write ends it.
+            if room < len(line) - 1:
+                break
+            room -= len(line)
+            stored += 1
+        if taken:
+            self._is_torn = room != 0
+        return stored
+
+    def _prepare(self, incoming_bytes: int) -> None:
+        now_s = self._monotonic()
+        if self._fd >= 0 and now_s >= self._look_at_s:
+            self._look_at_s = now_s + _LOOK_AGAIN_S
+            found = self._disk.find(self.path)
+            if found is None or found.st_ino != self._inode:
+                self._leave()
+        status = self._open() if self._fd < 0 else self._disk.status(self._fd)
+        if not self._is_regular:
+            return
+        if not status.st_nlink:
+            # Removed since the last look: what is written now would be lost.
+            self._leave()
+            status = self._open()
+        if self._is_rotated(status, incoming_bytes):
+            self._leave()
+            status = self._open()
+        self._note_tail(status)
+
+    def _note_tail(self, status: os.stat_result) -> None:
+        size = status.st_size
+        if size == self._end:
+            return
+        # Someone else wrote, or cut: only the file knows how it ends now.
+        self._end = size
+        self._is_torn = size > 0 and self._last_byte(size) != b"\n"
+
+    def _last_byte(self, size: int) -> bytes:
+        try:
+            return self._disk.last_byte(self._fd, size)
+        except OSError:
+            # Not readable for us. An empty line more is harmless.
+            return b""
+
+    def _is_rotated(self, status: os.stat_result, incoming_bytes: int) -> bool:
+        rotation, now_s = self._rotation, self._wall()
+        if rotation is None or not rotation.is_due(status, incoming_bytes, now_s):
+            return False
+        return rotate(self.path, self._inode, rotation, self._disk, now_s)
+
+    def _leave(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            self._disk.close(fd)
+
+    def _open(self) -> os.stat_result:
+        try:
+            self._fd = self._open_fd()
+        except FileNotFoundError:
+            self._disk.make_directory(str(Path(self.path).parent))
+            self._fd = self._open_fd()
+        status = self._disk.status(self._fd)
+        self._inode = status.st_ino
+        self._is_regular = stat.S_ISREG(status.st_mode)
+        self._is_torn = False
+        self._end = 0
+        self._look_at_s = self._monotonic() + _LOOK_AGAIN_S
+        if self._is_regular:
+            # Shows a compressor that this file is still being written.
+            self._disk.lock(self._fd, exclusive=False)
+        else:
+            self._disk.block(self._fd)
+        return status
+
+    def _open_fd(self) -> int:
+        # Without O_NONBLOCK, opening a pipe that nobody reads takes for ever.
+        flags = os.O_APPEND | os.O_NONBLOCK
+        found = self._disk.find(self.path)
+        if found is not None and not stat.S_ISREG(found.st_mode):
+            return self._disk.open(self.path, flags | os.O_WRONLY)
+        try:
+            return self._disk.open(self.path, flags | os.O_RDWR | os.O_CREAT)
+        except PermissionError:
+            return self._disk.open(self.path, flags | os.O_WRONLY)
+
+    def _tend(self) -> None:
+        if self._compressor is None:
+            return
+        try:
+            self._compressor.step(self._monotonic())
+        except OSError as error:
+            # The events are stored, so this is no trouble of the batch's.
+            if not self._is_compression_told:
+                self._is_compression_told = True
+                _LOGGER.warning(
+                    "chaukas: cannot compress the old files of %r (%s): they are"
+                    " kept as they are, and tried again. %s",
+                    self.path,
+                    os.strerror(error.errno or errno.EIO),
+                    _advice_of(error.errno or errno.EIO),
+                )
+
+    def _verdict_of(self, error: OSError, stored: int) -> Verdict:
+        code = error.errno or errno.EIO
+        cause = errno.errorcode.get(code, str(code))
+        return Verdict(
+            stored,
+            cause=cause,
+            error=f"chaukas: cannot write {self.path!r} ({cause},"
+            f" {os.strerror(code)}): events are kept in memory and tried again."
+            f" {_advice_of(code)}",
+        )
+
+
+def _advice_of(code: int) -> str:
+    return _ADVICE.get(code, "Check the disk and the file.")

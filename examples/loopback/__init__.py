@@ -1,0 +1,57 @@
+"""
+A loopback model provider: a real HTTP server that answers from a script.
+
+It speaks the OpenAI Responses and Chat Completions APIs, streamed or not, so
+that examples, tests and benchmarks drive the real clients with no key and no
+network. It needs the standard library only.
+
+    from loopback import Call, ModelServer, Text, ToolCalls
+
+    with ModelServer([ToolCalls(Call("add", {"a": 1, "b": 2})), Text("3")]) as server:
+        model = OpenAIResponsesModel("gpt-5", server.client())
+        ...
+        server.requests[0].body["input"]
+"""
+
+from __future__ import annotations
+
+from .example import model_for_example
+from .replies import (
+    Call,
+    Drop,
+    Fail,
+    Failed,
+    Hosted,
+    Incomplete,
+    Reasoning,
+    Refusal,
+    Reply,
+    Slow,
+    StreamBreak,
+    Text,
+    ToolCalls,
+    Usage,
+)
+from .request import Request
+from .server import ModelServer, Script
+
+__all__ = (
+    "Call",
+    "Drop",
+    "Fail",
+    "Failed",
+    "Hosted",
+    "Incomplete",
+    "ModelServer",
+    "Reasoning",
+    "Refusal",
+    "Reply",
+    "Request",
+    "Script",
+    "Slow",
+    "StreamBreak",
+    "Text",
+    "ToolCalls",
+    "Usage",
+    "model_for_example",
+)

@@ -1,0 +1,337 @@
+"""The commands, and the tree that a person reads."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from chaukas.cli import main
+from chaukas.cli._tree import render
+from tests.support.samples import EVENTS, event, linked
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def command(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def span(
+    name: str, at: int, own: str = "", parent: str = "", **fields: Any
+) -> dict[str, Any]:
+    """Return an event `at` that many milliseconds, in a place of the tree."""
+    made = event(name, at, span_id=own, parent_span_id=parent, **fields)
+    made["timestamp"] = f"2026-01-01T12:00:{at // 1000:02d}.{at % 1000:03d}000Z"
+    return made
+
+
+def a_run() -> list[dict[str, Any]]:
+    agent = {"agent_name": "Triage"}
+    response = {"tool_name": "add", "error_message": "ValueError: no"}
+    failed = {"status": "EVENT_STATUS_FAILED", "tool_response": response}
+    return [
+        span("SESSION_START", 0, "s"),
+        span("AGENT_START", 1, "a", "s", **agent),
+        span("INPUT_RECEIVED", 2, "i", "a", **agent),
+        span("MODEL_INVOCATION_START", 3, "m", "a", **agent),
+        span("MODEL_INVOCATION_END", 1003, "m", "a", **agent),
+        span("TOOL_CALL_START", 1004, "t", "a", **agent),
+        span("ERROR", 1005, "e", "t", **agent, status="EVENT_STATUS_FAILED"),
+        span("TOOL_CALL_END", 1006, "t", "a", **agent, **failed),
+        span("OUTPUT_EMITTED", 1007, "o", "a", **agent),
+        span("AGENT_END", 1008, "a", "s", **agent),
+        span("SESSION_END", 2500, "s"),
+    ]
+
+
+def write(path: Path, lines: list[bytes]) -> Path:
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+# --- the tree --------------------------------------------------------------
+
+
+def test_a_run_is_a_tree() -> None:
+    assert render(a_run()) == [
+        "session openai_agents_session (s-1)  ✓ 2.50 s",
+        "└─ agent Triage  ✓ 12 ms  20+7 tokens",
+        '   ├─ input "He said "hi" \\ 👋"',
+        "   ├─ model gpt-4o  ✓ 1.00 s  10+5 tokens  0.00001 USD",
+        "   ├─ tool add  ✗ 2 ms  ValueError: no",
+        "   │  └─ error ValueError: boom",
+        '   └─ output "done"',
+    ]
+
+
+def test_nothing_gives_no_lines() -> None:
+    assert render([]) == []
+
+
+def test_a_pair_that_has_not_ended_says_so() -> None:
+    assert render([span("AGENT_START", 1, "a", agent_name="A", session_id="")]) == [
+        "agent A  …"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "shown"),
+    [
+        (0.04, "0.0 ms"),
+        (0.5, "0.5 ms"),
+        (1, "1 ms"),
+        (999, "999 ms"),
+        (1500, "1.50 s"),
+        (61_000, "1 min 1 s"),
+    ],
+)
+def test_a_duration_is_shown_in_a_fitting_unit(duration_ms: float, shown: str) -> None:
+    end = span("AGENT_END", 1, "a", session_id="", agent_name="A")
+    lines = render([{**end, "performance": {"duration_ms": duration_ms}}])
+    assert lines[0].startswith(f"agent A  ✓ {shown}  ")
+
+
+def test_times_that_cannot_be_read_give_no_duration() -> None:
+    start, end = a_run()[0], a_run()[-1]
+    for wrong in ("soon", 5, None, "2026-01-01T12:00:00+00:00"):
+        assert render([start, {**end, "timestamp": wrong}])[0].endswith("✓")
+
+
+def test_an_end_whose_start_is_in_another_file_is_shown() -> None:
+    assert render([span("TOOL_CALL_END", 1, "t", session_id="")])[0].startswith(
+        "tool add  ✓ 0.5 ms"
+    )
+
+
+def test_a_cancelled_pair_is_marked() -> None:
+    events = [
+        span("AGENT_START", 1, "a", agent_name="A"),
+        span("AGENT_END", 2, "a", agent_name="A", status="EVENT_STATUS_CANCELLED"),
+    ]
+    assert "agent A  ⊘" in render(events)[1]
+
+
+def test_events_of_one_session_stand_together_and_sessions_in_order_of_time() -> None:
+    events = [
+        span("OUTPUT_EMITTED", 5, session_id="late"),
+        span("INPUT_RECEIVED", 1, session_id="early"),
+        span("OUTPUT_EMITTED", 9, session_id="early"),
+    ]
+    lines = render(events)
+    assert [line for line in lines if line.startswith("session")] == [
+        "session early",
+        "session late",
+    ]
+    assert lines[2].startswith("└─ output")
+
+
+def test_a_session_opened_twice_is_two_lines() -> None:
+    events = [
+        span("SESSION_START", 1, "s1"),
+        span("SESSION_END", 2, "s1"),
+        span("SESSION_START", 3, "s2"),
+    ]
+    assert [line.partition("  ")[2] for line in render(events)] == ["✓ 1 ms", "…"]
+
+
+def test_an_event_whose_parent_is_elsewhere_stands_below_its_session() -> None:
+    events = [span("SESSION_START", 0, "s"), span("OUTPUT_EMITTED", 1, "", "gone")]
+    assert render(events)[1] == '└─ output "done"'
+
+
+def test_spans_in_a_circle_are_shown_once_each() -> None:
+    events = [
+        span("AGENT_START", 1, "a", "b", agent_name="A"),
+        span("AGENT_START", 2, "b", "a", agent_name="B"),
+        span("AGENT_START", 3, "c", "c", agent_name="C"),
+    ]
+    assert [line[3:10] for line in render(events)[1:]] == [
+        "agent A",
+        "agent B",
+        "agent C",
+    ]
+
+
+def test_a_very_deep_tree_is_shown() -> None:
+    events = [
+        span("AGENT_START", n, f"s{n}", f"s{n - 1}", session_id="") for n in range(1500)
+    ]
+    assert len(render(events)) == 1500
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_type_has_a_line_of_its_own(name: str) -> None:
+    line = render([{**EVENTS[name], "session_id": ""}])[0]
+    assert line.split()[0] in {
+        *("session", "agent", "handoff", "model", "tool", "mcp", "input", "output"),
+        *("error", "retry", "policy", "data", "state", "system"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("AGENT_HANDOFF", "handoff Triage → Weather"),
+        ("MCP_CALL_END", "mcp files tools/call  ✓ 3 ms  no such file"),
+        ("RETRY", "retry 1 of 3  after 1.00 s  Rate limit exceeded"),
+        ("POLICY_DECISION", "policy no_secrets deny  a key was found"),
+        ("DATA_ACCESS", "data file_search (2 documents)"),
+        ("STATE_UPDATE", "state items"),
+    ],
+)
+def test_a_line_tells_what_matters(name: str, line: str) -> None:
+    assert render([{**EVENTS[name], "session_id": ""}]) == [line]
+
+
+def test_a_type_of_a_later_version_has_a_line() -> None:
+    assert render([{"type": "EVENT_TYPE_TEA_BREAK"}]) == ["tea break"]
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\n\u202egnp\x9b1m\u2028end"
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_no_text_of_an_event_can_steer_the_terminal(name: str) -> None:
+    def poisoned(value: Any) -> Any:
+        if type(value) is dict:
+            return {
+                HOSTILE + k if k == "items" else k: poisoned(v)
+                for k, v in value.items()
+            }
+        if type(value) is list:
+            return [poisoned(item) for item in value]
+        return HOSTILE if type(value) is str else value
+
+    event_ = {**poisoned(EVENTS[name]), "type": f"EVENT_TYPE_{name}"}
+    for given in (event_, {**event_, "type": "EVENT_TYPE_" + HOSTILE}):
+        for line in render([given]):
+            assert line.isprintable(), ascii(line)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("wrong", [None, 7, 1e308, True, [], [1], {"a": 1}, "x"])
+def test_values_of_any_type_are_passed_over(name: str, wrong: Any) -> None:
+    given = EVENTS[name]
+    for key in given:
+        assert render([{**given, key: wrong}])
+        content = given[key]
+        if type(content) is dict:
+            for inner in content:
+                assert render([{**given, key: {**content, inner: wrong}}])
+
+
+def test_long_text_is_cut() -> None:
+    text = {"role": "user", "text": "word " * 1000}
+    line = render([span("INPUT_RECEIVED", 1, message=text, session_id="")])[0]
+    assert line.endswith('…"')
+    assert len(line) < 90
+
+
+def test_tree_shows_a_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "e.jsonl", [*linked(a_run()), b'\n{"torn'])
+    result = command("tree", file)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == render(a_run())
+    assert "1 line(s) held no event" in result.stderr
+
+
+# --- verify ----------------------------------------------------------------
+
+
+def lines_of(count: int) -> list[bytes]:
+    return linked([event("INPUT_RECEIVED", n) for n in range(1, count + 1)])
+
+
+def test_verify_praises_an_untouched_file(tmp_path: Path) -> None:
+    result = command("verify", write(tmp_path / "e.jsonl", lines_of(3)))
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "3 event(s) in 1 stream(s): nothing altered, missing or moved.\n",
+    )
+
+
+def test_verify_names_the_place_of_the_first_problem(tmp_path: Path) -> None:
+    lines = lines_of(3)
+    lines[1] = lines[1].replace(b"He said", b"He sang")
+    file = write(tmp_path / "e.jsonl", lines)
+    result = command("verify", file)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{file}:2: altered: Event '0190a0b0-")
+    assert "BROKEN" in result.stdout
+
+
+def test_verify_joins_the_files_of_a_rotation_whatever_their_order(
+    tmp_path: Path,
+) -> None:
+    lines = lines_of(6)
+    new = write(tmp_path / "e.jsonl", lines[4:])
+    middle = write(tmp_path / "e.jsonl.1", lines[2:4])
+    old = tmp_path / "e.jsonl.2.gz"
+    old.write_bytes(gzip.compress(b"".join(lines[:2])))
+    assert command("verify", new, middle, old).exit_code == 0
+    broken = write(tmp_path / "e.jsonl.1", lines[3:4])
+    result = command("verify", new, broken, old)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{broken}:1: missing: 1 event(s)")
+
+
+def test_verify_reads_files_without_events(tmp_path: Path) -> None:
+    empty = write(tmp_path / "empty.jsonl", [])
+    torn = write(tmp_path / "torn.jsonl", [b"\n", b"{torn\n"])
+    full = write(tmp_path / "e.jsonl", lines_of(2))
+    result = command("verify", empty, full, torn)
+    assert result.exit_code == 0
+    assert f"{torn}:2: torn: " in result.stdout
+
+
+def test_verify_tells_of_torn_repeated_and_missing_beginnings(tmp_path: Path) -> None:
+    lines = lines_of(4)[1:]
+    file = write(tmp_path / "e.jsonl", [lines[0], lines[0], b'{"torn\n', *lines[1:]])
+    result = command("verify", file)
+    assert result.exit_code == 0
+    assert f"{file}:3: torn: " in result.stdout
+    assert "1 line(s) hold no whole event" in result.stdout
+    assert "1 line(s) repeat the event before them" in result.stdout
+    assert "1 stream(s) begin in another file" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["verify", "tree"])
+def test_a_file_that_cannot_be_read_is_exit_code_2(name: str, tmp_path: Path) -> None:
+    missing = command(name, tmp_path / "none.jsonl")
+    assert missing.exit_code == 2
+    assert missing.stderr.startswith("chaukas: cannot read")
+    assert "No such file" in missing.stderr
+    damaged = tmp_path / "e.gz"
+    damaged.write_bytes(gzip.compress(b"".join(lines_of(50)))[:-20])
+    assert command(name, damaged).exit_code == 2
+    (tmp_path / "plain.gz").write_bytes(b"not gzip")
+    assert command(name, tmp_path / "plain.gz").exit_code == 2
+    assert command(name, tmp_path).exit_code == 2
+
+
+def test_a_terminal_without_unicode_still_gets_the_tree(tmp_path: Path) -> None:
+    file = write(tmp_path / "e.jsonl", [orjson.dumps(one) + b"\n" for one in a_run()])
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from chaukas.cli import main; main()",
+            "tree",
+            str(file),
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "agent Triage  ? 12 ms" in done.stdout

@@ -1,0 +1,322 @@
+"""Prove that our errors stay ours: counted, told once, and never spread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from chaukas.sdk._guard import Reporter, guarded, report
+
+SECRET = "sk-" + "a" * 24
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Behave as in production."""
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
+    monkeypatch.delenv("CHAUKAS_DEBUG", raising=False)
+
+
+class Clock:
+    """A clock that stands still until told."""
+
+    def __init__(self):
+        self.now_s = 1000.0
+
+    def __call__(self):
+        return self.now_s
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def handler():
+    """Collect the records of a logger of its own."""
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    handler.records = records
+    return handler
+
+
+@pytest.fixture
+def reporter(clock, handler):
+    logger = logging.getLogger("chaukas.sdk.test_guard")
+    logger.propagate = False
+    logger.addHandler(handler)
+    yield Reporter(clock, logger)
+    logger.removeHandler(handler)
+
+
+def caught(error):
+    """Give an error a traceback."""
+    try:
+        raise error
+    except type(error) as raised:
+        return raised
+
+
+def test_the_line_names_place_and_type_but_no_payload(reporter, handler):
+    reporter.report("AgentRunner.run", caught(ValueError(SECRET)))
+
+    (record,) = handler.records
+    line = record.getMessage()
+    assert record.levelno == logging.WARNING
+    assert line.startswith("chaukas: internal error in AgentRunner.run (ValueError at ")
+    assert "unit/test_guard.py:" in line
+    assert SECRET not in line
+    assert "\n" not in line
+    assert record.exc_info is None
+
+
+def test_debug_adds_the_whole_stack(reporter, handler, monkeypatch):
+    monkeypatch.setenv("CHAUKAS_DEBUG", "1")
+    error = caught(ValueError("text"))
+
+    reporter.report("place", error)
+
+    assert handler.records[0].exc_info == (ValueError, error, error.__traceback__)
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "No", "off"])
+def test_debug_may_be_switched_off_in_words(reporter, handler, monkeypatch, value):
+    monkeypatch.setenv("CHAUKAS_DEBUG", value)
+
+    reporter.report("place", caught(ValueError()))
+
+    assert handler.records[0].exc_info is None
+
+
+def test_one_line_per_cause_per_minute(reporter, handler, clock):
+    for _ in range(5):
+        reporter.report("a", caught(ValueError()))
+    reporter.report("b", caught(ValueError()))
+    reporter.report("a", caught(KeyError()))
+    assert len(handler.records) == 3
+
+    clock.now_s += 59.9
+    reporter.report("a", caught(ValueError()))
+    assert len(handler.records) == 3
+
+    clock.now_s += 0.1
+    reporter.report("a", caught(ValueError()))
+    assert len(handler.records) == 4
+
+
+def test_every_error_is_counted_also_the_untold(reporter, handler):
+    counted = []
+    for _ in range(5):
+        reporter.report("a", caught(ValueError()), lambda: counted.append(1))
+
+    assert len(counted) == 5
+    assert len(handler.records) == 1
+
+
+def test_a_counter_that_fails_is_no_matter(reporter, handler):
+    def failing():
+        raise LookupError
+
+    reporter.report("a", caught(ValueError()), failing)
+
+    assert len(handler.records) == 1
+
+
+def test_many_causes_do_not_grow_memory(reporter):
+    for number in range(2000):
+        reporter.report(f"place {number}", caught(ValueError()))
+
+    assert len(reporter._told) <= 257
+
+
+def test_an_error_that_was_never_raised_can_be_told(reporter, handler):
+    reporter.report("a", ValueError())
+
+    assert "an unknown line" in handler.records[0].getMessage()
+
+
+def test_internal_errors_are_raised_where_tests_ask(reporter, handler, monkeypatch):
+    monkeypatch.setenv("CHAUKAS_RAISE_INTERNAL", "1")
+    error = caught(ValueError())
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        reporter.report("a", error)
+
+    assert raised.value is error
+    assert len(handler.records) == 1
+
+
+def test_a_handler_that_fails_in_chaukas_again_ends_at_once(reporter, handler):
+    emitted, counted = [], []
+
+    def emit(record):
+        emitted.append(record)
+        error = caught(ValueError())
+        reporter.report(f"inner {len(emitted)}", error, lambda: counted.append(1))
+
+    handler.emit = emit
+    reporter.report("outer", caught(ValueError()), lambda: counted.append(1))
+
+    assert len(emitted) == 1
+    assert len(counted) == 2
+
+
+def test_after_a_nested_report_the_next_is_told_again(reporter, handler):
+    seen = []
+    handler.emit = lambda record: (
+        seen.append(record),
+        reporter.report("inner", caught(ValueError())),
+    )
+    reporter.report("first", caught(ValueError()))
+    reporter.report("second", caught(ValueError()))
+
+    assert len(seen) == 2
+
+
+def test_a_handler_that_raises_does_not_reach_the_host(reporter, handler):
+    def emit(_record):
+        raise LookupError
+
+    handler.emit = emit
+
+    reporter.report("a", caught(ValueError()))
+
+
+def test_ctrl_c_in_a_handler_passes_and_leaves_the_reporter_working(
+    reporter, handler, clock
+):
+    def interrupted(_record):
+        raise KeyboardInterrupt
+
+    handler.emit = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        reporter.report("a", caught(ValueError()))
+
+    told = []
+    handler.emit = told.append
+    clock.now_s += 61
+    reporter.report("a", caught(ValueError()))
+    assert len(told) == 1
+
+
+def test_threads_that_fail_together_are_told_once(reporter, handler):
+    start = threading.Barrier(16)
+    counted = []
+
+    def fail():
+        start.wait(10)
+        for _ in range(50):
+            reporter.report("a", caught(ValueError()), lambda: counted.append(1))
+
+    threads = [threading.Thread(target=fail) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(counted) == 800
+    assert len(handler.records) == 1
+
+
+def test_a_hostile_exception_type_is_named_without_running_its_code(reporter, handler):
+    class Meta(type):
+        def __getattribute__(cls, name):
+            raise AssertionError(name)
+
+    class Hostile(Exception, metaclass=Meta):  # noqa: N818
+        def __str__(self):
+            raise AssertionError
+
+    reporter.report("a", Hostile())
+
+    assert "Hostile at" in handler.records[0].getMessage()
+
+
+def test_guarded_returns_the_value_or_the_default(caplog):
+    @guarded(default=-1, where="test guarded default")
+    def divide(a: int, b: int) -> int:
+        """Divide."""
+        return a // b
+
+    with caplog.at_level(logging.WARNING, "chaukas.sdk"):
+        assert divide(6, b=3) == 2
+        assert divide(1, 0) == -1
+
+    assert divide.__doc__ == "Divide."
+    assert [r.name for r in caplog.records] == ["chaukas.sdk"]
+    assert "test guarded default (ZeroDivisionError" in caplog.text
+
+
+def test_guarded_names_the_function_itself(caplog):
+    @guarded(default=None)
+    def named_by_itself() -> None:
+        raise LookupError
+
+    with caplog.at_level(logging.WARNING, "chaukas.sdk"):
+        named_by_itself()
+
+    assert "named_by_itself (LookupError" in caplog.text
+
+
+def test_guarded_counts():
+    counted = []
+
+    @guarded(default=None, where="test guarded counts", count=lambda: counted.append(1))
+    def fail() -> None:
+        raise LookupError
+
+    fail()
+    fail()
+
+    assert len(counted) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError]
+)
+def test_guarded_lets_ctrl_c_exit_and_cancellation_pass(error):
+    @guarded(default=None)
+    def stop() -> None:
+        raise error
+
+    with pytest.raises(error):
+        stop()
+
+
+def test_guarded_raises_where_tests_ask(monkeypatch):
+    monkeypatch.setenv("CHAUKAS_RAISE_INTERNAL", "1")
+
+    @guarded(default=None)
+    def fail() -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        fail()
+
+
+def test_guarded_refuses_what_runs_after_the_call():
+    async def coroutine():
+        pass
+
+    def generator():
+        yield
+
+    async def async_generator():
+        yield
+
+    for function in (coroutine, generator, async_generator):
+        with pytest.raises(TypeError, match="it runs after the call returns"):
+            guarded(default=None)(function)
+
+
+def test_the_module_reports_on_the_sdk_logger(caplog):
+    with caplog.at_level(logging.WARNING, "chaukas.sdk"):
+        report("test the module", caught(ValueError(SECRET)))
+
+    assert [r.name for r in caplog.records] == ["chaukas.sdk"]
+    assert SECRET not in caplog.text

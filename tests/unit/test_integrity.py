@@ -1,0 +1,405 @@
+"""The chain finds what was altered, taken out or moved, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaukas.sdk import integrity, mapping
+from chaukas.sdk._proto import events_pb2
+from tests.support.samples import EVENTS, event, linked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def run(count: int = 5, stream: str = "s1") -> list[dict[str, Any]]:
+    events = [event("INPUT_RECEIVED", number) for number in range(1, count + 1)]
+    for one in events:
+        one["metadata"]["chaukas"]["stream"] = stream
+        one["event_id"] = f"{stream}-{one['metadata']['chaukas']['seq']}"
+    return events
+
+
+def found(lines: Iterable[bytes]) -> tuple[str, int, str] | None:
+    """Return kind, line and event of what `verify` complains about."""
+    report = integrity.verify(lines)
+    if report.ok:
+        return None
+    assert report.problem is not None
+    return report.problem.kind, report.problem.line, report.problem.event_id
+
+
+# --- hashes ----------------------------------------------------------------
+
+
+def test_the_canonical_form_is_what_the_documents_say() -> None:
+    given = {
+        "type": "EVENT_TYPE_SYSTEM",
+        "metadata": {"b": [1.0, -0.0, 2.50], "a": 'é\u2028"\\\n\x01'},
+        "branch": "",
+        "content_hash": "x",
+        "hash_prev": "y",
+        "worm_proof_id": "z",
+    }
+    assert (
+        integrity.canonical(given)
+        == (
+            '{"metadata":{"a":"é\u2028\\"\\\\\\n\\u0001","b":[1,0,2.5]},'
+            '"type":"EVENT_TYPE_SYSTEM"}'
+        ).encode()
+    )
+
+
+def test_the_hash_is_the_sha256_of_the_canonical_form() -> None:
+    given = EVENTS["TOOL_CALL_START"]
+    expected = hashlib.sha256(integrity.canonical(given)).hexdigest()
+    assert integrity.content_hash(given) == expected
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_protobuf_form_has_the_same_hash(name: str) -> None:
+    data = mapping.to_message(EVENTS[name]).SerializeToString()
+    back = mapping.from_message(events_pb2.Event.FromString(data))
+    assert integrity.content_hash(back) == integrity.content_hash(EVENTS[name])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(-0.0, 0, 1.0, 1, 1e16, 10**16, 2**53 + 1, 1e300, 0.1, 1e-7, -1.5e-10),
+        *("é", "e\u0301", "\u2028\u2029", '"\\/\b\f\n\r\t\x00\x1f\x7f', "👋🏽", ""),
+        *([], {}, [[1, [2.0, {"k": 3}]]], None, True),
+        {"b": 1, "a": 2, "é": 3, "👋": 4, "\uffff": 5, "": 6},
+    ],
+)
+def test_no_value_hashes_differently_after_protobuf(value: Any) -> None:
+    given = {
+        "metadata": {"v": value},
+        "tool_call": {"arguments": {"v": [value]}, "tool_name": "t"},
+    }
+    data = mapping.to_message(given).SerializeToString()
+    back = mapping.from_message(events_pb2.Event.FromString(data))
+    assert integrity.canonical(back) == integrity.canonical(given)
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+)
+
+
+@given(
+    st.recursive(
+        LEAVES,
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+        ),
+        max_leaves=16,
+    ),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+@settings(max_examples=300, deadline=None)
+def test_json_text_and_protobuf_always_hash_alike(tree: Any, number: float) -> None:
+    given = {"metadata": {"v": tree}, "performance": {"duration_ms": number}}
+    expected = integrity.canonical(given)
+    data = mapping.to_message(given).SerializeToString()
+    back = mapping.from_message(events_pb2.Event.FromString(data))
+    assert integrity.canonical(back) == expected
+    assert integrity.canonical(orjson.loads(json.dumps(given))) == expected
+    assert integrity.canonical(orjson.loads(expected)) == expected
+
+
+def test_published_spellings_hash_as_ours() -> None:
+    ours = {"tool_call": {"tool_id": "c", "tool_name": "t"}, "type": "EVENT_TYPE_ERROR"}
+    theirs = {"type": 40, "tool_call": {"name": "t", "id": "c"}, "is_final": False}
+    assert integrity.content_hash(theirs) == integrity.content_hash(ours)
+
+
+def test_values_that_no_message_takes_are_hashed_as_they_stand() -> None:
+    odd: dict[str, Any] = {
+        "timestamp": 5.0,
+        "type": ["x"],
+        "error": 1,
+        "metadata": "m",
+        "tags": 2.0,
+    }
+    odd["llm_invocation"] = {"start_time": "soon"}
+    assert integrity.canonical(odd) == (
+        b'{"error":1,"llm_invocation":{"start_time":"soon"},"metadata":"m","tags":2,"timestamp":5,"type":["x"]}'
+    )
+
+
+def test_what_no_message_carries_is_hashed_too() -> None:
+    assert integrity.content_hash({"x": 1}) != integrity.content_hash({"x": 2})
+
+
+def test_an_event_nested_too_deep_is_refused() -> None:
+    tree: Any = {}
+    for _ in range(5000):
+        tree = {"k": tree}
+    with pytest.raises(ValueError, match="nested deeper"):
+        integrity.canonical({"metadata": tree})
+
+
+def test_an_integer_beyond_any_double_is_refused() -> None:
+    with pytest.raises(ValueError, match="beyond any double"):
+        integrity.canonical({"metadata": {"v": 10**400}})
+
+
+# --- link ------------------------------------------------------------------
+
+
+def test_link_appends_the_hashes_and_a_newline() -> None:
+    digest = hashlib.sha256(b'{"a":1}').hexdigest()
+    assert integrity.link(b'{"a":1}', "") == (
+        b'{"a":1,"content_hash":"%s"}\n' % digest.encode(),
+        digest,
+    )
+    line, _ = integrity.link(b'{"a":1}', "ff")
+    assert line == b'{"a":1,"content_hash":"%s","hash_prev":"ff"}\n' % digest.encode()
+
+
+# --- verify: what is fine --------------------------------------------------
+
+
+def test_an_untouched_file_is_fine() -> None:
+    report = integrity.verify(linked(run(5)))
+    assert report == integrity.Report(
+        ok=True, events=5, streams=1, problem=None, torn=0, repeated=0, midway=0
+    )
+
+
+def test_a_file_without_lines_is_fine() -> None:
+    assert integrity.verify([]).ok
+    assert integrity.verify([b"\n", b"  \n"]).events == 0
+
+
+def test_streams_may_be_interleaved() -> None:
+    first, second = run(4, "a"), run(4, "b")
+    mixed = [one for pair in zip(first, second, strict=True) for one in pair]
+    report = integrity.verify(linked(mixed))
+    assert (report.ok, report.events, report.streams) == (True, 8, 2)
+
+
+def test_threads_may_be_written_out_of_the_order_of_seq() -> None:
+    events = run(6)
+    order = [events[i] for i in (1, 0, 3, 2, 5, 4)]
+    assert integrity.verify(linked(order)).ok
+
+
+def test_a_rotated_file_may_begin_midway() -> None:
+    report = integrity.verify(linked(run(6))[3:])
+    assert (report.ok, report.events, report.midway) == (True, 3, 1)
+
+
+def test_events_taken_off_the_end_cannot_be_known() -> None:
+    assert integrity.verify(linked(run(6))[:3]).ok
+
+
+def test_a_torn_line_is_skipped_and_counted() -> None:
+    lines = linked(run(3))
+    torn = [lines[0], lines[1][:40] + b"\n", lines[1], lines[2]]
+    report = integrity.verify(torn)
+    assert (report.ok, report.events, report.torn) == (True, 3, 1)
+    assert report.problem is not None
+    assert (report.problem.kind, report.problem.line) == ("torn", 2)
+
+
+@pytest.mark.parametrize("junk", [b"[1]", b"7", b'"x"', b"null", b"\xff\xfe", b"{"])
+def test_a_line_that_is_no_object_counts_as_torn(junk: bytes) -> None:
+    report = integrity.verify([*linked(run(2)), junk])
+    assert (report.ok, report.torn) == (True, 1)
+
+
+def test_a_line_written_twice_in_a_row_is_a_repetition() -> None:
+    lines = linked(run(3))
+    report = integrity.verify([lines[0], lines[1], lines[1], lines[2]])
+    assert (report.ok, report.events, report.repeated) == (True, 3, 1)
+
+
+def test_another_tool_s_spelling_of_the_same_event_is_not_an_alteration() -> None:
+    lines = [
+        json.dumps(dict(reversed(json.loads(line).items()))).encode()
+        for line in linked(run(3))
+    ]
+    assert integrity.verify(lines).ok
+
+
+def test_windows_line_ends_are_not_an_alteration() -> None:
+    lines = [line.replace(b"\n", b"\r\n") for line in linked(run(3))]
+    assert integrity.verify(lines).ok
+
+
+# --- verify: what is not ---------------------------------------------------
+
+
+def test_an_altered_event_is_named() -> None:
+    lines = linked(run(5))
+    lines[2] = lines[2].replace(b"He said", b"He sang")
+    assert found(lines) == ("altered", 3, "s1-3")
+
+
+def test_an_added_key_is_an_alteration() -> None:
+    lines = linked(run(3))
+    lines[1] = lines[1].replace(b'{"author"', b'{"added":1,"author"')
+    assert found(lines) == ("altered", 2, "s1-2")
+
+
+def test_a_key_given_twice_is_an_alteration() -> None:
+    lines = linked(run(3))
+    # A reader that takes the last of the two sees the event as it was.
+    lines[1] = lines[1].replace(b'{"author"', b'{"event_id":"other","author"')
+    assert found(lines) == ("altered", 2, "s1-2")
+
+
+def test_an_altered_hash_is_an_alteration() -> None:
+    lines = linked(run(3))
+    digest = json.loads(lines[1])["content_hash"]
+    lines[1] = lines[1].replace(digest.encode(), b"0" * 64)
+    assert found(lines) == ("altered", 2, "s1-2")
+
+
+def test_an_event_altered_with_its_hash_is_named() -> None:
+    events, lines = run(5), linked(run(5))
+    events[2]["message"]["text"] = "forged"
+    prev = json.loads(lines[1])["content_hash"]
+    lines[2], _ = integrity.link(integrity.canonical(events[2]), prev)
+    assert found(lines) == ("altered", 3, "s1-3")
+
+
+def test_a_missing_event_is_noticed_at_the_next_one() -> None:
+    lines = linked(run(5))
+    assert found(lines[:2] + lines[3:]) == ("missing", 4 - 1, "s1-4")
+
+
+def test_the_missing_numbers_are_told() -> None:
+    lines = linked(run(6))
+    problem = integrity.verify([lines[0], *lines[3:]]).problem
+    assert problem is not None
+    assert "2 event(s) are missing before event 's1-4'" in problem.sentence
+    assert "the first with seq 2" in problem.sentence
+
+
+def test_a_missing_event_without_numbers_is_noticed() -> None:
+    events = run(4)
+    for one in events:
+        del one["metadata"]["chaukas"]["seq"]
+    lines = linked(events)
+    assert found([lines[0], *lines[2:]]) == ("missing", 2, "s1-3")
+
+
+def test_a_gap_in_the_numbers_is_noticed_though_the_chain_is_whole() -> None:
+    events = run(5)
+    problem = integrity.verify(linked(events[:2] + events[3:])).problem
+    assert problem is not None
+    assert (problem.kind, problem.line, problem.event_id) == ("missing", 3, "s1-4")
+    assert "dropped before they were written" in problem.sentence
+
+
+def test_a_gap_before_the_first_event_is_noticed() -> None:
+    assert found(linked(run(5)[2:])) == ("missing", 1, "s1-3")
+
+
+def test_a_torn_event_that_was_not_written_again_is_missing() -> None:
+    lines = linked(run(4))
+    assert found([lines[0], lines[1][:40] + b"\n", *lines[2:]]) == (
+        "missing",
+        3,
+        "s1-3",
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "line", "name"),
+    [
+        ((0, 2, 1, 3, 4), 2, "s1-3"),
+        ((0, 1, 4, 2, 3), 3, "s1-5"),
+        ((0, 2, 3, 4, 1), 2, "s1-3"),
+        ((1, 0, 2, 3, 4), 1, "s1-2"),
+        ((4, 3, 2, 1, 0), 1, "s1-5"),
+        ((1, 2, 3, 4, 0), 1, "s1-2"),
+    ],
+)
+def test_a_moved_event_is_named(order: tuple[int, ...], line: int, name: str) -> None:
+    lines = linked(run(5))
+    assert found([lines[i] for i in order]) == ("reordered", line, name)
+
+
+def test_a_copied_event_is_named() -> None:
+    lines = linked(run(4))
+    assert found([*lines, lines[1]]) == ("reordered", 5, "s1-2")
+
+
+def test_an_event_without_a_hash_is_named() -> None:
+    lines = linked(run(3))
+    bare = json.loads(lines[1])
+    del bare["content_hash"], bare["hash_prev"]
+    assert found([lines[0], json.dumps(bare).encode(), lines[2]]) == (
+        "unhashed",
+        2,
+        "s1-2",
+    )
+
+
+def test_events_without_any_hash_are_counted_one_by_one() -> None:
+    report = integrity.verify([orjson.dumps(one) for one in run(3)])
+    assert (report.ok, report.events, report.repeated) == (False, 3, 0)
+
+
+def test_the_first_problem_of_all_streams_is_the_one_named() -> None:
+    first, second = linked(run(4, "a")), linked(run(4, "b"))
+    second[1] = second[1].replace(b"He said", b"He sang")
+    lines = [first[0], second[0], second[1], first[2], first[3], *second[2:]]
+    assert found(lines) == ("altered", 3, "b-2")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"metadata":5,"event_id":[],"content_hash":{}}',
+        b'{"metadata":{"chaukas":{"seq":"1","stream":2}},"content_hash":"x"}',
+        b'{"content_hash":"'
+        + b"a" * 64
+        + b'","metadata":'
+        + b"[" * 900
+        + b"]" * 900
+        + b"}",
+    ],
+)
+def test_a_hostile_line_is_a_finding_and_not_a_crash(line: bytes) -> None:
+    assert not integrity.verify([line]).ok
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_change_that_is_not_at_an_edge_is_found(data: st.DataObject) -> None:
+    lines = linked(run(8))
+    at = data.draw(st.integers(1, 6))
+    change = data.draw(st.sampled_from(["drop", "swap", "flip", "copy"]))
+    if change == "drop":
+        del lines[at]
+    elif change == "swap":
+        other = data.draw(st.integers(0, 7).filter(lambda n: n != at))
+        lines[at], lines[other] = lines[other], lines[at]
+    elif change == "copy":
+        lines.insert(
+            data.draw(st.integers(0, 6).filter(lambda n: n not in {at, at + 1})),
+            lines[at],
+        )
+    else:
+        line = bytearray(lines[at])
+        spot = data.draw(st.integers(0, len(line) - 2))
+        line[spot] ^= 1 << data.draw(st.integers(0, 6))
+        lines[at] = bytes(line)
+    assert not integrity.verify(lines).ok
