@@ -11,10 +11,8 @@ import os
 from itertools import count
 from typing import Protocol
 
-__all__ = ["Ids", "RandomIds", "uuid7_of"]
+__all__ = ["Ids", "RandomIds"]
 
-_COUNTER_BITS = 42
-_COUNTER_MASK = (1 << _COUNTER_BITS) - 1
 _NS_PER_MS = 1_000_000
 
 
@@ -34,19 +32,6 @@ class Ids(Protocol):
         ...
 
 
-def uuid7_of(time_ms: int, counter: int, noise: int) -> str:
-    """
-    Build a UUIDv7 from *time_ms*, a 42-bit *counter* and 32 bits of *noise*.
-
-    RFC 9562 method 1: the counter fills rand_a and the head of rand_b, so ids
-    made within one millisecond stay ordered.
-    """
-    high = counter >> 30
-    low = counter & 0x3FFFFFFF
-    text = f"{time_ms:012x}7{high:03x}{(2 << 62) | (low << 32) | noise:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
 class RandomIds:
     """
     Ids from the operating system's randomness and a process counter.
@@ -58,23 +43,34 @@ class RandomIds:
     def __init__(self) -> None:
         """Seed the counters; make a new object after a fork."""
         noise = os.urandom(20)
-        self._noise = int.from_bytes(noise[:4], "big")
+        self._noise = noise[:4].hex()
         self._next_event = count(int.from_bytes(noise[4:8], "big")).__next__
         self._span_prefix = noise[8:11].hex()
         start = int.from_bytes(noise[11:14], "big") + 1
         self._next_span = count(start).__next__
         self._trace_prefix = noise[14:20].hex() + noise[:5].hex()
         self._next_trace = count(start).__next__
-        self._last_ms = 0
+        self._head: tuple[int, str] = (0, "")
 
     def event_id(self, time_ns: int) -> str:
-        """Return a UUIDv7; later calls in one process sort later."""
+        """
+        Return a UUIDv7; later calls in one process sort later.
+
+        RFC 9562 method 1: a counter fills rand_a and the head of rand_b, so ids
+        made within one millisecond stay ordered. The text of the millisecond is
+        kept; threads may race for it, each reads one consistent tuple.
+        """
         time_ms = time_ns // _NS_PER_MS
-        if time_ms < self._last_ms:
-            time_ms = self._last_ms
-        else:
-            self._last_ms = time_ms
-        return uuid7_of(time_ms, self._next_event() & _COUNTER_MASK, self._noise)
+        head = self._head
+        if head[0] < time_ms:
+            head = (time_ms, f"{time_ms >> 16:08x}-{time_ms & 0xFFFF:04x}-7")
+            self._head = head
+        count_42 = self._next_event()
+        return (
+            f"{head[1]}{count_42 >> 30 & 0xFFF:03x}"
+            f"-{0x8000 | count_42 >> 16 & 0x3FFF:04x}"
+            f"-{count_42 & 0xFFFF:04x}{self._noise}"
+        )
 
     def span_id(self) -> str:
         """Return 16 lower-case hex digits, not all zero."""

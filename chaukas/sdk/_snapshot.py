@@ -19,6 +19,7 @@ from ._budget import Budget
 from ._kinds import read
 from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain, name_of
 from ._limits import Limits
+from ._plain import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
 from ._node import Node, Notes
 from ._redact import REDACTED, Redactor, middle_out, visible
 from ._scrub import BUDGET, Scrubber
@@ -85,8 +86,10 @@ class Rules:
     __slots__ = (
         "binary",
         "content",
+        "is_quick",
         "limits",
         "monotonic_ns",
+        "quick_chars",
         "redactor",
         "safe_names",
         "scrubber",
@@ -116,8 +119,17 @@ class Rules:
         )
         self.safe_names: set[str] = set()
         """Keys once found harmless, bounded; they skip the closer look."""
+        self.quick_chars = min(_SHORT_CHARS, self.limits.string_chars)
+        """Longest text that is copied as it is, if it is not suspect."""
         self.thorough = content and (redact is not None or self.redactor.has_patterns)
         """Whether each leaf needs a look, as no quick test can speak for it."""
+        self.is_quick = (
+            content
+            and not self.thorough
+            and self.limits.nodes >= QUICK_NODES
+            and self.limits.depth >= QUICK_DEPTH
+        )
+        """Whether small plain values may take the short way."""
 
 
 class Capture:
@@ -142,14 +154,22 @@ class Capture:
         "_work",
     )
 
+    _budget: Budget
+    _notes: Notes
+
     def __init__(self, rules: Rules) -> None:
-        """Begin with full budgets."""
+        """Begin with full budgets, which most events never touch."""
         self._rules = rules
+        self._short_chars = -1
+
+    def _prepare(self) -> None:
+        """Make what the thorough way needs, once."""
+        rules = self._rules
         self._budget = Budget(rules.limits, rules.monotonic_ns)
         self._notes = Notes()
         # Below zero, every text and number takes the slower way, which hides it.
-        self._short_chars = -1
         self._exact_int = -1
+        self._short_chars = -2
         if rules.content:
             self._short_chars = min(_SHORT_CHARS, rules.limits.string_chars)
             self._exact_int = _EXACT_INT
@@ -157,12 +177,19 @@ class Capture:
     @property
     def redacted(self) -> list[str]:
         """Paths of values that were hidden, wholly or in part; at most 256."""
-        return self._notes.redacted
+        return [] if self._short_chars == -1 else self._notes.redacted
 
     @property
     def altered(self) -> list[str]:
         """Paths of numbers that became texts, as JSON readers would round them."""
-        return self._notes.altered
+        return [] if self._short_chars == -1 else self._notes.altered
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether anything was hidden or altered."""
+        return self._short_chars != -1 and bool(
+            self._notes.redacted or self._notes.altered
+        )
 
     def tree(self, value: object, path: str) -> Json:
         """
@@ -176,6 +203,16 @@ class Capture:
             path: Where the value stands in the event, for `redacted`.
 
         """
+        rules = self._rules
+        if rules.is_quick:
+            texts: list[str] = []
+            copied = plain_copy(value, texts, rules.safe_names, rules.quick_chars)
+            if copied is not NOT_PLAIN and (
+                not texts or not rules.scrubber.is_suspect(texts, paired=True)
+            ):
+                return copied
+        if self._short_chars == -1:
+            self._prepare()
         self._notes.base = path
         self._texts: list[str] = []
         self._work: list[Node] = []
@@ -187,7 +224,6 @@ class Capture:
         # Containers that are found on the way are appended meanwhile.
         for node in self._work:
             self._fill(node)
-        rules = self._rules
         if rules.thorough or (
             self._texts and rules.scrubber.is_suspect(self._texts, paired=self._paired)
         ):
@@ -204,16 +240,16 @@ class Capture:
             path: Where the text stands in the event, for `redacted`.
 
         """
-        rules, budget = self._rules, self._budget
-        if type(value) is str and len(value) <= self._short_chars:
-            left = budget.chars - len(value)
-            if (
-                left >= 0
-                and not rules.thorough
-                and not rules.scrubber.is_suspect([value], paired=False)
-            ):
-                budget.chars = left
-                return value
+        rules = self._rules
+        if (
+            rules.is_quick
+            and type(value) is str
+            and len(value) <= rules.quick_chars
+            and not rules.scrubber.is_suspect([value], paired=False)
+        ):
+            return value
+        if self._short_chars == -1:
+            self._prepare()
         notes = self._notes
         hidden, altered = len(notes.redacted), len(notes.altered)
         tree = self.tree(value, path)

@@ -44,6 +44,9 @@ class EventType(str, Enum):
     STATE_UPDATE = "EVENT_TYPE_STATE_UPDATE"
     SYSTEM = "EVENT_TYPE_SYSTEM"
 
+    # Looked up with every event; the hash that Enum brings is written in Python.
+    __hash__ = str.__hash__
+
 
 class EventStatus(str, Enum):
     """How far the thing that an event tells of has come."""

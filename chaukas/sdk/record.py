@@ -38,27 +38,26 @@ __all__ = [
     "error_chain",
     "error_code_of",
     "is_retryable",
+    "ms_between",
     "without_defaults",
 ]
 
 _SORTED = orjson.OPT_SORT_KEYS
-_NS_PER_MS = 1_000_000
 _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
+_TIMED_BY_FRAME = frozenset({EventType.AGENT_START, EventType.SESSION_START})
+"""Pairs whose content has no duration of its own."""
 _CHAIN_LIMIT = 16
 
 
 def without_defaults(content: dict[str, Any]) -> dict[str, Any]:
-    """Return *content* without what proto3 does not write: 0, "", False, None, []."""
-    return {
-        key: value
-        for key, value in content.items()
-        if value is not None
-        and value != ""
-        and value is not False
-        and (value != 0 or value is True)
-        and value != []
-    }
+    """
+    Return *content* without what proto3 does not write: 0, "", False, None, [].
+
+    For values that were captured or made here; a stranger's object has no place
+    in *content* yet.
+    """
+    return {key: value for key, value in content.items() if value}
 
 
 def error_chain(error: BaseException) -> Iterator[BaseException]:
@@ -81,6 +80,28 @@ def error_code_of(error: BaseException) -> str:
     except AttributeError:
         return name
     return f"{name}:{code}" if type(code) is str and code else name
+
+
+def ms_between(start_ns: int, end_ns: int) -> float:
+    """Return milliseconds to the microsecond, as an int where they are whole."""
+    micros = (end_ns - start_ns) // 1000
+    return micros // 1000 if micros % 1000 == 0 else micros / 1000
+
+
+def _part_of(kind: EventType, config: Config) -> Event:
+    """Return the members that are the same in all events of *kind*."""
+    traits = TRAITS[kind]
+    part: Event = {
+        "author": traits.author,
+        "severity": traits.severity,
+        "status": traits.status,
+        "type": traits.wire,
+    }
+    if config.branch:
+        part["branch"] = config.branch
+    if config.tags:
+        part["tags"] = list(config.tags)
+    return part
 
 
 def _identity_of(error: BaseException) -> tuple[int, int, int]:
@@ -128,8 +149,7 @@ class Recorder:
         self._version = version
         self._stream = pipeline.stream
         self._event_limit_bytes = rules.limits.event_bytes
-        self._tags = list(config.tags)
-        self._branch = config.branch
+        self._parts = {kind: _part_of(kind, config) for kind in EventType}
 
     def new_id(self) -> str:
         """Return a new UUIDv7, for sessions that were given no id."""
@@ -184,7 +204,7 @@ class Recorder:
             if metadata:
                 event["metadata"].update(metadata)
             event.update(content)
-            if capture is not None and (capture.redacted or capture.altered):
+            if capture is not None and capture.is_noted:
                 self._note_capture(event, capture)
             encoded = orjson.dumps(event, option=_SORTED)
             if len(encoded) > self._event_limit_bytes:
@@ -206,33 +226,26 @@ class Recorder:
     def _frame(
         self, kind: EventType, run: Run, seq: int, agent: AgentRef | None
     ) -> Event:
-        wire, status, severity, author, _, _ = TRAITS[kind]
         now_ns = self.clock.time_ns()
         session = run.session
         own: dict[str, Any] = {
             "chaukas": {"sdk": self._version, "seq": seq, "stream": self._stream}
         }
+        if run.framework:
+            own["framework"] = run.framework
+        # Copying a ready part costs less than naming its members again.
         event: Event = {
-            "author": author,
+            **self._parts[kind],
             "event_id": self.ids.event_id(now_ns),
             "metadata": own,
             "project_id": session.project_id,
             "session_id": session.session_id,
-            "severity": severity,
-            "status": status,
             "tenant_id": session.tenant_id,
             "timestamp": timestamp_of(now_ns),
             "trace_id": run.trace_id,
-            "type": wire,
         }
-        if run.framework:
-            own["framework"] = run.framework
         if agent is not None:
             event["agent_id"], event["agent_name"] = agent
-        if self._branch:
-            event["branch"] = self._branch
-        if self._tags:
-            event["tags"] = self._tags
         return event
 
     @staticmethod
@@ -321,8 +334,8 @@ class Recorder:
             run.reported.discard(_identity_of(link))
 
     def monotonic_ms_since(self, start_ns: int) -> float:
-        """Return the milliseconds since monotonic *start_ns*, to the microsecond."""
-        return round((self.clock.monotonic_ns() - start_ns) / _NS_PER_MS, 3)
+        """Return the milliseconds since monotonic *start_ns*, see `ms_between`."""
+        return ms_between(start_ns, self.clock.monotonic_ns())
 
 
 _FRAMES = 32
@@ -432,17 +445,18 @@ class EventPairManager:
         if not run.pairs:
             self._runs.pop(id(run), None)
         recorder = self._recorder
-        body = dict(pair.closing if content is None else content)
-        duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
-        if duration_ms:
-            body["performance"] = {"duration_ms": _integral(duration_ms)}
-        options.setdefault("agent", pair.agent)
+        body = pair.closing if content is None else content
+        if pair.kind in _TIMED_BY_FRAME:
+            duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
+            if duration_ms:
+                body = {**body, "performance": {"duration_ms": duration_ms}}
         recorder.emit(
             end_of(pair.kind),
             run,
             body,
             span_id=pair.span_id,
             parent_span_id=pair.parent_span_id,
+            agent=pair.agent,
             **options,
         )
         return True
@@ -474,7 +488,3 @@ class EventPairManager:
     def open_count(self) -> int:
         """Pairs that wait for their END."""
         return sum(len(run.pairs) for run in list(self._runs.values()))
-
-
-def _integral(number: float) -> float:
-    return int(number) if number == int(number) else number

@@ -17,7 +17,7 @@ from tests.support.emitters import SLOTS, start
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.subprocess
+pytestmark = pytest.mark.fault
 
 SEED = int(os.environ.get("CHAUKAS_TEST_SEED", "20260101"))
 BOUND_S = 0.05
@@ -41,8 +41,7 @@ def missing_age_s(path: Path, times: Path, killed_at_s: float) -> float:
 
 
 def kill_once(tmp_path: Path, number: int) -> tuple[float, int]:
-    # S311: a seed must repeat the run.
-    rng = random.Random(SEED + number)  # noqa: S311
+    rng = random.Random(SEED + number)
     path, times = tmp_path / f"{number}.jsonl", tmp_path / f"{number}.times"
     times.write_bytes(bytes(SLOTS * 8))
     process = start("clocked", path, times, SEED + number)
@@ -56,14 +55,12 @@ def kill_once(tmp_path: Path, number: int) -> tuple[float, int]:
 
 
 def test_kill_9_costs_at_most_the_last_50_ms(tmp_path: Path) -> None:
-    print(f"seed {SEED}")
     results = [kill_once(tmp_path, number) for number in range(30)]
     ages_s = sorted(age_s for age_s, _ in results)
-    print("oldest missing, ms:", [round(age_s * 1e3, 1) for age_s in ages_s])
     assert sum(count for _, count in results) > 1000
     # A virtual machine stands still now and then, and then its writers do.
-    assert ages_s[-2] <= BOUND_S
-    assert ages_s[-1] <= 5 * BOUND_S
+    assert ages_s[-2] <= BOUND_S, (SEED, ages_s)
+    assert ages_s[-1] <= 5 * BOUND_S, (SEED, ages_s)
 
 
 @pytest.mark.parametrize(

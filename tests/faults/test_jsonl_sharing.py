@@ -15,7 +15,7 @@ from tests.support.emitters import start
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.subprocess
+pytestmark = pytest.mark.fault
 
 
 def counts_of(lines: list[bytes]) -> dict[str, int]:

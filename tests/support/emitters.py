@@ -28,8 +28,7 @@ SLOTS = 200_000
 
 def start(*args: object) -> subprocess.Popen[bytes]:
     """Run one of these programs."""
-    # S603: the program is this file.
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [sys.executable, "-m", "tests.support.emitters", *map(str, args)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -63,8 +62,7 @@ def ready() -> None:
 
 def clocked(path: str, times: str, seed: str) -> None:
     """Emit for ever; keep the time of each capture where a kill leaves it."""
-    # S311: a seed must repeat the run.
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     with Path(times).open("r+b") as file:
         page = mmap.mmap(file.fileno(), SLOTS * 8)
     pipe = pipeline(path)

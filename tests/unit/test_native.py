@@ -71,8 +71,7 @@ def test_a_started_thread_is_a_thread_of_its_own() -> None:
 )
 def test_the_writer_is_a_real_thread_under_gevent(imports: str) -> None:
     pytest.importorskip("gevent")
-    # S603: the program is the text above.
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", UNDER_GEVENT.format(imports=imports)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -491,6 +491,41 @@ def test_close_writes_what_waits(make: Any) -> None:
     assert pipe.close(1.0)
 
 
+def test_close_is_true_however_long_the_sink_takes_to_close(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    real = Mark.wait
+
+    def wait(mark: Mark, timeout_s: float) -> bool:
+        looks.append(timeout_s)
+        return real(mark, timeout_s)
+
+    class SlowToClose(FlakySink):
+        def close(self) -> None:
+            count = len(looks)
+            until(lambda: len(looks) >= count + 3)
+            super().close()
+
+    monkeypatch.setattr(Mark, "wait", wait)
+    monkeypatch.setattr(pipeline, "_LOOK_AGAIN_S", 0.001)
+    pipe = make(SlowToClose())
+    pipe.put(event(1))
+    assert pipe.close(10.0)
+
+
+def test_a_sink_that_fails_in_closing_is_closed_all_the_same(make: Any) -> None:
+    class Broken(FlakySink):
+        def close(self) -> None:
+            super().close()
+            raise OSError(5, "broken")
+
+    pipe = make(Broken())
+    pipe.put(event(1))
+    assert pipe.close(10.0)
+    until(lambda: not pipe._is_alive)
+
+
 def test_an_event_after_close_is_counted(make: Any) -> None:
     pipe = make(MemorySink())
     pipe.put(event(1))

@@ -105,7 +105,7 @@ class Chores:
     def _call(self, where: str, action: Callable[[], None]) -> None:
         try:
             action()
-        # BLE001: the action belongs to another part, and events go on being
+        # The action belongs to another part, and events go on being
         # written whatever becomes of it.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             guard.report(where, error)

@@ -99,10 +99,10 @@ class Writer:
         while not self.is_ended:
             try:
                 self.turn()
-            # BLE001: the promise of the class. Nobody joins this thread, so
+            # The promise of the class. Nobody joins this thread, so
             # even an exit or an interrupt thrown into it has no other reader.
             # PERF203: a turn takes far longer than entering a try.
-            except BaseException as error:  # noqa: BLE001, PERF203
+            except BaseException as error:  # noqa: PERF203
                 self._survive(error)
 
     def turn(self) -> None:
@@ -119,6 +119,8 @@ class Writer:
             self._write()
         else:
             self._linger_s = 0.0
+        if not self.outbox:
+            self._intake.reopen()
         self._conclude()
 
     def forget(self) -> None:
@@ -127,7 +129,6 @@ class Writer:
         self.outbox.forget()
 
     def _await_first(self) -> None:
-        self._intake.reopen()
         get = partial(
             self._intake.queue.get, block=True, timeout=self._chores.interval_s
         )
@@ -167,9 +168,9 @@ class Writer:
     def _send(self) -> bool:
         try:
             verdict = self._sink.send(self.outbox.batch)
-        # BLE001: a sink may be the user's own, and whatever it throws means
+        # A sink may be the user's own, and whatever it throws means
         # that the batch is not stored.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             verdict = _verdict_of(error)
         progress = self.outbox.settle(verdict)
         if verdict.error or not progress:
@@ -216,12 +217,15 @@ class Writer:
             self._end()
 
     def _end(self) -> None:
-        self.is_ended = True
         is_all_stored = not self.outbox and not self._intake.queue.qsize()
         self.outbox.forget()
-        self._sink.close()
-        if self._final is not None and is_all_stored:
-            self._final.reach()
+        try:
+            self._sink.close()
+        finally:
+            if self._final is not None and is_all_stored:
+                self._final.reach()
+            # Last: whoever sees it looks at the mark no more.
+            self.is_ended = True
 
     def _survive(self, error: BaseException) -> None:
         self._pause_s = _FIRST_BACKOFF_S
