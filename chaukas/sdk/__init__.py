@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _runtime
+from ._guard import report
 from ._version import VERSION as __version__
 from .errors import ChaukasError, ConfigError
 from .events import EventType
@@ -81,28 +83,63 @@ def enable_chaukas(
 
     .. versionadded:: 0.2.0
     """
-    from .config import SETTINGS, load
+    from .config import load
 
-    known = {row.name for row in SETTINGS} | {"retry_config"}
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        message = f"enable_chaukas() got an unexpected argument {unknown[0]!r}"
-        raise TypeError(message)
-    if is_enabled():
-        _LOGGER.info("chaukas: already enabled: this call changes nothing.")
-        return False
+    _refuse_unknown(settings)
     loaded = load(settings, config, os.environ)
     if strict and loaded.problems:
         raise ConfigError(*loaded.problems)
-    if loaded.config.log_level:
-        _LOGGER.setLevel(loaded.config.log_level)
+    chosen = _in_one_place(loaded.config)
+    if not chosen.enabled or _is_enabled_already(chosen):
+        return False
+    if chosen.log_level:
+        _LOGGER.setLevel(chosen.log_level)
     for problem in loaded.problems:
         _LOGGER.warning("%s", problem)
-    if not loaded.config.enabled:
+    try:
+        runtime = _runtime.Runtime(chosen, lambda: _sink_of(chosen))
+        if _runtime.start(runtime):
+            return True
+    except Exception as error:
+        report("enable_chaukas", error)
+        return is_enabled()
+    _is_enabled_already(chosen)
+    return False
+
+
+def _refuse_unknown(settings: Mapping[str, Any]) -> None:
+    from .config import SETTINGS, SWITCHES
+
+    known = {name for row in (*SETTINGS, *SWITCHES) for name in row.spellings}
+    unknown = sorted(set(settings) - known - {"retry_config", "retry"})
+    if unknown:
+        message = (
+            "enable_chaukas() got an unexpected keyword argument "
+            f"{unknown[0]!r}: see docs/CONFIGURATION.md"
+        )
+        raise TypeError(message)
+
+
+def _in_one_place(config: Config) -> Config:
+    """Return *config* with the file's full path: the program may change its folder."""
+    try:
+        path = config.output_file.absolute()
+    except OSError:
+        # The working folder is gone; the sink will tell if that matters.
+        return config
+    return replace(config, output_file=path)
+
+
+def _is_enabled_already(config: Config) -> bool:
+    runtime = _runtime.active()
+    if runtime is None:
         return False
-    chosen = loaded.config
-    runtime = _runtime.Runtime(chosen, lambda: _sink_of(chosen))
-    return _runtime.start(runtime)
+    if runtime.config != config:
+        _LOGGER.warning(
+            "chaukas: already enabled with another configuration: this call changes"
+            " nothing. To change it, call disable_chaukas() first."
+        )
+    return True
 
 
 def _sink_of(config: Config) -> Sink:
@@ -145,18 +182,29 @@ def is_enabled() -> bool:
     return _runtime.active() is not None
 
 
-def end_session(session_id: str | None = None) -> bool:
+def end_session(
+    session_id: str | None = None,
+    *,
+    tenant_id: str | None = None,
+    project_id: str | None = None,
+) -> bool:
     """
-    End a session now: its SESSION_END is recorded.
+    End a session: its SESSION_END is recorded, and its next run opens a new one.
+
+    A run of it that goes on, this one perhaps, comes to its end first.
 
     Args:
         session_id: The session to end; without it the one in force here.
+        tenant_id: Its tenant; without it the one in force here.
+        project_id: Its project; without it the one in force here.
 
     Returns:
         Whether such a session was open.
     """
     runtime = _runtime.active()
-    return runtime is not None and runtime.sessions.end(session_id)
+    return runtime is not None and runtime.sessions.end(
+        session_id, tenant_id=tenant_id, project_id=project_id
+    )
 
 
 def flush(timeout_s: float = 5.0) -> bool:
@@ -195,7 +243,9 @@ def event(name: str, data: Mapping[str, Any] | None = None) -> None:
         name: What happened, such as `"cart.checked_out"`.
         data: Facts about it.
     """
-    point(EventType.SYSTEM, "metadata", {"name": name, "data": data})
+    point(
+        EventType.SYSTEM, "metadata", facts={"name": name}, content={"data": data}
+    )
 
 
 def policy_decision(
@@ -217,12 +267,8 @@ def policy_decision(
     point(
         EventType.POLICY_DECISION,
         "policy",
-        {
-            "policy_id": policy_id,
-            "outcome": outcome,
-            "rule_ids": list(rule_ids),
-            "rationale": rationale,
-        },
+        facts={"policy_id": policy_id, "outcome": outcome, "rule_ids": rule_ids},
+        content={"rationale": rationale},
     )
 
 
@@ -233,7 +279,7 @@ def state_update(changes: Mapping[str, Any]) -> None:
     Args:
         changes: New values by name, or `{"name": {"old": …, "new": …}}`.
     """
-    point(EventType.STATE_UPDATE, "state_update", changes)
+    point(EventType.STATE_UPDATE, "state_update", facts={}, content=changes)
 
 
 @overload
@@ -267,13 +313,16 @@ def data_access(
     """
     if type(what) is not str:
         return _declare_retrieval(what)
-    content = {
-        "datasource": what,
-        "document_ids": list(document_ids),
-        "chunk_ids": list(chunk_ids),
-        "metadata": metadata,
-    }
-    point(EventType.DATA_ACCESS, "data_access", content)
+    point(
+        EventType.DATA_ACCESS,
+        "data_access",
+        facts={
+            "datasource": what,
+            "document_ids": document_ids,
+            "chunk_ids": chunk_ids,
+        },
+        content={"metadata": metadata},
+    )
     return None
 
 

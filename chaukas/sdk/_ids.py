@@ -8,12 +8,14 @@ joined with any OpenTelemetry trace.
 from __future__ import annotations
 
 import os
+import zlib
 from itertools import count
 from typing import Protocol
 
-__all__ = ["Ids", "RandomIds"]
+__all__ = ["Ids", "RandomIds", "is_sampled"]
 
 _NS_PER_MS = 1_000_000
+_CRC_RANGE = 1 << 32
 
 
 class Ids(Protocol):
@@ -30,6 +32,17 @@ class Ids(Protocol):
     def trace_id(self) -> str:
         """Return 32 lower-case hex digits, not all zero."""
         ...
+
+
+def is_sampled(trace_id: str, rate: float) -> bool:
+    """
+    Tell whether the trace *trace_id* is recorded, at a *rate* from 0 to 1.
+
+    By the id alone, so that every process that a trace visits decides alike.
+    """
+    if rate >= 1:
+        return True
+    return zlib.crc32(trace_id.encode("utf-8", "surrogatepass")) < rate * _CRC_RANGE
 
 
 class RandomIds:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Runtime", "active", "data_access_names", "start", "stop"]
 
 _LOGGER = logging.getLogger("chaukas.sdk")
+_process_id = os.getpid
 _EXIT_S = 1.0
 _TICK_S = 5.0
 
@@ -94,13 +95,14 @@ class Runtime:
         self._clock = clock or SystemClock()
         self._given_ids = ids
         self._default_session_id = config.session_id or ""
+        self._claimed: dict[str, object] = {}
         self._build()
 
     def _build(self) -> None:
         """Make what belongs to one process; again in each forked child."""
         config = self.config
         ids = self._given_ids or RandomIds()
-        self.pid = os.getpid()
+        self.pid = _process_id()
         self.pipeline = Pipeline(
             self._make_sink(),
             stream=ids.event_id(self._clock.time_ns()),
@@ -110,11 +112,12 @@ class Runtime:
             tick=self._tick,
             tick_interval_s=_TICK_S,
         )
-        self.recorder = Recorder(
+        self._recorder = Recorder(
             self.pipeline,
             config=config,
             rules=_rules_of(config, content=config.capture_content),
             hidden_rules=_rules_of(config, content=False),
+            fact_rules=_rules_of(config, limits=_FACT_LIMITS),
             clock=self._clock,
             ids=ids,
             version=VERSION,
@@ -123,13 +126,27 @@ class Runtime:
         self._default_session_id = self._default_session_id or ids.event_id(
             self._clock.time_ns()
         )
-        self.sessions = SessionBook(
-            self.recorder, default_id=self._default_session_id
+        self._sessions = SessionBook(
+            self._recorder, default_id=self._default_session_id
         )
         session = Session(
             self._default_session_id, config.tenant_id, config.project_id
         )
         self._own_run = Run(session, ids.trace_id())
+
+    @property
+    def recorder(self) -> Recorder:
+        """Recorder of this process; another one after a fork."""
+        if self.pid != _process_id():
+            self.renew()
+        return self._recorder
+
+    @property
+    def sessions(self) -> SessionBook:
+        """Sessions of this process; others after a fork."""
+        if self.pid != _process_id():
+            self.renew()
+        return self._sessions
 
     def system(
         self, name: str, message: str, data: Mapping[str, Any] | None = None
@@ -148,7 +165,7 @@ class Runtime:
             "queued": stats.queued,
             "dropped": dict(stats.dropped),
         }
-        return self.recorder.encode_report(
+        return self._recorder.encode_report(
             self._own_run,
             {
                 "name": "chaukas.pipeline",
@@ -158,44 +175,82 @@ class Runtime:
         )
 
     def _tick(self) -> None:
-        self.sessions.end_idle()
+        self._sessions.end_idle()
 
-    def attach(self, known: _Known) -> None:
-        """Install one integration, and say so when it comes after enabling."""
+    def attach(self, known: _Known) -> bool:
+        """
+        Install one integration, once.
+
+        Returns:
+            Whether this call did. False also if the module that goes by the
+            framework's name is another package: nothing of it is touched.
+        """
+        claim = object()
+        # One step, so that of two threads one installs and none waits for it.
+        if self._claimed.setdefault(known.name, claim) is not claim:
+            return False
+        # Another thread may be importing it; this waits for the end of that.
+        import_module(known.module)
         module_name, _, class_name = known.path.partition(":")
         integration = getattr(import_module(module_name), class_name)(self)
+        if not integration.is_target_present():
+            _LOGGER.info(
+                "chaukas: the package %r is not the one that %r records: it is left"
+                " alone. Nothing needs to be done.",
+                known.module,
+                known.name,
+            )
+            return False
         integration.install()
         self.integrations.append(integration)
+        return True
 
     def state(self) -> dict[str, Any]:
         """Return what SYSTEM tells at enable: versions, hook points, settings."""
+        from .config import summary_of
+
         return {
             "versions": {"chaukas": VERSION, "python": platform.python_version()},
             "integrations": {
                 integration.name: dict(integration.state())
                 for integration in self.integrations
             },
-            "configuration": _told(self.config),
+            "configuration": {
+                name: value
+                for name, value in summary_of(self.config).items()
+                if value not in (None, [])
+            },
         }
 
     def renew(self) -> None:
         """Swap the pipeline in a forked child; the parent's events stay its own."""
-        self.recorder.pairs.forget()
+        global _lock
+        # First of all: what follows must not find itself in a foreign process.
+        self.pid = _process_id()
+        # The thread that held it may not exist here.
+        _lock = original("_thread", "RLock")()
+        self._recorder.pairs.forget()
         self.pipeline.abandon()
         self._build()
 
     def close(self, reason: str, timeout_s: float) -> bool:
         """End everything open, and write what waits."""
-        self.recorder.pairs.close_runs()
+        pairs = self.recorder.pairs
+        pairs.close_runs()
         self.sessions.end_all(reason)
-        self.recorder.pairs.close_all()
+        pairs.shut()
         self.system("chaukas.disabled", f"chaukas stops recording: {reason}")
         return self.pipeline.close(timeout_s)
 
 
-def _rules_of(config: Config, *, content: bool) -> Rules:
+_FACT_LIMITS = Limits(string_chars=256)
+
+
+def _rules_of(
+    config: Config, *, content: bool = True, limits: Limits | None = None
+) -> Rules:
     return Rules(
-        limits=Limits(),
+        limits=limits,
         content=content,
         binary=config.capture_binary,
         keys=config.redact_keys,
@@ -221,25 +276,8 @@ def _quiet(
     return call
 
 
-_SECRET_SETTINGS = frozenset({"api_key", "endpoint", "redact", "redact_patterns"})
-
-
-def _told(config: Config) -> dict[str, Any]:
-    told: dict[str, Any] = {}
-    for name in type(config).__dataclass_fields__:
-        value = getattr(config, name)
-        if name in _SECRET_SETTINGS:
-            told[name] = "set" if value else "not set"
-        elif isinstance(value, (str, int, float, bool)):
-            told[name] = value
-        elif isinstance(value, tuple):
-            told[name] = [str(item) for item in value]
-        elif isinstance(value, os.PathLike):
-            told[name] = str(value)
-    return {name: value for name, value in told.items() if value not in (None, [])}
-
-
-_lock = original("_thread", "allocate_lock")()
+# Re-entrant: what is imported while an integration is installed may enable too.
+_lock = original("_thread", "RLock")()
 _runtime: Runtime | None = None
 _hooked: set[str] = set()
 _exit_registered = False
@@ -248,7 +286,7 @@ _exit_registered = False
 def active() -> Runtime | None:
     """Return what is running in this process, renewed if this is a new process."""
     runtime = _runtime
-    if runtime is not None and runtime.pid != os.getpid():
+    if runtime is not None and runtime.pid != _process_id():
         # A fork that Python was not told of (fork called from C).
         runtime.renew()
     return runtime
@@ -283,9 +321,9 @@ def stop(reason: str = "disabled", timeout_s: float = _EXIT_S) -> bool:
         runtime = _runtime
         if runtime is None:
             return True
-        for integration in reversed(runtime.integrations):
-            integration.uninstall()
         _runtime = None
+        for integration in reversed(runtime.integrations):
+            _detach(integration)
     return runtime.close(reason, timeout_s)
 
 
@@ -305,9 +343,8 @@ def _attach_or_wait(runtime: Runtime, known: _Known) -> None:
         wanted = now.config.integrations
         if wanted is not None and known.name not in wanted:
             return
-        if any(one.name == known.name for one in now.integrations):
+        if not _attach(now, known):
             return
-        _attach(now, known)
         state = {one.name: dict(one.state()) for one in now.integrations}
         now.system(
             "chaukas.integration",
@@ -318,11 +355,19 @@ def _attach_or_wait(runtime: Runtime, known: _Known) -> None:
     register_post_import_hook(imported, known.module)
 
 
-def _attach(runtime: Runtime, known: _Known) -> None:
+def _attach(runtime: Runtime, known: _Known) -> bool:
     try:
-        runtime.attach(known)
+        return runtime.attach(known)
     except Exception as error:
         report(f"install {known.name}", error)
+        return False
+
+
+def _detach(integration: BaseIntegrationWrapper) -> None:
+    try:
+        integration.uninstall()
+    except Exception as error:
+        report(f"uninstall {integration.name}", error)
 
 
 def _register_process_hooks() -> None:
@@ -339,7 +384,7 @@ def _register_process_hooks() -> None:
 
 def _at_exit() -> None:
     runtime = _runtime
-    if runtime is None or runtime.pid != os.getpid():
+    if runtime is None or runtime.pid != _process_id():
         return
     with contextlib.suppress(Exception):
         stop("exit")
@@ -347,8 +392,8 @@ def _at_exit() -> None:
 
 def _in_child() -> None:
     global _lock
-    # The thread that held it does not exist here.
-    _lock = original("_thread", "allocate_lock")()
+    # The thread that held it may not exist here.
+    _lock = original("_thread", "RLock")()
     runtime = _runtime
     if runtime is None:
         return

@@ -47,8 +47,6 @@ class Session:
     """
 
     __slots__ = (
-        "holders",
-        "metadata",
         "name",
         "opened_monotonic_ns",
         "pair",
@@ -67,7 +65,6 @@ class Session:
         self.tenant_id = tenant_id
         self.project_id = project_id
         self.name = ""
-        self.metadata: Mapping[str, Any] | None = None
         self.scope: Run | None = None
         """The trace of the run that opened it; `None` until it is opened."""
         self.pair: Pair | None = None
@@ -75,8 +72,6 @@ class Session:
         self.used_monotonic_ns = 0
         self.running = 0
         self.run_count = 0
-        self.holders = 0
-        """`with chaukas.session()` blocks in force; the last one to leave ends it."""
 
 
 class Run:

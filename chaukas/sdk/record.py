@@ -14,17 +14,17 @@ import orjson
 
 from ._clock import timestamp_of
 from ._guard import report
-from ._snapshot import Capture, shrink
-from .context import CURRENT, SUPPRESSED, Pair
+from ._limits import DEPTH_CEILING, Limits
+from ._snapshot import Capture, Rules, shrink
+from .context import SUPPRESSED, Pair
 from .events import TRAITS, EventStatus, EventType, end_of
-from .retries import RetryDetector, Verdict, is_retryable
+from .retries import RetryDetector, Verdict, fields_of, is_retryable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ._clock import Clock
     from ._ids import Ids
-    from ._snapshot import Rules
     from .config import Config
     from .context import AgentRef, Run
     from .pipeline import Pipeline
@@ -50,6 +50,14 @@ _TIMED_BY_FRAME = frozenset({EventType.AGENT_START, EventType.SESSION_START})
 _CHAIN_LIMIT = 16
 
 
+# Nothing to hide: all content of an event was captured before.
+_ODD_RULES = Rules(limits=Limits(depth=DEPTH_CEILING))
+# Read past the class of an error, which may put anything in front of these.
+_cause_of = vars(BaseException)["__cause__"].__get__
+_context_of = vars(BaseException)["__context__"].__get__
+_args_of = vars(BaseException)["args"].__get__
+
+
 def without_defaults(content: dict[str, Any]) -> dict[str, Any]:
     """
     Return *content* without what proto3 does not write: 0, "", False, None, [].
@@ -69,16 +77,14 @@ def error_chain(error: BaseException) -> Iterator[BaseException]:
             return
         seen.append(current)
         yield current
-        current = current.__cause__ or current.__context__
+        cause: BaseException | None = _cause_of(current)
+        current = _context_of(current) if cause is None else cause
 
 
 def error_code_of(error: BaseException) -> str:
     """Return the class of *error*, with the API's own code where it has one."""
     name = type(error).__name__
-    try:
-        code = error.__dict__.get("code")
-    except AttributeError:
-        return name
+    code = fields_of(error).get("code")
     return f"{name}:{code}" if type(code) is str and code else name
 
 
@@ -107,7 +113,7 @@ def _part_of(kind: EventType, config: Config) -> Event:
 def _identity_of(error: BaseException) -> tuple[int, int, int]:
     # An id alone may be reused once the error is freed; its class and its
     # arguments at the same addresses too is beyond chance.
-    return (id(error), id(type(error)), id(error.args))
+    return (id(error), id(type(error)), id(_args_of(error)))
 
 
 class Recorder:
@@ -122,6 +128,8 @@ class Recorder:
         config: Settings in force.
         rules: Bounds and redaction of captured values.
         hidden_rules: The same with all content hidden, for runs that ask for it.
+        fact_rules: Bounds and redaction of names and ids, which are never hidden
+            wholly.
         clock: Source of time.
         ids: Source of ids.
         version: Version of chaukas, for `metadata.chaukas.sdk`.
@@ -134,6 +142,7 @@ class Recorder:
         config: Config,
         rules: Rules,
         hidden_rules: Rules,
+        fact_rules: Rules,
         clock: Clock,
         ids: Ids,
         version: str,
@@ -146,6 +155,7 @@ class Recorder:
         self._pipeline = pipeline
         self._rules = rules
         self._hidden_rules = hidden_rules
+        self._fact_rules = fact_rules
         self._version = version
         self._stream = pipeline.stream
         self._event_limit_bytes = rules.limits.event_bytes
@@ -158,6 +168,15 @@ class Recorder:
     def capture(self, run: Run) -> Capture:
         """Return a fresh snapshot taker under the rules of *run*."""
         return Capture(self._hidden_rules if run.hide_content else self._rules)
+
+    def capture_facts(self) -> Capture:
+        """Return a snapshot taker for names and ids, shown whatever is hidden."""
+        return Capture(self._fact_rules)
+
+    def refuse(self) -> None:
+        """Count an event that comes after the end."""
+        self._pipeline.next_seq()
+        self._pipeline.drop("after_close")
 
     def emit(
         self,
@@ -206,7 +225,10 @@ class Recorder:
             event.update(content)
             if capture is not None and capture.is_noted:
                 self._note_capture(event, capture)
-            encoded = orjson.dumps(event, option=_SORTED)
+            try:
+                encoded = orjson.dumps(event, option=_SORTED)
+            except TypeError:
+                encoded = self._encode_odd(event)
             if len(encoded) > self._event_limit_bytes:
                 smaller = shrink(event, self._event_limit_bytes)
                 encoded = orjson.dumps(smaller, option=_SORTED)
@@ -215,6 +237,10 @@ class Recorder:
             report("Recorder.emit", error)
             return
         self._pipeline.put(encoded, vital=TRAITS[kind].vital)
+
+    def _encode_odd(self, event: Event) -> bytes:
+        """Encode an event with a name or an id that is no JSON: a lone surrogate."""
+        return orjson.dumps(Capture(_ODD_RULES).tree(event, ""), option=_SORTED)
 
     def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
         """Return an encoded SYSTEM event without queueing it, for the pipeline."""
@@ -345,17 +371,19 @@ def error_text(error: BaseException) -> str:
     """
     Return the message of *error*, without running code of a stranger's class.
 
-    An exception class may define its own `__str__`; the arguments say the same
-    in nearly every case. Classes of the standard library, of openai and of the
-    Agents SDK are trusted.
+    An exception class may define its own `__str__`, and so may its arguments; the
+    plain arguments say the same in nearly every case. Classes of the standard
+    library, of openai and of the Agents SDK are trusted.
     """
-    module = type(error).__module__
-    if type(module) is str and module.partition(".")[0] in _TRUSTED:
+    arguments = _args_of(error)
+    if not _is_plain(arguments):
+        return next((item for item in arguments if type(item) is str), "")
+    cls = type(error)
+    module = cls.__module__
+    is_trusted = type(module) is str and module.partition(".")[0] in _TRUSTED
+    if is_trusted or cls.__str__ in _PLAIN_STR:
         return str(error)
-    if type(error).__str__ in _PLAIN_STR:
-        return BaseException.__str__(error) if _is_plain(error.args) else ""
-    arguments = [item for item in error.args if type(item) is str]
-    return arguments[0] if arguments else ""
+    return BaseException.__str__(error)
 
 
 def _is_plain(args: tuple[object, ...]) -> bool:
@@ -381,6 +409,7 @@ class EventPairManager:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._runs: dict[int, Run] = {}
+        self._is_shut = False
 
     def start(
         self,
@@ -412,6 +441,10 @@ class EventPairManager:
             recorder.clock.monotonic_ns(),
             closing or {},
         )
+        if self._is_shut:
+            # Its END could not be written any more.
+            recorder.refuse()
+            return pair
         if not run.pairs:
             self._runs[id(run)] = run
         run.pairs[pair.span_id] = pair
@@ -423,6 +456,7 @@ class EventPairManager:
             parent_span_id=parent_span_id,
             **options,
         )
+        self._end_if_shut(pair)
         return pair
 
     def end(
@@ -465,8 +499,21 @@ class EventPairManager:
         """End what is still open in *run* as CANCELLED orphans, innermost first."""
         closed = 0
         for pair in reversed(list(run.pairs.values())):
-            closed += self.end(pair, status=_CANCELLED, metadata={"orphan": True})
+            closed += self._end_orphan(pair)
         return closed
+
+    def _end_if_shut(self, pair: Pair) -> None:
+        # Shut while it began: the closing did not see it, so it ends here.
+        if self._is_shut:
+            self._end_orphan(pair)
+
+    def _end_orphan(self, pair: Pair) -> bool:
+        return self.end(pair, status=_CANCELLED, metadata={"orphan": True})
+
+    def shut(self) -> int:
+        """End what is still open, and begin nothing any more."""
+        self._is_shut = True
+        return self.close_all()
 
     def close_all(self) -> int:
         """End what is still open in any run, innermost runs first."""

@@ -8,15 +8,25 @@ worth retrying, then the same agent ran on the same input in the same session.
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from .config import RetryConfig
 
-__all__ = ["Attempt", "RetryDetector", "Verdict", "is_retryable", "fingerprint_of"]
+__all__ = [
+    "Attempt",
+    "RetryDetector",
+    "Verdict",
+    "fields_of",
+    "fingerprint_of",
+    "is_retryable",
+    "status_of",
+]
 
 _STATUSES = frozenset({408, 409, 429})
 _SERVER_ERROR = 500
@@ -69,6 +79,9 @@ _NEVER = frozenset(
 _FORGET_AFTER_NS = 15 * 60 * 1_000_000_000
 _REMEMBERED = 1024
 _SAMPLED_CHARS = 4096
+_SAMPLED_DEPTH = 8
+_SAMPLED_PAIRS = 32
+_SAMPLED_MODULUS = (1 << 61) - 1
 
 
 class Verdict(NamedTuple):
@@ -93,21 +106,57 @@ class Attempt(NamedTuple):
 
 
 class _Failure(NamedTuple):
-    count: int
+    failures: int
+    """Failures in a row that no known loop took on."""
     at_ns: int
-    error_id: tuple[int, str]
+    is_same: Callable[[BaseException], bool]
     message: str
     code: str
-    explained: bool
+    retryable: bool
+    explained: bool = False
+
+
+def _recogniser_of(error: BaseException) -> Callable[[BaseException], bool]:
+    """
+    Return a test for this very error, without keeping it or its frames alive.
+
+    Errors of the standard library cannot be held weakly. Their traceback grows at
+    its head only, so the innermost links stay what they were: an address that was
+    used again for another error is told apart by them.
+    """
+    try:
+        held = weakref.ref(error)
+    except TypeError:
+        wanted = _address_of(error)
+        return lambda other: _address_of(other) == wanted
+    return lambda other: held() is other
+
+
+def _address_of(error: BaseException) -> tuple[int, int, int]:
+    link = error.__traceback__
+    while link is not None and link.tb_next is not None:
+        link = link.tb_next
+    return (id(error), id(type(error)), id(link))
+
+
+# The slot itself: an error's class may put anything in front of it.
+_FIELDS: Any = vars(BaseException)["__dict__"]
+
+
+def fields_of(error: BaseException) -> dict[str, Any]:
+    """Return the attributes that *error* holds, running no code of its class."""
+    fields: dict[str, Any] = _FIELDS.__get__(error)
+    return fields
 
 
 def status_of(error: BaseException) -> int:
     """Return the HTTP status that *error* carries, or 0."""
-    try:
-        status = error.__dict__.get("status_code") or error.__dict__.get("status")
-    except AttributeError:
-        return 0
-    return status if type(status) is int else 0
+    fields = fields_of(error)
+    for name in ("status_code", "status"):
+        status = fields.get(name)
+        if type(status) is int and status:
+            return status
+    return 0
 
 
 def is_retryable(error: BaseException, message: str = "") -> Verdict:
@@ -135,23 +184,29 @@ def fingerprint_of(value: object) -> str:
     Return a short hash of a run's input, for comparing only.
 
     Texts are hashed whole up to 4,096 characters and by head and length beyond;
-    a list by its length and its last item. Unknown objects count by identity,
-    which never mistakes one for another.
+    a list by its length and its last item. Unknown objects, and what lies deeper
+    than 8 levels, count by identity.
     """
     return hashlib.blake2b(
         _sample_of(value).encode("utf-8", "surrogatepass"), digest_size=12
     ).hexdigest()
 
 
-def _sample_of(value: object) -> str:
+def _sample_of(value: object, depth: int = 0) -> str:
     if type(value) is str:
         return f"s{len(value)}:{value[:_SAMPLED_CHARS]}"
-    if type(value) is list:
-        return f"l{len(value)}:{_sample_of(value[-1]) if value else ''}"
-    if type(value) is dict:
-        parts = [f"{k}={_sample_of(v)}" for k, v in value.items() if type(k) is str]
-        return "d" + ";".join(parts[:32])
-    if value is None or type(value) in (int, float, bool):
+    if type(value) is list and depth < _SAMPLED_DEPTH:
+        return f"l{len(value)}:{_sample_of(value[-1], depth + 1) if value else ''}"
+    if type(value) is dict and depth < _SAMPLED_DEPTH:
+        pairs = islice(value.copy().items(), _SAMPLED_PAIRS)
+        return f"d{len(value)}:" + ";".join(
+            f"{key}={_sample_of(item, depth + 1)}"
+            for key, item in pairs
+            if type(key) is str
+        )
+    if type(value) is int:
+        return f"i{value.bit_length()}:{value % _SAMPLED_MODULUS}"
+    if value is None or type(value) in (float, bool):
         return repr(value)
     return f"o{id(value)}"
 
@@ -180,13 +235,16 @@ class RetryDetector:
         code: str,
         now_ns: int,
     ) -> None:
-        """Remember that the run *key* failed, if its error is worth a retry."""
+        """
+        Remember that the run *key* failed.
+
+        An error that is not worth a retry is remembered for `explain` alone.
+        """
         known = self._failures.pop(key, None)
-        if not is_retryable(error, message).retryable:
-            return
-        count = known.count + 1 if known else 1
+        retryable = is_retryable(error, message).retryable
+        failures = known.failures + 1 if known and retryable else 1
         self._failures[key] = _Failure(
-            count, now_ns, (id(error), type(error).__name__), message, code, False
+            failures, now_ns, _recogniser_of(error), message, code, retryable
         )
         if len(self._failures) > _REMEMBERED:
             self._failures.popitem(last=False)
@@ -194,16 +252,15 @@ class RetryDetector:
     def started(self, key: Hashable, *, now_ns: int) -> Attempt | None:
         """Return the retry that a run of *key* starting now is, if it is one."""
         failure = self._failures.get(key)
-        if failure is None:
+        if failure is None or failure.explained:
             return None
         waited_ns = now_ns - failure.at_ns
-        if failure.count > self._config.max_llm_retries or waited_ns > _FORGET_AFTER_NS:
+        too_many = failure.failures > self._config.max_llm_retries
+        if too_many or waited_ns > _FORGET_AFTER_NS or not failure.retryable:
             self._failures.pop(key, None)
             return None
-        if failure.explained:
-            return None
         return Attempt(
-            attempt=failure.count,
+            attempt=failure.failures,
             max_attempts=self._config.max_llm_retries,
             strategy=self._config.llm_backoff_strategy,
             backoff_ms=waited_ns // 1_000_000,
@@ -216,16 +273,18 @@ class RetryDetector:
         if self._failures:
             self._failures.pop(key, None)
 
-    def explain(self, error: BaseException) -> Any:
+    def explain(self, error: BaseException) -> Hashable | None:
         """
         Take the failed run that ended with *error*: a known loop retries it.
 
         Returns:
-            The key of that run, or None. Its next start is not reported again.
+            The key of that run, or None. Its next start is not reported again, and
+            the failure does not count as one that a plain loop retries.
         """
-        wanted = (id(error), type(error).__name__)
         for key, failure in reversed(list(self._failures.items())):
-            if failure.error_id == wanted:
-                self._failures[key] = failure._replace(explained=True)
+            if failure.is_same(error):
+                self._failures[key] = failure._replace(
+                    explained=True, failures=failure.failures - 1
+                )
                 return key
         return None

@@ -6,27 +6,37 @@ Kept out of the front door so that that stays a list of what users can call.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import re
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _runtime
 from ._guard import report
+from ._ids import is_sampled
 from .context import CURRENT, SCOPE, Run, Session, SessionScope
-from .record import without_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextvars import Token
     from types import TracebackType
 
+    from ._snapshot import Capture
     from .events import EventType
     from .record import Recorder
 
 __all__ = ["current_traceparent", "point", "session"]
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_LOGGER = logging.getLogger("chaukas.sdk")
+_ID_CHARS = 256
+_DIGEST_CHARS = 16
+_TRACEPARENT = re.compile(
+    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?"
+)
 
 
+# A function to its callers: only `with` shows that it is a class.
 class session:  # noqa: N801
     """
     Put the runs inside a `with` block into one session.
@@ -48,9 +58,8 @@ class session:  # noqa: N801
             text that is none is ignored.
     """
 
-    # The name is the one that users write: it reads as a function, not a class.
-
-    def __init__(
+    # Each is one choice of the caller, named at the call.
+    def __init__(  # noqa: PLR0913
         self,
         session_id: str | None = None,
         *,
@@ -60,20 +69,21 @@ class session:  # noqa: N801
         metadata: Mapping[str, Any] | None = None,
         traceparent: str | None = None,
     ) -> None:
-        self._given = (session_id, tenant_id, project_id)
-        self._name = name
+        self._given = (_id_of(session_id), _id_of(tenant_id), _id_of(project_id))
+        self._name = _id_of(name)
         self._metadata = metadata
-        self._traceparent = traceparent
-        self._entered: list[tuple[Token[SessionScope | None], SessionScope]] = []
+        self._trace = _trace_of(traceparent)
+        self._entered: list[_Entry] = []
 
-    def __enter__(self) -> session:
+    # `Self` comes with Python 3.11.
+    def __enter__(self) -> session:  # noqa: PYI034
         """Begin the block; without chaukas enabled, do nothing."""
         runtime = _runtime.active()
         if runtime is None:
             return self
         scope = self._scope_of(runtime)
         runtime.sessions.hold(scope)
-        self._entered.append((SCOPE.set(scope), scope))
+        self._entered.append(_Entry(SCOPE.set(scope), scope, runtime))
         return self
 
     def __exit__(
@@ -83,19 +93,14 @@ class session:  # noqa: N801
         trace: TracebackType | None,
     ) -> None:
         """End the block; the error of the block, if any, passes."""
-        if not self._entered:
+        entry = self._leave()
+        if entry is None:
             return
-        token, scope = self._entered.pop()
-        try:
-            SCOPE.reset(token)
-        except ValueError:
-            # Left in another context than entered: that context keeps its own.
-            pass
-        runtime = _runtime.active()
-        if runtime is not None:
-            runtime.sessions.release(scope)
+        if _runtime.active() is entry.runtime:
+            entry.runtime.sessions.release(entry.scope)
 
-    async def __aenter__(self) -> session:
+    # `Self` comes with Python 3.11.
+    async def __aenter__(self) -> session:  # noqa: PYI034
         """Begin the block."""
         return self.__enter__()
 
@@ -110,23 +115,88 @@ class session:  # noqa: N801
 
     @property
     def session_id(self) -> str:
-        """Id of the session in force, once entered; empty before."""
-        return self._entered[-1][1].session_id if self._entered else ""
+        """Id of the session in force, once entered; empty before and after."""
+        entry = self._entry_here() or (self._entered[-1] if self._entered else None)
+        return entry.scope.session_id if entry else ""
+
+    def _entry_here(self) -> _Entry | None:
+        """Return the entry that this very task or thread made."""
+        here = SCOPE.get()
+        entries = reversed(self._entered.copy())
+        return next((entry for entry in entries if entry.scope is here), None)
+
+    def _leave(self) -> _Entry | None:
+        entry = self._entry_here()
+        if entry is not None:
+            self._entered.remove(entry)
+            SCOPE.reset(entry.token)
+            return entry
+        # Left in another context than entered: that context keeps its own.
+        return self._entered.pop() if self._entered else None
 
     def _scope_of(self, runtime: _runtime.Runtime) -> SessionScope:
         outer = SCOPE.get()
         config = runtime.config
         session_id, tenant_id, project_id = self._given
-        found = _TRACEPARENT.fullmatch(self._traceparent or "")
+        trace_id, span_id = self._trace
         return SessionScope(
             session_id=session_id or runtime.recorder.new_id(),
             tenant_id=tenant_id or (outer.tenant_id if outer else config.tenant_id),
             project_id=project_id or (outer.project_id if outer else config.project_id),
             name=self._name,
             metadata=self._metadata,
-            trace_id=found.group(1) if found else None,
-            remote_parent_span_id=found.group(2) if found else None,
+            trace_id=trace_id,
+            remote_parent_span_id=span_id,
         )
+
+
+class _Entry(NamedTuple):
+    """One entering of a block; a `session` may be entered several times at once."""
+
+    token: Token[SessionScope | None]
+    scope: SessionScope
+    runtime: _runtime.Runtime
+
+
+def _id_of(value: object) -> str:
+    """Return an id or a name as bounded text, without running a stranger's code."""
+    if value is None or type(value) is bool:
+        return ""
+    if isinstance(value, str):
+        text = str.__str__(value)
+    elif type(value) is int or _is_uuid(value):
+        text = str(value)
+    else:
+        _LOGGER.warning(
+            "chaukas: session() got an id or name of type %s: it is left out. "
+            "Pass a text.",
+            type(value).__qualname__,
+        )
+        return ""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) <= _ID_CHARS:
+        return text
+    # Cut ids must stay apart.
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARS]
+    return f"{text[: _ID_CHARS - _DIGEST_CHARS - 1]}~{digest}"
+
+
+def _is_uuid(value: object) -> bool:
+    # Who has one has the module, which is not worth loading for this.
+    uuid = sys.modules.get("uuid")
+    return uuid is not None and type(value) is uuid.UUID
+
+
+def _trace_of(traceparent: object) -> tuple[str | None, str | None]:
+    """Return trace and span id of a W3C trace context; nothing if it is none."""
+    if type(traceparent) is not str:
+        return (None, None)
+    found = _TRACEPARENT.fullmatch(traceparent.strip().lower())
+    if found is None or found[1] == "ff":
+        return (None, None)
+    trace_id, span_id = found[2], found[3]
+    is_valid = trace_id.strip("0") and span_id.strip("0")
+    return (trace_id, span_id) if is_valid else (None, None)
 
 
 def current_traceparent() -> str | None:
@@ -142,59 +212,105 @@ def current_traceparent() -> str | None:
     return text if _TRACEPARENT.fullmatch(text) else None
 
 
-def point(kind: EventType, field: str, content: object) -> None:
+def point(
+    kind: EventType,
+    field: str,
+    *,
+    facts: Mapping[str, object],
+    content: Mapping[str, object] | None = None,
+) -> None:
     """
     Record one event of the application, under whatever is in force.
 
     Args:
         kind: Its type.
-        field: Top-level member that holds *content*; `metadata` is merged.
-        content: Bounded and redacted here.
+        field: Top-level member to fill; `metadata` is merged.
+        facts: Names and ids, which stay readable when content is hidden: at most
+            256 characters each, redacted as everything else.
+        content: What else there is, bounded and redacted.
     """
     runtime = _runtime.active()
     if runtime is None:
         return
     try:
         run, parent_span_id = _place(runtime)
-        _emit_point(runtime.recorder, run, parent_span_id, kind, field, content)
+        body = _body_of(runtime.recorder, run, field, facts, content or {})
+        body.emit(runtime.recorder, kind, run, parent_span_id)
     except Exception as error:
         report(f"chaukas.{kind.name.lower()}", error)
 
 
-def _emit_point(
+class _Body(NamedTuple):
+    field: str
+    members: dict[str, Any]
+    capture: Capture
+
+    def emit(
+        self, recorder: Recorder, kind: EventType, run: Run, parent_span_id: str
+    ) -> None:
+        """Record it, where its field wants it."""
+        is_denied = self.members.get("outcome") == "deny"
+        in_metadata = self.field == "metadata"
+        recorder.emit(
+            kind,
+            run,
+            {} if in_metadata else {self.field: self.members},
+            parent_span_id=parent_span_id,
+            capture=self.capture,
+            metadata=self.members if in_metadata else None,
+            severity="SEVERITY_WARN" if is_denied else "",
+        )
+
+
+def _body_of(
     recorder: Recorder,
     run: Run,
-    parent_span_id: str,
-    kind: EventType,
     field: str,
-    content: object,
-) -> None:
+    facts: Mapping[str, object],
+    content: Mapping[str, object],
+) -> _Body:
     capture = recorder.capture(run)
-    tree = capture.tree(content, field)
-    facts = without_defaults(tree) if isinstance(tree, dict) else {"value": tree}
-    if run.hide_content is False and field == "metadata":
-        recorder.emit(
-            kind, run, {}, parent_span_id=parent_span_id, capture=capture, metadata=facts
+    members: dict[str, Any] = {}
+    for name, value in content.items():
+        if value is not None and value != "":
+            members[name] = capture.tree(value, f"{field}.{name}")
+    facts_capture = recorder.capture_facts()
+    for name, value in facts.items():
+        path = f"{field}.{name}"
+        told = _texts_of(facts_capture, value, path) if name in _LISTS else (
+            facts_capture.text(value, path)
         )
-        return
-    severity = "SEVERITY_WARN" if facts.get("outcome") == "deny" else ""
-    recorder.emit(
-        kind,
-        run,
-        {field: facts},
-        parent_span_id=parent_span_id,
-        capture=capture,
-        severity=severity,
-    )
+        if told:
+            members[name] = told
+    if capture.is_noted:
+        # One list of what was hidden, whoever hid it.
+        capture.redacted.extend(facts_capture.redacted)
+    else:
+        capture = facts_capture
+    return _Body(field, members, capture)
+
+
+_LISTS = frozenset({"rule_ids", "document_ids", "chunk_ids"})
+
+
+def _texts_of(capture: Capture, value: object, path: str) -> list[str]:
+    """Return a list of texts; a single one counts as a list of one."""
+    tree = capture.tree(value, path)
+    items = tree if type(tree) is list else [tree]
+    return [item if type(item) is str else capture.text(item, path) for item in items]
 
 
 def _place(runtime: _runtime.Runtime) -> tuple[Run, str]:
     node = CURRENT.get()
     if node is not None:
         return node.run, node.parent_span_id
-    found = runtime.sessions.find(None)
+    sessions = runtime.sessions
+    found = sessions.find(None)
     if found is not None and found.scope is not None and found.pair is not None:
         return found.scope, found.pair.span_id
-    tenant_id, project_id, session_id = runtime.sessions.key_of(None)
+    tenant_id, project_id, session_id = sessions.key_of(None)
     alone = Session(session_id, tenant_id, project_id)
-    return Run(alone, runtime.recorder.ids.trace_id()), ""
+    scope = SCOPE.get()
+    trace_id = (scope and scope.trace_id) or runtime.recorder.ids.trace_id()
+    sampled = is_sampled(trace_id, runtime.config.sample_rate)
+    return Run(alone, trace_id, sampled=sampled), ""

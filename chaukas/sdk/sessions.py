@@ -7,20 +7,26 @@ One owner of all session state and one lock; runs take it twice, events never.
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ._clock import timestamp_of
 from ._native import original
-from .context import SCOPE, AgentRef, Run, Session
+from .context import CURRENT, SCOPE, AgentRef, Run, Session
 from .events import EventType
 
 if TYPE_CHECKING:
     from .context import SessionScope
     from .record import Recorder
 
-__all__ = ["SessionBook"]
+__all__ = ["SessionBook", "key_of"]
 
 _NS_PER_S = 1_000_000_000
+
+
+def key_of(scope: SessionScope) -> tuple[str, str, str]:
+    """Return tenant, project and id of the session that *scope* names."""
+    return (scope.tenant_id, scope.project_id, scope.session_id)
 
 
 class SessionBook:
@@ -38,6 +44,7 @@ class SessionBook:
         self._default_id = default_id
         self._open: OrderedDict[tuple[str, str, str], Session] = OrderedDict()
         self._holders: dict[tuple[str, str, str], int] = {}
+        self._retired: dict[int, tuple[Session, str]] = {}
         # Re-entrant: a signal handler may begin a run while one begins.
         self._lock = original("_thread", "RLock")()
 
@@ -45,9 +52,21 @@ class SessionBook:
         """Return the key of *session_id* for the tenant and project in force."""
         scope = SCOPE.get()
         if scope is not None:
-            return (scope.tenant_id, scope.project_id, scope.session_id)
+            return key_of(scope)
         config = self._config
         return (config.tenant_id, config.project_id, session_id or self._default_id)
+
+    def _key_in_force(self) -> tuple[str, str, str]:
+        """Return the key of the session that whoever calls is in."""
+        node = CURRENT.get()
+        if node is None or SCOPE.get() is not None:
+            return self.key_of(None)
+        session = node.run.session
+        return (session.tenant_id, session.project_id, session.session_id)
+
+    def get(self, key: tuple[str, str, str]) -> Session | None:
+        """Return the open session of a tenant, a project and an id."""
+        return self._open.get(key)
 
     def enter(
         self,
@@ -87,10 +106,15 @@ class SessionBook:
         return session
 
     def leave(self, session: Session) -> None:
-        """End a run of *session*; the session stays open."""
+        """End a run of *session*; it stays open, unless its end was asked for."""
         with self._lock:
             session.running -= 1
             session.used_monotonic_ns = self._recorder.clock.monotonic_ns()
+            retired = None
+            if not session.running:
+                retired = self._retired.pop(id(session), None)
+        if retired is not None:
+            self._end(*retired)
 
     def find(self, session_id: str | None) -> Session | None:
         """Return the open session *session_id*, or the one in force."""
@@ -98,34 +122,53 @@ class SessionBook:
 
     def hold(self, scope: SessionScope) -> None:
         """Note a `with chaukas.session()` block for the session of *scope*."""
-        key = (scope.tenant_id, scope.project_id, scope.session_id)
+        key = key_of(scope)
         with self._lock:
             self._holders[key] = self._holders.get(key, 0) + 1
 
     def release(self, scope: SessionScope) -> None:
         """Leave such a block; the last one to leave ends the session."""
-        key = (scope.tenant_id, scope.project_id, scope.session_id)
+        key = key_of(scope)
         with self._lock:
             left = self._holders.pop(key, 1) - 1
             if left > 0:
                 self._holders[key] = left
                 return
-            session = self._open.pop(key, None)
-        if session is not None:
-            self._end(session, "closed")
+            ready = self._retire(key, "closed")
+        if ready is not None:
+            self._end(ready, "closed")
 
-    def end(self, session_id: str | None) -> bool:
-        """End the session *session_id*, or the one in force; tell if it was open."""
-        scope = SCOPE.get()
+    def end(
+        self,
+        session_id: str | None,
+        *,
+        tenant_id: str | None = None,
+        project_id: str | None = None,
+    ) -> bool:
+        """
+        End one session, and tell if it was open.
+
+        A run of it that goes on keeps it until that run ends: no event stands
+        under a session that is over.
+
+        Args:
+            session_id: Its id; without it the session in force.
+            tenant_id: Its tenant; without it the tenant in force. The same id
+                under another tenant is another session.
+            project_id: Its project; without it the project in force.
+        """
+        in_force = self._key_in_force()
+        key = (
+            tenant_id or in_force[0],
+            project_id or in_force[1],
+            session_id or in_force[2],
+        )
         with self._lock:
-            if session_id is None or (scope and scope.session_id == session_id):
-                keys = [self.key_of(session_id)]
-            else:
-                keys = [key for key in self._open if key[2] == session_id]
-            found = [self._open.pop(key) for key in keys if key in self._open]
-        for session in found:
-            self._end(session, "ended")
-        return bool(found)
+            is_open = key in self._open
+            ready = self._retire(key, "ended")
+        if ready is not None:
+            self._end(ready, "ended")
+        return is_open
 
     def end_idle(self) -> int:
         """End the sessions that had no run for `session_idle_timeout`."""
@@ -147,11 +190,13 @@ class SessionBook:
     def end_all(self, reason: str) -> int:
         """End every open session, because of *reason*."""
         with self._lock:
-            sessions = list(self._open.values())
+            ending = [(session, reason) for session in self._open.values()]
+            ending += self._retired.values()
             self._open.clear()
-        for session in sessions:
-            self._end(session, reason)
-        return len(sessions)
+            self._retired.clear()
+        for session, why in ending:
+            self._end(session, why)
+        return len(ending)
 
     @property
     def open_count(self) -> int:
@@ -162,8 +207,17 @@ class SessionBook:
         excess = len(self._open) - self._config.max_open_sessions
         if excess <= 0:
             return []
-        idle = [key for key, session in self._open.items() if not session.running]
-        return [self._open.pop(key) for key in idle[:excess]]
+        # The idlest come first, so only as many are looked at as are busy.
+        idle = (key for key, session in self._open.items() if not session.running)
+        return [self._open.pop(key) for key in list(islice(idle, excess))]
+
+    def _retire(self, key: tuple[str, str, str], reason: str) -> Session | None:
+        """Close a session to new runs; return it if no run is left in it."""
+        session = self._open.pop(key, None)
+        if session is None or not session.running:
+            return session
+        self._retired[id(session)] = (session, reason)
+        return None
 
     def _start(
         self,

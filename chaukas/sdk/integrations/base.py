@@ -6,8 +6,10 @@ The runtime knows integrations by this shape alone.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from importlib import metadata
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from chaukas.sdk.patching import MonkeyPatcher
@@ -59,6 +61,9 @@ class BaseIntegrationWrapper(ABC):
     """Name in configuration and in `metadata.framework`."""
     packages: ClassVar[tuple[str, ...]]
     """Distributions whose versions the SYSTEM event tells."""
+    landmarks: ClassVar[tuple[str, ...]] = ()
+    """Names, as `module:name`, by which the framework is told from another package
+    that happens to be called like it."""
 
     def __init__(self, host: Host) -> None:
         """Prepare; nothing is touched before `install`."""
@@ -68,6 +73,10 @@ class BaseIntegrationWrapper(ABC):
     @abstractmethod
     def patches(self) -> Sequence[Patch]:
         """Return the patches that this integration wants."""
+
+    def is_target_present(self) -> bool:
+        """Tell whether what is loaded is the framework, importing nothing."""
+        return all(map(_is_loaded, self.landmarks))
 
     def install(self) -> None:
         """Install every patch; what a release lacks is noted, never raised."""
@@ -87,6 +96,15 @@ class BaseIntegrationWrapper(ABC):
             "versions": {name: version_of(name) for name in self.packages},
             "hooks": {name: sorted(found) for name, found in by_outcome.items()},
         }
+
+
+def _is_loaded(landmark: str) -> bool:
+    module_name, _, name = landmark.partition(":")
+    module = sys.modules.get(module_name)
+    if not issubclass(type(module), ModuleType):
+        return False
+    # Past a `__getattr__` of the module, which would be a stranger's code.
+    return name in object.__getattribute__(module, "__dict__")
 
 
 def version_of(distribution: str) -> str:

@@ -20,12 +20,14 @@ what the response tells, and models called past the `Model` interface.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from chaukas.sdk import pricing
 from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
+from chaukas.sdk.integrations.openai_agents import SpanRecorder
 from chaukas.sdk.patching import Patch
 
+from ._fallback import Fallback, groups_missing
 from ._models import ModelCalls
 from ._policies import Policies
 from ._runs import Runs
@@ -33,7 +35,7 @@ from ._state import FRAMEWORK
 from ._tools import Tools
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["OpenAIAgentsEnhancedWrapper"]
 
@@ -57,6 +59,10 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
 
     name: ClassVar[str] = FRAMEWORK
     packages: ClassVar[tuple[str, ...]] = ("openai-agents", "openai", "mcp")
+    landmarks: ClassVar[tuple[str, ...]] = (
+        "agents.run:AgentRunner",
+        "agents.models.interface:Model",
+    )
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
@@ -64,11 +70,46 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         self._runs = Runs(host, self._models)
         self._tools = Tools(host)
         self._policies = Policies(host, self._runs)
+        self._fallbacks: dict[str, str] = {}
+        self._spans: SpanRecorder | None = None
 
     def install(self) -> None:
-        """Load the price list, then install every patch."""
+        """Load the price list, install every patch, and see what fell back."""
         pricing.load()
         super().install()
+        self._fallbacks = groups_missing(self.patcher.outcomes)
+        groups = set(self._fallbacks.values())
+        if "run" in groups:
+            # Without a run to patch there is none to give hooks to either.
+            self._spans = SpanRecorder(self.host)
+            self._add_processor(self._spans)
+        elif groups:
+            fallback = Fallback(groups, self._models, self._tools, self._policies)
+            self._runs.fallback = fallback
+
+    def _add_processor(self, processor: SpanRecorder) -> None:
+        from agents.tracing import add_trace_processor
+
+        add_trace_processor(cast("Any", processor))
+
+    def uninstall(self) -> None:
+        """Put every original back."""
+        super().uninstall()
+        self._runs.fallback = None
+        if self._spans is not None:
+            self._spans.is_enabled = False
+
+    def state(self) -> Mapping[str, Any]:
+        """Return versions and hook points: active, fallen back, missing."""
+        state = dict(super().state())
+        hooks: dict[str, list[str]] = dict(state["hooks"])
+        fallen = sorted(self._fallbacks)
+        if fallen:
+            hooks["fallback"] = fallen
+            lost = [name for name in hooks.get("missing", ()) if name not in fallen]
+            hooks["missing"] = lost
+        state["hooks"] = {name: found for name, found in hooks.items() if found}
+        return state
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""

@@ -24,6 +24,7 @@ __all__ = [
     "agent_ref",
     "arguments_of",
     "finish_reason_of",
+    "hash_of",
     "model_name_of",
     "new_items",
     "new_user_items",
@@ -186,7 +187,9 @@ def _handoff_names(handoffs: Any) -> list[str]:
     ]
 
 
-def _hash_of(text: str) -> str:
+@lru_cache(maxsize=256)
+def hash_of(text: str) -> str:
+    """Return a short hash of *text*; the few instructions of a program recur."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:_HASH_CHARS]
 
@@ -207,7 +210,7 @@ def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:
         facts["model"] = name
     if type(instructions) is str:
         facts["instructions"] = instructions
-        facts["instructions_hash"] = _hash_of(instructions)
+        facts["instructions_hash"] = hash_of(instructions)
     elif instructions is not None:
         facts["instructions_dynamic"] = True
     tools = tool_names(getattr(agent, "tools", None))
@@ -376,8 +379,14 @@ def _read_message(item: Any, texts: list[str], refusals: list[str]) -> None:
     if type(content) is str:
         texts.append(content)
         return
-    texts.extend(_parts(content, "text"))
-    refusals.extend(_parts(content, "refusal"))
+    if type(content) is not list:
+        return
+    for part in content:
+        # By type: asking a pydantic model for a field that it lacks is slow.
+        if _read(part, "type") == "refusal":
+            refusals.append(_text(_read(part, "refusal")))
+        else:
+            texts.append(_text(_read(part, "text")))
 
 
 def _parts(content: Any, name: str) -> Sequence[str]:

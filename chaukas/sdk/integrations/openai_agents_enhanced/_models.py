@@ -18,12 +18,18 @@ from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.pricing import cost_of
-from chaukas.sdk.record import error_code_of, error_text, without_defaults
+from chaukas.sdk.record import (
+    error_code_of,
+    error_text,
+    ms_between,
+    without_defaults,
+)
 from chaukas.sdk.retries import is_retryable, status_of
 
 from ._extract import (
     Usage,
     finish_reason_of,
+    hash_of,
     model_name_of,
     new_items,
     provider_of,
@@ -32,7 +38,6 @@ from ._extract import (
     tool_names,
     usage_of,
 )
-from ._extract import _hash_of as hash_of
 from ._state import FRAMEWORK, AgentsRun, Invocation, current_run
 
 if TYPE_CHECKING:
@@ -163,10 +168,19 @@ class ModelCalls:
     ) -> Any:
         """Wrap `Model.stream_response` of every class of models."""
         invocation = self._enter(instance, args, kwargs, streamed=True)
-        stream = wrapped(*args, **kwargs)
-        if invocation is None or not _is_stream(stream):
-            return stream
-        return WatchedStream(stream, self, invocation)
+        if invocation is None:
+            return wrapped(*args, **kwargs)
+        # A router's plain method asks another model for the stream right here.
+        token = CURRENT.set(_node_of(invocation))
+        try:
+            stream = wrapped(*args, **kwargs)
+        except BaseException as error:
+            if invocation.is_alone:
+                self._end_failed(invocation, error)
+            raise
+        finally:
+            reset(token)
+        return WatchedStream(stream, self, invocation) if _is_stream(stream) else stream
 
     def _enter(
         self, model: Any, args: Any, kwargs: dict[str, Any], *, streamed: bool
@@ -187,7 +201,7 @@ class ModelCalls:
             if node is not None and node.kind == "call":
                 invocation: Invocation = node.detail
             else:
-                invocation = Invocation(current_run() or self._lone_run())
+                invocation = Invocation(self._run_of(node))
                 invocation.is_alone = True
             invocation.attempts += 1
             if invocation.pair is None:
@@ -197,10 +211,18 @@ class ModelCalls:
             return None
         return invocation
 
-    def _lone_run(self) -> AgentsRun:
-        """Return a run for a model that the application calls itself."""
+    def _run_of(self, node: Node | None) -> AgentsRun:
+        """
+        Return the run of a call that no runner announced.
+
+        A release without retries calls the model for the agent in force; otherwise
+        the application does, in a tool, say, and gets a run of its own.
+        """
+        run = current_run() if node is None or node.kind == "agent" else None
+        return run or self._lone_run(node)
+
+    def _lone_run(self, node: Node | None) -> AgentsRun:
         host = self._host
-        node = CURRENT.get()
         if node is not None:
             outer = node.run
             run = AgentsRun(
@@ -227,6 +249,29 @@ class ModelCalls:
         )
         run.agent_span_id = session.pair.span_id if session.pair else ""
         return run
+
+    # -- public hooks ---------------------------------------------------------------
+
+    def started_by_hook(
+        self, run: AgentsRun, agent: Any, system: Any, items: Any
+    ) -> None:
+        """Open a pair with what `on_llm_start` tells."""
+        self.settle(run, None)
+        run.invocation = invocation = Invocation(run)
+        invocation.attempts = 1
+        arguments = {
+            "system_instructions": system,
+            "input": items,
+            "tools": getattr(agent, "tools", None),
+            "model_settings": getattr(agent, "model_settings", None),
+        }
+        model = getattr(agent, "model", None)
+        self._start(invocation, model, arguments, streamed=False)
+
+    def ended_by_hook(self, run: AgentsRun, response: Any) -> None:
+        """Close it with what `on_llm_end` tells."""
+        if run.invocation is not None:
+            self._end_answered(run.invocation, response)
 
     # -- START --------------------------------------------------------------------
 
@@ -377,15 +422,14 @@ class ModelCalls:
             "cache_write_tokens": usage.cache_write_tokens,
             "reasoning_tokens": usage.reasoning_tokens,
             "finish_reason": reason,
-            "duration_ms": _whole(recorder.monotonic_ms_since(started_ns)),
+            "duration_ms": recorder.monotonic_ms_since(started_ns),
             "chunk_count": invocation.chunk_count,
         }
         if told:
             content["response"] = told
         if invocation.first_chunk_ns:
-            waited_ns = invocation.first_chunk_ns - started_ns
-            content["time_to_first_token_ms"] = _whole(
-                round(waited_ns / _NS_PER_MS, 3)
+            content["time_to_first_token_ms"] = ms_between(
+                started_ns, invocation.first_chunk_ns
             )
         if invocation.attempts > 1:
             content["metadata"] = {"attempts": invocation.attempts}
@@ -720,12 +764,35 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[misc]
             reset(token)
         invocation = self._self_invocation
         invocation.chunk_count += 1
-        if invocation.first_chunk_ns == 0 or event.type in _TERMINAL:
-            self._note(event, invocation)
+        try:
+            kind = event.type
+        except Exception:
+            # A model of the application's own may stream anything.
+            return event
+        if type(kind) is str and (invocation.first_chunk_ns == 0 or kind in _TERMINAL):
+            self._note(kind, event, invocation)
         return event
 
-    def _note(self, event: Any, invocation: Invocation) -> None:
-        kind = getattr(event, "type", "")
+    @property
+    def aclose(self) -> Any:
+        """The stream's own, after which a call that stands alone is over."""
+        close = self.__wrapped__.aclose
+        return self._closing if self._self_invocation.is_alone else close
+
+    async def _closing(self) -> None:
+        try:
+            await self.__wrapped__.aclose()
+        except BaseException as error:
+            self._close(error)
+            raise
+        self._close(None)
+
+    def __del__(self) -> None:
+        """End a call that stands alone, when its stream is dropped unread."""
+        if self._self_invocation.is_alone:
+            self._close(None)
+
+    def _note(self, kind: str, event: Any, invocation: Invocation) -> None:
         if invocation.first_chunk_ns == 0 and kind.endswith(".delta"):
             clock = self._self_calls._recorder.clock
             invocation.first_chunk_ns = clock.monotonic_ns()
@@ -749,7 +816,3 @@ def _node_of(invocation: Invocation) -> Node:
     pair = invocation.pair
     span_id = pair.span_id if pair else invocation.run.agent_span_id
     return Node(invocation.run, span_id, "model", invocation)
-
-
-def _whole(number: float) -> float:
-    return int(number) if number == int(number) else number

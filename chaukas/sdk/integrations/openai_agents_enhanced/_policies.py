@@ -217,6 +217,11 @@ class Policies:
             report("execute_handoffs", error)
         return result
 
+    def handed_off_by_hook(self, run: AgentsRun, new_agent: Any) -> None:
+        """Record a handoff with what `on_handoff` tells."""
+        self._note_handoff(run, new_agent, {}, None)
+        self._runs.hand_off(run, new_agent)
+
     def _note_handoff(
         self, run: AgentsRun, new_agent: Any, kwargs: dict[str, Any], result: Any
     ) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import weakref
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk._guard import report
+from chaukas.sdk._ids import is_sampled
 from chaukas.sdk.context import CURRENT, SCOPE, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.openai_agents import hooks_around
 from chaukas.sdk.record import error_code_of, error_text, without_defaults
 from chaukas.sdk.retries import fingerprint_of
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.context import AgentRef
     from chaukas.sdk.integrations.base import Host
 
+    from ._fallback import Fallback
     from ._models import ModelCalls
 
 __all__ = ["Runs", "outcome_of"]
@@ -35,7 +37,7 @@ __all__ = ["Runs", "outcome_of"]
 _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
-_CRC_RANGE = 1 << 32
+_SDK_MODULE = "agents.run"
 _REMEMBERED_AGENTS = 1024
 
 
@@ -138,16 +140,17 @@ class Runs:
     def __init__(self, host: Host, models: ModelCalls) -> None:
         self._host = host
         self._models = models
+        self.fallback: Fallback | None = None
+        """Records by public hooks what a release offers no hook point for."""
         self._agents: dict[int, tuple[Callable[[], Any], dict[str, Any]]] = {}
-        self._overriding: dict[type, bool] = {}
 
     # -- wrappers ---------------------------------------------------------------
 
     async def run(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `AgentRunner.run`."""
-        run = self._begin_guarded(instance, args, kwargs)
+        run = self._begin_guarded(wrapped, args, kwargs)
         if run is None:
             return await wrapped(*args, **kwargs)
         token = CURRENT.set(Node(run, run.agent_span_id, "agent"))
@@ -162,10 +165,10 @@ class Runs:
         return result
 
     def run_streamed(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `AgentRunner.run_streamed`, which only starts the run."""
-        run = self._begin_guarded(instance, args, kwargs)
+        run = self._begin_guarded(wrapped, args, kwargs)
         if run is None:
             return wrapped(*args, **kwargs)
         token = CURRENT.set(Node(run, run.agent_span_id, "agent"))
@@ -205,53 +208,39 @@ class Runs:
     # -- begin ------------------------------------------------------------------
 
     def _begin_guarded(
-        self, runner: Any, args: Any, kwargs: dict[str, Any]
+        self, wrapped: Any, args: Any, kwargs: dict[str, Any]
     ) -> AgentsRun | None:
         if SUPPRESSED.get():
             return None
         try:
-            return self._begin(runner, args, kwargs)
+            return self._begin(wrapped, args, kwargs)
         except Exception as error:
             report("AgentRunner.run", error)
             return None
 
     def _begin(
-        self, runner: Any, args: Any, kwargs: dict[str, Any]
+        self, wrapped: Any, args: Any, kwargs: dict[str, Any]
     ) -> AgentsRun | None:
         agent = args[0] if args else kwargs.get("starting_agent")
         given = args[1] if len(args) > 1 else kwargs.get("input")
         node = CURRENT.get()
-        if node is not None and self._is_super_call(node, runner):
-            return None
         if type(given).__name__ == "RunState":
             agent = getattr(given, "_current_agent", None) or agent
             given = None
+        is_own = getattr(wrapped, "__module__", "") == _SDK_MODULE
+        if node is not None and _is_continued(node, agent, is_own=is_own):
+            return None
         parent = node if node is not None and not _is_over(node) else None
         run = self._open(parent, agent_ref(agent), kwargs)
-        run.runner = runner
-        run.is_super_pending = self._overrides(type(runner))
+        run.is_super_pending = not is_own
         run.run_config = kwargs.get("run_config")
         self._start_agent(run, agent)
         self._note_retry(run, agent, given)
         if parent is None:
             self._note_input(run, given)
+        if self.fallback is not None:
+            kwargs["hooks"] = hooks_around(kwargs.get("hooks"), self.fallback)
         return run
-
-    def _is_super_call(self, node: Node, runner: Any) -> bool:
-        """Tell whether a runner's own `run` calls the one that it overrides."""
-        run = node.run
-        if not isinstance(run, AgentsRun) or run.runner is not runner:
-            return False
-        pending, run.is_super_pending = run.is_super_pending, False
-        return pending
-
-    def _overrides(self, runner_type: type) -> bool:
-        known = self._overriding.get(runner_type)
-        if known is None:
-            owner = next(c for c in runner_type.__mro__ if "run" in c.__dict__)
-            known = owner.__module__ != "agents.run"
-            self._overriding[runner_type] = known
-        return known
 
     def _open(
         self, parent: Node | None, agent: AgentRef, kwargs: dict[str, Any]
@@ -271,9 +260,7 @@ class Runs:
             run.agent = agent
             return run
         trace_id = self._trace_id_of(run_config)
-        rate = recorder.config.sample_rate
-        # By the trace's id, so that every process decides alike.
-        sampled = rate >= 1 or zlib.crc32(trace_id.encode()) < rate * _CRC_RANGE
+        sampled = is_sampled(trace_id, recorder.config.sample_rate)
         session = self._host.sessions.enter(
             _session_id_of(kwargs),
             trace_id=trace_id,
@@ -428,7 +415,7 @@ class Runs:
             report("AgentRunner.run", problem)
             self._host.recorder.pairs.close_run(run)
         finally:
-            run.run_config = run.runner = None
+            run.run_config = None
             if run.parent is None:
                 self._host.sessions.leave(run.session)
 
@@ -450,7 +437,18 @@ class Runs:
                 recorder.retries.succeeded(run.retry_key)
             self._note_interruptions(run, result, facts)
             self._note_output(run, result, facts)
+        self._close_rest(run)
         self._end_agent(run, facts, status)
+
+    def _close_rest(self, run: AgentsRun) -> None:
+        """End what hooks began and nobody ended, because it failed."""
+        if self.fallback is None:
+            return
+        self.fallback.forget(run)
+        pairs = self._host.recorder.pairs
+        for pair in reversed(list(run.pairs.values())):
+            if pair is not run.agent_pair:
+                pairs.end(pair, status=_CANCELLED, metadata={"orphan": True})
 
     def _note_failure(
         self, run: AgentsRun, error: BaseException, facts: dict[str, Any]
@@ -532,6 +530,22 @@ class Runs:
 _SHAPE = frozenset(
     {"model", "instructions_hash", "tools", "handoffs", "output_type", "mcp_servers"}
 )
+
+
+def _is_continued(node: Node, agent: Any, *, is_own: bool) -> bool:
+    """
+    Tell whether a runner of the application hands the run at *node* on.
+
+    It calls `super()` or another runner, in its own `run` and for the same agent,
+    until the SDK's own function takes over (*is_own*).
+    """
+    run = node.run
+    if not isinstance(run, AgentsRun) or not run.is_super_pending:
+        return False
+    if node.kind != "agent" or run.is_ended or agent_ref(agent) != run.agent:
+        return False
+    run.is_super_pending = not is_own
+    return True
 
 
 def _is_over(node: Node) -> bool:

@@ -35,7 +35,6 @@ class AgentsRun(Run):
         "last_model",
         "retry_key",
         "run_config",
-        "runner",
         "seen_items",
         "turns",
     )
@@ -70,8 +69,8 @@ class AgentsRun(Run):
         self.last_model = ""
         self.retry_key: Any = None
         self.run_config: Any = None
-        self.runner: Any = None
         self.is_super_pending = False
+        """A runner of the application has it, the SDK's own not yet."""
         self.is_ended = False
         self.has_terminal_error = False
         """A stream ended with a failure, which has its ERROR; the runner raises one."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node, reset
 from chaukas.sdk.events import EventType
-from chaukas.sdk.record import error_text, without_defaults
+from chaukas.sdk.record import error_text
 
 from ._extract import arguments_of
 from ._state import AgentsRun, ToolCall, current_run
@@ -26,7 +26,6 @@ __all__ = ["Tools"]
 _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
-_NS_PER_MS = 1_000_000
 _KINDS = {
     "ComputerAction": ("computer", "computer_tool", "action"),
     "ShellAction": ("shell", "shell_tool", "call"),
@@ -35,6 +34,14 @@ _KINDS = {
     "CustomToolAction": ("custom", "custom_tool", "call"),
 }
 """For each executor: type of tool, where its tool hangs, how its call is named."""
+_KIND_OF_TOOL = {
+    "FunctionTool": "function",
+    "ComputerTool": "computer",
+    "ShellTool": "shell",
+    "LocalShellTool": "local_shell",
+    "ApplyPatchTool": "apply_patch",
+    "CustomTool": "custom",
+}
 
 
 def _read(item: Any, name: str) -> Any:
@@ -206,12 +213,10 @@ class Tools:
                 status = _CANCELLED
         elapsed_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
         if elapsed_ms:
-            content["execution_time_ms"] = (
-                int(elapsed_ms) if elapsed_ms == int(elapsed_ms) else elapsed_ms
-            )
+            content["execution_time_ms"] = elapsed_ms
         recorder.pairs.end(
             pair,
-            {"tool_response": without_defaults(content)},
+            {"tool_response": content},
             status=status,
             capture=capture,
         )
@@ -231,6 +236,24 @@ class Tools:
             },
             parent_span_id=pair.span_id if pair else run.agent_span_id,
         )
+
+    # -- public hooks -------------------------------------------------------------
+
+    def started_by_hook(self, run: AgentsRun, context: Any, tool: Any) -> ToolCall:
+        """Open a pair with what `on_tool_start` tells."""
+        kind = type(tool).__name__
+        planned = {
+            "call_id": getattr(context, "tool_call_id", None),
+            "arguments": getattr(context, "tool_arguments", None),
+        }
+        metadata = {"tool_type": _KIND_OF_TOOL.get(kind, kind)}
+        call = self._call_of(getattr(tool, "name", None), planned, metadata)
+        self._start(run, call, planned)
+        return call
+
+    def ended_by_hook(self, run: AgentsRun, call: ToolCall, result: Any) -> None:
+        """Close it with what `on_tool_end` tells."""
+        self._end(run, call, result, None)
 
     # -- errors inside a function tool --------------------------------------------
 

@@ -1,0 +1,114 @@
+"""
+Take over from patches whose hook point a release lacks, one group each.
+
+Decides which groups fell back, and feeds what the public hooks tell to the same
+recorders that the patches use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._state import ToolCall, current_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ._models import ModelCalls
+    from ._policies import Policies
+    from ._tools import Tools
+
+__all__ = ["FALLBACKS", "Fallback", "groups_missing"]
+
+FALLBACKS: Mapping[str, str] = {
+    "agents.models.interface:Model.get_response": "model",
+    "agents.run_internal.tool_execution:_FunctionToolBatchExecutor"
+    "._invoke_tool_and_run_post_invoke": "FunctionTool",
+    "agents.run_internal.tool_actions:ComputerAction.execute": "ComputerTool",
+    "agents.run_internal.tool_actions:ShellAction.execute": "ShellTool",
+    "agents.run_internal.tool_actions:LocalShellAction.execute": "LocalShellTool",
+    "agents.run_internal.tool_actions:ApplyPatchAction.execute": "ApplyPatchTool",
+    "agents.run_internal.tool_actions:CustomToolAction.execute": "CustomTool",
+    "agents.run_internal.turn_resolution:execute_handoffs": "handoff",
+    "agents.run:AgentRunner.run": "run",
+}
+"""Hook point → group that a public interface can record instead."""
+
+
+def groups_missing(outcomes: Mapping[str, str]) -> dict[str, str]:
+    """Return the hook points that fall back, with their groups."""
+    return {
+        target: group
+        for target, group in FALLBACKS.items()
+        if outcomes.get(target) == "missing"
+    }
+
+
+class Fallback:
+    """
+    What the public hooks tell, for the groups that fell back.
+
+    Args:
+        groups: Groups to record; the others are patched.
+        models: Records model calls.
+        tools: Records tools.
+        policies: Records handoffs.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[str],
+        models: ModelCalls,
+        tools: Tools,
+        policies: Policies,
+    ) -> None:
+        self._groups = frozenset(groups)
+        self._models = models
+        self._tools = tools
+        self._policies = policies
+        self._calls: dict[tuple[int, str, int], ToolCall] = {}
+
+    def llm_started(self, agent: Any, system: Any, items: Any) -> None:
+        """Open a MODEL pair."""
+        run = current_run()
+        if run is not None and "model" in self._groups:
+            self._models.started_by_hook(run, agent, system, items)
+
+    def llm_ended(self, response: Any) -> None:
+        """Close it."""
+        run = current_run()
+        if run is not None and "model" in self._groups:
+            self._models.ended_by_hook(run, response)
+
+    def tool_started(self, context: Any, tool: Any) -> None:
+        """Open a TOOL pair."""
+        run = current_run()
+        if run is None or type(tool).__name__ not in self._groups:
+            return
+        call = self._tools.started_by_hook(run, context, tool)
+        self._calls[_key_of(run, context, tool)] = call
+
+    def tool_ended(self, context: Any, tool: Any, result: Any) -> None:
+        """Close it."""
+        run = current_run()
+        if run is None:
+            return
+        call = self._calls.pop(_key_of(run, context, tool), None)
+        if call is not None:
+            self._tools.ended_by_hook(run, call, result)
+
+    def handed_off(self, to_agent: Any) -> None:
+        """Record a handoff."""
+        run = current_run()
+        if run is not None and "handoff" in self._groups:
+            self._policies.handed_off_by_hook(run, to_agent)
+
+    def forget(self, run: Any) -> None:
+        """Drop the calls of *run* that never ended."""
+        for key in [key for key in self._calls if key[0] == id(run)]:
+            self._calls.pop(key, None)
+
+
+def _key_of(run: Any, context: Any, tool: Any) -> tuple[int, str, int]:
+    call_id = getattr(context, "tool_call_id", None)
+    return (id(run), call_id if type(call_id) is str else "", id(tool))

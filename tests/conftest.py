@@ -1,0 +1,50 @@
+"""
+What every test starts with: a clean environment, and nothing recorded.
+
+In one place, because a test that leaves a patch or a variable behind fails others
+in an order of its own choosing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__: tuple[str, ...] = ()
+
+
+@pytest.fixture(autouse=True)
+def _clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Hide the settings of the machine, and undo what a test left enabled."""
+    for name in list(os.environ):
+        if name.startswith(("CHAUKAS_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    # Internal errors are swallowed in production; here they fail the test.
+    monkeypatch.setenv("CHAUKAS_RAISE_INTERNAL", "1")
+    monkeypatch.chdir(tmp_path)
+    _quiet_agents()
+    yield
+    runtime = sys.modules.get("chaukas.sdk._runtime")
+    if runtime is not None and runtime.active() is not None:
+        runtime.stop("disabled")
+    _quiet_agents()
+
+
+def _quiet_agents() -> None:
+    """Leave the SDK's tracing on, but let it upload nothing."""
+    agents = sys.modules.get("agents")
+    # Half imported while pytest collects, or not at all in most unit tests.
+    if agents is None or not hasattr(agents, "set_trace_processors"):
+        return
+    agents.set_trace_processors([])
+    agents.set_tracing_disabled(False)
+    from agents.run import set_default_agent_runner
+
+    set_default_agent_runner(None)

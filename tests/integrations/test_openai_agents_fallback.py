@@ -1,0 +1,160 @@
+"""Where a hook point is missing, the public interfaces record instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from agents import Agent, RunHooks, Runner, function_tool
+from agents.testing import ScriptedModel, assistant_message, function_call
+from chaukas.cli._tree import render
+from chaukas.sdk.integrations.openai_agents_enhanced._fallback import FALLBACKS
+from chaukas.sdk.patching import MonkeyPatcher, Patch
+from chaukas.sdk.testing import capture_events
+
+_EXECUTOR = (
+    "agents.run_internal.tool_execution:_FunctionToolBatchExecutor"
+    "._invoke_tool_and_run_post_invoke"
+)
+_HANDOFF = "agents.run_internal.turn_resolution:execute_handoffs"
+_MODEL = (
+    "agents.models.interface:Model.get_response",
+    "agents.models.interface:Model.stream_response",
+    "agents.run_internal.model_retry:get_response_with_retry",
+    "agents.run_internal.model_retry:stream_response_with_retry",
+)
+_RUN = ("agents.run:AgentRunner.run", "agents.run:AgentRunner.run_streamed")
+
+
+@function_tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def _agents() -> Agent[Any]:
+    second = Agent(name="second", model=ScriptedModel([[assistant_message("done")]]))
+    script = [
+        [function_call("add", {"a": 1, "b": 2}, call_id="c1")],
+        [function_call("transfer_to_second", {}, call_id="c2")],
+    ]
+    return Agent(
+        name="first", model=ScriptedModel(script), tools=[add], handoffs=[second]
+    )
+
+
+def _hide(monkeypatch: pytest.MonkeyPatch, *targets: str) -> None:
+    """Make the release look as if it had no such hook points."""
+    install = MonkeyPatcher.install
+
+    def without(self: MonkeyPatcher, patch: Patch) -> str:
+        if patch.target in targets:
+            patch = Patch("agents.run:gone", patch.wrap, patch.emits)
+            outcome = install(self, patch)
+            self._outcomes.update(dict.fromkeys(targets, "missing"))
+            return outcome
+        return install(self, patch)
+
+    monkeypatch.setattr(MonkeyPatcher, "install", without)
+
+
+async def _record(*, streamed: bool = False, hooks: Any = None) -> list[dict[str, Any]]:
+    with capture_events() as events:
+        if streamed:
+            result = Runner.run_streamed(_agents(), "hi", hooks=hooks)
+            async for _ in result.stream_events():
+                pass
+            assert result.final_output == "done"
+        else:
+            ended = await Runner.run(_agents(), "hi", hooks=hooks)
+            assert ended.final_output == "done"
+    return events()
+
+
+def _shape(events: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Each event's type, status, and the type of its parent."""
+    starts = {
+        event["span_id"]: event["type"] for event in events if "_START" in event["type"]
+    }
+    return sorted(
+        (
+            event["type"],
+            event["status"],
+            starts.get(event.get("parent_span_id", ""), ""),
+        )
+        for event in events
+        if event["type"] != "EVENT_TYPE_SYSTEM"
+    )
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    "hidden",
+    [(_EXECUTOR,), (_HANDOFF,), _MODEL, (_EXECUTOR, _HANDOFF, *_MODEL)],
+    ids=["tools", "handoff", "model", "all"],
+)
+async def test_hooks_give_the_same_tree(
+    monkeypatch: pytest.MonkeyPatch, hidden: tuple[str, ...], streamed: bool
+) -> None:
+    """Tools, handoffs and model calls are recorded alike on both levels."""
+    patched = await _record(streamed=streamed)
+    _hide(monkeypatch, *hidden)
+    by_hooks = await _record(streamed=streamed)
+
+    assert _shape(patched) == _shape(by_hooks)
+
+
+async def test_the_users_hooks_run_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The application's own hooks see every call, in order, and stay its class."""
+    seen: list[str] = []
+
+    class Mine(RunHooks[Any]):
+        async def on_tool_start(self, context: Any, agent: Any, tool: Any) -> None:
+            seen.append(f"tool {tool.name}")
+
+        async def on_handoff(
+            self, context: Any, from_agent: Any, to_agent: Any
+        ) -> None:
+            seen.append(f"handoff {to_agent.name}")
+
+    _hide(monkeypatch, _EXECUTOR, _HANDOFF)
+    await _record(hooks=Mine())
+
+    assert ["tool add", "handoff second"] == seen
+
+
+async def test_system_tells_what_fell_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SYSTEM event of enabling lists hook points by what became of them."""
+    _hide(monkeypatch, _HANDOFF)
+    enabled = (await _record())[0]["metadata"]
+    hooks = enabled["data"]["integrations"]["openai_agents"]["hooks"]
+
+    assert [_HANDOFF] == hooks["fallback"]
+    assert _EXECUTOR in hooks["active"]
+    assert _HANDOFF not in hooks["active"]
+
+
+async def test_spans_take_over_when_no_run_can_be_patched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without `AgentRunner.run` the SDK's own spans give agents, tools, handoffs."""
+    _hide(monkeypatch, *_RUN, _EXECUTOR, _HANDOFF, *_MODEL)
+    events = await _record()
+    kinds = [event["type"].removeprefix("EVENT_TYPE_") for event in events]
+
+    assert 2 == kinds.count("AGENT_START") == kinds.count("AGENT_END")
+    assert 1 == kinds.count("TOOL_CALL_START") == kinds.count("TOOL_CALL_END")
+    assert 1 == kinds.count("AGENT_HANDOFF")
+    assert 1 == kinds.count("SESSION_START") == kinds.count("SESSION_END")
+    assert "tool add" in "\n".join(render(events))
+
+
+def test_every_fallback_is_a_patch_of_the_integration() -> None:
+    """No fallback is kept for a hook point that is not patched any more."""
+    from chaukas.sdk.integrations.openai_agents_enhanced import (
+        OpenAIAgentsEnhancedWrapper,
+    )
+
+    targets = {patch.target for patch in OpenAIAgentsEnhancedWrapper(None).patches()}
+
+    assert set(FALLBACKS) <= targets

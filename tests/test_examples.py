@@ -1,0 +1,240 @@
+"""
+The examples: each runs as a user would run it, and records exactly what it shows.
+
+In processes of their own, with no key in sight: what they need beyond this
+repository would show as a failure here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from chaukas.sdk import integrity
+from tests.support.trees import tree, tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+DEADLINE_S = 120
+TENANTS = {"acme", "globex", "initech"}
+
+TREES = {
+    "quickstart": """
+        SESSION
+          AGENT assistant
+            INPUT
+            MODEL
+            TOOL weather
+            MODEL
+            OUTPUT
+    """,
+    "tools": """
+        SESSION
+          AGENT shop
+            INPUT
+            MODEL
+            TOOL sign_in
+            TOOL price_of FAILED
+              ERROR LookupError recoverable
+            TOOL search_manual
+              DATA_ACCESS search_manual
+            MODEL
+            OUTPUT
+    """,
+    "handoffs": """
+        SESSION
+          AGENT reception
+            INPUT
+            MODEL
+            HANDOFF reception -> billing
+          AGENT billing
+            MODEL
+            TOOL ask_accountant
+              AGENT accountant
+                MODEL
+            MODEL
+            OUTPUT
+    """,
+    "streaming": """
+        SESSION
+          AGENT poet
+            INPUT
+            MODEL
+            OUTPUT
+    """,
+    "guardrails": """
+        SESSION
+          AGENT porter
+            INPUT
+            POLICY no_override allow
+            MODEL
+            POLICY no_codes allow
+            OUTPUT
+          AGENT porter FAILED
+            INPUT
+            POLICY no_override deny
+            ERROR InputGuardrailTripwireTriggered
+          AGENT porter FAILED
+            INPUT
+            POLICY no_override allow
+            MODEL
+            POLICY no_codes deny
+            ERROR OutputGuardrailTripwireTriggered
+    """,
+    "multi_tenant_sessions": """
+        SESSION x3
+          AGENT support x2
+            INPUT
+            MODEL
+            OUTPUT
+    """,
+    "openai_retry_example": """
+        SESSION
+          AGENT travel desk
+            INPUT
+            MODEL
+              RETRY http 1/2
+              RETRY http 2/2
+            TOOL weather
+            TOOL find_flight FAILED
+              ERROR TimeoutError recoverable
+            TOOL find_hotel FAILED
+              ERROR LookupError recoverable
+            MODEL
+            OUTPUT
+          AGENT travel desk
+            INPUT x2
+            MODEL
+            TOOL weather
+            TOOL find_flight FAILED
+              ERROR TimeoutError recoverable
+            MODEL
+              RETRY http 1/2
+            OUTPUT
+    """,
+}
+
+# Those of the specification's own document; TOOL_CALL_END and SYSTEM come on top.
+RETRY_COUNTS = {
+    "AGENT_END": 2,
+    "AGENT_START": 2,
+    "ERROR": 3,
+    "INPUT_RECEIVED": 3,
+    "MODEL_INVOCATION_END": 4,
+    "MODEL_INVOCATION_START": 4,
+    "OUTPUT_EMITTED": 2,
+    "RETRY": 3,
+    "SESSION_END": 1,
+    "SESSION_START": 1,
+    "SYSTEM": 2,
+    "TOOL_CALL_END": 5,
+    "TOOL_CALL_START": 5,
+}
+
+
+class Ran(NamedTuple):
+    """An example that ended well: what it printed, and what it recorded."""
+
+    stdout: str
+    file: Path
+    events: list[dict[str, Any]]
+
+
+def run(name: str, folder: Path) -> Ran:
+    """Run an example in *folder*, with warnings as errors; fail if it fails."""
+    environ = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("OPENAI_", "CHAUKAS_"))
+    }
+    environ |= {"CHAUKAS_RAISE_INTERNAL": "1", "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    (file,) = folder.iterdir()
+    lines = file.read_bytes().splitlines()
+    assert integrity.verify(lines).ok
+    return Ran(done.stdout, file, [json.loads(line) for line in lines])
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
+    """Return a function that runs an example once, however many tests ask."""
+    return cache(lambda name: run(name, tmp_path_factory.mktemp(name)))
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_an_example_records_this_tree(name: str, ran: Callable[[str], Ran]) -> None:
+    example = ran(name)
+    assert tree_of(example.events) == tree(TREES[name])
+    assert f"$ chaukas tree {example.file.name}" in example.stdout
+
+
+def test_every_example_is_run_here_and_in_the_table_of_the_readme() -> None:
+    runnable = {
+        path.stem
+        for path in EXAMPLES.glob("*.py")
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    }
+    assert runnable == set(TREES)
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert [name for name in runnable if f"| `{name}.py` |" not in readme] == []
+
+
+def test_the_retry_example_gives_the_counts_of_the_specification(
+    tmp_path: Path,
+) -> None:
+    run("openai_retry_example", tmp_path)
+    # The file is begun afresh: a second run counts the same.
+    example = run("openai_retry_example", tmp_path)
+    assert example.file.name == "openai_retry_demo.jsonl"
+    types = Counter(event["type"] for event in example.events)
+    assert types == {f"EVENT_TYPE_{kind}": n for kind, n in RETRY_COUNTS.items()}
+    _, _, printed = example.stdout.partition("sort | uniq -c\n")
+    lines = [line.split() for line in printed.splitlines()]
+    assert {kind.strip('"'): int(n) for n, kind in lines} == types
+
+
+def test_tenants_of_one_process_share_no_session_and_no_trace(
+    ran: Callable[[str], Ran],
+) -> None:
+    example = ran("multi_tenant_sessions")
+    events = [e for e in example.events if e["tenant_id"] != "ourselves"]
+    sessions = {(e["tenant_id"], e["session_id"]) for e in events}
+    assert sessions == {(name, f"{name}-chat") for name in TENANTS}
+    traces = {(e["trace_id"], e["tenant_id"]) for e in events}
+    # Two runs each, and no trace with two tenants.
+    assert len(traces) == len({trace for trace, _ in traces}) == 6
+    for event in events:
+        text = json.dumps(event.get("message", {}))
+        assert not any(name in text for name in TENANTS - {event["tenant_id"]})
+
+
+def test_the_password_of_the_tools_example_is_nowhere_in_its_file(
+    ran: Callable[[str], Ran],
+) -> None:
+    example = ran("tools")
+    text = example.file.read_text(encoding="utf-8")
+    assert "[REDACTED]" in text
+    assert "tulip-7" not in text
+    assert "The file does not hold the password." in example.stdout
