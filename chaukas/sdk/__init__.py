@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _runtime
 from ._guard import report
-from ._version import VERSION as __version__
+from ._version import VERSION
 from .errors import ChaukasError, ConfigError
 from .events import EventType
 from .pipeline import Stats
 from .scope import current_traceparent, point, session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from .config import Config
     from .sinks import Sink
@@ -48,6 +48,8 @@ __all__ = [
     "state_update",
     "stats",
 ]
+
+__version__ = VERSION
 
 _LOGGER = logging.getLogger("chaukas.sdk")
 _F = TypeVar("_F")
@@ -90,12 +92,14 @@ def enable_chaukas(
     if strict and loaded.problems:
         raise ConfigError(*loaded.problems)
     chosen = _in_one_place(loaded.config)
-    if not chosen.enabled or _is_enabled_already(chosen):
+    if _is_enabled_already(chosen):
         return False
     if chosen.log_level:
         _LOGGER.setLevel(chosen.log_level)
     for problem in loaded.problems:
         _LOGGER.warning("%s", problem)
+    if not chosen.enabled:
+        return False
     try:
         runtime = _runtime.Runtime(chosen, lambda: _sink_of(chosen))
         if _runtime.start(runtime):
@@ -108,7 +112,7 @@ def enable_chaukas(
 
 
 def _refuse_unknown(settings: Mapping[str, Any]) -> None:
-    from .config import SETTINGS, SWITCHES
+    from ._settings import SETTINGS, SWITCHES
 
     known = {name for row in (*SETTINGS, *SWITCHES) for name in row.spellings}
     unknown = sorted(set(settings) - known - {"retry_config", "retry"})
@@ -134,7 +138,7 @@ def _is_enabled_already(config: Config) -> bool:
     runtime = _runtime.active()
     if runtime is None:
         return False
-    if runtime.config != config:
+    if config.enabled and runtime.config != config:
         _LOGGER.warning(
             "chaukas: already enabled with another configuration: this call changes"
             " nothing. To change it, call disable_chaukas() first."

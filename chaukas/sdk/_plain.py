@@ -14,10 +14,11 @@ __all__ = ("NOT_PLAIN", "QUICK_DEPTH", "QUICK_NODES", "plain_copy")
 
 NOT_PLAIN: Final = object()
 """Returned for values that need the thorough walk."""
-QUICK_DEPTH: Final = 4
+QUICK_DEPTH: Final = 8
+"""Containers inside one another, at most."""
 _ITEMS: Final = 16
 _TEXTS: Final = 128
-QUICK_NODES: Final = _ITEMS**3
+QUICK_NODES: Final = _ITEMS * _TEXTS
 """Upper bound of the values in a copy, whatever their arrangement."""
 _EXACT_INT: Final = 2**53
 
@@ -45,8 +46,10 @@ def plain_copy(  # noqa: C901, PLR0911, PLR0912
     """
     kind = type(value)
     if kind is dict:
-        if depth == QUICK_DEPTH - 1 or len(value) > _ITEMS:
+        if depth >= QUICK_DEPTH or len(value) > _ITEMS or len(texts) > _TEXTS:
             return NOT_PLAIN
+        # Containers count as texts, so that numbers alone have a bound too.
+        texts.append("")
         target: dict[str, Any] = {}
         try:
             for name, item in value.items():
@@ -63,10 +66,11 @@ def plain_copy(  # noqa: C901, PLR0911, PLR0912
         except RuntimeError:
             # Another thread changed it meanwhile; the thorough walk copes.
             return NOT_PLAIN
-        return target if len(texts) <= _TEXTS else NOT_PLAIN
+        return target
     if kind is list or kind is tuple:
-        if depth == QUICK_DEPTH - 1 or len(value) > _ITEMS:
+        if depth >= QUICK_DEPTH or len(value) > _ITEMS or len(texts) > _TEXTS:
             return NOT_PLAIN
+        texts.append("")
         items: list[Any] = []
         for item in value:
             if type(item) is str and len(item) <= text_chars:

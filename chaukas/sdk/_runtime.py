@@ -216,7 +216,7 @@ class Runtime:
                 for integration in self.integrations
             },
             "configuration": {
-                name: value
+                name: _whole(value)
                 for name, value in summary_of(self.config).items()
                 if value not in (None, [])
             },
@@ -241,6 +241,11 @@ class Runtime:
         pairs.shut()
         self.system("chaukas.disabled", f"chaukas stops recording: {reason}")
         return self.pipeline.close(timeout_s)
+
+
+def _whole(value: object) -> object:
+    """Return a setting as canonical JSON has it: whole numbers without a fraction."""
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 _FACT_LIMITS = Limits(string_chars=256)

@@ -37,6 +37,7 @@ _MORE: Final = "…"
 _JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
 _EXACT_INT: Final = 2**53
 _SHORT_CHARS: Final = 1023
+_ENTRY_BYTES: Final = 64
 _KEY_CHARS: Final = 256
 _NAME_CHARS: Final = 1024
 _CUT_KEY_CHARS: Final = 224
@@ -128,6 +129,7 @@ class Rules:
             and not self.thorough
             and self.limits.nodes >= QUICK_NODES
             and self.limits.depth >= QUICK_DEPTH
+            and self.limits.event_bytes >= QUICK_NODES * _ENTRY_BYTES
         )
         """Whether small plain values may take the short way."""
 

@@ -109,6 +109,7 @@ class _Failure(NamedTuple):
     failures: int
     """Failures in a row that no known loop took on."""
     at_ns: int
+    error_id: int
     is_same: Callable[[BaseException], bool]
     message: str
     code: str
@@ -225,6 +226,8 @@ class RetryDetector:
     def __init__(self, config: RetryConfig) -> None:
         self._config = config
         self._failures: OrderedDict[Hashable, _Failure] = OrderedDict()
+        self._keys: dict[int, Hashable] = {}
+        """Key of the run that failed, by the address of its error."""
 
     def failed(
         self,
@@ -240,14 +243,15 @@ class RetryDetector:
 
         An error that is not worth a retry is remembered for `explain` alone.
         """
-        known = self._failures.pop(key, None)
+        known = self._forget(key)
         retryable = is_retryable(error, message).retryable
         failures = known.failures + 1 if known and retryable else 1
         self._failures[key] = _Failure(
-            failures, now_ns, _recogniser_of(error), message, code, retryable
+            failures, now_ns, id(error), _recogniser_of(error), message, code, retryable
         )
+        self._keys[id(error)] = key
         if len(self._failures) > _REMEMBERED:
-            self._failures.popitem(last=False)
+            self._forget(next(iter(self._failures), None))
 
     def started(self, key: Hashable, *, now_ns: int) -> Attempt | None:
         """Return the retry that a run of *key* starting now is, if it is one."""
@@ -257,7 +261,7 @@ class RetryDetector:
         waited_ns = now_ns - failure.at_ns
         too_many = failure.failures > self._config.max_llm_retries
         if too_many or waited_ns > _FORGET_AFTER_NS or not failure.retryable:
-            self._failures.pop(key, None)
+            self._forget(key)
             return None
         return Attempt(
             attempt=failure.failures,
@@ -271,7 +275,7 @@ class RetryDetector:
     def succeeded(self, key: Hashable) -> None:
         """Forget the failures of *key*."""
         if self._failures:
-            self._failures.pop(key, None)
+            self._forget(key)
 
     def explain(self, error: BaseException) -> Hashable | None:
         """
@@ -281,10 +285,17 @@ class RetryDetector:
             The key of that run, or None. Its next start is not reported again, and
             the failure does not count as one that a plain loop retries.
         """
-        for key, failure in reversed(list(self._failures.items())):
-            if failure.is_same(error):
-                self._failures[key] = failure._replace(
-                    explained=True, failures=failure.failures - 1
-                )
-                return key
-        return None
+        key = self._keys.get(id(error))
+        failure = self._failures.get(key)
+        if failure is None or not failure.is_same(error):
+            return None
+        self._failures[key] = failure._replace(
+            explained=True, failures=failure.failures - 1
+        )
+        return key
+
+    def _forget(self, key: Hashable) -> _Failure | None:
+        failure = self._failures.pop(key, None)
+        if failure is not None:
+            self._keys.pop(failure.error_id, None)
+        return failure

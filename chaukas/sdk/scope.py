@@ -217,7 +217,7 @@ def point(
     field: str,
     *,
     facts: Mapping[str, object],
-    content: Mapping[str, object] | None = None,
+    content: object,
 ) -> None:
     """
     Record one event of the application, under whatever is in force.
@@ -227,14 +227,14 @@ def point(
         field: Top-level member to fill; `metadata` is merged.
         facts: Names and ids, which stay readable when content is hidden: at most
             256 characters each, redacted as everything else.
-        content: What else there is, bounded and redacted.
+        content: What else there is, a mapping best; bounded and redacted.
     """
     runtime = _runtime.active()
     if runtime is None:
         return
     try:
         run, parent_span_id = _place(runtime)
-        body = _body_of(runtime.recorder, run, field, facts, content or {})
+        body = _body_of(runtime.recorder, run, field, facts, content)
         body.emit(runtime.recorder, kind, run, parent_span_id)
     except Exception as error:
         report(f"chaukas.{kind.name.lower()}", error)
@@ -267,19 +267,22 @@ def _body_of(
     run: Run,
     field: str,
     facts: Mapping[str, object],
-    content: Mapping[str, object],
+    content: object,
 ) -> _Body:
     capture = recorder.capture(run)
-    members: dict[str, Any] = {}
-    for name, value in content.items():
-        if value is not None and value != "":
-            members[name] = capture.tree(value, f"{field}.{name}")
+    tree = capture.tree(content, field)
+    told_content = tree if type(tree) is dict else {"value": tree}
+    members: dict[str, Any] = {
+        name: value for name, value in told_content.items() if value is not None
+    }
     facts_capture = recorder.capture_facts()
     for name, value in facts.items():
         path = f"{field}.{name}"
-        told = _texts_of(facts_capture, value, path) if name in _LISTS else (
-            facts_capture.text(value, path)
-        )
+        told: list[str] | str
+        if name in _LISTS:
+            told = _texts_of(facts_capture, value, path)
+        else:
+            told = facts_capture.text(value, path)
         if told:
             members[name] = told
     if capture.is_noted:

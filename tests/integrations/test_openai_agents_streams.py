@@ -327,23 +327,6 @@ def test_a_guardrail_that_trips_after_the_answer_takes_the_output_back() -> None
     )
 
 
-def test_an_interrupt_from_the_keyboard_is_no_failure() -> None:
-    @function_tool
-    def stop() -> str:
-        raise SystemExit(3)
-
-    agent = assistant(calls(("stop", {})), tools=[stop])
-
-    def story() -> None:
-        with pytest.raises(SystemExit):
-            asyncio.run(run_in(Mode.RUN, agent))
-
-    events = record(story).events
-    assert not named(events, "ERROR")
-    assert named(events, "AGENT_END")[0]["status"] == "EVENT_STATUS_CANCELLED"
-    tree_of(events)
-
-
 def test_a_cancelled_agent_inside_a_tool_is_cancelled_with_it() -> None:
     async def story() -> None:
         begun = asyncio.Event()

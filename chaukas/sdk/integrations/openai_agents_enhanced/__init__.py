@@ -223,6 +223,13 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
                 )
             ),
             Patch(
+                f"{execution}:format_shell_error",
+                tools.failure_formatted,
+                ("ERROR",),
+                everywhere=True,
+                min_version="0.8",
+            ),
+            Patch(
                 "agents.run_context:RunContextWrapper._mark_tool_invocation_executed",
                 tools.action_started,
                 _TOOL,
@@ -250,6 +257,18 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
                 policies.approval,
                 decision,
                 min_version="0.8",
+            ),
+            Patch(
+                "agents.run_internal.tool_execution:execute_computer_actions",
+                policies.computer_actions,
+                decision,
+                everywhere=True,
+                min_version="0.8",
+            ),
+            Patch(
+                "agents.tool:ComputerToolSafetyCheckData.__init__",
+                policies.safety_check_asked,
+                decision,
             ),
             Patch(
                 "agents.run_internal.error_handlers:resolve_run_error_handler_result",

@@ -38,9 +38,11 @@ from ._extract import (
     tool_names,
     usage_of,
 )
+from ._hidden import hidden_request, hidden_response
 from ._state import FRAMEWORK, AgentsRun, Invocation, current_run
 
 if TYPE_CHECKING:
+    from chaukas.sdk._snapshot import Capture
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record import Recorder
 
@@ -304,13 +306,24 @@ class ModelCalls:
             {
                 "llm_invocation": {
                     **invocation.content,
-                    "request": capture.tree(request, "llm_invocation.request"),
+                    "request": self._told_request(run, capture, request),
                 }
             },
             parent_span_id=run.agent_span_id,
             closing={"llm_invocation": invocation.content},
             capture=capture,
         )
+
+    def _told_request(
+        self, run: AgentsRun, capture: Capture, request: dict[str, Any]
+    ) -> Any:
+        if self._tells_content(run):
+            return capture.tree(request, "llm_invocation.request")
+        facts_capture = self._recorder.capture_facts()
+        return hidden_request(request, capture, facts_capture)
+
+    def _tells_content(self, run: AgentsRun) -> bool:
+        return self._recorder.config.capture_content and not run.hide_content
 
     def _request_of(
         self, run: AgentsRun, arguments: dict[str, Any], further: dict[str, Any]
@@ -386,7 +399,11 @@ class ModelCalls:
         facts = response_facts(output)
         reason = finish_reason_of(facts, response)
         capture = recorder.capture(run)
-        told = capture.tree(facts, "llm_invocation.response") if facts else {}
+        told: Any = {}
+        if facts and self._tells_content(run):
+            told = capture.tree(facts, "llm_invocation.response")
+        elif facts:
+            told = hidden_response(facts, capture, recorder.capture_facts())
         if error_message and isinstance(told, dict):
             told["error"] = error_message
         content = self._end_content(invocation, usage, told, reason)

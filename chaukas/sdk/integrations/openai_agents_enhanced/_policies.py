@@ -19,10 +19,11 @@ from ._state import FRAMEWORK, AgentsRun, current_run
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.record import Recorder
 
     from ._runs import Runs
 
-__all__ = ["Policies"]
+__all__ = ["Policies", "note_safety_checks"]
 
 _WARN = "SEVERITY_WARN"
 
@@ -180,6 +181,39 @@ class Policies:
         run = session.scope or Run(session, trace_id, framework=FRAMEWORK)
         return run, session.pair.span_id if session.pair else ""
 
+    # -- safety checks of computers -----------------------------------------------
+
+    async def computer_actions(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the execution of a response's computer calls, checks included."""
+        run = current_run()
+        if run is None:
+            return await wrapped(*args, **kwargs)
+        asked: list[Any] = []
+        token = CURRENT.set(Node(run, run.agent_span_id, "agent", asked))
+        try:
+            return await wrapped(*args, **kwargs)
+        except Exception as error:
+            if asked and type(error).__name__ == "UserError":
+                # One refusal ends the run: it was the last that was asked for.
+                call_id, check = asked[-1]
+                recorder = self._host.recorder
+                note_safety_checks(recorder, run, call_id, [check], "deny")
+            raise
+        finally:
+            reset(token)
+
+    def safety_check_asked(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the making of what the application is asked about a safety check."""
+        node = CURRENT.get()
+        if node is not None and type(node.detail) is list:
+            call_id = getattr(kwargs.get("tool_call"), "call_id", None)
+            node.detail.append((call_id, kwargs.get("safety_check")))
+        return wrapped(*args, **kwargs)
+
     # -- handled errors -----------------------------------------------------------
 
     async def error_handler(
@@ -263,6 +297,46 @@ class Policies:
             parent_span_id=run.agent_span_id,
             capture=capture,
         )
+
+
+def note_safety_checks(
+    recorder: Recorder, run: AgentsRun, call_id: Any, checks: Any, outcome: str
+) -> None:
+    """Record what the application decided about a computer's safety *checks*."""
+    try:
+        for check in checks:
+            _note_safety_check(recorder, run, call_id, check, outcome)
+    except Exception as error:
+        report("safety check", error)
+
+
+def _note_safety_check(
+    recorder: Recorder, run: AgentsRun, call_id: Any, check: Any, outcome: str
+) -> None:
+    facts = {
+        name: check.get(name) if type(check) is dict else getattr(check, name, None)
+        for name in ("id", "code", "message")
+    }
+    code = facts["code"]
+    capture = recorder.capture(run)
+    policy: dict[str, Any] = {
+        "policy_id": "computer_safety_check",
+        "outcome": outcome,
+        "rule_ids": [code] if type(code) is str else [],
+        "metadata": without_defaults(
+            {"tool_call_id": call_id, "check_id": facts["id"]}
+        ),
+    }
+    if type(facts["message"]) is str:
+        policy["rationale"] = capture.text(facts["message"], "policy.rationale")
+    recorder.emit(
+        EventType.POLICY_DECISION,
+        run,
+        {"policy": without_defaults(policy)},
+        parent_span_id=run.agent_span_id,
+        capture=capture,
+        severity=_WARN if outcome == "deny" else "",
+    )
 
 
 def _kind_of(node: Node) -> Any:

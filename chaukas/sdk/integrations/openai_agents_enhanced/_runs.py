@@ -460,7 +460,9 @@ class Runs:
         if not is_told:
             recorder.error(run, error, run.agent_span_id, message=message)
         facts["error"] = error_code_of(error)
-        if run.retry_key is not None and isinstance(error, Exception) and not hidden:
+        if run.retry_key is None or not run.sampled or hidden:
+            return
+        if isinstance(error, Exception):
             capture = recorder.capture(run)
             recorder.retries.failed(
                 run.retry_key,

@@ -123,6 +123,7 @@ class ToolCall:
         "metadata",
         "name",
         "pair",
+        "swallowed",
         "timeout",
         "was_cancelled",
     )
@@ -138,6 +139,8 @@ class ToolCall:
         """Open once the tool really runs."""
         self.failure = ""
         """Captured text of the error that was turned into a result."""
+        self.swallowed: BaseException | None = None
+        """What the executor made an output of, instead of letting it pass."""
         self.timeout: BaseException | None = None
         self.was_cancelled = False
 

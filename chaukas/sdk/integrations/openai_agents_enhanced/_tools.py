@@ -15,6 +15,7 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.record import error_text
 
 from ._extract import arguments_of
+from ._policies import note_safety_checks
 from ._state import AgentsRun, ToolCall, current_run
 
 if TYPE_CHECKING:
@@ -311,10 +312,14 @@ class Tools:
         call = None if run is None else self._expect_action(instance, kwargs)
         if run is None or call is None:
             return await wrapped(*args, **kwargs)
+        checks = kwargs.get("acknowledged_safety_checks")
+        if checks:
+            note_safety_checks(self._recorder, run, call.call_id, checks, "allow")
         token = CURRENT.set(Node(run, run.agent_span_id, "tool", call))
         try:
             result = await wrapped(*args, **kwargs)
         except BaseException as error:
+            call.swallowed = None
             self._end(run, call, None, error)
             raise
         finally:
@@ -362,12 +367,27 @@ class Tools:
         except Exception as error:
             report("ToolAction.execute", error)
 
+    def failure_formatted(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the function that makes an output of an executor's exception."""
+        node = CURRENT.get()
+        if node is not None and isinstance(node.detail, ToolCall):
+            node.detail.swallowed = args[0] if args else kwargs.get("error")
+        return wrapped(*args, **kwargs)
+
     def _end_action(self, run: AgentsRun, call: ToolCall, item: Any) -> None:
         if call.pair is None:
             return
+        error, call.swallowed = call.swallowed, None
+        if isinstance(error, Exception):
+            try:
+                self._note_handled(Node(run, call.pair.span_id, "tool", call), error)
+            except Exception as problem:
+                report("ToolAction.execute", problem)
         raw_item = getattr(item, "raw_item", None)
         output = getattr(item, "output", None)
-        if _read(raw_item, "status") == "failed":
+        if _read(raw_item, "status") == "failed" and not call.failure:
             self._note_swallowed(run, call, output)
         self._end(run, call, output, None)
 
