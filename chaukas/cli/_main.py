@@ -21,7 +21,7 @@ from ._tree import render
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ("main",)
+__all__ = ("main", "tree", "verify")
 
 BROKEN = 1
 UNREAD = 2

@@ -112,7 +112,7 @@ def enable_chaukas(
 
 
 def _refuse_unknown(settings: Mapping[str, Any]) -> None:
-    from ._settings import SETTINGS, SWITCHES
+    from .config import SETTINGS, SWITCHES
 
     known = {name for row in (*SETTINGS, *SWITCHES) for name in row.spellings}
     unknown = sorted(set(settings) - known - {"retry_config", "retry"})
@@ -287,7 +287,13 @@ def state_update(changes: Mapping[str, Any]) -> None:
 
 
 @overload
-def data_access(what: str, *, document_ids: Sequence[str] = ()) -> None: ...
+def data_access(
+    what: str,
+    *,
+    document_ids: Sequence[str] = (),
+    chunk_ids: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+) -> None: ...
 @overload
 def data_access(what: _F) -> _F: ...
 def data_access(

@@ -235,12 +235,18 @@ class Runtime:
 
     def close(self, reason: str, timeout_s: float) -> bool:
         """End everything open, and write what waits."""
+        try:
+            self._end_open(reason)
+        except Exception as error:
+            report("disable", error)
+        return self.pipeline.close(timeout_s)
+
+    def _end_open(self, reason: str) -> None:
         pairs = self.recorder.pairs
         pairs.close_runs()
         self.sessions.end_all(reason)
         pairs.shut()
         self.system("chaukas.disabled", f"chaukas stops recording: {reason}")
-        return self.pipeline.close(timeout_s)
 
 
 def _whole(value: object) -> object:
@@ -315,7 +321,10 @@ def start(runtime: Runtime) -> bool:
             if wanted is None or known.name in wanted:
                 _attach_or_wait(runtime, known)
         _register_process_hooks()
-    runtime.system("chaukas.enabled", "chaukas records from here", runtime.state())
+    try:
+        runtime.system("chaukas.enabled", "chaukas records from here", runtime.state())
+    except Exception as error:
+        report("enable", error)
     return True
 
 
@@ -329,7 +338,11 @@ def stop(reason: str = "disabled", timeout_s: float = _EXIT_S) -> bool:
         _runtime = None
         for integration in reversed(runtime.integrations):
             _detach(integration)
-    return runtime.close(reason, timeout_s)
+    try:
+        return runtime.close(reason, timeout_s)
+    except Exception as error:
+        report("disable", error)
+        return False
 
 
 def _attach_or_wait(runtime: Runtime, known: _Known) -> None:
@@ -342,22 +355,30 @@ def _attach_or_wait(runtime: Runtime, known: _Known) -> None:
     from wrapt import register_post_import_hook
 
     def imported(_module: object) -> None:
-        now = active()
-        if now is None:
-            return
-        wanted = now.config.integrations
-        if wanted is not None and known.name not in wanted:
-            return
-        if not _attach(now, known):
-            return
-        state = {one.name: dict(one.state()) for one in now.integrations}
-        now.system(
-            "chaukas.integration",
-            f"chaukas records {known.name} from here",
-            {"integrations": {known.name: state.get(known.name, {})}},
-        )
+        try:
+            _attach_late(known)
+        # An error here would be the host's import that fails.
+        except Exception as error:
+            report(f"import of {known.module}", error)
 
     register_post_import_hook(imported, known.module)
+
+
+def _attach_late(known: _Known) -> None:
+    now = active()
+    if now is None:
+        return
+    wanted = now.config.integrations
+    if wanted is not None and known.name not in wanted:
+        return
+    if not _attach(now, known):
+        return
+    state = {one.name: dict(one.state()) for one in now.integrations}
+    now.system(
+        "chaukas.integration",
+        f"chaukas records {known.name} from here",
+        {"integrations": {known.name: state.get(known.name, {})}},
+    )
 
 
 def _attach(runtime: Runtime, known: _Known) -> bool:

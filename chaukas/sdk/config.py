@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = (
     "RETRY_SETTINGS",
     "SETTINGS",
+    "SWITCHES",
     "Config",
     "Loaded",
     "RetryConfig",

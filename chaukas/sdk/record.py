@@ -37,6 +37,7 @@ __all__ = [
     "Verdict",
     "error_chain",
     "error_code_of",
+    "error_text",
     "is_retryable",
     "ms_between",
     "without_defaults",

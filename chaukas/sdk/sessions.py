@@ -88,15 +88,15 @@ class SessionBook:
             sampled: Whether the run is recorded; one that is not opens nothing.
         """
         key = self.key_of(session_id)
-        evicted: list[Session] = []
         with self._lock:
             session = self._open.get(key)
             if session is None:
                 session = self._open[key] = Session(key[2], key[0], key[1])
-                evicted = self._evict()
             else:
                 self._open.move_to_end(key)
             session.running += 1
+            # Now that it is busy itself.
+            evicted = self._evict()
             session.run_count += 1
             session.used_monotonic_ns = self._recorder.clock.monotonic_ns()
             if sampled and session.pair is None:

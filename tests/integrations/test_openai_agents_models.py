@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai._base_client
 import pytest
-from agents import ModelProvider, ModelSettings, RunConfig, Runner
-from agents.models.interface import Model, ModelTracing
+from agents import Model, ModelProvider, ModelSettings, RunConfig, Runner
 from agents.testing import ScriptedModel
 
 from loopback import (
@@ -28,12 +27,13 @@ from loopback import (
     Text,
 )
 from tests.support.agent_runs import Mode, calls, record, run_in, say
+from tests.support.models import Early, Upper, call_alone
 from tests.support.scenarios import Busy, add, assistant, runner_retries
-from tests.support.served import APIS, responses, run_served
+from tests.support.served import APIS, run_served
 from tests.support.trees import named, only, spans_of, tree, tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 in_loop = pytest.mark.parametrize(
     "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
@@ -299,34 +299,6 @@ def test_a_call_that_takes_too_long_is_a_failed_call(mode: Mode) -> None:
 # -- models of the application ------------------------------------------------------
 
 
-class Early(Model):
-    """A model that was there before chaukas, and opens no spans."""
-
-    model = "acme/early"
-
-    def __init__(self, *steps: Any) -> None:
-        self._inner = ScriptedModel(steps)
-
-    async def get_response(self, *args: Any, **kwargs: Any) -> Any:
-        return await self._inner.get_response(*args, **kwargs)
-
-    def stream_response(self, *args: Any, **kwargs: Any) -> Any:
-        return self._inner.stream_response(*args, **kwargs)
-
-
-class Upper(Early):
-    """Calls `super()` in both methods, the streamed one as a generator."""
-
-    model = "upper"
-
-    async def get_response(self, *args: Any, **kwargs: Any) -> Any:
-        return await super().get_response(*args, **kwargs)
-
-    async def stream_response(self, *args: Any, **kwargs: Any) -> Any:
-        async for event in super().stream_response(*args, **kwargs):
-            yield event
-
-
 def _late(*steps: Any) -> Model:
     class Late(Upper):
         model = "late"
@@ -388,26 +360,11 @@ def test_a_model_by_name_comes_from_the_provider(mode: Mode) -> None:
     assert (told["provider"], told["model"]) == ("acme", "acme/large")
 
 
-async def _call_alone(model: Model, mode: Mode) -> None:
-    arguments: Sequence[Any] = (None, "Hi", ModelSettings(), [], None, [])
-    options: Any = {
-        "previous_response_id": None,
-        "conversation_id": None,
-        "prompt": None,
-    }
-    if mode is Mode.RUN:
-        await model.get_response(*arguments, ModelTracing.DISABLED, **options)
-        return
-    stream = model.stream_response(*arguments, ModelTracing.DISABLED, **options)
-    async for _ in stream:
-        pass
-
-
 @in_loop
 def test_a_model_that_the_application_calls_itself_is_a_call_without_an_agent(
     mode: Mode,
 ) -> None:
-    events = record(lambda: _call_alone(Early(say("Hello")), mode)).events
+    events = record(lambda: call_alone(Early(say("Hello")), mode)).events
     assert tree_of(events) == tree(
         """
         SESSION
@@ -419,7 +376,7 @@ def test_a_model_that_the_application_calls_itself_is_a_call_without_an_agent(
 @in_loop
 def test_a_model_that_fails_when_called_alone_is_a_failed_call(mode: Mode) -> None:
     model = Early(RuntimeError("no memory"))
-    recorded = record(lambda: _call_alone(model, mode))
+    recorded = record(lambda: call_alone(model, mode))
     assert type(recorded.error) is RuntimeError
     assert tree_of(recorded.events) == tree(
         """
@@ -435,7 +392,7 @@ def test_a_model_called_inside_a_tool_stands_under_the_tool() -> None:
 
     @function_tool
     async def ask() -> str:
-        await _call_alone(Early(say("yes")), Mode.RUN)
+        await call_alone(Early(say("yes")), Mode.RUN)
         return "yes"
 
     agent = assistant(calls(("ask", {})), say("Yes"), tools=[ask])

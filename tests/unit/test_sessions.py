@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from agents import Agent, Runner, RunConfig
+from agents import Agent, RunConfig, Runner
 from agents.testing import ScriptedModel, assistant_message
 
 import chaukas.sdk as chaukas
@@ -86,13 +86,12 @@ def test_a_block_ends_its_session() -> None:
 
 
 def test_blocks_for_one_session_end_it_together() -> None:
-    with capture_events() as events:
+    with capture_events() as events, chaukas.session("s"):
+        run()
         with chaukas.session("s"):
             run()
-            with chaukas.session("s"):
-                run()
-            assert openings(events(), END) == []
-            run()
+        assert openings(events(), END) == []
+        run()
     assert openings(events()) == [("default", "s")]
     assert openings(events(), END) == [("default", "s")]
 
@@ -119,13 +118,12 @@ def test_a_run_may_name_its_session() -> None:
 
 
 def test_one_id_under_two_tenants_is_two_sessions() -> None:
-    with capture_events() as events:
-        with chaukas.session("s", tenant_id="one"):
+    with capture_events() as events, chaukas.session("s", tenant_id="one"):
+        run()
+        with chaukas.session("s", tenant_id="two", project_id="p"):
             run()
-            with chaukas.session("s", tenant_id="two", project_id="p"):
-                run()
-            assert openings(events(), END) == [("two", "s")]
-            run()
+        assert openings(events(), END) == [("two", "s")]
+        run()
     assert openings(events()) == [("one", "s"), ("two", "s")]
     assert openings(events(), END) == [("two", "s"), ("one", "s")]
     for event in events():
@@ -175,7 +173,7 @@ def test_end_session_inside_a_run_waits_for_its_end() -> None:
         ended.append(chaukas.end_session())
         return "bye"
 
-    steps = [[function_call("leave", {})], [assistant_message("bye")]]
+    steps = [[function_call("leave", {}, call_id="c")], [assistant_message("bye")]]
     leaving = Agent(name="A", model=ScriptedModel(steps), tools=[leave])
     with capture_events() as events:
         asyncio.run(
@@ -231,7 +229,7 @@ def test_a_session_with_a_long_run_is_never_idle() -> None:
     clock = FakeClock()
     counts: list[int] = []
 
-    async def slow(*_: Any) -> str:
+    async def slow(_context: Any, _agent: Any) -> str:
         clock.skip(1_000_000)
         counts.append(active().sessions.end_idle())
         return "Be brief."
@@ -260,7 +258,7 @@ def test_busy_sessions_are_not_evicted() -> None:
     async def main() -> None:
         gate = asyncio.Event()
 
-        async def wait(*_: Any) -> str:
+        async def wait(_context: Any, _agent: Any) -> str:
             await gate.wait()
             return "Be brief."
 
@@ -271,6 +269,7 @@ def test_busy_sessions_are_not_evicted() -> None:
 
         tasks = [asyncio.create_task(one(name)) for name in "abc"]
         while active().sessions.open_count < 3:
+            assert not any(task.done() for task in tasks)
             await asyncio.sleep(0)
         gate.set()
         await asyncio.gather(*tasks)

@@ -30,6 +30,7 @@ __all__ = [
     "new_user_items",
     "provider_of",
     "response_facts",
+    "role_of",
     "settings_of",
     "tool_names",
     "usage_of",

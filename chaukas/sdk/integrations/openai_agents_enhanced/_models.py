@@ -39,14 +39,14 @@ from ._extract import (
     usage_of,
 )
 from ._hidden import hidden_request, hidden_response
-from ._state import FRAMEWORK, AgentsRun, Invocation, current_run
+from ._state import FRAMEWORK, AgentsRun, Invocation, attempt, current_run
 
 if TYPE_CHECKING:
     from chaukas.sdk._snapshot import Capture
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record import Recorder
 
-__all__ = ["ModelCalls"]
+__all__ = ["ModelCalls", "WatchedStream", "bound"]
 
 _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
@@ -376,9 +376,8 @@ class ModelCalls:
                 getattr(response, "response_id", None),
             )
         except Exception as error:
+            self._end_bare(invocation)
             report("Model.get_response", error)
-            if invocation.pair is not None:
-                self._recorder.pairs.end(invocation.pair)
 
     def _end_with(
         self,
@@ -497,8 +496,14 @@ class ModelCalls:
                 pair, {"llm_invocation": content}, status=_FAILED, capture=capture
             )
         except Exception as problem:
+            self._end_bare(invocation, status=_FAILED)
             report("Model.get_response", problem)
-            recorder.pairs.end(pair, status=_FAILED)
+
+    def _end_bare(self, invocation: Invocation, **options: Any) -> None:
+        """End the pair with what is known, after something of ours failed."""
+        if invocation.pair is not None:
+            end = self._recorder.pairs.end
+            attempt("Model.get_response", end, invocation.pair, **options)
 
     def _partial(self, invocation: Invocation) -> dict[str, Any]:
         return self._end_content(invocation, Usage(), None, "")
@@ -536,9 +541,8 @@ class ModelCalls:
                 return
             self._end_terminal_failure(invocation, event, response)
         except Exception as error:
+            self._end_bare(invocation)
             report("Model.stream_response", error)
-            if invocation.pair is not None:
-                self._recorder.pairs.end(invocation.pair)
 
     def _end_terminal_failure(
         self, invocation: Invocation, event: Any, response: Any
@@ -622,20 +626,29 @@ class ModelCalls:
         try:
             return await wrapped(*args, **kwargs)
         finally:
-            slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
-            locked = error is not None and error.__dict__.get("code") == (
-                "conversation_locked"
-            )
-            limit = _CONVERSATION_LOCKED_RETRIES if locked else invocation.max_retries
-            self._note_retry(
-                run,
-                invocation.pair.span_id if invocation.pair else run.agent_span_id,
-                attempt=max(invocation.attempts, 1),
-                max_attempts=limit,
-                slept_ms=slept_ms,
-                error=error,
-                metadata={"layer": "runner", "model": run.last_model},
-            )
+            note = self._note_runner_retry
+            attempt("runner retry", note, run, invocation, started_ns, error)
+
+    def _note_runner_retry(
+        self,
+        run: AgentsRun,
+        invocation: Invocation,
+        started_ns: int,
+        error: BaseException | None,
+    ) -> None:
+        slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
+        code = None if error is None else error.__dict__.get("code")
+        locked = code == "conversation_locked"
+        limit = _CONVERSATION_LOCKED_RETRIES if locked else invocation.max_retries
+        self._note_retry(
+            run,
+            invocation.pair.span_id if invocation.pair else run.agent_span_id,
+            attempt=max(invocation.attempts, 1),
+            max_attempts=limit,
+            slept_ms=slept_ms,
+            error=error,
+            metadata={"layer": "runner", "model": run.last_model},
+        )
 
     async def http_sleep(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]

@@ -15,7 +15,7 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.record import without_defaults
 
 from ._extract import agent_ref, arguments_of
-from ._state import FRAMEWORK, AgentsRun, current_run
+from ._state import FRAMEWORK, AgentsRun, attempt, current_run
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
@@ -73,7 +73,8 @@ class Policies:
         try:
             result = await wrapped(*args, **kwargs)
         except Exception as error:
-            self._host.recorder.error(run, error, node.parent_span_id)
+            record = self._host.recorder.error
+            attempt("Guardrail.run", record, run, error, node.parent_span_id)
             raise
         finally:
             reset(token)
@@ -224,7 +225,9 @@ class Policies:
         run = current_run()
         error = kwargs.get("error")
         if run is not None and result is not None and isinstance(error, Exception):
-            self._host.recorder.error(
+            attempt(
+                "error_handlers",
+                self._host.recorder.error,
                 run,
                 error,
                 run.agent_span_id,

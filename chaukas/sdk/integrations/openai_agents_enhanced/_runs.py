@@ -8,6 +8,7 @@ the boundary between the two, and a frame outside of it would bring them back.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from chaukas.sdk.record import error_code_of, error_text, without_defaults
 from chaukas.sdk.retries import fingerprint_of
 
 from ._extract import Usage, agent_facts, agent_ref, new_user_items
-from ._state import FRAMEWORK, AgentsRun
+from ._state import FRAMEWORK, AgentsRun, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,8 @@ _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
 _SDK_MODULE = "agents.run"
+_SENSITIVE = "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA"
+_TRUE = frozenset({"1", "true", "yes", "on"})
 _REMEMBERED_AGENTS = 1024
 
 
@@ -95,6 +98,15 @@ def _config_value(run_config: Any, name: str) -> Any:
     if type(run_config) is dict:
         return run_config.get(name)
     return getattr(run_config, name, None)
+
+
+def _hides_content(run_config: Any) -> bool:
+    """Tell whether the SDK was asked to keep content out of traces."""
+    tells = _config_value(run_config, "trace_include_sensitive_data")
+    if tells is None:
+        # As the SDK decides for a run without a configuration.
+        tells = os.environ.get(_SENSITIVE, "true").strip().lower() in _TRUE
+    return tells is False
 
 
 def _session_id_of(kwargs: dict[str, Any]) -> str | None:
@@ -246,7 +258,7 @@ class Runs:
         self, parent: Node | None, agent: AgentRef, kwargs: dict[str, Any]
     ) -> AgentsRun:
         run_config = kwargs.get("run_config")
-        hide = _config_value(run_config, "trace_include_sensitive_data") is False
+        hide = _hides_content(run_config)
         recorder = self._host.recorder
         if parent is not None:
             outer = parent.run
@@ -409,15 +421,16 @@ class Runs:
         if run.is_ended:
             return
         run.is_ended = True
+        host = self._host
         try:
             self._finish(run, result, error)
         except Exception as problem:
+            attempt("AgentRunner.run", host.recorder.pairs.close_run, run)
             report("AgentRunner.run", problem)
-            self._host.recorder.pairs.close_run(run)
         finally:
             run.run_config = None
             if run.parent is None:
-                self._host.sessions.leave(run.session)
+                attempt("AgentRunner.run", host.sessions.leave, run.session)
 
     def _finish(
         self, run: AgentsRun, result: Any, error: BaseException | None

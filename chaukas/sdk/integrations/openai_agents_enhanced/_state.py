@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node, Run
 
 from ._extract import Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chaukas.sdk.context import Pair, Session
 
-__all__ = ["AgentsRun", "Invocation", "ToolCall", "current_run"]
+__all__ = ["AgentsRun", "Invocation", "ToolCall", "attempt", "current_run"]
 
 FRAMEWORK = "openai_agents"
 
@@ -143,6 +146,22 @@ class ToolCall:
         """What the executor made an output of, instead of letting it pass."""
         self.timeout: BaseException | None = None
         self.was_cancelled = False
+
+
+def attempt(where: str, record: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """
+    Call *record*, and report what it raises instead of letting it out.
+
+    Args:
+        where: The hook point, in words that a maintainer knows.
+        record: Something of chaukas; the host gets nothing from it.
+        *args: Its arguments.
+        **kwargs: Its arguments.
+    """
+    try:
+        record(*args, **kwargs)
+    except Exception as error:
+        report(where, error)
 
 
 def current_run() -> AgentsRun | None:

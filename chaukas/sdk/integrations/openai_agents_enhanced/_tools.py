@@ -16,7 +16,7 @@ from chaukas.sdk.record import error_text
 
 from ._extract import arguments_of
 from ._policies import note_safety_checks
-from ._state import AgentsRun, ToolCall, current_run
+from ._state import AgentsRun, ToolCall, attempt, current_run
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
@@ -173,8 +173,8 @@ class Tools:
         try:
             self._end_unguarded(run, call, result, error)
         except Exception as problem:
+            attempt("FunctionTool", self._recorder.pairs.end, pair)
             report("FunctionTool", problem)
-            self._recorder.pairs.end(pair)
 
     def _end_unguarded(
         self,
@@ -324,7 +324,7 @@ class Tools:
             raise
         finally:
             reset(token)
-        self._end_action(run, call, result)
+        attempt("ToolAction.execute", self._end_action, run, call, result)
         return result
 
     def _expect_action(self, executor: Any, kwargs: dict[str, Any]) -> ToolCall | None:
@@ -381,10 +381,8 @@ class Tools:
             return
         error, call.swallowed = call.swallowed, None
         if isinstance(error, Exception):
-            try:
-                self._note_handled(Node(run, call.pair.span_id, "tool", call), error)
-            except Exception as problem:
-                report("ToolAction.execute", problem)
+            node = Node(run, call.pair.span_id, "tool", call)
+            attempt("ToolAction.execute", self._note_handled, node, error)
         raw_item = getattr(item, "raw_item", None)
         output = getattr(item, "output", None)
         if _read(raw_item, "status") == "failed" and not call.failure:
