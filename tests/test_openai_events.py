@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import openai._base_client
 import pytest
-from agents import ComputerTool, Runner, ShellTool, function_tool
+from agents import (
+    ApplyPatchTool,
+    ComputerTool,
+    GuardrailFunctionOutput,
+    InputGuardrail,
+    ModelSettings,
+    Runner,
+    ShellTool,
+    SQLiteSession,
+    function_tool,
+)
+from agents.editor import ApplyPatchResult
+from agents.run import AgentRunner, set_default_agent_runner
 from agents.testing import ScriptedModel
 
 import chaukas.sdk
@@ -26,7 +38,16 @@ from chaukas.sdk.integrations.openai_agents_enhanced import (
 from chaukas.sdk.record import EventPairManager, Recorder
 from chaukas.sdk.sessions import SessionBook
 from chaukas.sdk.testing import capture_events
-from loopback import Call, Fail, Hosted, Incomplete, Text, ToolCalls
+from loopback import (
+    Call,
+    Fail,
+    Failed,
+    Hosted,
+    Incomplete,
+    StreamBreak,
+    Text,
+    ToolCalls,
+)
 from tests.integrations.test_openai_agents_fallback import (
     _EXECUTOR,
     _HANDOFF,
@@ -35,6 +56,7 @@ from tests.integrations.test_openai_agents_fallback import (
     _agents,
     _hide,
 )
+from tests.integrations.test_openai_agents_runners import Calling, Delegating
 from tests.support import scenarios
 from tests.support.agent_runs import (
     MODES,
@@ -60,6 +82,10 @@ modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 in_loop = pytest.mark.parametrize(
     "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
 )
+
+
+def _item(**members: Any) -> SimpleNamespace:
+    return SimpleNamespace(**members)
 
 
 def events_of(scenario: Callable[[], Any], **settings: Any) -> list[Event]:
@@ -385,6 +411,153 @@ def test_model_invocation_events_of_a_stream_left_early(
     assert end["status"] == "EVENT_STATUS_CANCELLED"
 
 
+# -- unusual runs -------------------------------------------------------------------
+
+
+@modes
+@pytest.mark.parametrize("runner", [Calling, Delegating])
+def test_one_run_of_a_runner_of_the_application(
+    runner: type[AgentRunner], mode: Mode
+) -> None:
+    set_default_agent_runner(runner())
+    events = events_of(lambda: scenarios.answer(mode))
+    assert len(named(events, "AGENT_START")) == 1
+
+
+@pytest.mark.parametrize("trips", [True, False])
+def test_output_is_taken_back_by_a_guardrail_that_is_late(trips: bool) -> None:
+    answered = asyncio.Event()
+
+    def note(_call: Any) -> Any:
+        answered.set()
+        return say("Hello")
+
+    async def late(_context: Any, _agent: Any, _input: Any) -> GuardrailFunctionOutput:
+        await answered.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return GuardrailFunctionOutput(output_info=None, tripwire_triggered=trips)
+
+    agent = assistant({"responder": note})
+    agent.input_guardrails = [InputGuardrail(late)]
+    events = events_of(lambda: run_in(Mode.STREAMED, agent))
+    assert len(named(events, "OUTPUT_EMITTED")) == int(not trips)
+
+
+def test_error_of_a_stream_that_nobody_reads() -> None:
+    async def story() -> None:
+        agent = assistant(calls(("add", {"a": 1, "b": 2})), tools=[add])
+        await Runner.run_streamed(agent, "Hi", max_turns=1).run_loop_task
+
+    error = only(events_of(story), "ERROR")["error"]
+    assert error["error_code"] == "MaxTurnsExceeded"
+
+
+def test_agent_end_of_a_stream_cancelled_after_its_turn() -> None:
+    async def story() -> None:
+        agent = assistant(calls(("add", {"a": 1, "b": 2})), say("3"), tools=[add])
+        stream = Runner.run_streamed(agent, "Hi")
+        async for _ in stream.stream_events():
+            stream.cancel("after_turn")
+
+    end = only(events_of(story), "AGENT_END")
+    assert end["status"] == "EVENT_STATUS_CANCELLED"
+
+
+@in_loop
+@pytest.mark.parametrize(
+    "reply", [Failed("server_error", "broke"), StreamBreak(after_deltas=1)]
+)
+def test_error_of_an_answer_that_breaks(reply: Any, mode: Mode) -> None:
+    events = events_of(lambda: run_served([reply], mode, client={"max_retries": 0}))
+    assert (
+        only(events, "ERROR")["parent_span_id"]
+        == (only(events, "MODEL_INVOCATION_START")["span_id"])
+    )
+
+
+@in_loop
+def test_error_of_a_call_that_takes_too_long(mode: Mode) -> None:
+    async def never(_call: Any) -> Any:
+        await asyncio.Event().wait()
+
+    settings = ModelSettings(timeout=0.01)
+    agent = assistant({"responder": never}, model_settings=settings)
+    error = only(events_of(lambda: run_in(mode, agent)), "ERROR")
+    assert error["error"]["error_code"] == "ModelTimeoutError"
+
+
+@in_loop
+def test_error_of_an_answer_that_the_sdk_hides(mode: Mode) -> None:
+    agent = assistant(say("not a number"), output_type=int)
+    error = only(events_of(lambda: run_in(mode, agent)), "ERROR")["error"]
+    assert error["error_message"] == "Error details are hidden by the SDK."
+
+
+def test_error_of_a_run_that_cannot_start() -> None:
+    agent = assistant(say("Hello"))
+    events = events_of(lambda: run_in(Mode.STREAMED, agent, run_config=3))
+    assert len(named(events, "ERROR")) == 1
+
+
+@in_loop
+@pytest.mark.parametrize(
+    ("options", "session_id"),
+    [
+        ({"run_config": {"group_id": "chat-1"}}, "chat-1"),
+        ({"conversation_id": "conv-1"}, "conv-1"),
+        ({"session": SQLiteSession("sql-1")}, "sql-1"),
+    ],
+)
+def test_session_events_name_the_session_of_the_run(
+    options: dict[str, Any], session_id: str, mode: Mode
+) -> None:
+    events = events_of(lambda: run_in(mode, assistant(say("Hello")), **options))
+    assert only(events, "SESSION_START")["session_id"] == session_id
+
+
+def test_input_received_keeps_what_is_no_text() -> None:
+    image = {"type": "input_image", "image_url": "https://x.test/cat.png"}
+    text = {"type": "input_text", "text": "What is it?"}
+    given = [{"role": "user", "content": [text, image]}]
+    events = events_of(lambda: run_in(Mode.RUN, assistant(say("A cat")), given))
+    told = only(events, "INPUT_RECEIVED")["message"]["text"]
+    assert "What is it?" in told
+    assert "cat.png" in told
+
+
+def test_tool_call_end_of_a_patch_that_did_not_apply() -> None:
+    def refuse(_operation: Any) -> ApplyPatchResult:
+        return ApplyPatchResult(status="failed", output="does not apply")
+
+    editor = _item(create_file=refuse, update_file=refuse, delete_file=refuse)
+    call = {
+        "type": "apply_patch_call",
+        "id": "p1",
+        "call_id": "call_1",
+        "status": "completed",
+        "operation": {"type": "update_file", "path": "a.md", "diff": "-a\n+b\n"},
+    }
+    tool = ApplyPatchTool(editor)
+    script = [Hosted([call]), Text("Oh")]
+    events = events_of(lambda: run_served(script, tools=[tool]))
+    end = only(events, "TOOL_CALL_END")
+    assert end["status"] == "EVENT_STATUS_FAILED"
+    assert end["tool_response"]["error_message"] == "does not apply"
+    assert only(events, "ERROR")["error"]["error_code"] == "ToolFailed"
+
+
+def test_tool_call_end_of_a_tool_that_raises_a_timeout() -> None:
+    @function_tool(timeout=0.01, timeout_behavior="raise_exception")
+    async def wait_for_ever() -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    agent = assistant(calls(("wait_for_ever", {})), tools=[wait_for_ever])
+    events = events_of(lambda: run_in(Mode.RUN, agent))
+    assert only(events, "TOOL_CALL_END")["status"] == "EVENT_STATUS_FAILED"
+
+
 # -- without the hook points of this release ----------------------------------------
 
 
@@ -450,10 +623,6 @@ def _seen_by_bare_host(mode: Mode) -> list[Any]:
 
 
 # -- reading the SDK's objects ------------------------------------------------------
-
-
-def _item(**members: Any) -> SimpleNamespace:
-    return SimpleNamespace(**members)
 
 
 @pytest.mark.parametrize(
@@ -536,7 +705,7 @@ def test_arguments_are_read_as_json_where_they_are(text: Any, arguments: Any) ->
 def test_a_response_tells_its_parts() -> None:
     output = [
         {"type": "message", "content": "plain"},
-        _item(type="message", content=[_item(text=None, refusal="no")]),
+        _item(type="message", content=[_item(type="refusal", refusal="no")]),
         {"type": "custom_tool_call", "call_id": "c1", "name": "calc", "input": "1+1"},
         {"type": "web_search_call"},
         {"type": "reasoning", "summary": None},

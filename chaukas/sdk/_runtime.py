@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import logging
 import os
-import platform
 import sys
 import weakref
 from importlib import import_module
@@ -210,7 +209,7 @@ class Runtime:
         from .config import summary_of
 
         return {
-            "versions": {"chaukas": VERSION, "python": platform.python_version()},
+            "versions": {"chaukas": VERSION, "python": sys.version.split()[0]},
             "integrations": {
                 integration.name: dict(integration.state())
                 for integration in self.integrations

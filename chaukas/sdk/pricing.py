@@ -1,8 +1,9 @@
 """
 What a model call costs, from the price list that `genai-prices` ships.
 
-Offline, and no guess: an unknown model has no cost. Prices without tiers are read
-once for each model, because a look-up costs more than the rest of an event.
+Offline, and no guess: an unknown model has no cost. Prices that do not depend on the
+size of a call are read once for each model, because a look-up costs more than the
+rest of an event.
 """
 
 from __future__ import annotations
@@ -17,10 +18,23 @@ _DIGITS = 12
 
 
 class _Rates(NamedTuple):
+    """US dollars per million tokens."""
+
     input: float
     output: float
     cached: float
     written: float
+
+
+class _Parts(NamedTuple):
+    """US dollars of one call."""
+
+    input: float
+    output: float
+
+
+_TIERED = _Rates(-1, -1, -1, -1)
+"""Prices that depend on the size of the call: looked up for each."""
 
 
 def load() -> None:
@@ -40,31 +54,59 @@ def _rates_of(provider: str, model: str) -> _Rates | None:
         ).model_price
     except (LookupError, ImportError):
         return None
-    values = [
-        getattr(found, name, None)
-        for name in (
-            "input_mtok",
-            "output_mtok",
-            "cache_read_mtok",
-            "cache_write_mtok",
-        )
-    ]
+    names = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+    values = [getattr(found, name, None) for name in names]
+    if values[0] is None or values[1] is None:
+        return None
     try:
         rates = [None if value is None else float(value) for value in values]
     except TypeError:
-        # Prices in tiers depend on the size of the request: not told, not guessed.
-        return None
-    if rates[0] is None or rates[1] is None:
-        return None
+        return _TIERED
+    plain, output, cached, written = rates
     return _Rates(
-        rates[0],
-        rates[1],
-        rates[0] if rates[2] is None else rates[2],
-        rates[0] if rates[3] is None else rates[3],
+        plain or 0.0,
+        output or 0.0,
+        (plain or 0.0) if cached is None else cached,
+        (plain or 0.0) if written is None else written,
     )
 
 
-def cost_of(
+def _flat_parts(
+    rates: _Rates, input_tokens: int, output_tokens: int, cached: int, written: int
+) -> _Parts:
+    plain = max(input_tokens - cached - written, 0)
+    parts = (plain * rates.input, cached * rates.cached, written * rates.written)
+    return _Parts(_PER_MTOK * sum(parts), _PER_MTOK * output_tokens * rates.output)
+
+
+# Each is a number of the call.
+def _tiered_parts(  # noqa: PLR0913
+    provider: str,
+    model: str,
+    *,
+    input_tokens: int,
+    output_tokens: int,
+    cached: int,
+    written: int,
+) -> _Parts | None:
+    from genai_prices import Usage, calc_price
+
+    usage = Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cache_read_tokens=cached or None,
+        cache_write_tokens=written or None,
+    )
+    try:
+        found = calc_price(usage, model_ref=model, provider_id=provider or None)
+    except (LookupError, ValueError):
+        # Counts that contradict each other, such as more cached than there are.
+        return None
+    return _Parts(float(found.input_price), float(found.output_price))
+
+
+# Each is a number of the call.
+def cost_of(  # noqa: PLR0913
     provider: str,
     model: str,
     *,
@@ -85,32 +127,42 @@ def cost_of(
         cache_write_tokens: Tokens of the input that were written to a cache.
 
     Returns:
-        CostDetails as a dict, or None for an unknown model, one priced in tiers,
-        or a call without usage.
+        CostDetails as a dict, or None for an unknown model or a call without usage.
+        Rates per token are left out where they depend on the size of the call.
     """
     if not input_tokens and not output_tokens:
         return None
     rates = _rates_of(provider, model)
     if rates is None:
         return None
-    plain = max(input_tokens - cached_tokens - cache_write_tokens, 0)
-    input_cost = _PER_MTOK * (
-        plain * rates.input
-        + cached_tokens * rates.cached
-        + cache_write_tokens * rates.written
-    )
-    output_cost = _PER_MTOK * output_tokens * rates.output
+    parts: _Parts | None
+    if rates is _TIERED:
+        parts = _tiered_parts(
+            provider,
+            model,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cached=cached_tokens,
+            written=cache_write_tokens,
+        )
+    else:
+        parts = _flat_parts(
+            rates, input_tokens, output_tokens, cached_tokens, cache_write_tokens
+        )
+    if parts is None:
+        return None
     cost: dict[str, Any] = {
         "provider": provider,
         "service": model,
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
         "total_tokens": input_tokens + output_tokens,
-        "input_cost": round(input_cost, _DIGITS),
-        "output_cost": round(output_cost, _DIGITS),
-        "total_cost": round(input_cost + output_cost, _DIGITS),
+        "input_cost": round(parts.input, _DIGITS),
+        "output_cost": round(parts.output, _DIGITS),
+        "total_cost": round(parts.input + parts.output, _DIGITS),
         "currency": "USD",
-        "input_rate_per_token": round(rates.input * _PER_MTOK, _DIGITS),
-        "output_rate_per_token": round(rates.output * _PER_MTOK, _DIGITS),
     }
+    if rates is not _TIERED:
+        cost["input_rate_per_token"] = round(rates.input * _PER_MTOK, _DIGITS)
+        cost["output_rate_per_token"] = round(rates.output * _PER_MTOK, _DIGITS)
     return {key: value for key, value in cost.items() if value}

@@ -446,9 +446,8 @@ class EventPairManager:
             # Its END could not be written any more.
             recorder.refuse()
             return pair
-        if not run.pairs:
-            self._runs[id(run)] = run
         run.pairs[pair.span_id] = pair
+        self._runs[id(run)] = run
         recorder.emit(
             kind,
             run,
@@ -479,6 +478,9 @@ class EventPairManager:
             return False
         if not run.pairs:
             self._runs.pop(id(run), None)
+            if run.pairs:
+                # Another thread of the run began one in between.
+                self._runs[id(run)] = run
         recorder = self._recorder
         body = pair.closing if content is None else content
         if pair.kind in _TIMED_BY_FRAME:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from types import CodeType, TracebackType
 
     from .config import RetryConfig
 
@@ -78,6 +79,7 @@ _NEVER = frozenset(
 )
 _FORGET_AFTER_NS = 15 * 60 * 1_000_000_000
 _REMEMBERED = 1024
+_WAY_LIMIT = 256
 _SAMPLED_CHARS = 4096
 _SAMPLED_DEPTH = 8
 _SAMPLED_PAIRS = 32
@@ -121,27 +123,37 @@ def _recogniser_of(error: BaseException) -> Callable[[BaseException], bool]:
     """
     Return a test for this very error, without keeping it or its frames alive.
 
-    Errors of the standard library cannot be held weakly. Their traceback grows at
-    its head only, so the innermost links stay what they were: an address that was
-    used again for another error is told apart by them.
+    Errors of the standard library cannot be held weakly, and their address is soon
+    used again. But an error that did not come out of a run has not come the way
+    that this one came, which only grows at its outer end.
     """
     try:
         held = weakref.ref(error)
     except TypeError:
-        wanted = _address_of(error)
-        return lambda other: _address_of(other) == wanted
+        place, cls, way = id(error), type(error), _way_of(error)
+        return lambda other: (
+            id(other) == place
+            and type(other) is cls
+            and _way_of(other)[: len(way)] == way
+        )
     return lambda other: held() is other
 
 
-def _address_of(error: BaseException) -> tuple[int, int, int]:
-    link = error.__traceback__
-    while link is not None and link.tb_next is not None:
+def _way_of(error: BaseException) -> list[CodeType]:
+    """Return the functions that *error* passed, innermost first; at most 256."""
+    way: deque[CodeType] = deque(maxlen=_WAY_LIMIT)
+    link = _traceback_of(error)
+    while link is not None:
+        way.appendleft(link.tb_frame.f_code)
         link = link.tb_next
-    return (id(error), id(type(error)), id(link))
+    return list(way)
 
 
-# The slot itself: an error's class may put anything in front of it.
+# The slots themselves: an error's class may put anything in front of them.
 _FIELDS: Any = vars(BaseException)["__dict__"]
+_traceback_of: Callable[[BaseException], TracebackType | None] = vars(BaseException)[
+    "__traceback__"
+].__get__
 
 
 def fields_of(error: BaseException) -> dict[str, Any]:

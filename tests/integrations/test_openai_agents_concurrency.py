@@ -15,8 +15,8 @@ from typing import Any
 from agents import Agent, RunConfig, Runner, function_tool
 
 import chaukas.sdk
-from loopback import ModelServer, Request, Text, ToolCalls
 from loopback import Call as CallOf
+from loopback import ModelServer, Request, Text, ToolCalls
 from tests.support import scenarios
 from tests.support.agent_runs import Mode, calls, record, run_in, say
 from tests.support.scenarios import assistant
@@ -200,7 +200,9 @@ def test_runs_over_one_http_client_keep_their_own_answers() -> None:
 
 def test_a_trace_id_of_the_application_is_kept() -> None:
     config = RunConfig(trace_id="trace_of_my_own", group_id="chat-7")
-    events = record(lambda: scenarios.parallel_tools(Mode.RUN, run_config=config)).events
+    events = record(
+        lambda: scenarios.parallel_tools(Mode.RUN, run_config=config)
+    ).events
     tree_of(events)
     told = [event for event in events if event["type"] != "EVENT_TYPE_SYSTEM"]
     assert {event["trace_id"] for event in told} == {"trace_of_my_own"}

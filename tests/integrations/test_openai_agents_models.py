@@ -174,8 +174,10 @@ def test_an_answer_that_the_provider_filters_is_denied(mode: Mode) -> None:
     recorded = record(lambda: run_served([Incomplete("content_filter", "Well")], mode))
     assert recorded.error is not None
     shape = tree_of(recorded.events)
-    assert shape.split(" ERROR ")[0] == tree(
-        """
+    assert (
+        shape.split(" ERROR ")[0]
+        == tree(
+            """
         SESSION
           AGENT Assistant FAILED
             INPUT
@@ -183,7 +185,8 @@ def test_an_answer_that_the_provider_filters_is_denied(mode: Mode) -> None:
               POLICY content_filter deny
               ERROR x
         """
-    ).split(" ERROR ")[0]
+        ).split(" ERROR ")[0]
+    )
     assert len(named(recorded.events, "ERROR")) == 1
 
 
@@ -205,7 +208,9 @@ def test_an_answer_without_an_end_fails_once(reply: Reply, mode: Mode) -> None:
 def test_a_refusal_is_a_decision_of_the_model(
     api: Callable[[Any], Any], mode: Mode
 ) -> None:
-    recorded = record(lambda: run_served([Refusal("I would rather not")], mode, api=api))
+    recorded = record(
+        lambda: run_served([Refusal("I would rather not")], mode, api=api)
+    )
     assert tree_of(recorded.events) == tree(
         """
         SESSION
@@ -476,8 +481,6 @@ def test_the_model_sees_the_arguments_that_it_would_see_without_chaukas() -> Non
     asyncio.run(story())
     record(story)
     assert seen[0] == seen[1]
-
-
 
 
 @in_loop

@@ -41,22 +41,22 @@ def test_a_run_function_saved_before_enabling_is_recorded() -> None:
 class Calling(AgentRunner):
     """Does something of its own, then what every runner does."""
 
-    async def run(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
+    async def run(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
         await asyncio.sleep(0)
-        return await super().run(starting_agent, input, **kwargs)
+        return await super().run(starting_agent, given, **kwargs)
 
-    def run_streamed(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
-        return super().run_streamed(starting_agent, input, **kwargs)
+    def run_streamed(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
+        return super().run_streamed(starting_agent, given, **kwargs)
 
 
 class CallingTwice(Calling):
     """One more storey above it."""
 
-    async def run(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
-        return await super().run(starting_agent, input, **kwargs)
+    async def run(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
+        return await super().run(starting_agent, given, **kwargs)
 
-    def run_streamed(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
-        return super().run_streamed(starting_agent, input, **kwargs)
+    def run_streamed(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
+        return super().run_streamed(starting_agent, given, **kwargs)
 
 
 class Delegating(AgentRunner):
@@ -65,11 +65,11 @@ class Delegating(AgentRunner):
     def __init__(self) -> None:
         self._inner = AgentRunner()
 
-    async def run(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
-        return await self._inner.run(starting_agent.clone(), input, **kwargs)
+    async def run(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
+        return await self._inner.run(starting_agent.clone(), given, **kwargs)
 
-    def run_streamed(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
-        return self._inner.run_streamed(starting_agent.clone(), input, **kwargs)
+    def run_streamed(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
+        return self._inner.run_streamed(starting_agent.clone(), given, **kwargs)
 
 
 class Inheriting(AgentRunner):
@@ -91,13 +91,13 @@ def test_a_runner_of_the_application_makes_one_run(
 def test_a_runner_class_made_while_recording_makes_one_run(mode: Mode) -> None:
     def late() -> Any:
         class Late(AgentRunner):
-            async def run(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
-                return await super().run(starting_agent, input, **kwargs)
+            async def run(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
+                return await super().run(starting_agent, given, **kwargs)
 
             def run_streamed(
-                self, starting_agent: Any, input: Any, **kwargs: Any
+                self, starting_agent: Any, given: Any, **kwargs: Any
             ) -> Any:
-                return super().run_streamed(starting_agent, input, **kwargs)
+                return super().run_streamed(starting_agent, given, **kwargs)
 
         set_default_agent_runner(Late())
         return play(mode, assistant(say("Hello")))
@@ -107,8 +107,8 @@ def test_a_runner_class_made_while_recording_makes_one_run(mode: Mode) -> None:
 
 def test_a_runner_that_never_calls_super_is_a_run_of_its_own() -> None:
     class Canned(AgentRunner):
-        async def run(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
-            return f"canned answer to {input}"
+        async def run(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
+            return f"canned answer to {given}"
 
     set_default_agent_runner(Canned())
     agent: Agent[Any] = Agent(name="Assistant")
@@ -127,10 +127,10 @@ def test_a_runner_may_run_another_agent_first() -> None:
     scout = assistant(say("It rains"), name="Scout")
 
     class Scouting(AgentRunner):
-        async def run(self, starting_agent: Any, input: Any, **kwargs: Any) -> Any:
+        async def run(self, starting_agent: Any, given: Any, **kwargs: Any) -> Any:
             if starting_agent.name != "Scout":
                 await Runner.run(scout, "Weather?")
-            return await super().run(starting_agent, input, **kwargs)
+            return await super().run(starting_agent, given, **kwargs)
 
     set_default_agent_runner(Scouting())
     recorded = record(lambda: play(Mode.RUN, assistant(say("Hello"))))

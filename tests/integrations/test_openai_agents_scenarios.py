@@ -257,7 +257,8 @@ def test_each_run_is_a_trace_and_one_session_holds_them() -> None:
             OUTPUT
     """
     assert tree_of(events) == "SESSION\n" + "\n".join(
-        f"  {line}" for line in tree(run).replace("Assistant", "Assistant x2").split("\n")
+        f"  {line}"
+        for line in tree(run).replace("Assistant", "Assistant x2").split("\n")
     )
     agents = [span for span in spans_of(events) if span.kind == "AGENT"]
     traces = [agent.start["trace_id"] for agent in agents]

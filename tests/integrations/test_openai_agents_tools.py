@@ -29,8 +29,6 @@ from tests.support.scenarios import assistant, slow_tool
 from tests.support.served import run_served
 from tests.support.trees import named, only, tree, tree_of
 
-
-
 modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 in_loop = pytest.mark.parametrize(
     "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
@@ -194,7 +192,7 @@ def test_a_tool_of_any_family_that_ran_is_a_pair(family: str, mode: Mode) -> Non
 def test_a_tool_of_any_family_that_failed_has_its_error(
     family: str, mode: Mode
 ) -> None:
-    name, call, _, make = FAMILIES[family]
+    _, call, _, make = FAMILIES[family]
     script = [Hosted([call]), Text("Oh")]
     recorded = record(lambda: run_served(script, mode, tools=[make()]))
     error = only(recorded.events, "ERROR")

@@ -63,7 +63,9 @@ LEAVES = st.one_of(
     st.uuids(),
     st.decimals(),
 )
-KEYS = st.one_of(TEXTS, st.integers(), st.none(), st.booleans(), st.floats())
+# Longer keys are cut, and the mark of a cut is not recognised a second time.
+KEY_TEXTS = TEXTS.filter(lambda text: len(text) <= 256)
+KEYS = st.one_of(KEY_TEXTS, st.integers(), st.none(), st.booleans(), st.floats())
 VALUES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(

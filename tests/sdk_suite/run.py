@@ -37,7 +37,7 @@ _PACKAGES = (
     # Extras of the SDK, so that their tests run instead of being skipped.
     "numpy websockets litellm any-llm-sdk cryptography sounddevice twilio docker",
     "SQLAlchemy[asyncio] asyncpg aiosqlite redis fakeredis pymongo temporalio",
-    "dapr aiohttp grpcio protobuf",
+    "dapr aiohttp grpcio protobuf opentelemetry-sdk",
 )
 _ABSENT = (
     # They test the SDK's repository: its workflows, scripts and release process,
@@ -139,14 +139,14 @@ def prepare(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         venv.create(folder / "venv", with_pip=True, clear=True)
         wanted = ["--no-deps", "--no-binary", ":all:", f"openai-agents=={VERSION}"]
-        _call(python, "pip", "download", "-q", "-d", str(folder), *wanted)
+        _call(python, "pip", "download", "-qq", "-d", str(folder), *wanted)
         with tarfile.open(f"{suite}.tar.gz") as archive:
             archive.extractall(folder, filter="data")
         pins = folder / "pins.txt"
         lock = (suite / "uv.lock").read_text(encoding="utf-8")
         pins.write_text(pins_of(lock), encoding="utf-8")
         packages = " ".join(_PACKAGES).split()
-        pinned = ("pip", "install", "-q", "-c", str(pins))
+        pinned = ("pip", "install", "-qq", "-c", str(pins))
         # Editable: some tests look for frames whose file lies in `src/agents`.
         _call(python, *pinned, "-e", str(suite), *packages)
         _call(python, *pinned, "-e", str(_ROOT))

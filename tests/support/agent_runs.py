@@ -23,8 +23,17 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.typing import Event
 
-__all__ = ("MODES", "Mode", "Recording", "calls", "outcome_of", "play", "record",
-           "run_in", "say")
+__all__ = (
+    "MODES",
+    "Mode",
+    "Recording",
+    "calls",
+    "outcome_of",
+    "play",
+    "record",
+    "run_in",
+    "say",
+)
 
 
 class Mode(Enum):

@@ -353,9 +353,11 @@ def test_a_block_left_in_another_context_ends_its_session() -> None:
 
 
 def test_a_block_entered_before_another_enabling_is_harmless() -> None:
+    import contextvars
+
     block = chaukas.session("s")
     with capture_events():
-        block.__enter__()
+        contextvars.copy_context().run(block.__enter__)
     with capture_events() as events:
         with chaukas.session("s"):
             run()

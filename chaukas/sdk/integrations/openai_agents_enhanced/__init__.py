@@ -30,6 +30,7 @@ from chaukas.sdk.patching import Patch
 from ._fallback import Fallback, groups_missing
 from ._models import ModelCalls
 from ._policies import Policies
+from ._retries import Retries
 from ._runs import Runs
 from ._state import FRAMEWORK
 from ._tools import Tools
@@ -67,6 +68,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._models = ModelCalls(host)
+        self._retries = Retries(host)
         self._runs = Runs(host, self._models)
         self._tools = Tools(host)
         self._policies = Policies(host, self._runs)
@@ -133,7 +135,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         )
 
     def _model_patches(self) -> Sequence[Patch]:
-        models = self._models
+        models, retries = self._models, self._retries
         interface = "agents.models.interface:Model"
         retry = "agents.run_internal.model_retry"
         client = "openai._base_client"
@@ -166,19 +168,19 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             ),
             Patch(
                 f"{retry}:_sleep_for_retry",
-                models.runner_sleep,
+                retries.runner_sleep,
                 ("RETRY",),
                 everywhere=True,
                 min_version="0.12",
             ),
             Patch(
                 f"{client}:AsyncAPIClient._sleep_for_retry",
-                models.http_sleep,
+                retries.http_sleep,
                 ("RETRY",),
             ),
             Patch(
                 f"{client}:SyncAPIClient._sleep_for_retry",
-                models.http_sleep_sync,
+                retries.http_sleep_sync,
                 ("RETRY",),
             ),
         )

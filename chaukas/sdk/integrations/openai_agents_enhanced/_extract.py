@@ -8,6 +8,7 @@ attribute; whatever the application brought is left to the snapshot.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ __all__ = [
     "agent_facts",
     "agent_ref",
     "arguments_of",
+    "bound",
     "finish_reason_of",
     "hash_of",
     "model_name_of",
@@ -60,6 +62,15 @@ _FURTHER_SETTINGS = (
     "timeout",
 )
 _PROVIDERS = {"api.openai.com": "openai", "openai.azure.com": "azure"}
+_PARAMETERS = (
+    "system_instructions",
+    "input",
+    "model_settings",
+    "tools",
+    "output_schema",
+    "handoffs",
+    "tracing",
+)
 _MADE_BY_MODEL = frozenset(
     {
         "reasoning",
@@ -84,6 +95,11 @@ _MADE_BY_MODEL = frozenset(
         "compaction",
     }
 )
+
+
+def bound(args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a `Model` method by name; it is called both ways."""
+    return {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
 
 
 class Usage(NamedTuple):
@@ -145,14 +161,14 @@ def model_name_of(model: Any) -> str:
 
 def provider_of(model: Any) -> str:
     """
-    Return who serves *model*: `openai`, `azure`, the prefix of a routed name, or
-    the class of a custom model.
+    Return who serves *model*.
+
+    `openai`, `azure`, another host, the prefix of a routed name, or the class of a
+    custom model.
     """
     host = ""
-    try:
+    with suppress(AttributeError):
         host = model._client.base_url.host
-    except AttributeError:
-        pass
     if type(host) is str and host:
         return _provider_at(host)
     name = _text(getattr(model, "model", None))
@@ -335,7 +351,6 @@ def response_facts(output: Any) -> dict[str, Any]:
         `{"text", "tool_calls": [{"id", "name", "arguments"}], "refusal",
         "reasoning", "items": [type, …]}`, each only if there is one; uncaptured.
     """
-    facts: dict[str, Any] = {}
     texts: list[str] = []
     refusals: list[str] = []
     reasoning: list[str] = []
@@ -345,23 +360,20 @@ def response_facts(output: Any) -> dict[str, Any]:
         kind = _read(item, "type")
         if kind == "message":
             _read_message(item, texts, refusals)
-        elif kind == "function_call" or kind == "custom_tool_call":
+        elif kind in {"function_call", "custom_tool_call"}:
             calls.append(_call_of(item))
         elif kind == "reasoning":
             reasoning.extend(_parts(_read(item, "summary"), "text"))
         elif type(kind) is str:
             others.append(kind)
-    if texts:
-        facts["text"] = "".join(texts)
-    if calls:
-        facts["tool_calls"] = calls
-    if refusals:
-        facts["refusal"] = "".join(refusals)
-    if reasoning:
-        facts["reasoning"] = "\n".join(reasoning)
-    if others:
-        facts["items"] = others
-    return facts
+    found = {
+        "text": "".join(texts),
+        "tool_calls": calls,
+        "refusal": "".join(refusals),
+        "reasoning": "\n".join(reasoning),
+        "items": others,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _call_of(item: Any) -> dict[str, Any]:
@@ -398,8 +410,10 @@ def _parts(content: Any, name: str) -> Sequence[str]:
 
 def finish_reason_of(facts: dict[str, Any], response: Any = None) -> str:
     """
-    Return why the model stopped: `stop`, `tool_calls`, `refusal`, or what the
-    provider said of an incomplete or failed response.
+    Return why the model stopped.
+
+    `stop`, `tool_calls`, `refusal`, or what the provider said of an incomplete or
+    failed response.
     """
     status = _text(getattr(response, "status", None))
     if status == "incomplete":

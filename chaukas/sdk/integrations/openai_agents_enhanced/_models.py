@@ -9,10 +9,7 @@ opens the pair.
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any
-
-import wrapt
 
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
@@ -24,10 +21,10 @@ from chaukas.sdk.record import (
     ms_between,
     without_defaults,
 )
-from chaukas.sdk.retries import is_retryable, status_of
 
 from ._extract import (
     Usage,
+    bound,
     finish_reason_of,
     hash_of,
     model_name_of,
@@ -40,6 +37,7 @@ from ._extract import (
 )
 from ._hidden import hidden_request, hidden_response
 from ._state import FRAMEWORK, AgentsRun, Invocation, attempt, current_run
+from ._streams import WatchedStream, is_stream, node_of
 
 if TYPE_CHECKING:
     from chaukas.sdk._snapshot import Capture
@@ -51,37 +49,13 @@ __all__ = ["ModelCalls", "WatchedStream", "bound"]
 _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
-_NS_PER_MS = 1_000_000
-_CONVERSATION_LOCKED_RETRIES = 3
-_TERMINAL = frozenset(
-    {
-        "response.completed",
-        "response.incomplete",
-        "response.failed",
-        "error",
-        "response.error",
-    }
-)
-_FILTER_CODES = frozenset({"content_filter", "content_policy_violation"})
-_PARAMETERS = (
-    "system_instructions",
-    "input",
-    "model_settings",
-    "tools",
-    "output_schema",
-    "handoffs",
-    "tracing",
-)
-
-
-def bound(args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a `Model` method by name; it is called both ways."""
-    return {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
+_CONTENT_FILTER = "content_filter"
+_FILTER_CODES = frozenset({_CONTENT_FILTER, "content_policy_violation"})
 
 
 class ModelCalls:
     """
-    Wrappers around the runner's retry functions, the models and the HTTP client.
+    Wrappers around the runner's retry functions and the models.
 
     Args:
         host: Where to record.
@@ -152,7 +126,7 @@ class ModelCalls:
         invocation = self._enter(instance, args, kwargs, streamed=False)
         if invocation is None:
             return await wrapped(*args, **kwargs)
-        token = CURRENT.set(_node_of(invocation))
+        token = CURRENT.set(node_of(invocation))
         try:
             response = await wrapped(*args, **kwargs)
         except BaseException as error:
@@ -173,7 +147,7 @@ class ModelCalls:
         if invocation is None:
             return wrapped(*args, **kwargs)
         # A router's plain method asks another model for the stream right here.
-        token = CURRENT.set(_node_of(invocation))
+        token = CURRENT.set(node_of(invocation))
         try:
             stream = wrapped(*args, **kwargs)
         except BaseException as error:
@@ -182,7 +156,7 @@ class ModelCalls:
             raise
         finally:
             reset(token)
-        return WatchedStream(stream, self, invocation) if _is_stream(stream) else stream
+        return WatchedStream(stream, self, invocation) if is_stream(stream) else stream
 
     def _enter(
         self, model: Any, args: Any, kwargs: dict[str, Any], *, streamed: bool
@@ -207,7 +181,9 @@ class ModelCalls:
                 invocation.is_alone = True
             invocation.attempts += 1
             if invocation.pair is None:
-                self._start(invocation, model, bound(args, kwargs), streamed)
+                self._start(
+                    invocation, model, bound(args, kwargs), streamed=streamed
+                )
         except Exception as error:
             report("Model.get_response", error)
             return None
@@ -282,6 +258,7 @@ class ModelCalls:
         invocation: Invocation,
         model: Any,
         arguments: dict[str, Any],
+        *,
         streamed: bool,
     ) -> None:
         run = invocation.run
@@ -337,12 +314,7 @@ class ModelCalls:
         request: dict[str, Any] = {"input": items, "input_count": total}
         if len(items) < total:
             request["input_omitted"] = total - len(items)
-        system = arguments.get("system_instructions")
-        if type(system) is str and system:
-            request["system_hash"] = digest = hash_of(system)
-            if digest != run.known_system:
-                run.known_system = digest
-                request["system"] = system
+        self._add_system(run, arguments.get("system_instructions"), request)
         names = tool_names(arguments.get("tools"))
         if names:
             request["tools"] = names
@@ -358,6 +330,16 @@ class ModelCalls:
         if further:
             request["settings"] = further
         return request
+
+    @staticmethod
+    def _add_system(run: AgentsRun, system: Any, request: dict[str, Any]) -> None:
+        """Add the system text's hash, and the text itself when it is new."""
+        if type(system) is not str or not system:
+            return
+        request["system_hash"] = digest = hash_of(system)
+        if digest != run.known_system:
+            run.known_system = digest
+            request["system"] = system
 
     # -- END ----------------------------------------------------------------------
 
@@ -379,7 +361,8 @@ class ModelCalls:
             self._end_bare(invocation)
             report("Model.get_response", error)
 
-    def _end_with(
+    # Each is one thing that only some endings know.
+    def _end_with(  # noqa: PLR0913
         self,
         invocation: Invocation,
         output: Any,
@@ -487,7 +470,9 @@ class ModelCalls:
                 return
             capture = recorder.capture(invocation.run)
             text = capture.text(error_text(error), "llm_invocation.response.error")
-            self._note_filter(invocation, error, text)
+            code = error.__dict__.get("code")
+            if code in _FILTER_CODES or _CONTENT_FILTER in error_text(error):
+                self._note_filter(invocation)
             recorder.error(invocation.run, error, pair.span_id)
             content = self._partial(invocation)
             content["response"] = {"error": text, "error_code": error_code_of(error)}
@@ -508,16 +493,13 @@ class ModelCalls:
     def _partial(self, invocation: Invocation) -> dict[str, Any]:
         return self._end_content(invocation, Usage(), None, "")
 
-    def _note_filter(self, invocation: Invocation, error: Exception, text: str) -> None:
+    def _note_filter(self, invocation: Invocation) -> None:
         """Record a content filter that ended the call, as POLICY_DECISION deny."""
-        code = error.__dict__.get("code")
-        if code not in _FILTER_CODES and "content_filter" not in text:
-            return
         pair = invocation.pair
         self._recorder.emit(
             EventType.POLICY_DECISION,
             invocation.run,
-            {"policy": {"policy_id": "content_filter", "outcome": "deny"}},
+            {"policy": {"policy_id": _CONTENT_FILTER, "outcome": "deny"}},
             parent_span_id=pair.span_id if pair else "",
             severity="SEVERITY_WARN",
         )
@@ -561,8 +543,8 @@ class ModelCalls:
             message if type(message) is str else f"response ended: {reason}",
             "error.error_message",
         )
-        if reason == "content_filter":
-            self._note_filter(invocation, _Filtered("content_filter"), text)
+        if reason == _CONTENT_FILTER:
+            self._note_filter(invocation)
         body = {
             "error_message": text,
             "error_code": code if type(code) is str else f"ModelBehaviorError:{reason}",
@@ -609,240 +591,3 @@ class ModelCalls:
     def end_alone(self, invocation: Invocation, error: BaseException | None) -> None:
         """End a stream that no runner looks after."""
         self._end_failed(invocation, error or asyncio.CancelledError())
-
-    # -- retries ------------------------------------------------------------------
-
-    async def runner_sleep(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the runner's sleep before it repeats a model call."""
-        run = current_run()
-        if run is None or run.invocation is None:
-            return await wrapped(*args, **kwargs)
-        invocation = run.invocation
-        error = sys.exc_info()[1]
-        invocation.error = None
-        started_ns = self._recorder.clock.monotonic_ns()
-        try:
-            return await wrapped(*args, **kwargs)
-        finally:
-            note = self._note_runner_retry
-            attempt("runner retry", note, run, invocation, started_ns, error)
-
-    def _note_runner_retry(
-        self,
-        run: AgentsRun,
-        invocation: Invocation,
-        started_ns: int,
-        error: BaseException | None,
-    ) -> None:
-        slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
-        code = None if error is None else error.__dict__.get("code")
-        locked = code == "conversation_locked"
-        limit = _CONVERSATION_LOCKED_RETRIES if locked else invocation.max_retries
-        self._note_retry(
-            run,
-            invocation.pair.span_id if invocation.pair else run.agent_span_id,
-            attempt=max(invocation.attempts, 1),
-            max_attempts=limit,
-            slept_ms=slept_ms,
-            error=error,
-            metadata={"layer": "runner", "model": run.last_model},
-        )
-
-    async def http_sleep(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the asynchronous openai client's sleep before it repeats a request."""
-        node = CURRENT.get()
-        error = sys.exc_info()[1]
-        started_ns = self._recorder.clock.monotonic_ns()
-        try:
-            return await wrapped(*args, **kwargs)
-        finally:
-            if node is not None:
-                self._note_http(node, kwargs, started_ns, error)
-
-    def http_sleep_sync(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the synchronous openai client's sleep before it repeats a request."""
-        node = CURRENT.get()
-        error = sys.exc_info()[1]
-        started_ns = self._recorder.clock.monotonic_ns()
-        try:
-            return wrapped(*args, **kwargs)
-        finally:
-            if node is not None:
-                self._note_http(node, kwargs, started_ns, error)
-
-    def _note_http(
-        self,
-        node: Node,
-        kwargs: dict[str, Any],
-        started_ns: int,
-        error: BaseException | None,
-    ) -> None:
-        slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
-        try:
-            metadata: dict[str, Any] = {"layer": "http"}
-            strategy = "exponential"
-            response = kwargs.get("response")
-            if response is not None:
-                metadata["status"] = response.status_code
-                headers = response.headers
-                metadata["request_id"] = headers.get("x-request-id")
-                if headers.get("retry-after") or headers.get("retry-after-ms"):
-                    strategy = "retry_after"
-            run = node.run
-            if isinstance(run, AgentsRun):
-                metadata["model"] = run.last_model
-            options = kwargs.get("options")
-            metadata["endpoint"] = getattr(options, "url", None)
-            self._note_retry(
-                run,
-                node.parent_span_id,
-                attempt=kwargs.get("retries_taken", 0) + 1,
-                max_attempts=kwargs.get("max_retries", 0),
-                slept_ms=slept_ms,
-                error=error,
-                metadata=without_defaults(metadata),
-                strategy=strategy,
-            )
-        except Exception as problem:
-            report("openai retry", problem)
-
-    def _note_retry(
-        self,
-        run: Any,
-        parent_span_id: str,
-        *,
-        attempt: int,
-        max_attempts: int,
-        slept_ms: float,
-        error: BaseException | None,
-        metadata: dict[str, Any],
-        strategy: str = "exponential",
-    ) -> None:
-        recorder = self._recorder
-        capture = recorder.capture(run)
-        text = capture.text(error_text(error), "retry.error_message") if error else ""
-        if error is not None:
-            metadata["error_code"] = error_code_of(error)
-            if status_of(error):
-                metadata["status"] = status_of(error)
-        retry = {
-            "attempt": attempt,
-            "max_attempts": max_attempts,
-            "strategy": strategy,
-            "backoff_ms": round(slept_ms),
-            "error_message": text,
-            "retryable": True,
-            "metadata": metadata,
-        }
-        recorder.emit(
-            EventType.RETRY,
-            run,
-            {"retry": without_defaults(retry)},
-            parent_span_id=parent_span_id,
-            capture=capture,
-        )
-
-
-class _Filtered(Exception):
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class WatchedStream(wrapt.ObjectProxy):  # type: ignore[misc]
-    """
-    A model's stream that notes its first chunk, its count and its end.
-
-    A proxy, because the runner calls `__anext__` directly, probes for `aclose`, and
-    a generator around a generator would change both.
-    """
-
-    # type: ignore[misc]: wrapt ships no type for the base.
-
-    def __init__(self, stream: Any, calls: ModelCalls, invocation: Invocation) -> None:
-        super().__init__(stream)
-        self._self_calls = calls
-        self._self_invocation = invocation
-        self._self_node = _node_of(invocation)
-        self._self_next: Any = None
-
-    def __aiter__(self) -> WatchedStream:
-        """Return itself, as a stream is its own iterator."""
-        return self
-
-    async def __anext__(self) -> Any:
-        """Return the next event of the stream, unchanged."""
-        step = self._self_next
-        if step is None:
-            step = self._self_next = self.__wrapped__.__aiter__().__anext__
-        token = CURRENT.set(self._self_node)
-        try:
-            event = await step()
-        except StopAsyncIteration:
-            self._close(None)
-            raise
-        except BaseException as error:
-            self._close(error)
-            raise
-        finally:
-            reset(token)
-        invocation = self._self_invocation
-        invocation.chunk_count += 1
-        try:
-            kind = event.type
-        except Exception:
-            # A model of the application's own may stream anything.
-            return event
-        if type(kind) is str and (invocation.first_chunk_ns == 0 or kind in _TERMINAL):
-            self._note(kind, event, invocation)
-        return event
-
-    @property
-    def aclose(self) -> Any:
-        """The stream's own, after which a call that stands alone is over."""
-        close = self.__wrapped__.aclose
-        return self._closing if self._self_invocation.is_alone else close
-
-    async def _closing(self) -> None:
-        try:
-            await self.__wrapped__.aclose()
-        except BaseException as error:
-            self._close(error)
-            raise
-        self._close(None)
-
-    def __del__(self) -> None:
-        """End a call that stands alone, when its stream is dropped unread."""
-        if self._self_invocation.is_alone:
-            self._close(None)
-
-    def _note(self, kind: str, event: Any, invocation: Invocation) -> None:
-        if invocation.first_chunk_ns == 0 and kind.endswith(".delta"):
-            clock = self._self_calls._recorder.clock
-            invocation.first_chunk_ns = clock.monotonic_ns()
-        if kind in _TERMINAL:
-            self._self_calls.stream_ended(invocation, event)
-
-    def _close(self, error: BaseException | None) -> None:
-        invocation = self._self_invocation
-        invocation.is_exhausted = error is None
-        if invocation.is_alone:
-            self._self_calls.end_alone(invocation, error)
-        elif error is not None:
-            invocation.error = error
-
-
-def _is_stream(value: object) -> bool:
-    return hasattr(type(value), "__anext__") or hasattr(type(value), "__aiter__")
-
-
-def _node_of(invocation: Invocation) -> Node:
-    pair = invocation.pair
-    span_id = pair.span_id if pair else invocation.run.agent_span_id
-    return Node(invocation.run, span_id, "model", invocation)

@@ -61,6 +61,7 @@ def outcome_of(task: asyncio.Task[Any], result: Any) -> BaseException | str | No
         if guardrails is not None and guardrails.done() and not guardrails.cancelled():
             error = guardrails.exception()
             if error is not None:
+                # The attribute belongs to the SDK, so its type is not known here.
                 return error  # type: ignore[no-any-return]
     else:
         error = task.exception()
@@ -81,7 +82,8 @@ def outcome_of(task: asyncio.Task[Any], result: Any) -> BaseException | str | No
 def _tripwire_error(tripped: Any) -> BaseException:
     from agents.exceptions import InputGuardrailTripwireTriggered
 
-    return InputGuardrailTripwireTriggered(tripped)
+    error: BaseException = InputGuardrailTripwireTriggered(tripped)
+    return error
 
 
 def _is_out_of_turns(result: Any) -> bool:
@@ -247,7 +249,7 @@ class Runs:
         run.is_super_pending = not is_own
         run.run_config = kwargs.get("run_config")
         self._start_agent(run, agent)
-        self._note_retry(run, agent, given)
+        self._note_retry(run, given)
         if parent is None:
             self._note_input(run, given)
         if self.fallback is not None:
@@ -363,7 +365,7 @@ class Runs:
             parent_span_id=parent_span_id,
         )
 
-    def _note_retry(self, run: AgentsRun, agent: Any, given: Any) -> None:
+    def _note_retry(self, run: AgentsRun, given: Any) -> None:
         """Record a RETRY when this run repeats one that just failed."""
         recorder = self._host.recorder
         session = run.session
@@ -469,8 +471,9 @@ class Runs:
         recorder = self._host.recorder
         hidden = _is_redacted(error)
         message = "Error details are hidden by the SDK." if hidden else None
-        is_told = run.has_terminal_error and type(error).__name__ == "ModelBehaviorError"
-        if not is_told:
+        # The stream's terminal event was told, and this is what the runner made of it.
+        is_made = type(error).__name__ == "ModelBehaviorError"
+        if not (is_made and run.has_terminal_error):
             recorder.error(run, error, run.agent_span_id, message=message)
         facts["error"] = error_code_of(error)
         if run.retry_key is None or not run.sampled or hidden:
@@ -573,12 +576,13 @@ def _plain_text(content: Any) -> Any:
     if type(content) is not list:
         return content
     texts = [
-        part.get("text")
+        text
         for part in content
-        if type(part) is dict and part.get("type") in {"input_text", "text"}
+        if type(part) is dict
+        and part.get("type") in {"input_text", "text"}
+        and type(text := part.get("text")) is str
     ]
-    whole = len(texts) == len(content) and all(type(text) is str for text in texts)
-    return "\n".join(texts) if whole else content
+    return "\n".join(texts) if len(texts) == len(content) else content
 
 
 def _is_redacted(error: BaseException) -> bool:
@@ -588,4 +592,7 @@ def _is_redacted(error: BaseException) -> bool:
 def _max_turns_error(result: Any) -> BaseException:
     from agents.exceptions import MaxTurnsExceeded
 
-    return MaxTurnsExceeded(f"Max turns ({result.max_turns}) exceeded")
+    error: BaseException = MaxTurnsExceeded(
+        f"Max turns ({result.max_turns}) exceeded"
+    )
+    return error

@@ -65,6 +65,11 @@ def _arguments_of(tool_call: Any) -> Any:
     return {}
 
 
+def _mcp_server_of(tool: Any) -> Any:
+    origin = getattr(tool, "_tool_origin", None)
+    return getattr(origin, "mcp_server_name", None)
+
+
 class Tools:
     """
     Wrappers around the executors of all families of tools.
@@ -110,12 +115,12 @@ class Tools:
             tool = kwargs.get("func_tool")
             tool_call = kwargs.get("tool_call")
             metadata: dict[str, Any] = {"tool_type": "function"}
-            origin = getattr(tool, "_tool_origin", None)
+            server = _mcp_server_of(tool)
             if getattr(tool, "_is_agent_tool", False):
                 metadata["tool_type"] = "agent_as_tool"
-            elif getattr(origin, "mcp_server_name", None):
+            elif server:
                 metadata["tool_type"] = "mcp"
-                metadata["mcp_server"] = origin.mcp_server_name
+                metadata["mcp_server"] = server
             name = getattr(tool, "name", None)
             call = self._call_of(name, tool_call, metadata)
             self._start(run, call, tool_call)
@@ -206,7 +211,7 @@ class Tools:
             content["error_message"] = capture.text(error_text(error), _MESSAGE)
             recorder.error(run, error, pair.span_id)
         else:
-            content["output"] = {"output": capture.tree(_plain(result), _OUTPUT)}
+            content["output"] = {"output": capture.tree(result, _OUTPUT)}
             if call.failure:
                 status = _FAILED
                 content["error_message"] = call.failure
@@ -412,8 +417,3 @@ class Tools:
 
 _MESSAGE = "tool_response.error_message"
 _OUTPUT = "tool_response.output.output"
-
-
-def _plain(result: Any) -> Any:
-    """Return the output of a result that the SDK packed for its own use."""
-    return result

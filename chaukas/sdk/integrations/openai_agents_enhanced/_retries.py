@@ -1,0 +1,182 @@
+"""
+Record retries inside model calls: the runner's, and those that the client hides.
+
+Both are seen as the sleep before the next attempt: it tells the time really slept,
+and the error in flight tells why.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk._guard import report
+from chaukas.sdk.context import CURRENT, Node
+from chaukas.sdk.events import EventType
+from chaukas.sdk.record import error_code_of, error_text, without_defaults
+from chaukas.sdk.retries import status_of
+
+from ._state import AgentsRun, Invocation, attempt, current_run
+
+if TYPE_CHECKING:
+    from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.record import Recorder
+
+__all__ = ["Retries"]
+
+_NS_PER_MS = 1_000_000
+_CONVERSATION_LOCKED_RETRIES = 3
+
+
+class Retries:
+    """
+    Wrappers around the sleeps of the runner and of the openai client.
+
+    Args:
+        host: Where to record.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def _recorder(self) -> Recorder:
+        return self._host.recorder
+
+    async def runner_sleep(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the runner's sleep before it repeats a model call."""
+        run = current_run()
+        if run is None or run.invocation is None:
+            return await wrapped(*args, **kwargs)
+        invocation = run.invocation
+        error = sys.exc_info()[1]
+        invocation.error = None
+        started_ns = self._recorder.clock.monotonic_ns()
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            note = self._note_runner_retry
+            attempt("runner retry", note, run, invocation, started_ns, error)
+
+    def _note_runner_retry(
+        self,
+        run: AgentsRun,
+        invocation: Invocation,
+        started_ns: int,
+        error: BaseException | None,
+    ) -> None:
+        slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
+        code = None if error is None else error.__dict__.get("code")
+        locked = code == "conversation_locked"
+        limit = _CONVERSATION_LOCKED_RETRIES if locked else invocation.max_retries
+        self._note_retry(
+            run,
+            invocation.pair.span_id if invocation.pair else run.agent_span_id,
+            attempt=max(invocation.attempts, 1),
+            max_attempts=limit,
+            slept_ms=slept_ms,
+            error=error,
+            metadata={"layer": "runner", "model": run.last_model},
+        )
+
+    async def http_sleep(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the asynchronous openai client's sleep before it repeats a request."""
+        node = CURRENT.get()
+        error = sys.exc_info()[1]
+        started_ns = self._recorder.clock.monotonic_ns()
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            if node is not None:
+                self._note_http(node, kwargs, started_ns, error)
+
+    def http_sleep_sync(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the synchronous openai client's sleep before it repeats a request."""
+        node = CURRENT.get()
+        error = sys.exc_info()[1]
+        started_ns = self._recorder.clock.monotonic_ns()
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            if node is not None:
+                self._note_http(node, kwargs, started_ns, error)
+
+    def _note_http(
+        self,
+        node: Node,
+        kwargs: dict[str, Any],
+        started_ns: int,
+        error: BaseException | None,
+    ) -> None:
+        slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
+        try:
+            metadata: dict[str, Any] = {"layer": "http"}
+            strategy = "exponential"
+            response = kwargs.get("response")
+            if response is not None:
+                metadata["status"] = response.status_code
+                headers = response.headers
+                metadata["request_id"] = headers.get("x-request-id")
+                if headers.get("retry-after") or headers.get("retry-after-ms"):
+                    strategy = "retry_after"
+            run = node.run
+            if isinstance(run, AgentsRun):
+                metadata["model"] = run.last_model
+            options = kwargs.get("options")
+            metadata["endpoint"] = getattr(options, "url", None)
+            self._note_retry(
+                run,
+                node.parent_span_id,
+                attempt=kwargs.get("retries_taken", 0) + 1,
+                max_attempts=kwargs.get("max_retries", 0),
+                slept_ms=slept_ms,
+                error=error,
+                metadata=without_defaults(metadata),
+                strategy=strategy,
+            )
+        except Exception as problem:
+            report("openai retry", problem)
+
+    # Named at the call, each is a member of the event.
+    def _note_retry(  # noqa: PLR0913
+        self,
+        run: Any,
+        parent_span_id: str,
+        *,
+        attempt: int,
+        max_attempts: int,
+        slept_ms: float,
+        error: BaseException | None,
+        metadata: dict[str, Any],
+        strategy: str = "exponential",
+    ) -> None:
+        recorder = self._recorder
+        capture = recorder.capture(run)
+        text = ""
+        if error is not None:
+            text = capture.text(error_text(error), "retry.error_message")
+            metadata["error_code"] = error_code_of(error)
+            if status_of(error):
+                metadata["status"] = status_of(error)
+        retry = {
+            "attempt": attempt,
+            "max_attempts": max_attempts,
+            "strategy": strategy,
+            "backoff_ms": round(slept_ms),
+            "error_message": text,
+            "retryable": True,
+            "metadata": metadata,
+        }
+        recorder.emit(
+            EventType.RETRY,
+            run,
+            {"retry": without_defaults(retry)},
+            parent_span_id=parent_span_id,
+            capture=capture,
+        )

@@ -1,0 +1,123 @@
+"""
+Watch a model's stream without changing it: first chunk, count, and end.
+
+Apart from the rest of model calls, because a stream outlives the call that made it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from chaukas.sdk.context import CURRENT, Node, reset
+
+if TYPE_CHECKING:
+    from ._models import ModelCalls
+    from ._state import Invocation
+
+__all__ = ["WatchedStream", "is_stream", "node_of"]
+
+_TERMINAL = frozenset(
+    {
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "error",
+        "response.error",
+    }
+)
+
+
+# Only checkers know the base's type argument.
+class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
+    """
+    A model's stream that notes its first chunk, its count and its end.
+
+    A proxy, because the runner calls `__anext__` directly, probes for `aclose`, and
+    a generator around a generator would change both.
+    """
+
+    def __init__(self, stream: Any, calls: ModelCalls, invocation: Invocation) -> None:
+        super().__init__(stream)
+        self._self_calls = calls
+        self._self_invocation = invocation
+        self._self_node = node_of(invocation)
+        self._self_next: Any = None
+
+    def __aiter__(self) -> WatchedStream:
+        """Return itself, as a stream is its own iterator."""
+        return self
+
+    async def __anext__(self) -> Any:
+        """Return the next event of the stream, unchanged."""
+        step = self._self_next
+        if step is None:
+            step = self._self_next = self.__wrapped__.__aiter__().__anext__
+        token = CURRENT.set(self._self_node)
+        try:
+            event = await step()
+        except StopAsyncIteration:
+            self._close(None)
+            raise
+        except BaseException as error:
+            self._close(error)
+            raise
+        finally:
+            reset(token)
+        invocation = self._self_invocation
+        invocation.chunk_count += 1
+        try:
+            kind = event.type
+        except Exception:
+            # A model of the application's own may stream anything.
+            return event
+        if type(kind) is str and (invocation.first_chunk_ns == 0 or kind in _TERMINAL):
+            self._note(kind, event, invocation)
+        return event
+
+    @property
+    def aclose(self) -> Any:
+        """The stream's own, after which a call that stands alone is over."""
+        close = self.__wrapped__.aclose
+        return self._closing if self._self_invocation.is_alone else close
+
+    async def _closing(self) -> None:
+        try:
+            await self.__wrapped__.aclose()
+        except BaseException as error:
+            self._close(error)
+            raise
+        self._close(None)
+
+    def __del__(self) -> None:
+        """End a call that stands alone, when its stream is dropped unread."""
+        if self._self_invocation.is_alone:
+            self._close(None)
+
+    def _note(self, kind: str, event: Any, invocation: Invocation) -> None:
+        if invocation.first_chunk_ns == 0 and kind.endswith(".delta"):
+            clock = self._self_calls._recorder.clock
+            invocation.first_chunk_ns = clock.monotonic_ns()
+        if kind in _TERMINAL:
+            self._self_calls.stream_ended(invocation, event)
+
+    def _close(self, error: BaseException | None) -> None:
+        invocation = self._self_invocation
+        invocation.is_exhausted = error is None
+        if invocation.is_alone:
+            self._self_calls.end_alone(invocation, error)
+        elif error is not None:
+            invocation.error = error
+
+
+def is_stream(value: object) -> bool:
+    """Tell by its class whether *value* can be iterated asynchronously."""
+    return hasattr(type(value), "__anext__") or hasattr(type(value), "__aiter__")
+
+
+def node_of(invocation: Invocation) -> Node:
+    """Return the node under which what a model call does stands."""
+    pair = invocation.pair
+    span_id = pair.span_id if pair else invocation.run.agent_span_id
+    return Node(invocation.run, span_id, "model", invocation)

@@ -1,0 +1,107 @@
+"""
+Whatever fails inside chaukas, the application sees what it would have seen.
+
+Each part of chaukas that a hook point calls is made to raise, one after the other, and
+every story is played again. What is recorded then is of no interest here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chaukas.sdk import record as record_module
+from chaukas.sdk.integrations.openai_agents_enhanced import (
+    _models,
+    _policies,
+    _runs,
+    _tools,
+)
+from chaukas.sdk.record import EventPairManager, Recorder
+from chaukas.sdk.retries import RetryDetector
+from chaukas.sdk.sessions import SessionBook
+from chaukas.sdk.testing import capture_events
+from tests.support import scenarios
+from tests.support.agent_runs import Mode, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_EXTRACTORS = (
+    "agent_facts",
+    "agent_ref",
+    "arguments_of",
+    "cost_of",
+    "error_code_of",
+    "error_text",
+    "finish_reason_of",
+    "new_items",
+    "new_user_items",
+    "provider_of",
+    "response_facts",
+    "settings_of",
+    "tool_names",
+    "usage_of",
+)
+_FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
+    "capture": ((Recorder, "capture"),),
+    "emit": ((Recorder, "emit"),),
+    "encoding": ((record_module, "orjson"),),
+    "error": ((Recorder, "error"),),
+    "start of a pair": ((EventPairManager, "start"),),
+    "end of a pair": ((EventPairManager, "end"),),
+    "end of a run": ((EventPairManager, "close_run"), (EventPairManager, "end")),
+    "session begin": ((SessionBook, "enter"),),
+    "session end": ((SessionBook, "leave"),),
+    "retry begin": ((RetryDetector, "started"),),
+    "retry end": ((RetryDetector, "failed"), (RetryDetector, "succeeded")),
+    **{
+        name: tuple(
+            (module, name)
+            for module in (_models, _policies, _runs, _tools)
+            if name in vars(module)
+        )
+        for name in _EXTRACTORS
+    },
+}
+
+
+def _fail(*_args: Any, **_kwargs: Any) -> Any:
+    raise RuntimeError("a bug of ours")
+
+
+def _seen(scenario: Callable[[Mode], Any], mode: Mode) -> tuple[Any, ...]:
+    value, error = outcome_of(lambda: scenario(mode))
+    output = getattr(value, "final_output", value)
+    return output, type(error), str(error), error and error.__cause__.__class__
+
+
+@cache
+def _expected(scenario: Callable[[Mode], Any], mode: Mode) -> tuple[Any, ...]:
+    return _seen(scenario, mode)
+
+
+def _break(patch: pytest.MonkeyPatch, places: Iterable[tuple[Any, str]]) -> None:
+    for holder, name in places:
+        patch.setattr(holder, name, _fail)
+
+
+def test_every_fault_breaks_something() -> None:
+    assert [name for name, places in _FAULTS.items() if not places] == []
+
+
+@pytest.mark.parametrize("fault", _FAULTS)
+@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda one: one.__name__)
+def test_a_fault_of_chaukas_is_not_seen(
+    scenario: Callable[[Mode], Any], fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
+    modes = (Mode.RUN, Mode.STREAMED)
+    expected = [_expected(scenario, mode) for mode in modes]
+    with monkeypatch.context() as patch, capture_events():
+        _break(patch, _FAULTS[fault])
+        seen = [_seen(scenario, mode) for mode in modes]
+        patch.undo()
+    assert seen == expected

@@ -1,0 +1,776 @@
+"""The front door: what a user calls, and what it does to the process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from agents import Agent, Runner, function_tool
+from agents.run import AgentRunner
+from agents.testing import ScriptedModel, assistant_message, function_call
+
+import chaukas
+import chaukas.sdk
+from chaukas.sdk import _runtime, _settings
+from chaukas.sdk.errors import ConfigError
+from chaukas.sdk.integrations.openai_agents_enhanced import OpenAIAgentsEnhancedWrapper
+from chaukas.sdk.testing import FakeClock, SequentialIds, capture_events
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[2]
+
+
+def agent(*texts: str) -> Agent[Any]:
+    steps = [[assistant_message(text)] for text in texts or ("ok",)]
+    return Agent(name="A", model=ScriptedModel(steps))
+
+
+def run() -> None:
+    asyncio.run(Runner.run(agent(), "hi"))
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    return [event["type"].removeprefix("EVENT_TYPE_") for event in events]
+
+
+def own(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events that the test itself recorded."""
+    names = {"chaukas.enabled", "chaukas.disabled"}
+    return [e for e in events if e["metadata"].get("name") not in names]
+
+
+def python(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, in the working folder of the test."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+    )
+
+
+# -- enable and disable -------------------------------------------------------------
+
+
+def test_without_settings_events_go_to_a_file_in_the_working_folder(
+    tmp_path: Path,
+) -> None:
+    assert chaukas.enable_chaukas()
+    run()
+    assert chaukas.disable_chaukas()
+    found = lines(tmp_path / "chaukas_events.jsonl")
+    assert {"SYSTEM", "SESSION_START", "AGENT_START", "MODEL_INVOCATION_END"} <= set(
+        kinds(found)
+    )
+
+
+def test_the_file_stays_where_it_was_when_the_program_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    chaukas.enable_chaukas(output_file="mine.jsonl")
+    monkeypatch.chdir(elsewhere)
+    run()
+    chaukas.disable_chaukas()
+    assert lines(tmp_path / "mine.jsonl")
+    assert not list(elsewhere.iterdir())
+
+
+def test_enabling_twice_alike_changes_and_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert chaukas.enable_chaukas(tags=["a"])
+    first = _runtime.active()
+    assert not chaukas.enable_chaukas(tags=["a"])
+    assert _runtime.active() is first
+    assert "already enabled" not in caplog.text
+
+
+def test_enabling_twice_unlike_is_one_line_and_changes_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert chaukas.enable_chaukas(tenant_id="one")
+    assert not chaukas.enable_chaukas(tenant_id="two")
+    told = [r for r in caplog.records if "already enabled" in r.getMessage()]
+    assert len(told) == 1
+    assert "disable_chaukas()" in told[0].getMessage()
+    runtime = _runtime.active()
+    assert runtime is not None
+    assert runtime.config.tenant_id == "one"
+
+
+def test_of_two_threads_that_enable_one_does() -> None:
+    barrier = threading.Barrier(8)
+    answers: list[bool] = []
+
+    def enable() -> None:
+        barrier.wait()
+        answers.append(chaukas.enable_chaukas())
+
+    threads = [threading.Thread(target=enable) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [False] * 7 + [True]
+    run()
+    chaukas.disable_chaukas()
+    found = kinds(lines(Path("chaukas_events.jsonl")))
+    assert found.count("AGENT_START") == 1
+
+
+def test_originals_come_back_by_identity() -> None:
+    import agents.run_internal.model_retry as retry
+    import tenacity
+
+    places: list[tuple[Any, str]] = [
+        (AgentRunner, "run"),
+        (AgentRunner, "run_streamed"),
+        (retry, "get_response_with_retry"),
+        (tenacity.RetryCallState, "prepare_for_next_attempt"),
+        (tenacity.BaseRetrying, "iter"),
+        (tenacity.AsyncRetrying, "iter"),
+    ]
+    before = [vars(holder)[name] for holder, name in places]
+    with capture_events():
+        during = [vars(holder)[name] for holder, name in places]
+    after = [vars(holder)[name] for holder, name in places]
+    assert all(new is not old for new, old in zip(during, before, strict=True))
+    assert all(new is old for new, old in zip(after, before, strict=True))
+
+
+def test_a_thousand_enablings_leave_no_thread_no_file_and_no_patch() -> None:
+    original = vars(AgentRunner)["run"]
+
+    def count(what: str) -> int:
+        return len(list(Path(f"/proc/self/{what}").iterdir()))
+
+    running = count("task")
+    chaukas.enable_chaukas()
+    chaukas.disable_chaukas()
+    files = count("fd")
+    for _ in range(1000):
+        assert chaukas.enable_chaukas(integrations=["tenacity"])
+        assert chaukas.disable_chaukas()
+    assert not _runtime.active()
+    until(lambda: count("task") <= running)
+    assert count("fd") <= files
+    assert vars(AgentRunner)["run"] is original
+    assert len(lines(Path("chaukas_events.jsonl"))) == 2002
+
+
+def test_disabling_during_runs_changes_nothing_for_them_and_leaves_pairs() -> None:
+    answers: list[str] = []
+
+    @function_tool
+    async def pause() -> str:
+        """Wait until chaukas is off."""
+        gate.set()
+        await off.wait()
+        return "done"
+
+    async def main() -> None:
+        steps = [[function_call("pause", {}, call_id="c")], [assistant_message("ok")]]
+        busy = Agent(name="A", model=ScriptedModel(steps), tools=[pause])
+        task = asyncio.create_task(Runner.run(busy, "hi"))
+        streamed = Runner.run_streamed(agent("a b c"), "hi")
+        await gate.wait()
+        chaukas.sdk.disable_chaukas()
+        off.set()
+        async for _ in streamed.stream_events():
+            pass
+        answers.extend([(await task).final_output, streamed.final_output])
+
+    gate, off = asyncio.Event(), asyncio.Event()
+    with capture_events() as events:
+        asyncio.run(main())
+    assert answers == ["ok", "a b c"]
+    assert_paired(events())
+
+
+def assert_paired(events: list[dict[str, Any]]) -> None:
+    """Check that every START has one END, after it."""
+    open_spans: dict[str, str] = {}
+    for event in events:
+        kind, span = event["type"], event["span_id"]
+        if kind.endswith("_START"):
+            assert span not in open_spans
+            open_spans[span] = kind
+        elif kind.endswith("_END"):
+            assert open_spans.pop(span) == kind.replace("_END", "_START")
+    assert not open_spans
+
+
+def test_disabling_in_the_middle_of_anything_leaves_pairs() -> None:
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not stop.is_set():
+                run()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    recorded = []
+    for _ in range(40):
+        with capture_events(integrity=False) as events:
+            until(lambda events=events: len(events()) > 5)  # type: ignore[misc]
+        recorded.append(events())
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    for each in recorded:
+        assert_paired(each)
+
+
+def test_switched_off_by_the_environment_nothing_happens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CHAUKAS_ENABLED", "false")
+    original = vars(AgentRunner)["run"]
+    assert not chaukas.enable_chaukas(strict=True)
+    assert not chaukas.is_enabled()
+    assert vars(AgentRunner)["run"] is original
+    run()
+    assert chaukas.disable_chaukas()
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_enabling_every_call_is_harmless() -> None:
+    chaukas.event("x", {"a": 1})
+    chaukas.policy_decision("p", "allow")
+    chaukas.state_update({"a": 1})
+    chaukas.data_access("db")
+    assert chaukas.flush()
+    assert chaukas.stats() == chaukas.Stats()
+    assert chaukas.current_traceparent() is None
+    assert not chaukas.end_session()
+    assert chaukas.disable_chaukas()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"file_path": "a.jsonl"},
+        {"output_mode": "file"},
+        {"emit_to_file": True},
+        {"auto_detect": False},
+        {"retry_config": {"max_llm_retries": 2}},
+        {"config": {"tenant_id": "t"}},
+    ],
+)
+def test_every_documented_spelling_is_an_argument(settings: dict[str, Any]) -> None:
+    assert chaukas.enable_chaukas(strict=True, **settings)
+
+
+def test_every_setting_is_an_argument() -> None:
+    for row in (*_settings.SETTINGS, *_settings.SWITCHES):
+        for name in row.spellings:
+            chaukas.sdk._refuse_unknown({name: None})
+
+
+def test_an_argument_that_is_no_setting_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'tennant_id'"):
+        chaukas.enable_chaukas(tennant_id="t")
+    assert not chaukas.is_enabled()
+
+
+def test_bad_settings_are_one_line_each_and_the_program_starts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CHAUKAS_SAMPLE_RATE", "often")
+    assert chaukas.enable_chaukas()
+    told = [r.getMessage() for r in caplog.records if r.name == "chaukas.sdk"]
+    assert len(told) == 1
+    assert "CHAUKAS_SAMPLE_RATE" in told[0]
+    assert "often" in told[0]
+
+
+def test_bad_settings_raise_when_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAUKAS_SAMPLE_RATE", "often")
+    with pytest.raises(ConfigError, match="CHAUKAS_SAMPLE_RATE"):
+        chaukas.enable_chaukas(strict=True)
+    assert not chaukas.is_enabled()
+
+
+def test_a_failure_of_chaukas_itself_does_not_reach_the_program(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL")
+
+    def broken(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(_runtime, "Runtime", broken)
+    assert not chaukas.enable_chaukas()
+    assert "internal error in enable_chaukas" in caplog.text
+
+
+def test_a_sink_that_is_not_there_yet_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert chaukas.enable_chaukas(endpoint="http://127.0.0.1:9", api_key="sk-x")
+    assert "this version writes files only" in caplog.text
+
+
+def test_rotation_is_a_setting(tmp_path: Path) -> None:
+    chaukas.enable_chaukas(rotate_bytes=2048, rotate_keep=50)
+    for _ in range(3):
+        run()
+        chaukas.flush()
+    chaukas.disable_chaukas()
+    assert len(list(tmp_path.iterdir())) > 1
+
+
+def test_the_log_level_is_a_setting() -> None:
+    logger = logging.getLogger("chaukas.sdk")
+    before = logger.level
+    try:
+        chaukas.enable_chaukas(log_level="ERROR")
+        assert logger.level == logging.ERROR
+    finally:
+        logger.setLevel(before)
+
+
+def test_system_tells_versions_hooks_and_settings_without_secrets() -> None:
+    secret = "sk-" + "a" * 24
+    with capture_events(api_key=secret, redact_patterns=["x+"]) as events:
+        pass
+    enabled = events()[0]
+    data = enabled["metadata"]["data"]
+    assert enabled["type"] == "EVENT_TYPE_SYSTEM"
+    assert data["versions"]["python"].startswith("3.")
+    hooks = data["integrations"]["openai_agents"]["hooks"]
+    assert "agents.run:AgentRunner.run" in hooks["active"]
+    assert data["integrations"]["openai_agents"]["versions"]["openai-agents"]
+    assert data["configuration"]["api_key"] is True
+    assert data["configuration"]["session_idle_timeout_s"] == 1800
+    assert secret not in json.dumps(events())
+    assert not any(type(v) is float for v in data["configuration"].values() if v != 0.5)
+
+
+# -- integrations -------------------------------------------------------------------
+
+
+def test_a_package_of_the_users_called_agents_is_left_alone(tmp_path: Path) -> None:
+    package = tmp_path / "agents"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name in ("run", "tool", "guardrail", "run_context"):
+        (package / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    done = python(
+        "import agents, chaukas\n"
+        "assert chaukas.enable_chaukas()\n"
+        "chaukas.disable_chaukas()\n"
+        "import agents.models\n"
+        "print(agents.__file__)",
+        PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
+        CHAUKAS_RAISE_INTERNAL="1",
+    )
+    assert "No module named 'agents.models'" in done.stderr
+    assert "imported" not in done.stderr
+    [enabled, *_] = lines(tmp_path / "chaukas_events.jsonl")
+    assert "openai_agents" not in enabled["metadata"]["data"]["integrations"]
+
+
+def test_landmarks_are_looked_up_without_waking_the_module(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Lazy(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    wrapper = OpenAIAgentsEnhancedWrapper.__new__(OpenAIAgentsEnhancedWrapper)
+    assert wrapper.is_target_present()
+    for stranger in (Lazy("agents.run"), object()):
+        with monkeypatch.context() as changed:
+            changed.setitem(sys.modules, "agents.run", stranger)
+            assert not wrapper.is_target_present()
+
+
+def test_a_framework_imported_later_is_recorded_from_then_on() -> None:
+    done = python(
+        "import chaukas\n"
+        "chaukas.enable_chaukas(output_file='late.jsonl')\n"
+        "import agents, agents.testing as t, asyncio\n"
+        "agents.set_tracing_disabled(True)\n"
+        "model = t.ScriptedModel([[t.assistant_message('x')]])\n"
+        "a = agents.Agent(name='A', model=model)\n"
+        "asyncio.run(agents.Runner.run(a, 'hi'))\n",
+        CHAUKAS_RAISE_INTERNAL="1",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found = lines(Path("late.jsonl"))
+    names = [e["metadata"].get("name") for e in found]
+    assert names[:2] == ["chaukas.enabled", "chaukas.integration"]
+    assert kinds(found).count("AGENT_START") == 1
+    assert names[-1] == "chaukas.disabled"
+
+
+def test_an_integration_that_is_not_wanted_is_not_installed() -> None:
+    with capture_events(integrations=["tenacity"]) as events:
+        run()
+    assert set(kinds(events())) == {"SYSTEM"}
+
+
+def test_an_integration_is_installed_once_by_two_threads() -> None:
+    with capture_events(integrations=["tenacity"]):
+        runtime = _runtime.active()
+        assert runtime is not None
+        known = next(k for k in _runtime._INTEGRATIONS if k.name == "openai_agents")
+        barrier = threading.Barrier(4)
+        answers: list[bool] = []
+
+        def attach() -> None:
+            barrier.wait()
+            answers.append(runtime.attach(known))
+
+        threads = [threading.Thread(target=attach) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == [False, False, False, True]
+
+
+# -- an application's own events ------------------------------------------------------
+
+
+def test_an_event_of_the_users_is_a_system_event_with_a_name() -> None:
+    with capture_events() as events:
+        chaukas.event("cart.checked_out", {"items": 3, "password": "x"})
+        chaukas.event("empty")
+    first, second = own(events())
+    assert first["type"] == "EVENT_TYPE_SYSTEM"
+    assert first["metadata"]["name"] == "cart.checked_out"
+    assert first["metadata"]["data"] == {"items": 3, "password": "[REDACTED]"}
+    assert first["redaction"]["fields"] == ["metadata.data.password"]
+    assert first["metadata"]["chaukas"]["stream"]
+    assert second["metadata"]["name"] == "empty"
+
+
+@pytest.mark.parametrize("content", [True, False])
+def test_names_and_ids_stay_readable_without_content(content: bool) -> None:
+    with capture_events(capture_content=content) as events:
+        chaukas.event("name", {"who": "Ada"})
+        chaukas.policy_decision("pid", "deny", rule_ids=["r1"], rationale="because")
+        chaukas.data_access(
+            "db", document_ids=["d1"], chunk_ids=("c1",), metadata={"q": "text"}
+        )
+        chaukas.state_update({"theme": "dark"})
+    event, policy, access, state = own(events())
+    assert event["metadata"]["name"] == "name"
+    assert event["metadata"]["data"] == {"who": "Ada" if content else "<3 chars>"}
+    assert policy["policy"] == {
+        "policy_id": "pid",
+        "outcome": "deny",
+        "rule_ids": ["r1"],
+        "rationale": "because" if content else "<7 chars>",
+    }
+    assert policy["severity"] == "SEVERITY_WARN"
+    assert access["data_access"] == {
+        "datasource": "db",
+        "document_ids": ["d1"],
+        "chunk_ids": ["c1"],
+        "metadata": {"q": "text" if content else "<4 chars>"},
+    }
+    assert state["state_update"] == {"theme": "dark" if content else "<4 chars>"}
+
+
+@pytest.mark.parametrize("content", [True, False])
+def test_names_and_ids_are_bounded_and_redacted(content: bool) -> None:
+    secret = "sk-" + "a" * 24
+    with capture_events(capture_content=content) as events:
+        chaukas.event("x" * 10_000)
+        chaukas.data_access("db", document_ids=[secret, "y" * 10_000, "ok"])
+    event, access = own(events())
+    assert len(event["metadata"]["name"]) < 300
+    first, second, third = access["data_access"]["document_ids"]
+    assert first == "[REDACTED]"
+    assert len(second) < 300
+    assert third == "ok"
+    assert access["redaction"]["fields"] == ["data_access.document_ids[0]"]
+
+
+def test_a_single_document_is_a_list_of_one() -> None:
+    with capture_events() as events:
+        chaukas.data_access("db", document_ids="d1")
+        chaukas.data_access("db", document_ids=[1, None])  # type: ignore[list-item]
+    first, second = own(events())
+    assert first["data_access"]["document_ids"] == ["d1"]
+    assert second["data_access"]["document_ids"] == ["1", "null"]
+
+
+def test_state_that_is_no_mapping_is_still_told() -> None:
+    with capture_events() as events:
+        chaukas.state_update(["a"])  # type: ignore[arg-type]
+    assert own(events())[0]["state_update"] == {"value": ["a"]}
+
+
+def test_events_stand_under_what_is_in_force() -> None:
+    @function_tool
+    def shop() -> str:
+        """Buy something."""
+        chaukas.event("inside")
+        return "done"
+
+    steps = [[function_call("shop", {}, call_id="c")], [assistant_message("ok")]]
+    buyer = Agent(name="A", model=ScriptedModel(steps), tools=[shop])
+    with capture_events() as events, chaukas.session("s"):
+        chaukas.event("before")
+        asyncio.run(Runner.run(buyer, "hi"))
+        chaukas.event("after")
+    by_name = {e["metadata"].get("name"): e for e in events()}
+    span_of = {e["type"]: e["span_id"] for e in events()}
+    before, inside, after = (by_name[n] for n in ("before", "inside", "after"))
+    assert "parent_span_id" not in before
+    assert inside["parent_span_id"] == span_of["EVENT_TYPE_TOOL_CALL_START"]
+    assert inside["agent_name"] == "A"
+    assert after["parent_span_id"] == span_of["EVENT_TYPE_SESSION_START"]
+    assert {e["session_id"] for e in (before, inside, after)} == {"s"}
+
+
+def test_a_run_that_hides_its_content_hides_it_in_the_users_events() -> None:
+    from agents import RunConfig
+
+    @function_tool
+    def shop() -> str:
+        """Buy something."""
+        chaukas.event("inside", {"who": "Ada"})
+        return "done"
+
+    steps = [[function_call("shop", {}, call_id="c")], [assistant_message("ok")]]
+    buyer = Agent(name="A", model=ScriptedModel(steps), tools=[shop])
+    with capture_events() as events:
+        asyncio.run(
+            Runner.run(
+                buyer, "hi", run_config=RunConfig(trace_include_sensitive_data=False)
+            )
+        )
+    [told] = [e for e in events() if e["metadata"].get("name") == "inside"]
+    assert told["metadata"]["data"] == {"who": "<3 chars>"}
+    assert told["metadata"]["chaukas"]["stream"]
+
+
+def test_a_tool_declared_as_retrieval_is_recorded_as_data_access() -> None:
+    @function_tool
+    @chaukas.data_access
+    def lookup() -> str:
+        """Find something."""
+        return "found"
+
+    steps = [[function_call("lookup", {}, call_id="c")], [assistant_message("ok")]]
+    seeker = Agent(name="A", model=ScriptedModel(steps), tools=[lookup])
+    try:
+        with capture_events() as events:
+            asyncio.run(Runner.run(seeker, "hi"))
+    finally:
+        _runtime.data_access_names.discard("lookup")
+    [told] = [e for e in events() if e["type"] == "EVENT_TYPE_DATA_ACCESS"]
+    assert told["data_access"]["datasource"] == "lookup"
+
+
+def test_only_a_name_or_a_tool_can_be_declared() -> None:
+    with pytest.raises(TypeError, match="data source's name or a tool's function"):
+        chaukas.data_access(42)
+
+
+# -- traces -------------------------------------------------------------------------
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+def starts(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [e for e in events if e["type"] == "EVENT_TYPE_AGENT_START"]
+
+
+def test_a_run_joins_the_trace_of_a_traceparent() -> None:
+    with (
+        capture_events() as events,
+        chaukas.session("s", traceparent=f"00-{TRACE}-{SPAN}-01"),
+    ):
+        run()
+        chaukas.event("mine")
+    [start] = starts(events())
+    assert start["trace_id"] == TRACE
+    assert start["metadata"]["remote_parent_span_id"] == SPAN
+    assert own(events())[-2]["trace_id"] == TRACE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "garbage",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE}-{SPAN}",
+        42,
+    ],
+)
+def test_a_text_that_is_no_traceparent_is_ignored(text: Any) -> None:
+    with capture_events() as events, chaukas.session("s", traceparent=text):
+        run()
+    [start] = starts(events())
+    assert start["trace_id"] != TRACE
+    assert "remote_parent_span_id" not in start["metadata"]
+
+
+def test_a_run_joins_the_trace_of_an_active_span() -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    with (
+        capture_events() as events,
+        tracer.start_as_current_span("request") as span,
+    ):
+        run()
+        context = span.get_span_context()
+    [start] = starts(events())
+    assert start["trace_id"] == f"{context.trace_id:032x}"
+    assert start["metadata"]["otel_parent_span_id"] == f"{context.span_id:016x}"
+    assert {e["trace_id"] for e in own(events())} == {start["trace_id"]}
+
+
+def test_the_traceparent_of_the_span_in_force_is_handed_out() -> None:
+    told: list[str | None] = []
+
+    @function_tool
+    def call_service() -> str:
+        """Call something."""
+        told.append(chaukas.current_traceparent())
+        return "done"
+
+    steps = [
+        [function_call("call_service", {}, call_id="c")],
+        [assistant_message("ok")],
+    ]
+    caller = Agent(name="A", model=ScriptedModel(steps), tools=[call_service])
+    with capture_events(clock=FakeClock(), ids=SequentialIds()) as events:
+        asyncio.run(Runner.run(caller, "hi"))
+        assert chaukas.current_traceparent() is None
+    [tool] = [e for e in events() if e["type"] == "EVENT_TYPE_TOOL_CALL_START"]
+    assert told == [f"00-{tool['trace_id']}-{tool['span_id']}-01"]
+
+
+def test_sampling_is_per_trace_and_whole() -> None:
+    with capture_events(sample_rate=0.5, integrity=False) as events:
+        for _ in range(60):
+            run()
+    runs: dict[str, int] = {}
+    for event in events():
+        if event["type"] != "EVENT_TYPE_SYSTEM":
+            trace = event["trace_id"]
+            runs[trace] = runs.get(trace, 0) + (not event["type"].startswith(
+                "EVENT_TYPE_SESSION"
+            ))
+    assert 0 < len(runs) < 60
+    assert len(set(runs.values())) == 1
+
+
+def test_a_given_trace_is_sampled_alike_in_every_process() -> None:
+    recorded = []
+    for _ in range(3):
+        with capture_events(sample_rate=0.5) as events:
+            for number in range(20):
+                parent = f"00-{number:032x}-{SPAN}-01".replace("0" * 32, TRACE)
+                with chaukas.session(str(number), traceparent=parent):
+                    run()
+        recorded.append([e["trace_id"] for e in starts(events())])
+    assert recorded[0] == recorded[1] == recorded[2]
+    assert 0 < len(recorded[0]) < 20
+
+
+# -- names and imports ----------------------------------------------------------------
+
+
+def test_both_ways_to_import_give_the_same_names() -> None:
+    from chaukas import sdk
+
+    assert sdk.enable_chaukas is chaukas.enable_chaukas
+    assert set(sdk.__all__) <= set(dir(chaukas))
+    for name in sdk.__all__:
+        assert getattr(chaukas, name) is getattr(sdk, name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        chaukas.nothing  # noqa: B018  # the access is what is tested
+    with pytest.raises(AttributeError):
+        chaukas._private  # noqa: B018  # the access is what is tested
+
+
+@pytest.mark.parametrize("order", ["sdk first", "spec first"])
+def test_the_published_spec_lives_beside_us(order: str) -> None:
+    parts = ["import chaukas.sdk", "import chaukas.spec"]
+    code = "; ".join(parts if order == "sdk first" else parts[::-1])
+    done = python(f"{code}; import chaukas; chaukas.is_enabled()")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_importing_the_front_door_loads_nothing_heavy() -> None:
+    done = python(
+        "import sys, chaukas.sdk\n"
+        "heavy = {'agents', 'asyncio', 'genai_prices', 'google.protobuf', 'grpc',"
+        " 'httpx', 'openai', 'opentelemetry', 'pydantic', 'sqlite3', 'tenacity'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_enabling_without_targets_loads_none_of_them() -> None:
+    done = python(
+        "import sys, chaukas\n"
+        "chaukas.enable_chaukas()\n"
+        "heavy = {'agents', 'grpc', 'openai', 'opentelemetry', 'tenacity'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+# -- the test kit ---------------------------------------------------------------------
+
+
+def test_the_test_kit_repeats_itself() -> None:
+    def once() -> list[dict[str, Any]]:
+        with capture_events(
+            clock=FakeClock(), ids=SequentialIds(), integrations=["tenacity"]
+        ) as events:
+            chaukas.event("a")
+        return events()
+
+    assert once() == once()
+
+
+def test_the_test_kit_refuses_to_capture_twice() -> None:
+    with (
+        capture_events(),
+        pytest.raises(RuntimeError, match="enabled already"),
+        capture_events(),
+    ):
+        pass
+
+
+def test_the_test_kit_refuses_settings_that_cannot_be_used() -> None:
+    with pytest.raises(ConfigError), capture_events(sample_rate="often"):
+        pass
+    assert not chaukas.is_enabled()
