@@ -9,7 +9,6 @@ stands between `<!-- generated: NAME -->` and `<!-- end -->`; all else is prose.
 """
 
 # The folder holds documents and this script; it is no package to import from.
-# ruff: noqa: INP001
 
 from __future__ import annotations
 

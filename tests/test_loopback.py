@@ -407,7 +407,7 @@ def test_a_broken_stream_gives_the_deltas_it_promised(api: str, count: int) -> N
             async for event in stream:
                 if event.type == "response.output_text.delta":
                     # An extend would lose what came before the break.
-                    heard.append(event.delta)  # noqa: PERF401
+                    heard.append(event.delta)
             return
         chunks = await client.chat.completions.create(
             model="m", messages=[{"role": "user", "content": "x"}], stream=True

@@ -20,13 +20,13 @@ from ._guard import report
 from ._version import VERSION
 from .errors import ChaukasError, ConfigError
 from .events import EventType
-from .pipeline import Stats
 from .scope import current_traceparent, point, session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .config import Config
+    from .pipeline import Stats
     from .sinks import Sink
 
 __all__ = [
@@ -50,6 +50,17 @@ __all__ = [
 ]
 
 __version__ = VERSION
+
+
+def __getattr__(name: str) -> Any:
+    """Load `Stats` when it is asked for: nothing else here needs the pipeline."""
+    if name == "Stats":
+        from .pipeline import Stats
+
+        return Stats
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
 
 _LOGGER = logging.getLogger("chaukas.sdk")
 _F = TypeVar("_F")
@@ -233,7 +244,11 @@ def stats() -> Stats:
     All zero when chaukas is not enabled.
     """
     runtime = _runtime.active()
-    return Stats() if runtime is None else runtime.pipeline.stats()
+    if runtime is not None:
+        return runtime.pipeline.stats()
+    from .pipeline import Stats
+
+    return Stats()
 
 
 def event(name: str, data: Mapping[str, Any] | None = None) -> None:

@@ -185,7 +185,7 @@ def guarded(
             try:
                 return function(*args, **kwargs)
             # The one purpose of this guard; narrower would let our bugs out.
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 report(name, error, count)
                 return default
 

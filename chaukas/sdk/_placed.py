@@ -7,7 +7,6 @@ stranger's module or class must not run its code or bind what it holds.
 
 # wrapt keeps a proxy's own attributes under `_self_`: every other name is that of the
 # wrapped function, which must not be hidden by ours.
-# ruff: noqa: SLF001
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _EXACT_INT: Final = 2**53
 
 
 # Two loops in one function, because a call for each value costs more than both.
-def plain_copy(  # noqa: C901, PLR0911, PLR0912
+def plain_copy(  # noqa: C901, PLR0911
     value: Any,
     texts: list[str],
     safe_names: set[str],

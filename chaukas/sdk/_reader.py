@@ -186,7 +186,7 @@ def _read_path(value: object) -> Path:
 
 def _read_endpoint(value: object) -> str:
     # Not free to import, and most programs set no endpoint.
-    from urllib.parse import urlsplit  # noqa: PLC0415
+    from urllib.parse import urlsplit
 
     text = (_plain(value) or "").strip().rstrip("/")
     error = UnreadableError("http(s)://host[:port][/path] or grpc(s)://host:port")

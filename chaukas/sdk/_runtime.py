@@ -18,24 +18,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ._clock import SystemClock
 from ._guard import report
 from ._ids import RandomIds
-from ._limits import Limits
 from ._native import original
-from ._snapshot import Rules
 from ._version import VERSION
 from .context import SUPPRESSED, Run, Session
 from .events import EventType
-from .pipeline import Pipeline
-from .record import Recorder
-from .sessions import SessionBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ._clock import Clock
     from ._ids import Ids
+    from ._limits import Limits
+    from ._snapshot import Rules
     from .config import Config
     from .integrations.base import BaseIntegrationWrapper
     from .pipeline import Stats
+    from .record import Recorder
+    from .sessions import SessionBook
     from .sinks import Sink
 
 __all__ = ["Runtime", "active", "data_access_names", "start", "stop"]
@@ -99,6 +98,12 @@ class Runtime:
 
     def _build(self) -> None:
         """Make what belongs to one process; again in each forked child."""
+        # Late, so that importing the front door costs little.
+        from ._limits import Limits
+        from .pipeline import Pipeline
+        from .record import Recorder
+        from .sessions import SessionBook
+
         config = self.config
         ids = self._given_ids or RandomIds()
         self.pid = _process_id()
@@ -116,7 +121,7 @@ class Runtime:
             config=config,
             rules=_rules_of(config, content=config.capture_content),
             hidden_rules=_rules_of(config, content=False),
-            fact_rules=_rules_of(config, limits=_FACT_LIMITS),
+            fact_rules=_rules_of(config, limits=Limits(string_chars=_FACT_CHARS)),
             clock=self._clock,
             ids=ids,
             version=VERSION,
@@ -253,12 +258,14 @@ def _whole(value: object) -> object:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-_FACT_LIMITS = Limits(string_chars=256)
+_FACT_CHARS = 256
 
 
 def _rules_of(
     config: Config, *, content: bool = True, limits: Limits | None = None
 ) -> Rules:
+    from ._snapshot import Rules
+
     return Rules(
         limits=limits,
         content=content,

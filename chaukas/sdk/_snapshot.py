@@ -19,8 +19,8 @@ from ._budget import Budget
 from ._kinds import read
 from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain, name_of
 from ._limits import Limits
-from ._plain import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
 from ._node import Node, Notes
+from ._plain import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
 from ._redact import REDACTED, Redactor, middle_out, visible
 from ._scrub import BUDGET, Scrubber
 from ._shrink import shrink
@@ -98,7 +98,7 @@ class Rules:
     )
 
     # Each is one choice of the user, named at the call.
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         *,
         limits: Limits | None = None,
@@ -212,7 +212,8 @@ class Capture:
             if copied is not NOT_PLAIN and (
                 not texts or not rules.scrubber.is_suspect(texts, paired=True)
             ):
-                return copied
+                plain: Json = copied
+                return plain
         if self._short_chars == -1:
             self._prepare()
         self._notes.base = path
@@ -375,7 +376,7 @@ class Capture:
             else:
                 shown = visible(rules.redactor.redact(name))
         # Whatever goes wrong: hide the name and the value.
-        except Exception:  # noqa: BLE001
+        except Exception:
             shown, is_hidden = _UNREADABLE, True
         if shown == "value":
             # Its name may stand beside it, as the value of another key.
@@ -456,7 +457,7 @@ class Capture:
         try:
             shown, is_hidden = rules.redactor.cut(text, limit)
         # Closed, whatever the failure.
-        except Exception:  # noqa: BLE001
+        except Exception:
             shown, is_hidden = REDACTED, True
         if is_hidden:
             self._notes.hide(node, key)

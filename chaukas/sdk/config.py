@@ -319,7 +319,7 @@ def _unknown_variables(source: _Source, known: tuple[str, ...]) -> list[Problem]
 
 def _closest(name: object, known: tuple[str, ...], cutoff: float = 0.6) -> str | None:
     # Only needed when something is wrong, and not free to import.
-    from difflib import get_close_matches  # noqa: PLC0415
+    from difflib import get_close_matches
 
     if type(name) is not str:
         return None

@@ -45,7 +45,7 @@ def to_message(event: Mapping[str, Any]) -> events_pb2.Event:
             field and never shows the value.
     """
     # Loading protobuf takes longer than loading all of the SDK.
-    from ._proto import events_pb2  # noqa: PLC0415
+    from ._proto import events_pb2
 
     message = events_pb2.Event()
     write_event(message, event)
@@ -82,7 +82,7 @@ def batch_to_message(
         ValueError: One of the events, or the time, cannot be a message.
     """
     # Loading protobuf takes longer than loading all of the SDK.
-    from ._proto import events_pb2  # noqa: PLC0415
+    from ._proto import events_pb2
 
     batch = events_pb2.EventBatch(batch_id=batch_id)
     write_time(batch.timestamp, timestamp)

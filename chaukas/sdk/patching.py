@@ -104,7 +104,7 @@ _waiting: dict[str, list[tuple[MonkeyPatcher, Patch]]] = {}
 
 def _renew_lock() -> None:
     # In a forked child the lock may be held by a thread that exists no more.
-    global _lock  # noqa: PLW0603
+    global _lock
     _lock = threading.RLock()
 
 
@@ -147,7 +147,7 @@ class MonkeyPatcher:
         try:
             return self._install(patch)
         # A hook point that resists costs a detail of the record, never the host.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self._outcomes[patch.target] = "missing"
             report(f"install {patch.target}", error)
             return "missing"
@@ -274,7 +274,7 @@ class MonkeyPatcher:
                     if any(each is installation.base for each in ancestors):
                         self._dress(installation, cls)
         # The host is defining a class; that must work whatever happens here.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             report("a class definition", error)
 
     def _wait(self, patch: Patch, module_name: str) -> Outcome:
@@ -300,7 +300,7 @@ class MonkeyPatcher:
                     self._awaited.discard(patch)
                     self._place(patch, module)
         # Whatever it is, the host's import goes on.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             report(f"install {patch.target}", error)
 
 
@@ -324,7 +324,7 @@ def _imported(module_name: str, path: str) -> ModuleType | None:
             # Lets a lazy module load itself; what it answers is read again, raw.
             getattr(module, first, None)
     # A module may fail to import in any way, and then it is not there.
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None
     return module if issubclass(type(module), ModuleType) else None
 
@@ -401,5 +401,5 @@ def _undo(installation: _Installation, births: Switch | None) -> None:
                 if is_of(value, switch):
                     namespace[key] = stripped(value)
     # A place that cannot be restored must not keep the others from it.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         report(f"undo {installation.patch.target}", error)

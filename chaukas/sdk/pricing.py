@@ -80,7 +80,7 @@ def _flat_parts(
 
 
 # Each is a number of the call.
-def _tiered_parts(  # noqa: PLR0913
+def _tiered_parts(
     provider: str,
     model: str,
     *,
@@ -106,7 +106,7 @@ def _tiered_parts(  # noqa: PLR0913
 
 
 # Each is a number of the call.
-def cost_of(  # noqa: PLR0913
+def cost_of(
     provider: str,
     model: str,
     *,

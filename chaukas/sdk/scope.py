@@ -59,7 +59,7 @@ class session:  # noqa: N801
     """
 
     # Each is one choice of the caller, named at the call.
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         session_id: str | None = None,
         *,

@@ -10,7 +10,10 @@ from typing import Any, Union
 
 __all__ = ["Event", "Json"]
 
-Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
+# The operator does not take quoted names at run time, and the type is recursive.
+Json = Union[  # noqa: UP007
+    None, bool, int, float, str, list["Json"], dict[str, "Json"]
+]
 """A JSON tree of exact built-in types, as the snapshot makes it."""
 
 Event = dict[str, Any]

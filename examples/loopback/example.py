@@ -40,7 +40,7 @@ def model_for_example(replies: Script) -> Iterator[ModelServer | None]:
         yield None
         return
     # Late, so that scripts and servers work without the agents SDK.
-    from agents import (  # noqa: PLC0415
+    from agents import (
         set_default_openai_client,
         set_tracing_disabled,
     )

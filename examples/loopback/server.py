@@ -104,7 +104,7 @@ class ModelServer:
         leaves the machine. Close the client, or use it with `async with`.
         """
         # Late, because a script and its server are of use without the client.
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient  # noqa: PLC0415
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         options.setdefault("http_client", DefaultAsyncHttpxClient(trust_env=False))
         options.setdefault("api_key", _PLACEHOLDER_KEY)
@@ -113,7 +113,7 @@ class ModelServer:
     def sync_client(self, **options: Any) -> OpenAI:
         """Make a blocking client of this server; else as `client`."""
         # Late, because a script and its server are of use without the client.
-        from openai import DefaultHttpxClient, OpenAI  # noqa: PLC0415
+        from openai import DefaultHttpxClient, OpenAI
 
         options.setdefault("http_client", DefaultHttpxClient(trust_env=False))
         options.setdefault("api_key", _PLACEHOLDER_KEY)
@@ -264,7 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
         except LookupError as error:
             return mistake(str(error.args[0]))
         # Any error of a script is an answer too: a hanging client says nothing.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return mistake(
                 f"loopback: the script failed on request {request.number}: {error!r}."
             )

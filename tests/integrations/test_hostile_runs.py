@@ -189,13 +189,14 @@ def test_a_generator_as_input_is_not_consumed() -> None:
 
 
 class _Hostile(Exception):
-    """An error that answers every question with another error."""
+    """
+    An error that answers every question with another error.
+
+    Not to `repr`: asyncio itself asks that of an error, and breaks.
+    """
 
     def __str__(self) -> str:
         raise RuntimeError("str")
-
-    def __repr__(self) -> str:
-        raise RuntimeError("repr")
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("__"):

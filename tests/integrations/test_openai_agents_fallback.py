@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from agents import Agent, RunHooks, Runner, function_tool
 from agents.testing import ScriptedModel, assistant_message, function_call
+
 from chaukas.cli._tree import render
 from chaukas.sdk.integrations.openai_agents_enhanced._fallback import FALLBACKS
 from chaukas.sdk.patching import MonkeyPatcher, Patch
@@ -120,7 +121,7 @@ async def test_the_users_hooks_run_as_before(monkeypatch: pytest.MonkeyPatch) ->
     _hide(monkeypatch, _EXECUTOR, _HANDOFF)
     await _record(hooks=Mine())
 
-    assert ["tool add", "handoff second"] == seen
+    assert seen == ["tool add", "handoff second"]
 
 
 async def test_system_tells_what_fell_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +130,7 @@ async def test_system_tells_what_fell_back(monkeypatch: pytest.MonkeyPatch) -> N
     enabled = (await _record())[0]["metadata"]
     hooks = enabled["data"]["integrations"]["openai_agents"]["hooks"]
 
-    assert [_HANDOFF] == hooks["fallback"]
+    assert hooks["fallback"] == [_HANDOFF]
     assert _EXECUTOR in hooks["active"]
     assert _HANDOFF not in hooks["active"]
 
@@ -144,7 +145,7 @@ async def test_spans_take_over_when_no_run_can_be_patched(
 
     assert 2 == kinds.count("AGENT_START") == kinds.count("AGENT_END")
     assert 1 == kinds.count("TOOL_CALL_START") == kinds.count("TOOL_CALL_END")
-    assert 1 == kinds.count("AGENT_HANDOFF")
+    assert kinds.count("AGENT_HANDOFF") == 1
     assert 1 == kinds.count("SESSION_START") == kinds.count("SESSION_END")
     assert "tool add" in "\n".join(render(events))
 

@@ -744,7 +744,7 @@ class TestSpoolDir:
 
         monkeypatch.setattr(Path, "home", homeless)
 
-        assert spool_dir_of({}) == Path("/tmp/chaukas")  # noqa: S108
+        assert spool_dir_of({}) == Path("/tmp/chaukas")
         assert spool_dir_of({"TMPDIR": "/t"}) == Path("/t/chaukas")
 
 

@@ -144,7 +144,7 @@ def test_internal_errors_are_raised_where_tests_ask(reporter, handler, monkeypat
     monkeypatch.setenv("CHAUKAS_RAISE_INTERNAL", "1")
     error = caught(ValueError())
 
-    with pytest.raises(ValueError) as raised:  # noqa: PT011
+    with pytest.raises(ValueError) as raised:
         reporter.report("a", error)
 
     assert raised.value is error
@@ -228,7 +228,7 @@ def test_a_hostile_exception_type_is_named_without_running_its_code(reporter, ha
         def __getattribute__(cls, name):
             raise AssertionError(name)
 
-    class Hostile(Exception, metaclass=Meta):  # noqa: N818
+    class Hostile(Exception, metaclass=Meta):
         def __str__(self):
             raise AssertionError
 

@@ -22,7 +22,7 @@ _LAST = datetime.max.replace(tzinfo=timezone.utc)
 _SECOND = timedelta(seconds=1)
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?"
-    r"(?:[Zz]|([+-]\d\d:\d\d))?",
+    r"(?:Z|([+-]\d\d:\d\d))?",
     re.ASCII,
 )
 

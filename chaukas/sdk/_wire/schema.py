@@ -79,10 +79,10 @@ _WELL_KNOWN = {
 def event_shape() -> Shape:
     """Return the fields of an event; loads protobuf when first called."""
     # Loading protobuf takes longer than loading all of the SDK.
-    from google.protobuf import descriptor_pb2  # noqa: PLC0415
+    from google.protobuf import descriptor_pb2
 
     # As above.
-    from chaukas.sdk._proto import events_pb2  # noqa: PLC0415
+    from chaukas.sdk._proto import events_pb2
 
     # The serialised form is read, since the descriptor objects of different
     # protobuf releases name the same facts differently (label, is_repeated).

@@ -6,7 +6,7 @@ Record the OpenAI Agents SDK through its public interfaces alone.
 | `RunHooks.on_llm_start`, `on_llm_end` | MODEL_INVOCATION |
 | `RunHooks.on_tool_start`, `on_tool_end` | TOOL_CALL |
 | `RunHooks.on_handoff` | AGENT_HANDOFF |
-| `TracingProcessor` | AGENT, MODEL_INVOCATION, TOOL_CALL, AGENT_HANDOFF, POLICY_DECISION |
+| `TracingProcessor` | AGENT, MODEL_INVOCATION, TOOL_CALL, AGENT_HANDOFF, … |
 
 The second level of capture: where a release lacks a hook point of
 `openai_agents_enhanced`, the interface that comes nearest takes over, so a release of
@@ -79,8 +79,8 @@ def hooks_around(hooks: Any, sink: HookSink) -> Any:
     return _Hooks(hooks, sink)
 
 
-class _Hooks(wrapt.ObjectProxy):  # type: ignore[misc]
-    # type: ignore[misc]: wrapt ships no type for the base.
+# Releases of wrapt before 2 cannot be subscripted at run time, and 2 wants it typed.
+class _Hooks(wrapt.ObjectProxy):  # type: ignore[type-arg]
 
     def __init__(self, hooks: Any, sink: HookSink) -> None:
         super().__init__(hooks)

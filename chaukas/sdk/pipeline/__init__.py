@@ -58,7 +58,7 @@ class Pipeline:
     """
 
     # PLR0913: each is a setting of its own, all but three with a default.
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         sink: Sink,
         *,

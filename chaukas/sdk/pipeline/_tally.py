@@ -90,7 +90,7 @@ class Stats:
 
 # PLR0913: these are the numbers that the law relates; a class to carry them
 # would be `Stats` again.
-def stats_of(  # noqa: PLR0913
+def stats_of(
     cells: Iterable[Cell],
     *,
     written: int,

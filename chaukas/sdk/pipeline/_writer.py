@@ -54,7 +54,7 @@ class Writer:
     """
 
     # PLR0913: each is a part or a setting that only the pipeline knows.
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         intake: Intake,
         sink: Sink,

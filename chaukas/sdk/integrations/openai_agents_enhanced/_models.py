@@ -362,7 +362,7 @@ class ModelCalls:
             report("Model.get_response", error)
 
     # Each is one thing that only some endings know.
-    def _end_with(  # noqa: PLR0913
+    def _end_with(
         self,
         invocation: Invocation,
         output: Any,

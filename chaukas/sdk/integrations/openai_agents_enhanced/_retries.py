@@ -27,6 +27,14 @@ __all__ = ["Retries"]
 _NS_PER_MS = 1_000_000
 _CONVERSATION_LOCKED_RETRIES = 3
 
+_SERVER_REFUSAL = ("server_error", "Server error")
+_REFUSALS = {
+    408: ("timeout_error", "Request timed out"),
+    409: ("conflict_error", "Conflict"),
+    429: ("rate_limit_error", "Rate limit exceeded"),
+}
+"""Code and text of what a provider answers before the client tries again."""
+
 
 class Retries:
     """
@@ -118,9 +126,14 @@ class Retries:
         try:
             metadata: dict[str, Any] = {"layer": "http"}
             strategy = "exponential"
+            message = None
             response = kwargs.get("response")
             if response is not None:
-                metadata["status"] = response.status_code
+                # The client closes the answer unread; its status says enough.
+                metadata["status"] = status = response.status_code
+                code, text = _REFUSALS.get(status, _SERVER_REFUSAL)
+                message = f"{text} (HTTP {status})"
+                metadata["error_code"] = code
                 headers = response.headers
                 metadata["request_id"] = headers.get("x-request-id")
                 if headers.get("retry-after") or headers.get("retry-after-ms"):
@@ -139,12 +152,13 @@ class Retries:
                 error=error,
                 metadata=without_defaults(metadata),
                 strategy=strategy,
+                message=message,
             )
         except Exception as problem:
             report("openai retry", problem)
 
     # Named at the call, each is a member of the event.
-    def _note_retry(  # noqa: PLR0913
+    def _note_retry(
         self,
         run: Any,
         parent_span_id: str,
@@ -155,11 +169,12 @@ class Retries:
         error: BaseException | None,
         metadata: dict[str, Any],
         strategy: str = "exponential",
+        message: str | None = None,
     ) -> None:
         recorder = self._recorder
         capture = recorder.capture(run)
-        text = ""
-        if error is not None:
+        text = message or ""
+        if error is not None and message is None:
             text = capture.text(error_text(error), "retry.error_message")
             metadata["error_code"] = error_code_of(error)
             if status_of(error):
