@@ -116,7 +116,7 @@ class Runtime:
             tick=self._tick,
             tick_interval_s=_TICK_S,
         )
-        self._recorder = Recorder(
+        self.recorder = Recorder(
             self.pipeline,
             config=config,
             rules=_rules_of(config, content=config.capture_content),
@@ -125,25 +125,24 @@ class Runtime:
             clock=self._clock,
             ids=ids,
             version=VERSION,
+            renewed=self._renewed,
         )
         # Kept in a forked child: it is the same conversation with the same user.
         self._default_session_id = self._default_session_id or ids.event_id(
             self._clock.time_ns()
         )
         self._sessions = SessionBook(
-            self._recorder, default_id=self._default_session_id
+            self.recorder, default_id=self._default_session_id
         )
         session = Session(
             self._default_session_id, config.tenant_id, config.project_id
         )
         self._own_run = Run(session, ids.trace_id())
 
-    @property
-    def recorder(self) -> Recorder:
-        """Recorder of this process; another one after a fork."""
-        if self.pid != _process_id():
-            self.renew()
-        return self._recorder
+    def _renewed(self) -> Recorder:
+        """Return the recorder of this process, after a fork nobody told of."""
+        self.renew()
+        return self.recorder
 
     @property
     def sessions(self) -> SessionBook:
@@ -169,7 +168,7 @@ class Runtime:
             "queued": stats.queued,
             "dropped": dict(stats.dropped),
         }
-        return self._recorder.encode_report(
+        return self.recorder.encode_report(
             self._own_run,
             {
                 "name": "chaukas.pipeline",
@@ -233,7 +232,7 @@ class Runtime:
         self.pid = _process_id()
         # The thread that held it may not exist here.
         _lock = original("_thread", "RLock")()
-        self._recorder.pairs.forget()
+        self.recorder.pairs.forget()
         self.pipeline.abandon()
         self._build()
 

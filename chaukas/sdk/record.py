@@ -7,6 +7,7 @@ once: one dict, one encoding, one put.
 
 from __future__ import annotations
 
+import os
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from .events import TRAITS, EventStatus, EventType, end_of
 from .retries import RetryDetector, Verdict, fields_of, is_retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ._clock import Clock
     from ._ids import Ids
@@ -43,6 +44,7 @@ __all__ = [
     "without_defaults",
 ]
 
+_process_id = os.getpid
 _SORTED = orjson.OPT_SORT_KEYS
 _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
@@ -134,6 +136,8 @@ class Recorder:
         clock: Source of time.
         ids: Source of ids.
         version: Version of chaukas, for `metadata.chaukas.sdk`.
+        renewed: Returns the recorder of a process that was forked from C, where
+            no hook of Python ran.
     """
 
     def __init__(
@@ -147,7 +151,11 @@ class Recorder:
         clock: Clock,
         ids: Ids,
         version: str,
+        renewed: Callable[[], Recorder] | None = None,
     ) -> None:
+        self._pid = _process_id()
+        self._renewed = renewed
+        self._successor: Recorder | None = None
         self.config = config
         self.clock = clock
         self.ids = ids
@@ -210,6 +218,23 @@ class Recorder:
             severity: Wire name to use instead of the usual one.
         """
         if not run.sampled or SUPPRESSED.get():
+            return
+        if _process_id() != self._pid and self._renewed is not None:
+            self._pid = _process_id()
+            self._successor = self._renewed()
+        if self._successor is not None:
+            self._successor.emit(
+                kind,
+                run,
+                content,
+                parent_span_id=parent_span_id,
+                span_id=span_id,
+                agent=agent,
+                capture=capture,
+                metadata=metadata,
+                status=status,
+                severity=severity,
+            )
             return
         seq = self._pipeline.next_seq()
         try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import _runtime
 from ._guard import report
 from ._ids import is_sampled
-from .context import CURRENT, SCOPE, Run, Session, SessionScope
+from .context import CURRENT, SCOPE, SUPPRESSED, Run, Session, SessionScope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -230,10 +230,13 @@ def point(
         content: What else there is, a mapping best; bounded and redacted.
     """
     runtime = _runtime.active()
-    if runtime is None:
+    # Before anything is captured: a user's own redactor may have called.
+    if runtime is None or SUPPRESSED.get():
         return
     try:
         run, parent_span_id = _place(runtime)
+        if not run.sampled:
+            return
         body = _body_of(runtime.recorder, run, field, facts, content)
         body.emit(runtime.recorder, kind, run, parent_span_id)
     except Exception as error:
