@@ -61,7 +61,8 @@ def _is_jwt(token: str) -> bool:
 
 _GITLAB_KINDS = r"(?:pat|ptt|dt|rt|cbt|ft|imt|agent|soat)-"
 _HAS_GITLAB = re.compile("gl" + _GITLAB_KINDS).search
-_AUTHORITY = r":(?://|\\/\\/)"
+# JSON inside JSON escapes a slash with 1, 3, 7 … backslashes.
+_AUTHORITY = r":(?:\\{0,15}/){2}"
 
 
 def _token(prefix: str, form: str, *needles: str) -> Pattern:
@@ -199,7 +200,7 @@ def has_marker(text: str, low: str) -> bool:
         or "bearer" in low
         or "basic" in low
         or ("/" in low and "hook" in low)
-        or ("@" in low and ("://" in low or ":\\/\\/" in low))
+        or ("@" in low and ("://" in low or "\\/" in low))
         or ("-" in low and _has_dash_marker(low))
         or ("_" in low and _has_bar_marker(low))
     )

@@ -23,6 +23,7 @@ __all__ = [
     "Attempt",
     "RetryDetector",
     "Verdict",
+    "class_name_of",
     "fields_of",
     "fingerprint_of",
     "is_retryable",
@@ -150,6 +151,7 @@ def _way_of(error: BaseException) -> list[CodeType]:
 
 
 # The slots themselves: an error's class may put anything in front of them.
+_CLASS_NAME: Any = vars(type)["__name__"]
 _FIELDS: Any = vars(BaseException)["__dict__"]
 _traceback_of: Callable[[BaseException], TracebackType | None] = vars(BaseException)[
     "__traceback__"
@@ -160,6 +162,12 @@ def fields_of(error: BaseException) -> dict[str, Any]:
     """Return the attributes that *error* holds, running no code of its class."""
     fields: dict[str, Any] = _FIELDS.__get__(error)
     return fields
+
+
+def class_name_of(value: object) -> str:
+    """Return the name of the class of *value*, whatever its metaclass says."""
+    name: str = _CLASS_NAME.__get__(type(value))
+    return name
 
 
 def status_of(error: BaseException) -> int:
@@ -219,7 +227,8 @@ def _sample_of(value: object, depth: int = 0) -> str:
         )
     if type(value) is int:
         return f"i{value.bit_length()}:{value % _SAMPLED_MODULUS}"
-    if value is None or type(value) in (float, bool):
+    # By identity each: a metaclass may answer `==` with anything.
+    if value is None or type(value) is float or type(value) is bool:
         return repr(value)
     return f"o{id(value)}"
 

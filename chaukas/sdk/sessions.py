@@ -231,7 +231,10 @@ class SessionBook:
         run = Run(session, trace_id, framework=framework)
         session.scope = run
         session.opened_monotonic_ns = recorder.clock.monotonic_ns()
-        session.name = (scope.name if scope else "") or f"{framework}_session"
+        session.name = f"{framework}_session"
+        if scope is not None and scope.name:
+            path = "session_start.session_name"
+            session.name = recorder.capture_facts().text(scope.name, path)
         details: dict[str, Any] = {
             "framework": framework,
             "started_at": timestamp_of(recorder.clock.time_ns()),

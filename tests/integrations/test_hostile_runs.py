@@ -253,8 +253,10 @@ def test_a_tools_error_of_any_kind_changes_nothing(
     found = valid(events())
     [end] = of_kind(found, "TOOL_CALL_END")
     assert end["status"] == "EVENT_STATUS_FAILED"
-    [error] = of_kind(found, "ERROR")
-    assert error["error"]["error_code"] == kind.__name__
+    # Where the SDK itself stumbles over the error, a second one follows.
+    told = [e["error"]["error_code"] for e in of_kind(found, "ERROR")]
+    assert told[0] == kind.__name__
+    assert len(told) == (1 if control[0] == "value" or not handled else 2)
 
 
 @pytest.mark.parametrize("kind", ERRORS)

@@ -133,7 +133,9 @@ def compare(without: dict[str, str], with_it: dict[str, str]) -> list[str]:
 def prepare(folder: Path) -> Path:
     """Fetch the suite and make its environment in *folder*; return its root."""
     suite = folder / f"openai_agents-{VERSION}"
+    pins = folder / "pins.txt"
     python = _python_of(folder)
+    install = ("pip", "install", "-qq", "-c", str(pins))
     done = folder / "ready"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,15 +144,14 @@ def prepare(folder: Path) -> Path:
         _call(python, "pip", "download", "-qq", "-d", str(folder), *wanted)
         with tarfile.open(f"{suite}.tar.gz") as archive:
             archive.extractall(folder, filter="data")
-        pins = folder / "pins.txt"
         lock = (suite / "uv.lock").read_text(encoding="utf-8")
         pins.write_text(pins_of(lock), encoding="utf-8")
         packages = " ".join(_PACKAGES).split()
-        pinned = ("pip", "install", "-qq", "-c", str(pins))
         # Editable: some tests look for frames whose file lies in `src/agents`.
-        _call(python, *pinned, "-e", str(suite), *packages)
-        _call(python, *pinned, "-e", str(_ROOT))
+        _call(python, *install, "-e", str(suite), *packages)
         done.touch()
+    # Each time: the folder may have served another checkout before.
+    _call(python, *install, "-e", str(_ROOT))
     return suite
 
 

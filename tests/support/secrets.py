@@ -167,6 +167,11 @@ _OTHERS = [
     Planted("url-at", f"amqp://u:p@{_PASSWORD}@host/x", _PASSWORD),
     Planted("url-slash", f"mysql://u:p/{_PASSWORD}@host/x", _PASSWORD),
     Planted("url-escaped", f'{{"u": "https:\\/\\/u:{_PASSWORD}@x.test"}}', _PASSWORD),
+    Planted(
+        "url-escaped-twice",
+        json.dumps({"a": f'{{"u": "https:\\/\\/u:{_PASSWORD}@x.test"}}'}),
+        _PASSWORD,
+    ),
     Planted("url-token", f"https://{_A}@x.test/o/r.git", _A),
     Planted("url-signature", f"https://x.test/a?se=1&sig={_A}&sv=2", _A),
     Planted("url-amazon", f"https://x.test/a?X-Amz-Signature={_A}", _A),

@@ -20,7 +20,7 @@ __all__ = ["EVENT_OVERHEAD_BYTES", "Intake"]
 EVENT_OVERHEAD_BYTES: Final = 64
 """What an event costs beyond its text: a bytes header and two pointers."""
 
-_FAST_COUNT: Final = 32
+_FAST_COUNT: Final = 128
 _RESERVE: Final = 0.1
 _MEMORY_FULL: Final = INDEX_OF["memory_full"]
 _CAPTURE_ERROR: Final = INDEX_OF["capture_error"]
@@ -33,7 +33,7 @@ class Intake:
     Each thread adds to its own cell, so the sum of the cells is exact. Making
     the sum for every event would cost too much with many threads, and is not
     needed while the *gate* is open: then the writer holds nothing and every
-    queued event is smaller than a 33rd of the bound, so that fewer than 32 of
+    queued event is smaller than a 129th of the bound, so that fewer than 128 of
     them cannot reach it. Threads that pass the check at the same moment can
     exceed the bound by one event each.
     """

@@ -137,7 +137,8 @@ class Writer:
             self.outbox.take(get, 1)
         except Empty:
             return
-        self._intake.shut()
+        # One event is held now. The gate may stay open: its bound has room for
+        # one more than it lets through, and a large event has closed it itself.
         if self._monotonic() - idle_since_s < _LONGEST_LINGER_S:
             # Events come thick enough for the next turn not to block.
             self._linger_s = self._shortest_linger_s

@@ -21,6 +21,7 @@ from chaukas.sdk.record import (
     ms_between,
     without_defaults,
 )
+from chaukas.sdk.retries import fields_of
 
 from ._extract import (
     Usage,
@@ -172,7 +173,7 @@ class ModelCalls:
             return None
         try:
             node = CURRENT.get()
-            if node is not None and node.kind == "model":
+            if node is not None and (node.kind == "model" or _is_streaming(node)):
                 return None
             if node is not None and node.kind == "call":
                 invocation: Invocation = node.detail
@@ -470,7 +471,7 @@ class ModelCalls:
                 return
             capture = recorder.capture(invocation.run)
             text = capture.text(error_text(error), "llm_invocation.response.error")
-            code = error.__dict__.get("code")
+            code = fields_of(error).get("code")
             if code in _FILTER_CODES or _CONTENT_FILTER in error_text(error):
                 self._note_filter(invocation)
             recorder.error(invocation.run, error, pair.span_id)
@@ -591,3 +592,11 @@ class ModelCalls:
     def end_alone(self, invocation: Invocation, error: BaseException | None) -> None:
         """End a stream that no runner looks after."""
         self._end_failed(invocation, error or asyncio.CancelledError())
+
+
+def _is_streaming(node: Node) -> bool:
+    """Tell whether the agent's model is in the middle of a stream."""
+    run = node.run
+    if node.kind != "agent" or not isinstance(run, AgentsRun):
+        return False
+    return run.invocation is not None and run.invocation.chunk_count > 0

@@ -14,7 +14,7 @@ from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node
 from chaukas.sdk.events import EventType
 from chaukas.sdk.record import error_code_of, error_text, without_defaults
-from chaukas.sdk.retries import status_of
+from chaukas.sdk.retries import fields_of, status_of
 
 from ._state import AgentsRun, Invocation, attempt, current_run
 
@@ -76,7 +76,7 @@ class Retries:
         error: BaseException | None,
     ) -> None:
         slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
-        code = None if error is None else error.__dict__.get("code")
+        code = None if error is None else fields_of(error).get("code")
         locked = code == "conversation_locked"
         limit = _CONVERSATION_LOCKED_RETRIES if locked else invocation.max_retries
         self._note_retry(

@@ -19,7 +19,7 @@ from chaukas.sdk.context import CURRENT, SCOPE, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents import hooks_around
 from chaukas.sdk.record import error_code_of, error_text, without_defaults
-from chaukas.sdk.retries import fingerprint_of
+from chaukas.sdk.retries import class_name_of, fields_of, fingerprint_of
 
 from ._extract import Usage, agent_facts, agent_ref, new_user_items
 from ._state import FRAMEWORK, AgentsRun, attempt
@@ -238,7 +238,7 @@ class Runs:
         agent = args[0] if args else kwargs.get("starting_agent")
         given = args[1] if len(args) > 1 else kwargs.get("input")
         node = CURRENT.get()
-        if type(given).__name__ == "RunState":
+        if class_name_of(given) == "RunState":
             agent = getattr(given, "_current_agent", None) or agent
             given = None
         is_own = getattr(wrapped, "__module__", "") == _SDK_MODULE
@@ -524,7 +524,7 @@ class Runs:
             return
         message: dict[str, Any] = {"role": "assistant", "text": text}
         if type(output) is not str:
-            message["metadata"] = {"output_type": type(output).__name__}
+            message["metadata"] = {"output_type": class_name_of(output)}
         recorder.emit(
             EventType.OUTPUT_EMITTED,
             run,
@@ -586,7 +586,7 @@ def _plain_text(content: Any) -> Any:
 
 
 def _is_redacted(error: BaseException) -> bool:
-    return error.__dict__.get("_agents_data_redacted") is True
+    return fields_of(error).get("_agents_data_redacted") is True
 
 
 def _max_turns_error(result: Any) -> BaseException:

@@ -52,19 +52,14 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
     async def __anext__(self) -> Any:
         """Return the next event of the stream, unchanged."""
         step = self._self_next
-        if step is None:
-            step = self._self_next = self.__wrapped__.__aiter__().__anext__
-        token = CURRENT.set(self._self_node)
         try:
-            event = await step()
+            event = await (self._first() if step is None else step())
         except StopAsyncIteration:
             self._close(None)
             raise
         except BaseException as error:
             self._close(error)
             raise
-        finally:
-            reset(token)
         invocation = self._self_invocation
         invocation.chunk_count += 1
         try:
@@ -75,6 +70,20 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
         if type(kind) is str and (invocation.first_chunk_ns == 0 or kind in _TERMINAL):
             self._note(kind, event, invocation)
         return event
+
+    async def _first(self) -> Any:
+        """
+        Take the first step, which makes the request.
+
+        Later steps go without the node: no retry comes after the first event, and
+        a call made by the model then is known by the invocation under way.
+        """
+        self._self_next = step = self.__wrapped__.__aiter__().__anext__
+        token = CURRENT.set(self._self_node)
+        try:
+            return await step()
+        finally:
+            reset(token)
 
     @property
     def aclose(self) -> Any:
