@@ -131,12 +131,8 @@ class Runtime:
         self._default_session_id = self._default_session_id or ids.event_id(
             self._clock.time_ns()
         )
-        self._sessions = SessionBook(
-            self.recorder, default_id=self._default_session_id
-        )
-        session = Session(
-            self._default_session_id, config.tenant_id, config.project_id
-        )
+        self._sessions = SessionBook(self.recorder, default_id=self._default_session_id)
+        session = Session(self._default_session_id, config.tenant_id, config.project_id)
         self._own_run = Run(session, ids.trace_id())
 
     def _renewed(self) -> Recorder:

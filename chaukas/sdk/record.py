@@ -155,7 +155,6 @@ class Recorder:
     ) -> None:
         self._pid = _process_id()
         self._renewed = renewed
-        self._successor: Recorder | None = None
         self.config = config
         self.clock = clock
         self.ids = ids
@@ -219,23 +218,8 @@ class Recorder:
         """
         if not run.sampled or SUPPRESSED.get():
             return
-        if _process_id() != self._pid and self._renewed is not None:
-            self._pid = _process_id()
-            self._successor = self._renewed()
-        if self._successor is not None:
-            self._successor.emit(
-                kind,
-                run,
-                content,
-                parent_span_id=parent_span_id,
-                span_id=span_id,
-                agent=agent,
-                capture=capture,
-                metadata=metadata,
-                status=status,
-                severity=severity,
-            )
-            return
+        if _process_id() != self._pid:
+            self._follow_fork()
         seq = self._pipeline.next_seq()
         try:
             event = self._frame(kind, run, seq, agent or run.agent)
@@ -251,22 +235,36 @@ class Recorder:
             event.update(content)
             if capture is not None and capture.is_noted:
                 self._note_capture(event, capture)
-            try:
-                encoded = orjson.dumps(event, option=_SORTED)
-            except TypeError:
-                encoded = self._encode_odd(event)
-            if len(encoded) > self._event_limit_bytes:
-                smaller = shrink(event, self._event_limit_bytes)
-                encoded = orjson.dumps(smaller, option=_SORTED)
+            encoded = self._encoded(event)
         except Exception as error:
             self._pipeline.drop("capture_error")
             report("Recorder.emit", error)
             return
         self._pipeline.put(encoded, vital=TRAITS[kind].vital)
 
-    def _encode_odd(self, event: Event) -> bytes:
-        """Encode an event with a name or an id that is no JSON: a lone surrogate."""
-        return orjson.dumps(Capture(_ODD_RULES).tree(event, ""), option=_SORTED)
+    def _encoded(self, event: Event) -> bytes:
+        """Encode *event* once, or twice if it is odd or too large."""
+        try:
+            encoded = orjson.dumps(event, option=_SORTED)
+        except TypeError:
+            # A name or an id that is no JSON: a lone surrogate. What comes back is a
+            # dict again, which the type of a tree cannot say.
+            event = Capture(_ODD_RULES).tree(event, "")  # type: ignore[assignment]
+            encoded = orjson.dumps(event, option=_SORTED)
+        if len(encoded) <= self._event_limit_bytes:
+            return encoded
+        return orjson.dumps(shrink(event, self._event_limit_bytes), option=_SORTED)
+
+    def _follow_fork(self) -> None:
+        """Go on with what the new process has; the parent keeps its own."""
+        self._pid = _process_id()
+        if self._renewed is None:
+            return
+        successor = self._renewed()
+        self.ids = successor.ids
+        self.pairs = successor.pairs
+        self._pipeline = successor._pipeline
+        self._stream = successor._stream
 
     def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
         """Return an encoded SYSTEM event without queueing it, for the pipeline."""

@@ -22,6 +22,7 @@ __all__ = ("Done", "begin", "events_in", "finish", "play")
 
 ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 120.0
+_FURTHER_PATHS = [p for p in os.environ.get("PYTHONPATH", "").split(":") if p]
 _BEGINNING = """
 import asyncio, os, sys, threading, time
 import chaukas
@@ -79,7 +80,7 @@ def begin(tmp_path: Path, body: str, **environ: str) -> subprocess.Popen[str]:
         cwd=tmp_path,
         env={
             **os.environ,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join((str(ROOT), *_FURTHER_PATHS)),
             "FILE": str(tmp_path / "events.jsonl"),
             **environ,
         },

@@ -261,6 +261,8 @@ class Runs:
     ) -> AgentsRun:
         run_config = kwargs.get("run_config")
         hide = _hides_content(run_config)
+        # First, as it notices a fork that Python was not told of: ids come after.
+        sessions = self._host.sessions
         recorder = self._host.recorder
         if parent is not None:
             outer = parent.run
@@ -275,7 +277,7 @@ class Runs:
             return run
         trace_id = self._trace_id_of(run_config)
         sampled = is_sampled(trace_id, recorder.config.sample_rate)
-        session = self._host.sessions.enter(
+        session = sessions.enter(
             _session_id_of(kwargs),
             trace_id=trace_id,
             framework=FRAMEWORK,
