@@ -315,7 +315,7 @@ def test_an_event_that_cannot_be_made_is_counted(
         raise RuntimeError
 
     with recording() as (recorder, events):
-        monkeypatch.setattr(recorder, "_encode_odd", refuse)
+        monkeypatch.setattr(recorder, "_encoded", refuse)
         recorder.emit(EventType.SYSTEM, run(), {"state_update": {"x": Strange()}})
         recorder.error(run(), ValueError(), "p")
         assert chaukas.sdk.stats().dropped == {"capture_error": 1}

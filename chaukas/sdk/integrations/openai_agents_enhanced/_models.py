@@ -38,7 +38,7 @@ from ._extract import (
 )
 from ._hidden import hidden_request, hidden_response
 from ._state import FRAMEWORK, AgentsRun, Invocation, attempt, current_run
-from ._streams import WatchedStream, is_stream, node_of
+from ._streams import WatchedStream, is_stream, is_streaming, node_of
 
 if TYPE_CHECKING:
     from chaukas.sdk._snapshot import Capture
@@ -173,7 +173,7 @@ class ModelCalls:
             return None
         try:
             node = CURRENT.get()
-            if node is not None and (node.kind == "model" or _is_streaming(node)):
+            if node is not None and (node.kind == "model" or is_streaming(node)):
                 return None
             if node is not None and node.kind == "call":
                 invocation: Invocation = node.detail
@@ -592,11 +592,3 @@ class ModelCalls:
     def end_alone(self, invocation: Invocation, error: BaseException | None) -> None:
         """End a stream that no runner looks after."""
         self._end_failed(invocation, error or asyncio.CancelledError())
-
-
-def _is_streaming(node: Node) -> bool:
-    """Tell whether the agent's model is in the middle of a stream."""
-    run = node.run
-    if node.kind != "agent" or not isinstance(run, AgentsRun):
-        return False
-    return run.invocation is not None and run.invocation.chunk_count > 0

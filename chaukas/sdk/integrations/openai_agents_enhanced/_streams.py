@@ -12,11 +12,13 @@ import wrapt
 
 from chaukas.sdk.context import CURRENT, Node, reset
 
+from ._state import AgentsRun
+
 if TYPE_CHECKING:
     from ._models import ModelCalls
     from ._state import Invocation
 
-__all__ = ["WatchedStream", "is_stream", "node_of"]
+__all__ = ["WatchedStream", "is_stream", "is_streaming", "node_of"]
 
 _TERMINAL = frozenset(
     {
@@ -130,3 +132,11 @@ def node_of(invocation: Invocation) -> Node:
     pair = invocation.pair
     span_id = pair.span_id if pair else invocation.run.agent_span_id
     return Node(invocation.run, span_id, "model", invocation)
+
+
+def is_streaming(node: Node) -> bool:
+    """Tell whether the agent's model is in the middle of a stream."""
+    run = node.run
+    if node.kind != "agent" or not isinstance(run, AgentsRun):
+        return False
+    return run.invocation is not None and run.invocation.chunk_count > 0
