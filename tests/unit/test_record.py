@@ -308,15 +308,13 @@ def test_an_event_that_cannot_be_made_is_counted(
 ) -> None:
     monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL")
 
-    class Strange:
-        """In a place where only captured values belong."""
-
     def refuse(*_: object) -> Any:
         raise RuntimeError
 
     with recording() as (recorder, events):
-        monkeypatch.setattr(recorder, "_encoded", refuse)
-        recorder.emit(EventType.SYSTEM, run(), {"state_update": {"x": Strange()}})
+        with monkeypatch.context() as broken:
+            broken.setattr(recorder, "_encoded", refuse)
+            recorder.emit(EventType.SYSTEM, run(), {})
         recorder.error(run(), ValueError(), "p")
         assert chaukas.sdk.stats().dropped == {"capture_error": 1}
     assert len(events()) == 1

@@ -432,7 +432,9 @@ class Runs:
             attempt("AgentRunner.run", host.recorder.pairs.close_run, run)
             report("AgentRunner.run", problem)
         finally:
-            run.run_config = None
+            # The pair knows its run: a cycle here would leave every run to the
+            # garbage collector, which costs the host more than all events do.
+            run.agent_pair = run.run_config = None
             if run.parent is None:
                 attempt("AgentRunner.run", host.sessions.leave, run.session)
 
