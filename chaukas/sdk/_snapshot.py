@@ -341,7 +341,8 @@ class Capture:
         left = budget.chars
         for name, item in pairs:
             key = name
-            if type(name) is not str or name not in safe:
+            # A name may also be there already, from a key of another type.
+            if type(name) is not str or name not in safe or name in target:
                 key, is_hidden = self._key(name, node)
                 if is_hidden:
                     target[key] = REDACTED

@@ -925,3 +925,12 @@ def test_many_names_are_dropped_last() -> None:
 
     assert size_of(shrunk) <= 4_000
     assert shrunk["tool_call"]["tool_name"] == "add"
+
+
+def test_a_known_name_does_not_replace_another_key_that_looks_like_it() -> None:
+    rules = Rules()
+    Capture(rules).tree({"null": "seen before"}, "x")
+
+    shown = Capture(rules).tree({None: 1, "null": 2}, "x")
+
+    assert shown == {"null": 1, "null~1": 2}

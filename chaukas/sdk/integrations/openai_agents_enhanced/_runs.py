@@ -313,8 +313,7 @@ class Runs:
         else:
             opening = run.session.pair
             parent_span_id = opening.span_id if opening else ""
-            active = _otel_span() if run.turns == 0 else None
-            if active:
+            if active := _otel_span():
                 facts["otel_parent_span_id"] = active[1]
             scope = SCOPE.get()
             if scope is not None and scope.remote_parent_span_id:
@@ -432,8 +431,7 @@ class Runs:
             attempt("AgentRunner.run", host.recorder.pairs.close_run, run)
             report("AgentRunner.run", problem)
         finally:
-            # The pair knows its run: a cycle here would leave every run to the
-            # garbage collector, which costs the host more than all events do.
+            # The pair knows its run: no cycle is left to the garbage collector.
             run.agent_pair = run.run_config = None
             if run.parent is None:
                 attempt("AgentRunner.run", host.sessions.leave, run.session)
