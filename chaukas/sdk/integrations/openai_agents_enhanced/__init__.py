@@ -20,7 +20,7 @@ what the response tells, and models called past the `Model` interface.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from chaukas.sdk import pricing
 from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
@@ -55,6 +55,14 @@ _RUN = (
 )
 
 
+class Room(Protocol):
+    """A part of the SDK with wrappers of its own, and the list of its patches."""
+
+    def patches(self) -> Sequence[Patch]:
+        """Return the patches, outermost first."""
+        ...
+
+
 class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
     """The integration that chaukas installs for openai-agents."""
 
@@ -72,6 +80,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         self._runs = Runs(host, self._models)
         self._tools = Tools(host)
         self._policies = Policies(host, self._runs)
+        self._rooms: tuple[Room, ...] = ()
         self._fallbacks: dict[str, str] = {}
         self._spans: SpanRecorder | None = None
 
@@ -120,6 +129,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             *self._model_patches(),
             *self._tool_patches(),
             *self._policy_patches(),
+            *(patch for room in self._rooms for patch in room.patches()),
         )
 
     def _run_patches(self) -> Sequence[Patch]:
