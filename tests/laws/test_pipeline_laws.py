@@ -102,7 +102,7 @@ class PipelineLaws(RuleBasedStateMachine):
     @precondition(lambda self: self.has_work())
     @rule()
     def turn(self) -> None:
-        self.pipe._writer.nudge()
+        self.pipe._intake.baton.nudge()
         self.pipe._writer.turn()
 
     def has_work(self) -> bool:

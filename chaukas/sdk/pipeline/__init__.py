@@ -75,7 +75,7 @@ class Pipeline:
         """Name of this chain of events, as given."""
         self._sink = sink
         self._monotonic = monotonic
-        self._intake = Intake(memory_limit_bytes)
+        self._intake = Intake(memory_limit_bytes, monotonic)
         self._chores = Chores(
             stats=self.stats,
             put=self._put_report,
@@ -123,6 +123,20 @@ class Pipeline:
         """
         if self._is_ready or self._prepare():
             self._intake.put(event, vital=vital)
+        elif not self._is_abandoned:
+            self._intake.drop("after_close")
+
+    def offer(self, event: bytes) -> None:
+        """
+        Take an event like `put`, but only while half of the memory is free.
+
+        For what may be missed: it is the first to be dropped, as `memory_full`.
+
+        Args:
+            event: The event as one canonical JSON object, without newline.
+        """
+        if self._is_ready or self._prepare():
+            self._intake.offer(event)
         elif not self._is_abandoned:
             self._intake.drop("after_close")
 
@@ -233,7 +247,7 @@ class Pipeline:
             self._is_alive = False
 
     def _wait(self, mark: Mark, deadline_s: float) -> bool:
-        self._writer.nudge()
+        self._intake.baton.nudge()
         while True:
             if not self._is_alive:
                 self._start()
@@ -249,7 +263,7 @@ class Pipeline:
         self._intake.queue.put(mark)
         if self._is_alive:
             return self._wait(mark, deadline_s)
-        self._writer.nudge()
+        self._intake.baton.nudge()
         self._writer.run()
         return mark.wait(0)
 

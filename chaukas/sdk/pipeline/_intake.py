@@ -2,17 +2,21 @@
 Takes events from host threads, within a bound of memory.
 
 This is the only part of the pipeline that runs on the host's threads, so it has
-no lock, no I/O and no wait.
+no lock and no I/O, and waits for nothing but its turn with the writer.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk._native import SimpleQueue, get_ident
+from chaukas.sdk.pipeline._baton import Baton
 from chaukas.sdk.pipeline._tally import INDEX_OF, Cell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chaukas.sdk.pipeline._mark import Mark
 
 __all__ = ["EVENT_OVERHEAD_BYTES", "Intake"]
@@ -22,7 +26,8 @@ EVENT_OVERHEAD_BYTES: Final = 64
 
 _FAST_COUNT: Final = 128
 _RESERVE: Final = 0.1
-_MEMORY_FULL: Final = INDEX_OF["memory_full"]
+_MEMORY_FULL_NAME: Final = "memory_full"
+_MEMORY_FULL: Final = INDEX_OF[_MEMORY_FULL_NAME]
 _CAPTURE_ERROR: Final = INDEX_OF["capture_error"]
 
 
@@ -38,9 +43,22 @@ class Intake:
     exceed the bound by one event each.
     """
 
-    __slots__ = ("_cells", "_fast_bytes", "gate", "limit", "queue", "settled_bytes")
+    __slots__ = (
+        "_cells",
+        "_fast_bytes",
+        "_monotonic",
+        "baton",
+        "gate",
+        "limit",
+        "queue",
+        "settled_bytes",
+    )
 
-    def __init__(self, memory_limit_bytes: int) -> None:
+    def __init__(
+        self,
+        memory_limit_bytes: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.limit = memory_limit_bytes
         """Bytes that vital events may fill; others stop a tenth below."""
         self.queue: SimpleQueue[bytes | Mark] = SimpleQueue()
@@ -51,6 +69,9 @@ class Intake:
         """Bytes of events that left memory; only the writer changes it."""
         self._fast_bytes = int(memory_limit_bytes * (1 - _RESERVE)) // (_FAST_COUNT + 1)
         self._cells: dict[int, Cell] = {}
+        self.baton = Baton(monotonic)
+        """Tells when the writer would like the interpreter."""
+        self._monotonic = monotonic
 
     @property
     def cells(self) -> list[Cell]:
@@ -74,6 +95,16 @@ class Intake:
         if large:
             # After the put: see `reopen`.
             self.gate = 0
+        if self._monotonic() >= self.baton.due_s:
+            self.baton.hand_over()
+
+    def offer(self, event: bytes) -> None:
+        """Queue an event like `put`, but only while half of the memory is free."""
+        size = len(event) + EVENT_OVERHEAD_BYTES
+        if self.held_bytes() + size > self.limit // 2:
+            self.drop(_MEMORY_FULL_NAME)
+        else:
+            self.put(event, vital=False)
 
     def drop(self, reason: str) -> None:
         """Count an event that never came; an unknown reason is capture_error."""

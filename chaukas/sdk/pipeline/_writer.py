@@ -12,7 +12,7 @@ from _queue import Empty
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from chaukas.sdk._native import allocate_lock, sleep
+from chaukas.sdk._native import sleep
 from chaukas.sdk.pipeline._batch import Outbox
 from chaukas.sdk.pipeline._notice import LOGGER, Notices
 from chaukas.sdk.sinks import Verdict
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Writer", "backoff_s_of"]
 
 _LONGEST_LINGER_S: Final = 0.02
+_QUICK_SEND_S: Final = 0.1e-3
 _FIRST_BACKOFF_S: Final = 0.1
 _LONGEST_BACKOFF_S: Final = 2.0
 
@@ -72,6 +73,7 @@ class Writer:
         self.last_error = ""
         """Why the last batch was not stored; empty after a success."""
         self._intake = intake
+        self._baton = intake.baton
         self._sink = sink
         self._chores = chores
         self._monotonic = monotonic
@@ -83,16 +85,6 @@ class Writer:
         self._pause_s = 0.0
         self._final: Mark | None = None
         self._is_parting = False
-        self._nudged = allocate_lock()
-        self._nudged.acquire()
-
-    def nudge(self) -> None:
-        """End the pause that the writer is in, or else its next one."""
-        try:
-            self._nudged.release()
-        except RuntimeError:
-            # Nudged already and not yet noticed: once is enough.
-            return
 
     def run(self) -> None:
         """Write until the final mark is settled or the deadline has passed."""
@@ -108,7 +100,8 @@ class Writer:
     def turn(self) -> None:
         """Wait for something to do, and do it."""
         if self.outbox:
-            self._rest(self._pause_s)
+            # The device needs the pause, so no busy host may end it.
+            self._rest(self._pause_s, is_callable=False)
         elif self._linger_s:
             self._rest(self._linger_s)
         elif self._final is None:
@@ -133,10 +126,13 @@ class Writer:
             self._intake.queue.get, block=True, timeout=self._chores.interval_s
         )
         idle_since_s = self._monotonic()
+        self._baton.ask_when_woken()
         try:
             self.outbox.take(get, 1)
         except Empty:
             return
+        finally:
+            self._baton.take()
         # One event is held now. The gate may stay open: its bound has room for
         # one more than it lets through, and a large event has closed it itself.
         if self._monotonic() - idle_since_s < _LONGEST_LINGER_S:
@@ -144,11 +140,11 @@ class Writer:
             self._linger_s = self._shortest_linger_s
         self._rest(self._shortest_linger_s)
 
-    def _rest(self, pause_s: float) -> None:
+    def _rest(self, pause_s: float, *, is_callable: bool = True) -> None:
         if self.deadline_s is not None:
             pause_s = min(pause_s, self.deadline_s - self._monotonic())
         if pause_s > 0:
-            self._nudged.acquire(timeout=pause_s)
+            self._baton.rest(pause_s, is_callable=is_callable)
 
     def _drain(self) -> None:
         waiting = self._intake.queue.qsize()
@@ -167,12 +163,15 @@ class Writer:
                 return
 
     def _send(self) -> bool:
+        self._baton.ask(_QUICK_SEND_S)
         try:
             verdict = self._sink.send(self.outbox.batch)
         # A sink may be the user's own, and whatever it throws means
         # that the batch is not stored.
         except Exception as error:
             verdict = _verdict_of(error)
+        finally:
+            self._baton.take()
         progress = self.outbox.settle(verdict)
         if verdict.error or not progress:
             self._fail(verdict)

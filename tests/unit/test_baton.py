@@ -1,0 +1,112 @@
+"""The baton: who waits for the interpreter is let on, once for each request."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from chaukas.sdk.pipeline import _baton
+from chaukas.sdk.pipeline._baton import Baton
+from chaukas.sdk.pipeline._intake import Intake
+from tests.support.waiting import until
+
+
+class Watched:
+    """A baton on a clock that stands, whose sleeps are noted instead of slept."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at_s = 100.0
+        self.slept_s: list[float] = []
+        monkeypatch.setattr(_baton, "sleep", self.slept_s.append)
+        self.intake = Intake(1 << 20, self.now_s)
+        self.baton: Baton = self.intake.baton
+
+    def now_s(self) -> float:
+        return self.at_s
+
+    def put(self) -> None:
+        self.intake.put(b"{}", vital=False)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return Watched(monkeypatch)
+
+
+def test_nobody_sleeps_while_the_writer_asks_for_nothing(watched: Watched) -> None:
+    for _ in range(100):
+        watched.put()
+        watched.at_s += 1.0
+    assert watched.slept_s == []
+
+
+def test_a_request_is_answered_once_and_not_before_its_time(watched: Watched) -> None:
+    watched.baton.ask(0.002)
+    watched.put()
+    assert watched.slept_s == []
+    watched.at_s += 0.0021
+    for _ in range(100):
+        watched.put()
+    # However long the device holds the writer up, the host slept once.
+    assert watched.slept_s == [50e-6]
+
+
+def test_a_request_that_the_writer_no_longer_has_costs_nothing(
+    watched: Watched,
+) -> None:
+    watched.baton.ask(0.002)
+    watched.baton.take()
+    watched.at_s += 1.0
+    watched.put()
+    assert watched.slept_s == []
+
+
+def test_a_first_event_only_wakes_an_idle_writer(watched: Watched) -> None:
+    watched.baton.ask_when_woken()
+    watched.put()
+    watched.put()
+    assert watched.slept_s == []
+    # Still not awake after a while: it cannot get the interpreter.
+    watched.at_s += 0.001
+    watched.put()
+    assert watched.slept_s == [50e-6]
+
+
+def rest(baton: Baton, *, is_callable: bool) -> threading.Thread:
+    """Let a thread rest for a minute, and return once it does."""
+    begun = threading.Event()
+
+    def run() -> None:
+        begun.set()
+        baton.rest(60.0, is_callable=is_callable)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert begun.wait(10)
+    return thread
+
+
+def test_a_busy_host_ends_the_rest_of_the_writer() -> None:
+    intake = Intake(1 << 20)
+    thread = rest(intake.baton, is_callable=True)
+
+    def ended() -> bool:
+        intake.put(b"{}", vital=False)
+        return not thread.is_alive()
+
+    until(ended)
+
+
+def test_no_host_ends_the_rest_that_a_failed_device_needs(
+    watched: Watched,
+) -> None:
+    thread = rest(watched.baton, is_callable=False)
+    for _ in range(100):
+        watched.at_s += 1.0
+        watched.put()
+    assert thread.is_alive()
+    assert watched.slept_s == []
+    watched.baton.nudge()
+    thread.join(10)
+    assert not thread.is_alive()
