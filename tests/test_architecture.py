@@ -76,7 +76,13 @@ PARTS = (
     # Floor 3: making events. It is given its pipeline and never imports one.
     Part("recording", 3, "sdk.record sdk.retries sdk.sessions"),
     # Floor 4: getting encoded events out. It knows bytes, and no event.
-    Part("sinks", 4, "sdk.sinks sdk.sinks.jsonl sdk.sinks.memory", "sdk.sinks."),
+    Part(
+        "sinks",
+        4,
+        "sdk.sinks sdk.sinks.jsonl sdk.sinks.memory sdk.sinks.file sdk.sinks.http "
+        "sdk.sinks.grpc sdk.sinks._answers sdk.sinks._disk",
+        "sdk.sinks.",
+    ),
     Part("pipeline", 4, "sdk.pipeline", "sdk.pipeline."),
     # Floor 5: putting wrappers around a stranger's functions.
     Part("patching", 5, "sdk.patching", "sdk._placed"),
@@ -86,22 +92,32 @@ PARTS = (
     Part("openai agents, patched", 6, AGENTS, f"{AGENTS}."),
     Part("tenacity", 6, "sdk.integrations.tenacity"),
     # Floor 7: the one global, and what users call.
-    Part("front door", 7, "sdk sdk.testing", "sdk._runtime sdk.scope"),
+    Part(
+        "front door",
+        7,
+        "sdk sdk.testing",
+        "sdk.testing. sdk._runtime sdk.scope sdk._outputs",
+    ),
     # Around the house: reads files, and needs no more than floor 1 for that.
     Part("command line", 8, "cli", "cli.", reach=1),
     # Hands names on, lazily and by a text, so it imports nothing.
     Part("the name", 8, "chaukas"),
+    Part("the test kit's short name", 8, "testing"),
 )
 
 EDGES = {
     "click": "cli._main",
     "orjson": "sdk.record sdk.integrity sdk._snapshot sdk._shrink cli._input "
-    f"{AGENTS}._extract",
+    "sdk.sinks._answers sdk.sinks._envelope sdk.sinks.http sdk.testing._shelf "
+    f"sdk.testing._desk {AGENTS}._extract",
+    "urllib3": "sdk.sinks._connection",
+    "grpc": "sdk.sinks.grpc sdk.testing._grpc_door sdk.testing._collector",
     "wrapt": "sdk.patching sdk._placed sdk._runtime sdk.integrations.openai_agents "
-    f"{AGENTS}._streams",
-    "google": "sdk._wire.schema sdk._wire.tree",
+    f"{AGENTS}._streams {AGENTS}._spoken",
+    "google": "sdk._wire.schema sdk._wire.tree sdk.sinks.grpc sdk.testing._shelf",
     "genai_prices": "sdk.pricing",
-    "agents": f"sdk.integrations.openai_agents {AGENTS} {AGENTS}._runs",
+    "tenacity": "sdk.pipeline._backoff",
+    "agents": f"sdk.integrations.openai_agents {AGENTS} {AGENTS}._run_facts",
 }
 """Where each package of others may be imported; nowhere else, and no other package."""
 
@@ -131,6 +147,7 @@ UNLOADED = (
     "openai",
     "opentelemetry",
     "tenacity",
+    "urllib3",
     "wrapt",
 )
 """What `import chaukas.sdk` must not load."""

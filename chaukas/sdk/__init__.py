@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from .config import Config
     from .pipeline import Stats
-    from .sinks import Sink
 
 __all__ = [
     "ChaukasError",
@@ -96,6 +95,7 @@ def enable_chaukas(
 
     .. versionadded:: 0.2.0
     """
+    from ._outputs import output_of
     from .config import load
 
     _refuse_unknown(settings)
@@ -112,7 +112,7 @@ def enable_chaukas(
     if not chosen.enabled:
         return False
     try:
-        runtime = _runtime.Runtime(chosen, lambda: _sink_of(chosen))
+        runtime = _runtime.Runtime(chosen, lambda: output_of(chosen))
         if _runtime.start(runtime):
             return True
     except Exception as error:
@@ -136,13 +136,14 @@ def _refuse_unknown(settings: Mapping[str, Any]) -> None:
 
 
 def _in_one_place(config: Config) -> Config:
-    """Return *config* with the file's full path: the program may change its folder."""
+    """Return *config* with full paths: the program may change its folder."""
     try:
         path = config.output_file.absolute()
+        spool_dir = config.spool_dir.absolute()
     except OSError:
         # The working folder is gone; the sink will tell if that matters.
         return config
-    return replace(config, output_file=path)
+    return replace(config, output_file=path, spool_dir=spool_dir)
 
 
 def _is_enabled_already(config: Config) -> bool:
@@ -157,28 +158,6 @@ def _is_enabled_already(config: Config) -> bool:
     return True
 
 
-def _sink_of(config: Config) -> Sink:
-    from .sinks.jsonl import JsonlSink, Rotation
-
-    remote = [name for name in config.sinks if name != "file"]
-    if remote:
-        _LOGGER.warning(
-            "chaukas: cannot send to %s yet: this version writes files only. "
-            "Events go to %r.",
-            " and ".join(remote),
-            str(config.output_file),
-        )
-    rotation = None
-    if config.rotate_bytes or config.rotate_interval_s:
-        rotation = Rotation(
-            limit_bytes=config.rotate_bytes,
-            interval_s=config.rotate_interval_s,
-            keep=config.rotate_keep,
-            gzip=config.rotate_gzip,
-        )
-    return JsonlSink(config.output_file, rotation=rotation)
-
-
 def disable_chaukas(timeout_s: float = 1.0) -> bool:
     """
     Stop recording: every original is put back, open sessions end, events are written.
@@ -187,7 +166,8 @@ def disable_chaukas(timeout_s: float = 1.0) -> bool:
         timeout_s: Longest wait for the last events, in seconds.
 
     Returns:
-        Whether all events were written. True if chaukas was not enabled.
+        Whether all events were written, or taken by the collector. What was not
+        waits in the spool for the next process. True if chaukas was not enabled.
     """
     return _runtime.stop("disabled", timeout_s)
 
@@ -224,7 +204,9 @@ def end_session(
 
 def flush(timeout_s: float = 5.0) -> bool:
     """
-    Wait until all events emitted so far are stored.
+    Wait until all events emitted so far are stored, or taken by the collector.
+
+    A collector that cannot be reached is tried once more and not waited for.
 
     Args:
         timeout_s: Longest wait, in seconds.
@@ -240,7 +222,7 @@ def stats() -> Stats:
     """
     Return what became of all events so far.
 
-    `emitted = written + queued + sum(dropped.values())` at any quiet moment.
+    `emitted = acked + spooled + queued + sum(dropped.values())` at any quiet moment.
     All zero when chaukas is not enabled.
     """
     runtime = _runtime.active()

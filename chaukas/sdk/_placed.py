@@ -46,6 +46,8 @@ MISSING: Final = object()
 _module_dict = vars(ModuleType)["__dict__"].__get__
 _class_dict = vars(type)["__dict__"].__get__
 _class_mro = vars(type)["__mro__"].__get__
+# Asked at each call of a patched method; a `super()` would cost as much again.
+_bound: Final = wrapt.FunctionWrapper.__get__
 
 
 class Switch:
@@ -121,6 +123,20 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         self._self_wrap = wrap
         self._self_switch = switch
         self._self_inherited = inherited
+        self._self_unbound: Any = None
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """
+        Bind as wrapt does; asked of a class, always answer with the same object.
+
+        A program may compare `type(x).method is Base.method`, as the SDK's encrypted
+        session does to choose its way: functions compare equal, so must we.
+        """
+        if instance is not None or type(self.__wrapped__) is not FunctionType:
+            return _bound(self, instance, owner)
+        if self._self_unbound is None:
+            self._self_unbound = _bound(self, None, _home_of(self, owner))
+        return self._self_unbound
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Pickle as the name that finds the function again, wrapped or not."""
@@ -136,6 +152,15 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     def __deepcopy__(self, _memo: dict[int, Any]) -> PlacedFunction:
         """Return the same, as functions do."""
         return self
+
+
+def _home_of(placed: object, owner: Any) -> Any:
+    """Return the class that holds *placed*: a reference to it keeps nothing else."""
+    for cls in mro_of(owner) if is_class(owner) else ():
+        namespace: Mapping[str, Any] = _class_dict(cls)
+        if any(value is placed for value in namespace.values()):
+            return cls
+    return owner
 
 
 def is_class(candidate: object) -> TypeGuard[type]:

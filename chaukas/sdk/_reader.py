@@ -142,6 +142,10 @@ def _read_secret(value: object) -> str:
     return text
 
 
+def _read_key(value: object) -> object:
+    return value if callable(value) else _read_secret(value)
+
+
 def _read_flag(value: object) -> bool:
     if type(value) is bool:
         return value
@@ -350,7 +354,7 @@ def _joined(names: tuple[str, ...]) -> str:
 
 
 TEXT = Kind(_read_text)
-SECRET = Kind(_read_secret, _hidden, _hidden)
+SECRET = Kind(_read_key, _hidden, _hidden)
 FLAG = Kind(_read_flag, lambda flag: str(flag).lower())
 NAMES = Kind(_read_names, _joined)
 INTEGRATIONS = Kind(_read_integrations, _joined)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ._snapshot import Rules
     from .config import Config
     from .integrations.base import BaseIntegrationWrapper
-    from .pipeline import Stats
+    from .pipeline import SpoolPlan, Stats
     from .record import Recorder
     from .sessions import SessionBook
     from .sinks import Sink
@@ -73,7 +73,7 @@ class Runtime:
 
     Args:
         config: Settings in force.
-        make_sink: Makes the sink, once for each process.
+        make_sink: Makes the sink, or the plan of several, once for each process.
         clock: Source of time; tests pass a fake.
         ids: Source of ids; tests pass a fake.
     """
@@ -81,7 +81,7 @@ class Runtime:
     def __init__(
         self,
         config: Config,
-        make_sink: Callable[[], Sink],
+        make_sink: Callable[[], Sink | SpoolPlan],
         *,
         clock: Clock | None = None,
         ids: Ids | None = None,
@@ -113,6 +113,7 @@ class Runtime:
             memory_limit_bytes=config.memory_limit_bytes,
             integrity=config.integrity,
             report=self._report_of,
+            report_adopted=self._report_adopted,
             tick=self._tick,
             tick_interval_s=_TICK_S,
         )
@@ -161,6 +162,8 @@ class Runtime:
         facts = {
             "emitted": stats.emitted,
             "written": stats.written,
+            "acked": stats.acked,
+            "spooled": stats.spooled,
             "queued": stats.queued,
             "dropped": dict(stats.dropped),
         }
@@ -170,6 +173,17 @@ class Runtime:
                 "name": "chaukas.pipeline",
                 "message": "chaukas lost events, or stores them again",
                 "data": facts,
+            },
+        )
+
+    def _report_adopted(self, stream: str, counts: dict[str, int]) -> bytes:
+        """Build the SYSTEM event about a dead process; on a thread of chaukas."""
+        return self.recorder.encode_report(
+            self._own_run,
+            {
+                "name": "chaukas.adopted",
+                "message": "chaukas delivers what an ended process left in its spool",
+                "data": {"stream": stream, **counts},
             },
         )
 

@@ -104,7 +104,11 @@ class Config:
     sinks: tuple[str, ...] = ("file",)
     """One or several of file, http, grpc; never empty."""
     endpoint: str | None = None
-    api_key: str | None = None
+    api_key: str | Callable[[], str] | None = None
+    api_key_file: Path | None = None
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
     output_file: Path = Path("chaukas_events.jsonl")
     batch_size: int = 512
     flush_interval_s: float = 1.0
@@ -132,6 +136,7 @@ class Config:
     stream_events: str = "counts"
     retry: RetryConfig = RetryConfig()
     data_access_tools: tuple[str, ...] = ()
+    link_run_states: bool = False
     integrations: tuple[str, ...] | None = None
     """None: every one whose framework is found."""
     rotate_bytes: int | None = None
@@ -238,7 +243,28 @@ SETTINGS: tuple[Setting, ...] = (
         "Collector: `http(s)://…` for HTTP, `grpc(s)://host:port` for gRPC.",
         fallback=Fallback("endpoint", None, "No events are sent over the network."),
     ),
-    Setting("api_key", SECRET, "Key sent to the collector; never shown anywhere."),
+    Setting(
+        "api_key",
+        SECRET,
+        "Key sent to the collector, or in code a function that returns it; "
+        "never shown anywhere.",
+    ),
+    Setting(
+        "api_key_file",
+        PATH,
+        "File that holds the key; read again when the collector refuses it.",
+    ),
+    Setting(
+        "ca_file",
+        PATH,
+        "PEM file of the authorities to trust instead of the system's.",
+    ),
+    Setting("client_cert", PATH, "PEM file of our own certificate, for mutual TLS."),
+    Setting(
+        "client_key",
+        PATH,
+        "PEM file of its private key, if that is not in the same file.",
+    ),
     Setting(
         "output_file",
         PATH,
@@ -341,6 +367,12 @@ SETTINGS: tuple[Setting, ...] = (
         "data_access_tools",
         NAMES,
         "Tools that retrieve data, recorded as DATA_ACCESS too.",
+    ),
+    Setting(
+        "link_run_states",
+        FLAG,
+        "Whether a saved RunState carries its trace, so that another process goes "
+        "on in it.",
     ),
     Setting(
         "integrations",

@@ -264,6 +264,20 @@ class Capture:
                 paths[before:] = [path]
         return middle_out(orjson.dumps(tree).decode(), rules.limits.string_chars)
 
+    def seam(self, text: str, tail_chars: int) -> int:
+        """
+        Return where a text that still grows may be cut, see `Redactor.seam`.
+
+        Args:
+            text: What came so far, not captured yet.
+            tail_chars: How much of its end to keep for later.
+
+        """
+        rules = self._rules
+        if not rules.content:
+            return len(text)
+        return rules.redactor.seam(text, tail_chars)
+
     # Containers.
 
     def _open(self, source: object, reading: object, node: Node, key: Any) -> Any:

@@ -36,6 +36,7 @@ __all__ = (
     "Loaded",
     "RetryConfig",
     "Setting",
+    "endpoint_without_secrets",
     "load",
     "settings_table",
     "summary_of",
@@ -114,6 +115,8 @@ def load(
         if row.name in read.values
     }
     values.setdefault("spool_dir", spool_dir_of(environ))
+    if _is_overruled(read, "api_key", by="api_key_file"):
+        values["api_key"] = None
     values["sinks"], sink_problems = _sinks_of(read)
     values["retry"] = retry
     values["integrations"] = _integrations_of(read)
@@ -231,6 +234,12 @@ def _read_retry(
     unknown = _unknown_keys(source, known)
     values = {name: given.value for name, given in read.values.items()}
     return RetryConfig(**values), (*unknown, *read.problems)
+
+
+def _is_overruled(read: _Readings, name: str, *, by: str) -> bool:
+    """Return whether another setting was written nearer to the call."""
+    given, other = read.values.get(name), read.values.get(by)
+    return given is not None and other is not None and other.rank < given.rank
 
 
 def _sinks_of(read: _Readings) -> tuple[tuple[str, ...], tuple[Problem, ...]]:

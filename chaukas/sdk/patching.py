@@ -4,9 +4,9 @@ Put wrappers on functions of other packages, and take them off without a trace.
 It is a floor of its own because patching has traps (binding, identity, subclasses not
 yet born, modules not yet imported) that no integration should have to know.
 
-While a patch is active, `Class.method is Class.method` is False, as for any wrapper
-that binds; `==` holds. Everything else that a program can ask of a function (signature,
-kind, documentation, pickle, copy) answers as before.
+Whatever a program can ask of a function (identity by way of the class, signature, kind,
+documentation, pickle, copy) answers as before while a patch is active. Only a static
+or class method is another object at each access, as a class method always is.
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ class Patch:
     """First version of the target's package that has it, for the documents."""
     post_import: bool = False
     """Do not import the module; wait until the host does."""
+    instead_of: str = ""
+    """Target that an earlier or later release has in its place: install this one
+    only if that one is missing."""
 
 
 @dataclass(slots=True)

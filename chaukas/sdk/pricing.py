@@ -33,6 +33,23 @@ class _Parts(NamedTuple):
     output: float
 
 
+class _Tokens(NamedTuple):
+    """All tokens of a call."""
+
+    input: int
+    output: int
+    cached: int
+    written: int
+
+
+class _Audio(NamedTuple):
+    """Tokens of a call that were audio, which costs more."""
+
+    input: int
+    output: int
+    cached: int
+
+
 _TIERED = _Rates(-1, -1, -1, -1)
 """Prices that depend on the size of the call: looked up for each."""
 
@@ -71,31 +88,29 @@ def _rates_of(provider: str, model: str) -> _Rates | None:
     )
 
 
-def _flat_parts(
-    rates: _Rates, input_tokens: int, output_tokens: int, cached: int, written: int
-) -> _Parts:
-    plain = max(input_tokens - cached - written, 0)
-    parts = (plain * rates.input, cached * rates.cached, written * rates.written)
-    return _Parts(_PER_MTOK * sum(parts), _PER_MTOK * output_tokens * rates.output)
+def _flat_parts(rates: _Rates, tokens: _Tokens) -> _Parts:
+    plain = max(tokens.input - tokens.cached - tokens.written, 0)
+    parts = (
+        plain * rates.input,
+        tokens.cached * rates.cached,
+        tokens.written * rates.written,
+    )
+    return _Parts(_PER_MTOK * sum(parts), _PER_MTOK * tokens.output * rates.output)
 
 
-# Each is a number of the call.
-def _tiered_parts(
-    provider: str,
-    model: str,
-    *,
-    input_tokens: int,
-    output_tokens: int,
-    cached: int,
-    written: int,
+def _looked_up_parts(
+    provider: str, model: str, tokens: _Tokens, audio: _Audio
 ) -> _Parts | None:
     from genai_prices import Usage, calc_price
 
     usage = Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cache_read_tokens=cached or None,
-        cache_write_tokens=written or None,
+        input_tokens=tokens.input,
+        output_tokens=tokens.output,
+        cache_read_tokens=tokens.cached or None,
+        cache_write_tokens=tokens.written or None,
+        input_audio_tokens=audio.input or None,
+        output_audio_tokens=audio.output or None,
+        cache_audio_read_tokens=audio.cached or None,
     )
     try:
         found = calc_price(usage, model_ref=model, provider_id=provider or None)
@@ -114,6 +129,9 @@ def cost_of(
     output_tokens: int,
     cached_tokens: int = 0,
     cache_write_tokens: int = 0,
+    input_audio_tokens: int = 0,
+    output_audio_tokens: int = 0,
+    cached_audio_tokens: int = 0,
 ) -> dict[str, Any] | None:
     """
     Return the `cost` member of a model event, in US dollars.
@@ -125,30 +143,27 @@ def cost_of(
         output_tokens: All tokens out, reasoning included.
         cached_tokens: Tokens of the input that were read from a cache.
         cache_write_tokens: Tokens of the input that were written to a cache.
+        input_audio_tokens: Tokens of the input that were audio.
+        output_audio_tokens: Tokens of the output that were audio.
+        cached_audio_tokens: Tokens of the cached input that were audio.
 
     Returns:
         CostDetails as a dict, or None for an unknown model or a call without usage.
-        Rates per token are left out where they depend on the size of the call.
+        Rates per token are left out where they depend on the size of the call, or
+        on what was text and what audio.
     """
     if not input_tokens and not output_tokens:
         return None
     rates = _rates_of(provider, model)
     if rates is None:
         return None
-    parts: _Parts | None
-    if rates is _TIERED:
-        parts = _tiered_parts(
-            provider,
-            model,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            cached=cached_tokens,
-            written=cache_write_tokens,
-        )
+    tokens = _Tokens(input_tokens, output_tokens, cached_tokens, cache_write_tokens)
+    audio = _Audio(input_audio_tokens, output_audio_tokens, cached_audio_tokens)
+    is_flat = rates is not _TIERED and not any(audio)
+    if is_flat:
+        parts: _Parts | None = _flat_parts(rates, tokens)
     else:
-        parts = _flat_parts(
-            rates, input_tokens, output_tokens, cached_tokens, cache_write_tokens
-        )
+        parts = _looked_up_parts(provider, model, tokens, audio)
     if parts is None:
         return None
     cost: dict[str, Any] = {
@@ -157,12 +172,19 @@ def cost_of(
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
         "total_tokens": input_tokens + output_tokens,
+        **_in_dollars(parts, rates if is_flat else None),
+    }
+    return {key: value for key, value in cost.items() if value}
+
+
+def _in_dollars(parts: _Parts, rates: _Rates | None) -> dict[str, Any]:
+    told: dict[str, Any] = {
         "input_cost": round(parts.input, _DIGITS),
         "output_cost": round(parts.output, _DIGITS),
         "total_cost": round(parts.input + parts.output, _DIGITS),
         "currency": "USD",
     }
-    if rates is not _TIERED:
-        cost["input_rate_per_token"] = round(rates.input * _PER_MTOK, _DIGITS)
-        cost["output_rate_per_token"] = round(rates.output * _PER_MTOK, _DIGITS)
-    return {key: value for key, value in cost.items() if value}
+    if rates is not None:
+        told["input_rate_per_token"] = round(rates.input * _PER_MTOK, _DIGITS)
+        told["output_rate_per_token"] = round(rates.output * _PER_MTOK, _DIGITS)
+    return told

@@ -199,6 +199,8 @@ class Recorder:
         metadata: dict[str, Any] | None = None,
         status: str = "",
         severity: str = "",
+        at_ns: int = 0,
+        is_spare: bool = False,
     ) -> None:
         """
         Record one event of *run*.
@@ -206,8 +208,7 @@ class Recorder:
         Args:
             kind: Type of the event; status, severity and author follow from it.
             run: Run that it belongs to; its session, trace and agent are noted.
-            content: Top-level members, such as `{"tool_call": {...}}`, already
-                bounded and redacted.
+            content: Top-level members, already bounded and redacted.
             parent_span_id: Span under which it stands; none for sessions.
             span_id: Span of a pair; a point event gets a span of its own.
             agent: Agent to name instead of the one in force.
@@ -215,14 +216,15 @@ class Recorder:
             metadata: Further members of `metadata`.
             status: Wire name to use instead of the usual one.
             severity: Wire name to use instead of the usual one.
+            at_ns: Wall time at which it happened, in nanoseconds, if not now.
+            is_spare: It is the first to be dropped when memory fills up.
         """
         if not run.sampled or SUPPRESSED.get():
             return
         if _process_id() != self._pid:
             self._follow_fork()
-        seq = self._pipeline.next_seq()
         try:
-            event = self._frame(kind, run, seq, agent or run.agent)
+            event = self._frame(kind, run, agent or run.agent, at_ns)
             event["span_id"] = span_id or self.ids.span_id()
             if parent_span_id:
                 event["parent_span_id"] = parent_span_id
@@ -240,7 +242,10 @@ class Recorder:
             self._pipeline.drop("capture_error")
             report("Recorder.emit", error)
             return
-        self._pipeline.put(encoded, vital=TRAITS[kind].vital)
+        if not is_spare:
+            self._pipeline.put(encoded, vital=TRAITS[kind].vital)
+            return
+        self._pipeline.offer(encoded)
 
     def _encoded(self, event: Event) -> bytes:
         """Encode *event* once, or twice if it is odd or too large."""
@@ -268,14 +273,16 @@ class Recorder:
 
     def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
         """Return an encoded SYSTEM event without queueing it, for the pipeline."""
-        event = self._frame(EventType.SYSTEM, run, self._pipeline.next_seq(), None)
+        event = self._frame(EventType.SYSTEM, run, None)
         event["span_id"] = self.ids.span_id()
         event["metadata"].update(metadata)
         return orjson.dumps(event, option=_SORTED)
 
     def _frame(
-        self, kind: EventType, run: Run, seq: int, agent: AgentRef | None
+        self, kind: EventType, run: Run, agent: AgentRef | None, at_ns: int = 0
     ) -> Event:
+        # First, as an event that then cannot be made leaves a gap.
+        seq = self._pipeline.next_seq()
         now_ns = self.clock.time_ns()
         session = run.session
         own: dict[str, Any] = {
@@ -291,7 +298,7 @@ class Recorder:
             "project_id": session.project_id,
             "session_id": session.session_id,
             "tenant_id": session.tenant_id,
-            "timestamp": timestamp_of(now_ns),
+            "timestamp": timestamp_of(at_ns or now_ns),
             "trace_id": run.trace_id,
         }
         if agent is not None:

@@ -76,6 +76,7 @@ class SessionBook:
         framework: str,
         first_agent: AgentRef | None,
         sampled: bool,
+        is_run: bool = True,
     ) -> Session:
         """
         Begin a run in a session, opening it if need be.
@@ -86,6 +87,8 @@ class SessionBook:
             framework: Noted in the SESSION pair and used for its name.
             first_agent: Agent of the run, noted when it opens the session.
             sampled: Whether the run is recorded; one that is not opens nothing.
+            is_run: False for a single call outside of any run, which is not counted
+                as one.
         """
         key = self.key_of(session_id)
         with self._lock:
@@ -97,7 +100,7 @@ class SessionBook:
             session.running += 1
             # Now that it is busy itself.
             evicted = self._evict()
-            session.run_count += 1
+            session.run_count += is_run
             session.used_monotonic_ns = self._recorder.clock.monotonic_ns()
             if sampled and session.pair is None:
                 self._start(session, trace_id, framework, first_agent)

@@ -159,11 +159,13 @@ class Hosted:
         items: Raw output items, such as a `web_search_call`, sent as they stand.
             Responses only: Chat Completions have no such items.
         text: The assistant's message after them; none when empty.
+        annotations: Citations of that message, sent as they stand.
         usage: Token counts; by default derived from the request and the answer.
     """
 
     items: Sequence[Mapping[str, Any]] = ()
     text: str = ""
+    annotations: Sequence[Mapping[str, Any]] = ()
     usage: Usage | None = None
 
 

@@ -129,7 +129,7 @@ def _message_of(turn: Turn, number: int) -> Json:
     part: Json = {
         "type": "output_text",
         "text": turn.text,
-        "annotations": [],
+        "annotations": list(turn.annotations),
         "logprobs": [],
     }
     if turn.refusal is not None:

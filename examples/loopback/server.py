@@ -16,6 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .answer import Answer, Nothing, Stream, Whole, answer_to, mistake
+from .conversations import (
+    COMPACT_PATH,
+    CONVERSATIONS_PATH,
+    Conversations,
+    compaction_of,
+)
 from .replies import Reply, Slow
 from .request import CHAT_PATH, RESPONSES_PATH, Request
 
@@ -52,6 +58,7 @@ class ModelServer:
         """Listen on a free port and serve from daemon threads."""
         self._script = replies
         self._requests: list[Request] = []
+        self.conversations = Conversations()
         self._lock = threading.Lock()
         self._http = _HttpServer(self)
         self._thread = threading.Thread(
@@ -220,7 +227,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_POST(self) -> None:
-        self._write(self._answer())
+        if self.path == COMPACT_PATH or self.path.startswith(CONVERSATIONS_PATH):
+            self._write(self._remembered())
+        else:
+            self._write(self._answer())
 
     def _refuse(self) -> None:
         # A body may follow that nobody reads.
@@ -233,7 +243,25 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     # The base class finds these by the name of the HTTP method.
-    do_GET = do_PUT = do_PATCH = do_DELETE = _refuse  # noqa: N815
+    do_PUT = do_PATCH = _refuse  # noqa: N815
+
+    def do_GET(self) -> None:
+        if self.path.startswith(CONVERSATIONS_PATH):
+            self._write(self._remembered())
+        else:
+            self._refuse()
+
+    do_DELETE = do_GET  # noqa: N815
+
+    def _remembered(self) -> Answer:
+        """Answer without the script: from memory, or with a compaction."""
+        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = json.loads(raw) if raw else {}
+        if self.path == COMPACT_PATH:
+            return Whole(200, json.dumps(compaction_of(body)).encode())
+        memory = self.server.model.conversations
+        status, answer = memory.answer(self.command, self.path, body)
+        return Whole(status, json.dumps(answer).encode())
 
     # The name of the first argument is the base class's choice.
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002

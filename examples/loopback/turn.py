@@ -48,6 +48,7 @@ class Turn:
         calls: Function calls.
         reasoning: The summary of the reasoning, if any.
         hosted: Raw output items of hosted tools.
+        annotations: Citations of the text.
         cut_off: Why the answer ends early, if it does.
         failure: What made the response fail, if it did.
         usage: Token counts, if the script fixes them.
@@ -58,6 +59,7 @@ class Turn:
     calls: tuple[Call, ...] = ()
     reasoning: str | None = None
     hosted: tuple[Mapping[str, Any], ...] = ()
+    annotations: tuple[Mapping[str, Any], ...] = ()
     cut_off: Literal["content_filter", "max_output_tokens"] | None = None
     failure: Failed | None = None
     usage: Usage | None = None
@@ -87,6 +89,9 @@ def turn_of(reply: Spoken) -> Turn:
                 pieces=_pieces_of(reply),
                 calls=reply.calls if isinstance(reply, ToolCalls) else (),
                 hosted=tuple(reply.items) if isinstance(reply, Hosted) else (),
+                annotations=(
+                    tuple(reply.annotations) if isinstance(reply, Hosted) else ()
+                ),
                 cut_off=reply.reason if isinstance(reply, Incomplete) else None,
                 usage=reply.usage,
             )

@@ -52,6 +52,24 @@ class FaultyDisk(Disk):
             data = data[: self._short.pop(0)]
         return int(self._do("write", super().write, fd, data))
 
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        return int(self._do("write_at", super().write_at, fd, data, offset))
+
+    def read_at(self, fd: int, size: int, offset: int) -> bytes:
+        return bytes(self._do("read_at", super().read_at, fd, size, offset))
+
+    def cut(self, fd: int, size: int) -> None:
+        self._do("cut", super().cut, fd, size)
+
+    def sync_data(self, fd: int) -> None:
+        self._do("sync_data", super().sync_data, fd)
+
+    def make_folder(self, path: str) -> None:
+        self._do("make_folder", super().make_folder, path)
+
+    def remove(self, path: str) -> None:
+        self._do("remove", super().remove, path)
+
     def last_byte(self, fd: int, size: int) -> bytes:
         return bytes(self._do("last_byte", super().last_byte, fd, size))
 

@@ -209,6 +209,16 @@ def _of_retry(event: Event) -> list[str]:
     return [retry["metadata"]["layer"], f"{retry['attempt']}/{limit}"]
 
 
+def _of_state(event: Event) -> list[str]:
+    session = event["state_update"].get("session")
+    if type(session) is dict and "operation" in session:
+        return [session["operation"], session["store"]]
+    return sorted(event["state_update"].keys() & _IDS)
+
+
+_IDS = {"conversation_id", "previous_response_id"}
+
+
 _ABOUT: dict[str, Callable[[Event], list[str]]] = {
     "AGENT": _of_agent,
     "DATA_ACCESS": lambda event: [event["data_access"]["datasource"]],
@@ -224,5 +234,6 @@ _ABOUT: dict[str, Callable[[Event], list[str]]] = {
         event["policy"]["outcome"],
     ],
     "RETRY": _of_retry,
+    "STATE_UPDATE": _of_state,
     "TOOL": lambda event: [event["tool_call"]["tool_name"]],
 }

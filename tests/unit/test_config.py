@@ -54,6 +54,10 @@ VALUES = {
     "output_mode": ("FILE, file", ("file",), ["file"]),
     "endpoint": ("https://c.example/v1/", "https://c.example/v1", "grpc://c:4317"),
     "api_key": (f" {KEY}\n", KEY, "k"),
+    "api_key_file": ("/run/secrets/k", Path("/run/secrets/k"), Path("k")),
+    "ca_file": ("/etc/ca.pem", Path("/etc/ca.pem"), "ca.pem"),
+    "client_cert": ("/etc/me.pem", Path("/etc/me.pem"), "me.pem"),
+    "client_key": ("/etc/me.key", Path("/etc/me.key"), "me.key"),
     "output_file": ("/var/x.jsonl", Path("/var/x.jsonl"), Path("y")),
     "batch_size": ("64", 64, 65),
     "flush_interval": ("250ms", 0.25, 2),
@@ -77,6 +81,7 @@ VALUES = {
     "max_open_sessions": ("10", 10, 11),
     "stream_events": ("Deltas", "deltas", "counts"),
     "data_access_tools": ("search,lookup", ("search", "lookup"), ("s",)),
+    "link_run_states": ("on", True, False),
     "integrations": ("openai-agents", ("openai_agents",), ["crewai"]),
     "rotate_bytes": ("10MB", 10 << 20, 2048),
     "rotate_interval": ("1d", 86_400.0, 60),
@@ -345,6 +350,22 @@ class TestReading:
             return value
 
         assert config_of({"redact": redact}).redact is redact
+
+    def test_a_function_that_returns_the_key_is_kept_as_it_is(self):
+        def api_key():
+            return KEY
+
+        assert config_of({"api_key": api_key}).api_key is api_key
+
+    def test_a_key_file_in_code_beats_a_key_of_the_environment(self):
+        config = config_of({"api_key_file": "/run/k"}, CHAUKAS_API_KEY=KEY)
+
+        assert (config.api_key, config.api_key_file) == (None, Path("/run/k"))
+
+    def test_a_key_in_code_beats_a_key_file_of_the_environment(self):
+        config = config_of({"api_key": KEY}, CHAUKAS_API_KEY_FILE="/run/k")
+
+        assert config.api_key == KEY
 
     def test_a_tilde_is_the_home_folder(self, monkeypatch):
         monkeypatch.setenv("HOME", "/home/b")

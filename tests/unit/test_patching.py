@@ -506,6 +506,41 @@ def drain_args(function):
     return drain(function(1))
 
 
+class TestIdentity:
+    """A method asked of its class is one object, as a function is."""
+
+    def test_a_method_is_itself_by_way_of_every_class(self, host, patcher):
+        class Heir(host.Thing):
+            """Inherits the method."""
+
+        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+
+        assert host.Thing.method is host.Thing.method
+        assert Heir.method is host.Thing.method
+
+    def test_an_overridden_method_is_another(self, host, patcher):
+        class Heir(host.Thing):
+            """Has its own."""
+
+            def method(self):
+                """Differ."""
+
+        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+
+        assert Heir.method is not host.Thing.method
+
+    def test_asking_an_heir_first_keeps_no_reference_to_it(self, host, patcher):
+        heir = type("Heir", (host.Thing,), {})
+        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+        assert heir.method is host.Thing.method
+        dying = weakref.ref(heir)
+
+        del heir
+        gc.collect()
+
+        assert dying() is None
+
+
 class TestUndo:
     """Undo puts back the very objects, or steps aside."""
 

@@ -121,3 +121,20 @@ def test_a_machine_without_the_list_has_no_costs(
         assert cost_of(*FLAT, input_tokens=1, output_tokens=1) is None
     finally:
         pricing._rates_of.cache_clear()
+
+
+def test_audio_costs_more_than_text_and_has_no_one_rate() -> None:
+    text = cost_of("openai", "gpt-realtime", input_tokens=1000, output_tokens=1000)
+    audio = cost_of(
+        "openai",
+        "gpt-realtime",
+        input_tokens=1000,
+        output_tokens=1000,
+        input_audio_tokens=1000,
+        output_audio_tokens=1000,
+    )
+    assert text is not None
+    assert audio is not None
+    assert audio["total_cost"] > text["total_cost"]
+    assert "input_rate_per_token" in text
+    assert "input_rate_per_token" not in audio

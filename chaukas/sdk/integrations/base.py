@@ -81,17 +81,32 @@ class BaseIntegrationWrapper(ABC):
     def install(self) -> None:
         """Install every patch; what a release lacks is noted, never raised."""
         for patch in self.patches():
-            self.patcher.install(patch)
+            first = patch.instead_of
+            if not first or self.patcher.outcomes.get(first) == "missing":
+                self.patcher.install(patch)
 
     def uninstall(self) -> None:
         """Put every original back."""
         self.patcher.undo_all()
 
+    def missing(self) -> set[str]:
+        """Return the targets that are missed: not there, and nothing in their place."""
+        outcomes = self.patcher.outcomes
+        missed = {name for name, outcome in outcomes.items() if outcome == "missing"}
+        for patch in self.patches():
+            if patch.optional or patch.instead_of:
+                missed.discard(patch.target)
+            if outcomes.get(patch.target) == "active":
+                missed.discard(patch.instead_of)
+        return missed
+
     def state(self) -> Mapping[str, Any]:
         """Return what the SYSTEM event says: versions and hook points."""
+        missing = self.missing()
         by_outcome: dict[str, list[str]] = {}
         for target, outcome in self.patcher.outcomes.items():
-            by_outcome.setdefault(outcome, []).append(target)
+            if outcome != "missing" or target in missing:
+                by_outcome.setdefault(outcome, []).append(target)
         return {
             "versions": {name: version_of(name) for name in self.packages},
             "hooks": {name: sorted(found) for name, found in by_outcome.items()},

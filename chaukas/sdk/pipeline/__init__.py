@@ -16,30 +16,43 @@ from chaukas.sdk._native import allocate_lock, start_thread
 from chaukas.sdk.pipeline._chores import Chores
 from chaukas.sdk.pipeline._intake import Intake
 from chaukas.sdk.pipeline._mark import Mark
+from chaukas.sdk.pipeline._plan import Destination, Pace, SpoolPlan
 from chaukas.sdk.pipeline._tally import REASONS, Stats, stats_of
 from chaukas.sdk.pipeline._writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chaukas.sdk.pipeline._adopt import Adopted
+    from chaukas.sdk.pipeline._delivery import Delivery
     from chaukas.sdk.sinks import Sink
 
-__all__ = ["REASONS", "Pipeline", "Stats"]
+__all__ = [
+    "REASONS",
+    "Destination",
+    "Pace",
+    "Pipeline",
+    "SpoolPlan",
+    "Stats",
+]
 
 _START_AGAIN_S = 0.1
 _LOOK_AGAIN_S = 0.05
+_DRAIN_SHARE = 0.2
+_STORE_REPORT_S = 2.0
 
 
 class Pipeline:
     """
-    A bounded queue, one writer thread and one sink.
+    A bounded queue, one writer thread and one sink, or a spool and several.
 
-    At any quiet moment `emitted = written + queued + sum(dropped)` holds for
-    `stats()`. The thread starts at the first event, so making a pipeline costs
+    At any quiet moment `emitted = acked + spooled + queued + sum(dropped)` holds
+    for `stats()`. The thread starts at the first event, so making a pipeline costs
     nothing, and so does a fork before the first event.
 
     Args:
-        sink: Where events go; used by the writer's thread alone.
+        sink: Where events go, used by the writer's thread alone; or a plan by
+            which they go through a spool on the disk to any number of sinks.
         stream: Name of this chain of events, unique to the process instance.
         memory_limit_bytes: Most that waiting events may take; a tenth of it is
             kept for vital ones. While a batch is being sent, up to 2 MiB more
@@ -48,6 +61,8 @@ class Pipeline:
         linger_s: How long the writer waits for more after a first event.
         report: Builds the encoded SYSTEM event about a loss or a recovery; None
             means silence. Runs on the writer's thread.
+        report_adopted: The same about the spool of a dead process, given its
+            stream and counts. Runs on a thread of its own.
         tick: Housekeeping, run on the writer's thread.
         tick_interval_s: Time between two calls of `tick`, and least time in
             which a loss is noticed for a report.
@@ -60,22 +75,30 @@ class Pipeline:
     # PLR0913: each is a setting of its own, all but three with a default.
     def __init__(
         self,
-        sink: Sink,
+        sink: Sink | SpoolPlan,
         *,
         stream: str,
         memory_limit_bytes: int,
         integrity: bool = True,
         linger_s: float = 0.004,
         report: Callable[[Stats], bytes | None] | None = None,
+        report_adopted: Callable[[str, dict[str, int]], bytes | None] | None = None,
         tick: Callable[[], None] | None = None,
         tick_interval_s: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stream = stream
         """Name of this chain of events, as given."""
-        self._sink = sink
         self._monotonic = monotonic
-        self._intake = Intake(memory_limit_bytes, monotonic)
+        self._report_adopted = report_adopted
+        self._delivery: Delivery | None = None
+        self._intake: Intake
+        self._sink: Sink
+        if isinstance(sink, SpoolPlan):
+            self._sink = self._deliver_by(sink, memory_limit_bytes)
+        else:
+            self._sink = sink
+            self._intake = Intake(memory_limit_bytes, monotonic)
         self._chores = Chores(
             stats=self.stats,
             put=self._put_report,
@@ -85,7 +108,7 @@ class Pipeline:
         )
         self._writer = Writer(
             self._intake,
-            sink,
+            self._sink,
             self._chores,
             integrity=integrity,
             linger_s=linger_s,
@@ -154,6 +177,9 @@ class Pipeline:
         """
         Return whether all events taken before this call are stored or refused.
 
+        With a spool: acknowledged by every sink or refused. A sink that cannot be
+        reached is tried once more and not waited for.
+
         Args:
             timeout_s: Longest wait in seconds.
         """
@@ -164,11 +190,14 @@ class Pipeline:
             return self._is_stored
         mark = Mark()
         self._intake.queue.put(mark)
-        return self._wait(mark, self._monotonic() + timeout_s)
+        deadline_s = self._monotonic() + timeout_s
+        if not self._wait(mark, deadline_s):
+            return False
+        return self._delivery is None or self._delivery.wait(deadline_s)
 
     def stats(self) -> Stats:
         """Return the counts of this moment."""
-        outbox = self._writer.outbox
+        outbox, delivery = self._writer.outbox, self._delivery
         return stats_of(
             written=outbox.written,
             refused=list(outbox.refused),
@@ -177,6 +206,7 @@ class Pipeline:
             ended=self._is_closed,
             restarts=max(0, self._starts - 1),
             last_error=self._writer.last_error,
+            outcome=None if delivery is None else delivery.outcome(),
         )
 
     def close(self, timeout_s: float) -> bool:
@@ -184,7 +214,9 @@ class Pipeline:
         Store what waits, stop, and return whether everything was stored.
 
         What is not stored by then counts as dropped, `after_close`. Starts no
-        thread: without a writer, the caller's thread writes.
+        thread: without a writer, the caller's thread writes. With a spool, a fifth
+        of the time is for storing, and the rest to wait until the sinks have all;
+        what they have not stays in the spool, for the next process.
 
         Args:
             timeout_s: Longest wait in seconds.
@@ -194,7 +226,14 @@ class Pipeline:
         if not self._is_closing:
             self._is_closing = True
             self._is_ready = False
-            self._is_stored = self._finish(self._monotonic() + timeout_s)
+            now_s = self._monotonic()
+            if self._delivery is None:
+                self._is_stored = self._finish(now_s + timeout_s)
+            else:
+                is_spooled = self._finish(now_s + timeout_s * _DRAIN_SHARE)
+                is_acked = self._delivery.wait(now_s + timeout_s)
+                self._is_stored = is_spooled and is_acked
+                self._delivery.end(max(now_s + timeout_s, self._monotonic() + 0.01))
             self._is_closed = True
         return self._is_stored
 
@@ -210,6 +249,50 @@ class Pipeline:
         self._writer.forget()
         self._intake = Intake(0)
         self._sink.abandon()
+
+    def _deliver_by(self, plan: SpoolPlan, memory_limit_bytes: int) -> Delivery:
+        # Late: a program that only writes a file needs nothing of it.
+        from chaukas.sdk.pipeline._counted import CountedIntake
+        from chaukas.sdk.pipeline._delivery import Delivery
+
+        intake = CountedIntake(memory_limit_bytes, self._monotonic)
+        self._intake = intake
+        self._delivery = Delivery(
+            plan,
+            stream=self.stream,
+            on_page=intake.attach,
+            on_lost=intake.drop,
+            on_adopted=self._on_adopted,
+            on_recovery=self._on_recovery,
+            monotonic=self._monotonic,
+        )
+        return self._delivery
+
+    def _on_recovery(self) -> None:
+        self._chores.owe_report()
+
+    def _on_adopted(self, adopted: Adopted) -> bool:
+        """Count and report what died with a process; runs on the keeper's thread."""
+        totals = adopted.totals
+        lost = adopted.crash_lost
+        if lost:
+            self._intake.drop("crash_lost", lost)
+        if self._report_adopted is None or not (lost or adopted.written):
+            return True
+        facts = {
+            "emitted": 0 if totals is None else totals.emitted,
+            "dropped": 0 if totals is None else totals.dropped,
+            "written": adopted.written,
+            "waiting": adopted.waiting_at_first,
+            "crash_lost": lost,
+        }
+        event = self._report_adopted(adopted.stream, facts)
+        if event is None:
+            return True
+        self._put_report(event)
+        mark = Mark()
+        self._intake.queue.put(mark)
+        return mark.wait(_STORE_REPORT_S)
 
     def _put_report(self, event: bytes) -> None:
         # Not through `put`: the last report comes when that is closed already.

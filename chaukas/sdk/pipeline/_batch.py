@@ -108,6 +108,7 @@ class Outbox:
         self.written += stored
         self.refused[INDEX_OF.get(verdict.reason, _QUARANTINED)] += done - stored
         self._intake.settled_bytes += sum(self._costs[:done])
+        self._intake.note_refused(sum(self.refused))
         del self.batch[:done], self._costs[:done]
         return done
 
@@ -124,6 +125,7 @@ class Outbox:
         except (TypeError, ValueError):
             # Not what the recorder promised: no retry makes it storable.
             self.refused[_QUARANTINED] += 1
+            self._intake.note_refused(sum(self.refused))
             self._intake.settled_bytes += cost
             return
         self.batch.append(line)

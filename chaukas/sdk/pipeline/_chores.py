@@ -91,7 +91,7 @@ class Chores:
                 " the record. %s",
                 stats.lost,
                 ", ".join(f"{name} {count}" for name, count in stats.dropped.items()),
-                stats.last_error or "Raise memory_limit if this was a burst.",
+                stats.last_error or _advice_of(stats),
             )
         self._reported = stats.lost
         report = self._report
@@ -109,3 +109,9 @@ class Chores:
         # written whatever becomes of it.
         except Exception as error:
             guard.report(where, error)
+
+
+def _advice_of(stats: Stats) -> str:
+    if "memory_full" in stats.dropped:
+        return "Raise memory_limit if this was a burst."
+    return "Nothing is wrong at present."

@@ -8,6 +8,7 @@ no lock and no I/O, and waits for nothing but its turn with the writer.
 from __future__ import annotations
 
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk._native import SimpleQueue, get_ident
@@ -47,6 +48,7 @@ class Intake:
         "_cells",
         "_fast_bytes",
         "_monotonic",
+        "_next_place",
         "baton",
         "gate",
         "limit",
@@ -69,6 +71,7 @@ class Intake:
         """Bytes of events that left memory; only the writer changes it."""
         self._fast_bytes = int(memory_limit_bytes * (1 - _RESERVE)) // (_FAST_COUNT + 1)
         self._cells: dict[int, Cell] = {}
+        self._next_place = count(1).__next__
         self.baton = Baton(monotonic)
         """Tells when the writer would like the interpreter."""
         self._monotonic = monotonic
@@ -88,7 +91,7 @@ class Intake:
         cell.count += 1
         is_unsure = large or self.queue.qsize() >= self.gate
         if is_unsure and self._is_full(size, vital=vital):
-            cell.drops[_MEMORY_FULL] += 1
+            self._lose(cell, _MEMORY_FULL, 1)
             return
         cell.size += size
         self.queue.put(event)
@@ -106,11 +109,14 @@ class Intake:
         else:
             self.put(event, vital=False)
 
-    def drop(self, reason: str) -> None:
-        """Count an event that never came; an unknown reason is capture_error."""
+    def drop(self, reason: str, events: int = 1) -> None:
+        """Count events that never came; an unknown reason is capture_error."""
         cell = self._cells.get(get_ident()) or self._new_cell()
-        cell.count += 1
-        cell.drops[INDEX_OF.get(reason, _CAPTURE_ERROR)] += 1
+        cell.count += events
+        self._lose(cell, INDEX_OF.get(reason, _CAPTURE_ERROR), events)
+
+    def note_refused(self, events: int) -> None:
+        """Take note of how many events the writer refused in all: nothing here."""
 
     def shut(self) -> None:
         """Make every `put` sum up, because the writer holds events now."""
@@ -137,5 +143,8 @@ class Intake:
         limit = self.limit if vital else self.limit - int(self.limit * _RESERVE)
         return self.held_bytes() + size > limit
 
+    def _lose(self, cell: Cell, index: int, events: int) -> None:
+        cell.drops[index] += events
+
     def _new_cell(self) -> Cell:
-        return self._cells.setdefault(get_ident(), Cell())
+        return self._cells.setdefault(get_ident(), Cell(self._next_place()))

@@ -18,12 +18,18 @@ _INTERVAL_S: Final = 60.0
 
 
 class Notices:
-    """Remember when each cause was last spoken of."""
+    """
+    Remember when each cause was last spoken of.
 
-    __slots__ = ("_said_at_s",)
+    Args:
+        interval_s: Time for which a cause is not spoken of again.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_interval_s", "_said_at_s")
+
+    def __init__(self, interval_s: float = _INTERVAL_S) -> None:
         self._said_at_s: dict[str, float] = {}
+        self._interval_s = interval_s
 
     def is_due(self, cause: str, now_s: float) -> bool:
         """
@@ -34,7 +40,7 @@ class Notices:
             now_s: Monotonic time in seconds.
         """
         said_at_s = self._said_at_s.get(cause)
-        if said_at_s is not None and now_s - said_at_s < _INTERVAL_S:
+        if said_at_s is not None and now_s - said_at_s < self._interval_s:
             return False
         self._said_at_s[cause] = now_s
         return True

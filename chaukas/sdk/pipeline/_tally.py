@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from chaukas.sdk.pipeline._plan import Outcome
+
 __all__ = ["INDEX_OF", "REASONS", "Cell", "Stats", "stats_of"]
 
 REASONS: Final = (
@@ -41,9 +43,11 @@ class Cell:
     threads ever add to the same number.
     """
 
-    __slots__ = ("count", "drops", "size")
+    __slots__ = ("count", "drops", "place", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, place: int = 1) -> None:
+        self.place = place
+        """Number of this cell; 0 is the writer's."""
         self.count = 0
         """Events that this thread emitted, dropped ones included."""
         self.size = 0
@@ -57,15 +61,15 @@ class Stats:
     """
     The counts of a pipeline at one moment.
 
-    When no thread is emitting, `emitted` equals `written` + `queued` + the sum
-    of `dropped`.
+    When no thread is at work, `emitted` equals `acked` + `spooled` + `queued` + the
+    sum of `dropped`; `written` is `acked` + `spooled`.
     """
 
     emitted: int = 0
     """Events captured, or lost in capturing."""
 
     written: int = 0
-    """Events that the sink has stored."""
+    """Events that are safe from the death of the process: in a file, or acked."""
 
     queued: int = 0
     """Events that wait in memory."""
@@ -80,7 +84,19 @@ class Stats:
     """How often a dead writer thread was replaced."""
 
     last_error: str = ""
-    """Why the sink does not store events at present; empty if it does."""
+    """Why events are not stored or not sent at present; empty if they are."""
+
+    acked: int = 0
+    """Events that every sink has taken; the file takes them by being written."""
+
+    spooled: int = 0
+    """Events in the spool that some sink has still to take."""
+
+    adopted: int = 0
+    """Events that dead processes left and this one delivered; not in `emitted`."""
+
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """For each sink that takes no events at present: why."""
 
     @property
     def lost(self) -> int:
@@ -99,6 +115,7 @@ def stats_of(
     ended: bool,
     restarts: int,
     last_error: str,
+    outcome: Outcome | None = None,
 ) -> Stats:
     """
     Return the counts, given those of the threads and those of the writer.
@@ -111,8 +128,16 @@ def stats_of(
         ended: Nothing will be written any more: what waits is lost.
         restarts: Passed on.
         last_error: Passed on.
+        outcome: What became of spooled events; None where there is no spool.
     """
     drops = list(refused)
+    errors: Mapping[str, str] = {}
+    acked, spooled, adopted = written, 0, 0
+    if outcome is not None:
+        acked, spooled, adopted = outcome.acked, outcome.spooled, outcome.adopted
+        written, errors = acked + spooled, outcome.errors
+        for reason, lost in outcome.lost.items():
+            drops[INDEX_OF[reason]] += lost
     emitted = size = 0
     for cell in cells:
         drops = [a + b for a, b in zip(drops, cell.drops, strict=True)]
@@ -130,5 +155,9 @@ def stats_of(
         ),
         queued_bytes=0 if ended else max(0, size - settled_bytes),
         restarts=restarts,
-        last_error=last_error,
+        last_error=last_error or next(iter(errors.values()), ""),
+        acked=acked,
+        spooled=spooled,
+        adopted=adopted,
+        errors=MappingProxyType(dict(errors)),
     )

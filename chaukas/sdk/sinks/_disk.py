@@ -6,7 +6,7 @@ read-only or broken.
 """
 
 # One system call each, for errors that name what failed: pathlib hides some.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH116, PTH208
+# ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH108, PTH116, PTH208
 
 from __future__ import annotations
 
@@ -40,6 +40,18 @@ class Disk:
         """Write once, and return how many bytes were taken."""
         return os.write(fd, data)
 
+    def write_at(self, fd: int, data: bytes, offset: int) -> int:
+        """Write at an offset, and return how many bytes were taken."""
+        return os.pwrite(fd, data, offset)
+
+    def read_at(self, fd: int, size: int, offset: int) -> bytes:
+        """Read from an offset."""
+        return os.pread(fd, size, offset)
+
+    def cut(self, fd: int, size: int) -> None:
+        """Make a file exactly so long."""
+        os.ftruncate(fd, size)
+
     def last_byte(self, fd: int, size: int) -> bytes:
         """Return the last byte of a file of `size` > 0 bytes."""
         return os.pread(fd, 1, size - 1)
@@ -51,6 +63,10 @@ class Disk:
     def sync(self, fd: int) -> None:
         """Wait until the file's content survives a power loss."""
         os.fsync(fd)
+
+    def sync_data(self, fd: int) -> None:
+        """Wait until the file's content survives a power loss, and its length."""
+        getattr(os, "fdatasync", os.fsync)(fd)
 
     def status(self, fd: int) -> os.stat_result:
         """Describe an open file."""
@@ -66,6 +82,21 @@ class Disk:
     def make_directory(self, path: str) -> None:
         """Make a directory and its parents, for the owner only."""
         os.makedirs(path, mode=0o700, exist_ok=True)
+
+    def make_folder(self, path: str) -> None:
+        """Make one directory, for the owner only, that is not there yet."""
+        os.mkdir(path, 0o700)
+
+    def remove_folder(self, path: str) -> None:
+        """Remove an empty directory."""
+        os.rmdir(path)
+
+    def find_itself(self, path: str) -> os.stat_result | None:
+        """Describe what is at a path, a link being a link, or return None."""
+        try:
+            return os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def names(self, path: str) -> list[str]:
         """Return the names in a directory."""

@@ -9,6 +9,9 @@ Record the OpenAI Agents SDK by patching the functions that know most.
 | executors of tools | TOOL_CALL, ERROR |
 | `execute_handoffs` | AGENT_HANDOFF |
 | guardrails, approvals | POLICY_DECISION |
+| `RunState` saved, restored, given input | STATE_UPDATE |
+| methods of MCP servers, and their retries | MCP_CALL, DATA_ACCESS, RETRY |
+| sessions, server-managed conversations | DATA_ACCESS, STATE_UPDATE |
 
 Every event is described in docs/EVENTS.md. Written for openai-agents 0.24; what an
 earlier or later release lacks falls back, hook by hook, to the public interfaces of
@@ -27,21 +30,41 @@ from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
 from chaukas.sdk.integrations.openai_agents import SpanRecorder
 from chaukas.sdk.patching import Patch
 
+from ._approvals import Approvals
 from ._fallback import Fallback, groups_missing
+from ._mcp import MCPCalls
 from ._models import ModelCalls
+from ._older import Older
+from ._pauses import Pauses
 from ._policies import Policies
+from ._realtime import Realtime
+from ._resumes import Resumes
 from ._retries import Retries
 from ._runs import Runs
+from ._sandbox import SandboxMemory
 from ._state import FRAMEWORK
+from ._stores import Stores
 from ._tools import Tools
+from ._voice import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["OpenAIAgentsEnhancedWrapper"]
+__all__ = ["OpenAIAgentsEnhancedWrapper", "Room"]
 
 _MODEL = ("MODEL_INVOCATION_START", "MODEL_INVOCATION_END")
 _TOOL = ("TOOL_CALL_START", "TOOL_CALL_END")
+_INSIDE_MODEL = (
+    *_MODEL,
+    *_TOOL,
+    "MCP_CALL_START",
+    "MCP_CALL_END",
+    "DATA_ACCESS",
+    "ERROR",
+    "OUTPUT_EMITTED",
+    "POLICY_DECISION",
+)
+"""Of a model call: its own, those of hosted tools, and its pieces."""
 _RUN = (
     "SESSION_START",
     "SESSION_END",
@@ -77,10 +100,23 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         super().__init__(host)
         self._models = ModelCalls(host)
         self._retries = Retries(host)
-        self._runs = Runs(host, self._models)
-        self._tools = Tools(host)
+        pauses = Pauses(host)
+        approvals = Approvals(host, pauses)
+        self._runs = Runs(host, self._models, pauses, approvals)
+        self._tools = Tools(host, approvals)
         self._policies = Policies(host, self._runs)
-        self._rooms: tuple[Room, ...] = ()
+        self._rooms: tuple[Room, ...] = (
+            approvals,
+            Resumes(host, pauses),
+            Older(self._tools, self._policies),
+            Stores(host),
+            MCPCalls(host),
+            Realtime(
+                host, self._runs, self._models, self._tools, self._policies
+            ),
+            Voice(host, self._runs, self._models),
+            SandboxMemory(),
+        )
         self._fallbacks: dict[str, str] = {}
         self._spans: SpanRecorder | None = None
 
@@ -88,7 +124,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         """Load the price list, install every patch, and see what fell back."""
         pricing.load()
         super().install()
-        self._fallbacks = groups_missing(self.patcher.outcomes)
+        self._fallbacks = groups_missing(self.missing())
         groups = set(self._fallbacks.values())
         if "run" in groups:
             # Without a run to patch there is none to give hooks to either.
@@ -153,13 +189,13 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             Patch(
                 f"{interface}.get_response",
                 models.get_response,
-                _MODEL,
+                _INSIDE_MODEL,
                 subclasses=True,
             ),
             Patch(
                 f"{interface}.stream_response",
                 models.stream_response,
-                _MODEL,
+                _INSIDE_MODEL,
                 subclasses=True,
             ),
             Patch(
@@ -263,12 +299,6 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
                     decision,
                 )
                 for name in ("ToolInputGuardrail", "ToolOutputGuardrail")
-            ),
-            Patch(
-                "agents.run_context:RunContextWrapper._apply_approval_decision",
-                policies.approval,
-                decision,
-                min_version="0.8",
             ),
             Patch(
                 "agents.run_internal.tool_execution:execute_computer_actions",

@@ -112,6 +112,9 @@ class Usage(NamedTuple):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     requests: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    cached_audio_tokens: int = 0
 
     def plus(self, other: Usage) -> Usage:
         """Return the sum."""

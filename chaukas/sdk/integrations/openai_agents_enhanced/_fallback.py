@@ -7,12 +7,14 @@ recorders that the patches use.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from ._older import EXECUTOR, HANDOFFS
 from ._state import ToolCall, current_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ._models import ModelCalls
     from ._policies import Policies
@@ -22,26 +24,33 @@ __all__ = ["FALLBACKS", "Fallback", "groups_missing"]
 
 FALLBACKS: Mapping[str, str] = {
     "agents.models.interface:Model.get_response": "model",
-    "agents.run_internal.tool_execution:_FunctionToolBatchExecutor"
-    "._invoke_tool_and_run_post_invoke": "FunctionTool",
+    EXECUTOR: "FunctionTool",
     "agents.run_internal.tool_actions:ComputerAction.execute": "ComputerTool",
     "agents.run_internal.tool_actions:ShellAction.execute": "ShellTool",
     "agents.run_internal.tool_actions:LocalShellAction.execute": "LocalShellTool",
     "agents.run_internal.tool_actions:ApplyPatchAction.execute": "ApplyPatchTool",
     "agents.run_internal.tool_actions:CustomToolAction.execute": "CustomTool",
-    "agents.run_internal.turn_resolution:execute_handoffs": "handoff",
+    "agents.run_context:RunContextWrapper._mark_tool_invocation_executed": "action",
+    HANDOFFS: "handoff",
     "agents.run:AgentRunner.run": "run",
 }
 """Hook point → group that a public interface can record instead."""
 
 
-def groups_missing(outcomes: Mapping[str, str]) -> dict[str, str]:
-    """Return the hook points that fall back, with their groups."""
+def groups_missing(missing: Collection[str]) -> dict[str, str]:
+    """Return those of the *missing* hook points that fall back, with their groups."""
     return {
         target: group
         for target, group in FALLBACKS.items()
-        if outcomes.get(target) == "missing"
+        if target in missing and _exists(group)
     }
+
+
+def _exists(group: str) -> bool:
+    """Tell whether the release has such tools at all."""
+    if not group.endswith("Tool"):
+        return True
+    return group in vars(sys.modules.get("agents.tool", sys))
 
 
 class Fallback:
@@ -82,6 +91,8 @@ class Fallback:
 
     def tool_started(self, context: Any, tool: Any) -> None:
         """Open a TOOL pair."""
+        if "action" in self._groups and self._tools.action_begun(context):
+            return
         run = current_run()
         if run is None or type(tool).__name__ not in self._groups:
             return

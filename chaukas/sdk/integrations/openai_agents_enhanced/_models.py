@@ -37,8 +37,15 @@ from ._extract import (
     usage_of,
 )
 from ._hidden import hidden_request, hidden_response
-from ._state import FRAMEWORK, AgentsRun, Invocation, attempt, current_run
-from ._streams import WatchedStream, is_stream, is_streaming, node_of
+from ._hosted import note_hosted
+from ._state import AgentsRun, Invocation, attempt, current_run, lone_run
+from ._streams import (
+    WatchedStream,
+    is_streaming,
+    node_of,
+    tokens_per_second,
+    watched,
+)
 
 if TYPE_CHECKING:
     from chaukas.sdk._snapshot import Capture
@@ -157,7 +164,7 @@ class ModelCalls:
             raise
         finally:
             reset(token)
-        return WatchedStream(stream, self, invocation) if is_stream(stream) else stream
+        return watched(stream, self, invocation)
 
     def _enter(
         self, model: Any, args: Any, kwargs: dict[str, Any], *, streamed: bool
@@ -198,36 +205,7 @@ class ModelCalls:
         the application does, in a tool, say, and gets a run of its own.
         """
         run = current_run() if node is None or node.kind == "agent" else None
-        return run or self._lone_run(node)
-
-    def _lone_run(self, node: Node | None) -> AgentsRun:
-        host = self._host
-        if node is not None:
-            outer = node.run
-            run = AgentsRun(
-                outer.session,
-                outer.trace_id,
-                parent=node,
-                sampled=outer.sampled,
-                hide_content=outer.hide_content,
-            )
-            run.agent_span_id = node.parent_span_id
-            run.agent = outer.agent
-            return run
-        trace_id = host.recorder.ids.trace_id()
-        session = host.sessions.enter(
-            None,
-            trace_id=trace_id,
-            framework=FRAMEWORK,
-            first_agent=None,
-            sampled=True,
-        )
-        host.sessions.leave(session)
-        run = AgentsRun(
-            session, trace_id, parent=None, sampled=True, hide_content=False
-        )
-        run.agent_span_id = session.pair.span_id if session.pair else ""
-        return run
+        return run or lone_run(self._host, node)
 
     # -- public hooks ---------------------------------------------------------------
 
@@ -400,13 +378,29 @@ class ModelCalls:
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
             cache_write_tokens=usage.cache_write_tokens,
+            input_audio_tokens=usage.input_audio_tokens,
+            output_audio_tokens=usage.output_audio_tokens,
+            cached_audio_tokens=usage.cached_audio_tokens,
         )
         if cost:
             body["cost"] = cost
         run.agent_usage = run.agent_usage.plus(usage)
+        self._tell_inside(invocation, output, facts)
         recorder.pairs.end(pair, body, status=status, capture=capture)
         if "refusal" in facts:
             self._note_refusal(run, facts["refusal"])
+
+    def _tell_inside(
+        self, invocation: Invocation, output: Any, facts: dict[str, Any]
+    ) -> None:
+        """Record what stands below the pair and is known only now, at its end."""
+        if invocation.pieces is not None:
+            attempt("stream_events", invocation.pieces.finish)
+        # What is neither text nor a call of a function may be a hosted tool.
+        if "items" in facts or invocation.hosted:
+            note_hosted(self._recorder, invocation, output)
+            # A stream is ended once more when it is closed.
+            invocation.hosted = None
 
     def _end_content(
         self, invocation: Invocation, usage: Usage, told: Any, reason: str
@@ -431,8 +425,13 @@ class ModelCalls:
             content["time_to_first_token_ms"] = ms_between(
                 started_ns, invocation.first_chunk_ns
             )
+            generated = usage.output_tokens - usage.reasoning_tokens
+            spent_ns = recorder.clock.monotonic_ns() - invocation.first_chunk_ns
+            speed = tokens_per_second(generated, spent_ns)
+            if speed:
+                content.setdefault("metadata", {})["tokens_per_second"] = speed
         if invocation.attempts > 1:
-            content["metadata"] = {"attempts": invocation.attempts}
+            content.setdefault("metadata", {})["attempts"] = invocation.attempts
         return without_defaults(content)
 
     def _note_refusal(self, run: AgentsRun, refusal: str) -> None:
@@ -461,6 +460,7 @@ class ModelCalls:
         if pair is None:
             return
         recorder = self._recorder
+        self._tell_inside(invocation, None, {})
         try:
             if not isinstance(error, Exception):
                 recorder.pairs.end(

@@ -1,5 +1,5 @@
 """
-Record decisions: guardrails, approvals, handled errors, and handoffs between agents.
+Record decisions: guardrails, safety checks, handled errors, handoffs between agents.
 
 What they share: a decision is known when the SDK's function returns, and concerns the
 agent in force or the tool under way.
@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk._guard import report
-from chaukas.sdk.context import CURRENT, Node, Run, reset
+from chaukas.sdk.context import CURRENT, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.record import without_defaults
 
 from ._extract import agent_ref, arguments_of
-from ._state import FRAMEWORK, AgentsRun, attempt, current_run
+from ._run_facts import config_value
+from ._state import AgentsRun, attempt, current_run
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
@@ -30,7 +31,7 @@ _WARN = "SEVERITY_WARN"
 
 class Policies:
     """
-    Wrappers around guardrails, approvals, error handlers and handoffs.
+    Wrappers around guardrails, safety checks, error handlers and handoffs.
 
     Args:
         host: Where to record.
@@ -117,70 +118,6 @@ class Policies:
             capture=capture,
             severity=_WARN if denied else "",
         )
-
-    # -- approvals ----------------------------------------------------------------
-
-    def approval(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the one place where every approval and rejection ends."""
-        result = wrapped(*args, **kwargs)
-        try:
-            self._note_approval(args, kwargs)
-        except Exception as error:
-            report("approval", error)
-        return result
-
-    def _note_approval(self, args: Any, kwargs: dict[str, Any]) -> None:
-        item = args[0] if args else kwargs.get("approval_item")
-        approved = bool(kwargs.get("approve"))
-        run, parent_span_id = self._place()
-        recorder = self._host.recorder
-        capture = recorder.capture(run)
-        name = getattr(item, "tool_name", None) or getattr(item, "name", None)
-        metadata = {
-            "tool_call_id": getattr(item, "call_id", None),
-            "always": kwargs.get("always") is True,
-        }
-        policy: dict[str, Any] = {
-            "policy_id": "tool_approval",
-            "outcome": "allow" if approved else "deny",
-            "rule_ids": [name] if type(name) is str else [],
-            "metadata": without_defaults(metadata),
-        }
-        message = kwargs.get("rejection_message")
-        if type(message) is str:
-            policy["rationale"] = capture.text(message, "policy.rationale")
-        recorder.emit(
-            EventType.POLICY_DECISION,
-            run,
-            {"policy": without_defaults(policy)},
-            parent_span_id=parent_span_id,
-            capture=capture,
-            severity="" if approved else _WARN,
-        )
-
-    def _place(self) -> tuple[Run, str]:
-        node = CURRENT.get()
-        if node is not None:
-            if isinstance(node.run, AgentsRun) and node.kind == "tool":
-                # The tool has not begun; the decision is the agent's business.
-                return node.run, node.run.agent_span_id
-            return node.run, node.parent_span_id
-        session = self._host.sessions.find(None)
-        if session is not None and session.scope is not None and session.pair:
-            return session.scope, session.pair.span_id
-        trace_id = self._host.recorder.ids.trace_id()
-        session = self._host.sessions.enter(
-            None,
-            trace_id=trace_id,
-            framework=FRAMEWORK,
-            first_agent=None,
-            sampled=True,
-        )
-        self._host.sessions.leave(session)
-        run = session.scope or Run(session, trace_id, framework=FRAMEWORK)
-        return run, session.pair.span_id if session.pair else ""
 
     # -- safety checks of computers -----------------------------------------------
 
@@ -280,6 +217,11 @@ class Policies:
             getattr(handoff, "input_filter", None) is not None
         ):
             data["input_filtered"] = True
+        elif _nests_history(handoff, kwargs.get("run_config")):
+            data["history_nested"] = True
+        if "input_filtered" in data or "history_nested" in data:
+            # The next agent's input is not the last one's with something added.
+            run.seen_items = 0
         ignored = [getattr(item.handoff, "agent_name", "") for item in planned[1:]]
         if ignored:
             data["ignored_handoffs"] = ignored
@@ -340,6 +282,14 @@ def _note_safety_check(
         capture=capture,
         severity=_WARN if outcome == "deny" else "",
     )
+
+
+def _nests_history(handoff: Any, run_config: Any) -> bool:
+    """Tell whether the history becomes one message for the next agent."""
+    own = getattr(handoff, "nest_handoff_history", None)
+    if own is None:
+        own = config_value(run_config, "nest_handoff_history")
+    return own is True
 
 
 def _kind_of(node: Node) -> Any:

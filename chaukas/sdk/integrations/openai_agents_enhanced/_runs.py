@@ -8,138 +8,56 @@ the boundary between the two, and a frame outside of it would bring them back.
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk._guard import report
 from chaukas.sdk._ids import is_sampled
-from chaukas.sdk.context import CURRENT, SCOPE, SUPPRESSED, Node, reset
+from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents import hooks_around
 from chaukas.sdk.record import error_code_of, error_text, without_defaults
-from chaukas.sdk.retries import class_name_of, fields_of, fingerprint_of
+from chaukas.sdk.retries import class_name_of, fingerprint_of
 
-from ._extract import Usage, agent_facts, agent_ref, new_user_items
-from ._state import FRAMEWORK, AgentsRun, attempt
+from ._extract import Usage, agent_facts, agent_ref, new_user_items, role_of
+from ._pauses import pause_of
+from ._run_facts import (
+    changes_between,
+    config_value,
+    hides_content,
+    is_continued,
+    is_over,
+    is_redacted,
+    max_turns_error,
+    otel_span,
+    outcome_of,
+    pending_input_of,
+    place_facts,
+    plain_text,
+    session_id_of,
+    shape_of,
+    trace_id_given,
+)
+from ._state import AgentsRun, ToolCall, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from chaukas.sdk.context import AgentRef
     from chaukas.sdk.integrations.base import Host
 
+    from ._approvals import Approvals
     from ._fallback import Fallback
     from ._models import ModelCalls
+    from ._pauses import Pause, Pauses
 
-__all__ = ["Runs", "outcome_of"]
+__all__ = ["Runs"]
 
 _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
 _SDK_MODULE = "agents.run"
-_SENSITIVE = "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA"
-_TRUE = frozenset({"1", "true", "yes", "on"})
 _REMEMBERED_AGENTS = 1024
-
-
-def outcome_of(task: asyncio.Task[Any], result: Any) -> BaseException | str | None:
-    """
-    Return how a streamed run ended, once its task is done.
-
-    The truth is not always in the task: a parallel guardrail that raises makes it
-    look cancelled, and some errors are made by the consumer only.
-
-    Returns:
-        An error, `"max_turns"` for that error when no consumer made it,
-        `"cancelled"`, or None for a good end.
-    """
-    cancelled = task.cancelled()
-    if cancelled:
-        guardrails = getattr(result, "_input_guardrails_task", None)
-        if guardrails is not None and guardrails.done() and not guardrails.cancelled():
-            error = guardrails.exception()
-            if error is not None:
-                # The attribute belongs to the SDK, so its type is not known here.
-                return error  # type: ignore[no-any-return]
-    else:
-        error = task.exception()
-        if error is not None:
-            return error
-    stored = getattr(result, "_stored_exception", None)
-    if isinstance(stored, BaseException):
-        return stored
-    tripped = getattr(result, "_triggered_input_guardrail_result", None)
-    if tripped is not None:
-        return _tripwire_error(tripped)
-    if _is_out_of_turns(result):
-        return "max_turns"
-    mode = getattr(result, "_cancel_mode", "none")
-    return "cancelled" if cancelled or mode != "none" else None
-
-
-def _tripwire_error(tripped: Any) -> BaseException:
-    from agents.exceptions import InputGuardrailTripwireTriggered
-
-    error: BaseException = InputGuardrailTripwireTriggered(tripped)
-    return error
-
-
-def _is_out_of_turns(result: Any) -> bool:
-    limit = getattr(result, "max_turns", None)
-    return (
-        type(limit) is int
-        and result.current_turn > limit
-        and not getattr(result, "_max_turns_handled", False)
-    )
-
-
-def _config_value(run_config: Any, name: str) -> Any:
-    # The SDK takes the configuration as an object or as a dict.
-    if type(run_config) is dict:
-        return run_config.get(name)
-    return getattr(run_config, name, None)
-
-
-def _hides_content(run_config: Any) -> bool:
-    """Tell whether the SDK was asked to keep content out of traces."""
-    tells = _config_value(run_config, "trace_include_sensitive_data")
-    if tells is None:
-        # As the SDK decides for a run without a configuration.
-        tells = os.environ.get(_SENSITIVE, "true").strip().lower() in _TRUE
-    return tells is False
-
-
-def _session_id_of(kwargs: dict[str, Any]) -> str | None:
-    """Return the id that the run's own arguments name, best first."""
-    session = kwargs.get("session")
-    if session is not None:
-        try:
-            # Public contract of a session; one class raises until its first use.
-            session_id = session.session_id
-        except Exception:
-            session_id = None
-        if type(session_id) is str and session_id:
-            return session_id
-    for value in (
-        kwargs.get("conversation_id"),
-        _config_value(kwargs.get("run_config"), "group_id"),
-    ):
-        if type(value) is str and value:
-            return value
-    return None
-
-
-def _otel_span() -> tuple[str, str] | None:
-    """Return trace and span id of OpenTelemetry's active span, if there is one."""
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
-        return None
-    context = trace.get_current_span().get_span_context()
-    if not context.is_valid:
-        return None
-    return f"{context.trace_id:032x}", f"{context.span_id:016x}"
 
 
 class Runs:
@@ -149,11 +67,17 @@ class Runs:
     Args:
         host: Where to record.
         models: Told when a run ends, to settle its last model call.
+        pauses: Remembers runs that may go on later.
+        approvals: Told of what an interrupted run waits for.
     """
 
-    def __init__(self, host: Host, models: ModelCalls) -> None:
+    def __init__(
+        self, host: Host, models: ModelCalls, pauses: Pauses, approvals: Approvals
+    ) -> None:
         self._host = host
         self._models = models
+        self._pauses = pauses
+        self._approvals = approvals
         self.fallback: Fallback | None = None
         """Records by public hooks what a release offers no hook point for."""
         self._agents: dict[int, tuple[Callable[[], Any], dict[str, Any]]] = {}
@@ -199,6 +123,9 @@ class Runs:
     def _watch(self, run: AgentsRun, result: Any) -> None:
         try:
             task = getattr(result, "run_loop_task", None) or result._run_impl_task
+            if run.parent is None:
+                # At once: a state can be made of it before its task is done.
+                self._pauses.remember(result, pause_of(run))
             # The result is let go when the task is done.
             task.add_done_callback(lambda done: self._streamed_done(run, done, result))
         except Exception as error:
@@ -211,7 +138,7 @@ class Runs:
         try:
             outcome = outcome_of(task, result)
             if outcome == "max_turns":
-                outcome = _max_turns_error(result)
+                outcome = max_turns_error(result)
             if outcome == "cancelled":
                 outcome = asyncio.CancelledError()
         except Exception as error:
@@ -238,29 +165,49 @@ class Runs:
         agent = args[0] if args else kwargs.get("starting_agent")
         given = args[1] if len(args) > 1 else kwargs.get("input")
         node = CURRENT.get()
-        if class_name_of(given) == "RunState":
-            agent = getattr(given, "_current_agent", None) or agent
-            given = None
+        state = given if class_name_of(given) == "RunState" else None
+        if state is not None:
+            current = getattr(state, "_current_agent", None)
+            agent = agent if current is None else current
         is_own = getattr(wrapped, "__module__", "") == _SDK_MODULE
-        if node is not None and _is_continued(node, agent, is_own=is_own):
+        if node is not None and is_continued(node, agent, is_own=is_own):
             return None
-        parent = node if node is not None and not _is_over(node) else None
-        run = self._open(parent, agent_ref(agent), kwargs)
+        parent = node if node is not None and not is_over(node) else None
+        pause = None
+        if state is not None and parent is None:
+            pause = self._resumed(state)
+        run = self._open(parent, agent_ref(agent), kwargs, pause)
         run.is_super_pending = not is_own
         run.run_config = kwargs.get("run_config")
-        self._start_agent(run, agent)
-        self._note_retry(run, given)
+        given_filter = config_value(run.run_config, "call_model_input_filter")
+        run.is_filtered = given_filter is not None
+        self._start_agent(run, agent, is_resumed=state is not None)
+        self._note_retry(run, given if state is None else run.trace_id)
         if parent is None:
-            self._note_input(run, given)
+            self._note_input(run, self._new_input(run, given, state))
         if self.fallback is not None:
             kwargs["hooks"] = hooks_around(kwargs.get("hooks"), self.fallback)
         return run
 
+    def _resumed(self, state: Any) -> Pause | None:
+        """Return what is remembered of the run that *state* goes on with."""
+        pauses = self._pauses
+        pause = pauses.of(state)
+        if pause is None:
+            pause = pauses.recognise(state) or pauses.learn(state)
+            pauses.remember(state, pause)
+        pause.is_resumed = True
+        return pauses.usable(pause)
+
     def _open(
-        self, parent: Node | None, agent: AgentRef, kwargs: dict[str, Any]
+        self,
+        parent: Node | None,
+        agent: AgentRef,
+        kwargs: dict[str, Any],
+        pause: Pause | None = None,
     ) -> AgentsRun:
         run_config = kwargs.get("run_config")
-        hide = _hides_content(run_config)
+        hide = hides_content(run_config)
         # First, as it notices a fork that Python was not told of: ids come after.
         sessions = self._host.sessions
         recorder = self._host.recorder
@@ -275,32 +222,38 @@ class Runs:
             )
             run.agent = agent
             return run
-        trace_id = self._trace_id_of(run_config)
+        trace_id = self._trace_id_of(run_config, pause)
         sampled = is_sampled(trace_id, recorder.config.sample_rate)
-        session = sessions.enter(
-            _session_id_of(kwargs),
+        session = self._pauses.enter(
+            sessions,
+            pause,
+            session_id_of(kwargs),
             trace_id=trace_id,
-            framework=FRAMEWORK,
             first_agent=agent,
             sampled=sampled,
         )
+        if pause is not None:
+            hide = hide or pause.hide_content
         run = AgentsRun(
             session, trace_id, parent=None, sampled=sampled, hide_content=hide
         )
         run.agent = agent
+        if pause is not None:
+            pause_of(run).take_over(pause)
         return run
 
-    def _trace_id_of(self, run_config: Any) -> str:
-        own = _config_value(run_config, "trace_id")
-        if type(own) is str and own:
-            return own
-        scope = SCOPE.get()
-        if scope is not None and scope.trace_id:
-            return scope.trace_id
-        active = _otel_span()
+    def _trace_id_of(self, run_config: Any, pause: Pause | None) -> str:
+        given = trace_id_given(run_config)
+        if given:
+            return given
+        if pause is not None:
+            return pause.where.trace_id
+        active = otel_span()
         return active[0] if active else self._host.recorder.ids.trace_id()
 
-    def _start_agent(self, run: AgentsRun, agent: Any) -> None:
+    def _start_agent(
+        self, run: AgentsRun, agent: Any, *, is_resumed: bool = False
+    ) -> None:
         """Open the AGENT pair of *agent* under the session or the tool."""
         recorder = self._host.recorder
         run.agent = ref = agent_ref(agent)
@@ -313,11 +266,9 @@ class Runs:
         else:
             opening = run.session.pair
             parent_span_id = opening.span_id if opening else ""
-            if active := _otel_span():
-                facts["otel_parent_span_id"] = active[1]
-            scope = SCOPE.get()
-            if scope is not None and scope.remote_parent_span_id:
-                facts["remote_parent_span_id"] = scope.remote_parent_span_id
+            facts |= place_facts(run.trace_id)
+        if is_resumed:
+            facts["resumed"] = True
         capture = recorder.capture(run)
         self._note_changes(run, agent, facts, parent_span_id)
         if "instructions" in facts:
@@ -341,7 +292,7 @@ class Runs:
         self, run: AgentsRun, agent: Any, facts: dict[str, Any], parent_span_id: str
     ) -> None:
         """Record what changed in an agent since its last run, as STATE_UPDATE."""
-        shape = {k: v for k, v in facts.items() if k in _SHAPE}
+        shape = shape_of(facts)
         key = id(agent)
         known = self._agents.get(key)
         if known is None or known[0]() is not agent:
@@ -353,16 +304,10 @@ class Runs:
         if before == shape:
             return
         self._agents[key] = (known[0], shape)
-        names = sorted(before.keys() | shape.keys())
-        changed = {
-            name: {"old": before.get(name), "new": shape.get(name)}
-            for name in names
-            if before.get(name) != shape.get(name)
-        }
         self._host.recorder.emit(
             EventType.STATE_UPDATE,
             run,
-            {"state_update": {"agent": changed}},
+            {"state_update": {"agent": changes_between(before, shape)}},
             parent_span_id=parent_span_id,
         )
 
@@ -392,14 +337,29 @@ class Runs:
             parent_span_id=run.agent_span_id,
         )
 
-    def _note_input(self, run: AgentsRun, given: Any) -> None:
+    @staticmethod
+    def _new_input(run: AgentsRun, given: Any, state: Any) -> Sequence[Any]:
+        """Return the user's items that have no INPUT yet."""
+        if state is None:
+            return new_user_items(given)
+        # What was added to the state; a run that goes on repeats nothing else.
+        pending = pending_input_of(state)
+        pause = pause_of(run)
+        told, pause.told_input_count = pause.told_input_count, len(pending)
+        return [
+            item
+            for item in pending[told if told <= len(pending) else 0 :]
+            if role_of(item) == "user"
+        ]
+
+    def _note_input(self, run: AgentsRun, items: Sequence[Any]) -> None:
         recorder = self._host.recorder
-        for item in new_user_items(given):
+        for item in items:
             capture = recorder.capture(run)
             content = item.get("content") if type(item) is dict else item
             message = {
                 "role": "user",
-                "text": capture.text(_plain_text(content), "message.text"),
+                "text": capture.text(plain_text(content), "message.text"),
             }
             recorder.emit(
                 EventType.INPUT_RECEIVED,
@@ -454,6 +414,9 @@ class Runs:
                 recorder.retries.succeeded(run.retry_key)
             self._note_interruptions(run, result, facts)
             self._note_output(run, result, facts)
+        if run.parent is None and "output" not in facts and result is not None:
+            # Not finished, so that a state of it may be run.
+            self._remember(run, result)
         self._close_rest(run)
         self._end_agent(run, facts, status)
 
@@ -471,7 +434,7 @@ class Runs:
         self, run: AgentsRun, error: BaseException, facts: dict[str, Any]
     ) -> None:
         recorder = self._host.recorder
-        hidden = _is_redacted(error)
+        hidden = is_redacted(error)
         message = "Error details are hidden by the SDK." if hidden else None
         # The stream's terminal event was told, and this is what the runner made of it.
         is_made = type(error).__name__ == "ModelBehaviorError"
@@ -494,25 +457,25 @@ class Runs:
         self, run: AgentsRun, result: Any, facts: dict[str, Any]
     ) -> None:
         items = getattr(result, "interruptions", None)
-        if not items or run.parent is not None:
+        if type(items) is not list or not items:
             return
         facts["interrupted"] = True
-        for item in items:
-            name = getattr(item, "tool_name", None) or getattr(item, "name", None)
-            policy: dict[str, Any] = {
-                "policy_id": "tool_approval",
-                "outcome": "review",
-                "rule_ids": [name] if type(name) is str else [],
-                "metadata": without_defaults(
-                    {"tool_call_id": getattr(item, "call_id", None)}
-                ),
-            }
-            self._host.recorder.emit(
-                EventType.POLICY_DECISION,
-                run,
-                {"policy": without_defaults(policy)},
-                parent_span_id=run.agent_span_id,
-            )
+        parent = run.parent
+        if parent is None:
+            self._approvals.review(run, items)
+        elif isinstance(parent.detail, ToolCall):
+            # Its approvals surface in the outer run, which asks for them.
+            parent.detail.is_interrupted = True
+
+    def _remember(self, run: AgentsRun, result: Any) -> None:
+        pause = pause_of(run)
+        # A resumed run that is interrupted before its model takes the input.
+        pending = getattr(result, "_pending_input_for_state", None)
+        pause.told_input_count = len(pending) if type(pending) is list else 0
+        self._pauses.remember(result, pause)
+        context = getattr(result, "context_wrapper", None)
+        if context is not None:
+            self._pauses.remember(context, pause)
 
     def _note_output(self, run: AgentsRun, result: Any, facts: dict[str, Any]) -> None:
         output = getattr(result, "final_output", None)
@@ -546,55 +509,3 @@ class Runs:
             facts["usage"] = {k: v for k, v in usage._asdict().items() if v}
         self._host.recorder.pairs.end(pair, {}, status=status, metadata=facts)
 
-
-_SHAPE = frozenset(
-    {"model", "instructions_hash", "tools", "handoffs", "output_type", "mcp_servers"}
-)
-
-
-def _is_continued(node: Node, agent: Any, *, is_own: bool) -> bool:
-    """
-    Tell whether a runner of the application hands the run at *node* on.
-
-    It calls `super()` or another runner, in its own `run` and for the same agent,
-    until the SDK's own function takes over (*is_own*).
-    """
-    run = node.run
-    if not isinstance(run, AgentsRun) or not run.is_super_pending:
-        return False
-    if node.kind != "agent" or run.is_ended or agent_ref(agent) != run.agent:
-        return False
-    run.is_super_pending = not is_own
-    return True
-
-
-def _is_over(node: Node) -> bool:
-    run = node.run
-    return isinstance(run, AgentsRun) and run.is_ended
-
-
-def _plain_text(content: Any) -> Any:
-    """Return the text of a message whose parts are only text, else the content."""
-    if type(content) is not list:
-        return content
-    texts = [
-        text
-        for part in content
-        if type(part) is dict
-        and part.get("type") in {"input_text", "text"}
-        and type(text := part.get("text")) is str
-    ]
-    return "\n".join(texts) if len(texts) == len(content) else content
-
-
-def _is_redacted(error: BaseException) -> bool:
-    return fields_of(error).get("_agents_data_redacted") is True
-
-
-def _max_turns_error(result: Any) -> BaseException:
-    from agents.exceptions import MaxTurnsExceeded
-
-    error: BaseException = MaxTurnsExceeded(
-        f"Max turns ({result.max_turns}) exceeded"
-    )
-    return error

@@ -12,13 +12,23 @@ import wrapt
 
 from chaukas.sdk.context import CURRENT, Node, reset
 
-from ._state import AgentsRun
+from ._deltas import Pieces
+from ._hosted import HOSTED_STEPS, watch_hosted
+from ._state import AgentsRun, attempt
 
 if TYPE_CHECKING:
     from ._models import ModelCalls
     from ._state import Invocation
 
-__all__ = ["WatchedStream", "is_stream", "is_streaming", "node_of"]
+__all__ = [
+    "ToldStream",
+    "WatchedStream",
+    "is_stream",
+    "is_streaming",
+    "node_of",
+    "tokens_per_second",
+    "watched",
+]
 
 _TERMINAL = frozenset(
     {
@@ -29,6 +39,7 @@ _TERMINAL = frozenset(
         "response.error",
     }
 )
+_NOTED = _TERMINAL | HOSTED_STEPS
 
 
 # Only checkers know the base's type argument.
@@ -69,7 +80,7 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
         except Exception:
             # A model of the application's own may stream anything.
             return event
-        if type(kind) is str and (invocation.first_chunk_ns == 0 or kind in _TERMINAL):
+        if type(kind) is str and (invocation.first_chunk_ns == 0 or kind in _NOTED):
             self._note(kind, event, invocation)
         return event
 
@@ -112,6 +123,9 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
             invocation.first_chunk_ns = clock.monotonic_ns()
         if kind in _TERMINAL:
             self._self_calls.stream_ended(invocation, event)
+        elif kind in HOSTED_STEPS:
+            now_ns = self._self_calls._recorder.clock.monotonic_ns()
+            attempt("hosted tools", watch_hosted, invocation, kind, event, now_ns)
 
     def _close(self, error: BaseException | None) -> None:
         invocation = self._self_invocation
@@ -120,6 +134,39 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
             self._self_calls.end_alone(invocation, error)
         elif error is not None:
             invocation.error = error
+
+
+class ToldStream(WatchedStream):
+    """A watched stream that is also recorded piece by piece."""
+
+    async def __anext__(self) -> Any:
+        """Return the next event of the stream, unchanged."""
+        event = await super().__anext__()
+        pieces = self._self_invocation.pieces
+        if pieces is not None:
+            attempt("stream_events", pieces.take, event)
+        return event
+
+
+def watched(stream: Any, calls: ModelCalls, invocation: Invocation) -> Any:
+    """Return a proxy of *stream* that records it as the configuration asks."""
+    if not is_stream(stream):
+        return stream
+    recorder = calls._recorder
+    pair, run = invocation.pair, invocation.run
+    if recorder.config.stream_events != "deltas" or pair is None or not run.sampled:
+        return WatchedStream(stream, calls, invocation)
+    invocation.pieces = Pieces(recorder, run, pair.span_id)
+    return ToldStream(stream, calls, invocation)
+
+
+def tokens_per_second(tokens: int, spent_ns: int) -> float:
+    """Return tokens in each second of *spent_ns*, to two digits; 0 if unknown."""
+    if tokens <= 0 or spent_ns <= 0:
+        return 0
+    speed = round(tokens * 1e9 / spent_ns, 2)
+    # Integral numbers go without a fraction into the canonical form.
+    return int(speed) if speed == int(speed) else speed
 
 
 def is_stream(value: object) -> bool:

@@ -15,12 +15,15 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.record import error_text
 
 from ._extract import arguments_of
+from ._hosted_items import caller_facts
 from ._policies import note_safety_checks
 from ._state import AgentsRun, ToolCall, attempt, current_run
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record import Recorder
+
+    from ._approvals import Approvals
 
 __all__ = ["Tools"]
 
@@ -76,10 +79,12 @@ class Tools:
 
     Args:
         host: Where to record.
+        approvals: Told of calls that run because of a standing approval.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, approvals: Approvals) -> None:
         self._host = host
+        self._approvals = approvals
 
     @property
     def _recorder(self) -> Recorder:
@@ -122,12 +127,19 @@ class Tools:
                 metadata["tool_type"] = "mcp"
                 metadata["mcp_server"] = server
             name = getattr(tool, "name", None)
+            metadata |= caller_facts(tool_call)
             call = self._call_of(name, tool_call, metadata)
+            self._note_standing(run, kwargs.get("tool_context"), call)
             self._start(run, call, tool_call)
         except Exception as error:
             report("FunctionTool", error)
             return None
         return call
+
+    def _note_standing(self, run: AgentsRun, context: Any, call: ToolCall) -> None:
+        """Record why a call needs nobody's approval, if any approval is known."""
+        if getattr(context, "_approvals", None):
+            self._approvals.note_standing(run, context, call.name, call.call_id)
 
     @staticmethod
     def _call_of(name: Any, tool_call: Any, metadata: dict[str, Any]) -> ToolCall:
@@ -209,7 +221,7 @@ class Tools:
         elif error is not None:
             status = _FAILED
             content["error_message"] = capture.text(error_text(error), _MESSAGE)
-            recorder.error(run, error, pair.span_id)
+            recorder.error(run, error, call.span_of(error, pair.span_id))
         else:
             content["output"] = {"output": capture.tree(result, _OUTPUT)}
             if call.failure:
@@ -217,6 +229,8 @@ class Tools:
                 content["error_message"] = call.failure
             elif call.was_cancelled:
                 status = _CANCELLED
+        if call.is_interrupted:
+            content["metadata"] = {"interrupted": True}
         elapsed_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
         if elapsed_ms:
             content["execution_time_ms"] = elapsed_ms
@@ -242,6 +256,36 @@ class Tools:
             },
             parent_span_id=pair.span_id if pair else run.agent_span_id,
         )
+
+    # -- tools of other loops than the runner's ------------------------------------
+
+    def begin(
+        self, run: AgentsRun, tool: Any, tool_call: Any, context: Any
+    ) -> ToolCall | None:
+        """
+        Open the pair of a function tool that runs now.
+
+        Args:
+            run: Run of the agent that called it.
+            tool: The `FunctionTool`.
+            tool_call: Has `call_id` and `arguments`.
+            context: The `RunContextWrapper`, which knows standing approvals.
+
+        Returns:
+            The call to end; None if nothing could be recorded.
+        """
+        planned = {"func_tool": tool, "tool_call": tool_call, "tool_context": context}
+        return self._begin_function(run, planned)
+
+    def end(
+        self,
+        run: AgentsRun,
+        call: ToolCall,
+        result: Any,
+        error: BaseException | None = None,
+    ) -> None:
+        """Close it with what the tool returned or raised."""
+        self._end(run, call, result, error)
 
     # -- public hooks -------------------------------------------------------------
 
@@ -278,6 +322,12 @@ class Tools:
             report("FunctionTool", problem)
         return result
 
+    def handled(self, error: BaseException | None) -> None:
+        """Note that *error* of the function tool in force was made a result."""
+        node = CURRENT.get()
+        if node is not None and isinstance(node.detail, ToolCall):
+            attempt("FunctionTool", self._note_handled, node, error)
+
     def _note_handled(self, node: Node, error: Any) -> None:
         call: ToolCall = node.detail
         if not isinstance(error, Exception):
@@ -290,7 +340,7 @@ class Tools:
         recorder.error(
             node.run,
             error,
-            node.span_id,
+            call.span_of(error, node.span_id),
             recoverable=True,
             recovery_action="returned to the model as a result",
         )
@@ -340,32 +390,46 @@ class Tools:
             tool_call = getattr(planned, "tool_call", None)
             name = getattr(tool, "name", None) or kind
             call = self._call_of(name, tool_call, {"tool_type": kind})
+            call.planned = tool_call
         except Exception as error:
             report("ToolAction.execute", error)
             return None
         return call
 
     def action_started(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap the context's note that a tool call is being executed now."""
-        node = CURRENT.get()
-        if node is not None and node.kind == "tool":
-            call = node.detail
-            run = node.run
-            if (
-                isinstance(call, ToolCall)
-                and call.pair is None
-                and isinstance(run, AgentsRun)
-            ):
-                self._open_action(node, run, call, args[0] if args else None)
+        self.action_begun(instance)
         return wrapped(*args, **kwargs)
 
+    def action_begun(self, context: Any) -> bool:
+        """
+        Open the pair of the executor in force, now that its tool is executed.
+
+        Args:
+            context: The run's context, which knows of approvals.
+
+        Returns:
+            False if there is none that waits for it.
+        """
+        node = CURRENT.get()
+        if node is None or node.kind != "tool":
+            return False
+        call, run = node.detail, node.run
+        if not isinstance(call, ToolCall) or not isinstance(run, AgentsRun):
+            return False
+        if call.pair is not None:
+            return False
+        self._open_action(node, run, call, context)
+        return True
+
     def _open_action(
-        self, node: Node, run: AgentsRun, call: ToolCall, tool_call: Any
+        self, node: Node, run: AgentsRun, call: ToolCall, context: Any
     ) -> None:
         try:
-            self._start(run, call, tool_call)
+            self._note_standing(run, context, call)
+            self._start(run, call, call.planned)
             if call.pair is not None:
                 # Nobody shares this node yet: the tool's own code runs later.
                 node.span_id = call.pair.span_id

@@ -1,5 +1,5 @@
 """
-Test kit: record into memory, with time and ids that repeat.
+Test kit: record into memory, or send to a collector that can be made to fail.
 
     with capture_events() as events:
         Runner.run_sync(agent, "Hi")
@@ -14,19 +14,49 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from . import _runtime
-from .config import load
-from .errors import ConfigError
-from .sinks.memory import MemorySink
+from chaukas.sdk import _runtime
+from chaukas.sdk.config import load
+from chaukas.sdk.errors import ConfigError
+from chaukas.sdk.sinks.memory import MemorySink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ._clock import Clock
-    from ._ids import Ids
-    from .typing import Event
+    from chaukas.sdk._clock import Clock
+    from chaukas.sdk._ids import Ids
+    from chaukas.sdk.testing._collector import FakeCollector
+    from chaukas.sdk.testing._reply import Fault, Reply, Request
+    from chaukas.sdk.typing import Event
 
-__all__ = ["FakeClock", "MemorySink", "SequentialIds", "capture_events"]
+__all__ = [
+    "FakeClock",
+    "FakeCollector",
+    "Fault",
+    "MemorySink",
+    "Reply",
+    "Request",
+    "SequentialIds",
+    "capture_events",
+]
+
+_ROOMS = {
+    "FakeCollector": "_collector",
+    "Fault": "_reply",
+    "Reply": "_reply",
+    "Request": "_reply",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the collector when it is asked for: most tests need no server."""
+    room = _ROOMS.get(name)
+    if room is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{room}"), name)
+
 
 _START_NS = 1_767_268_800_000_000_000
 

@@ -1,0 +1,101 @@
+"""
+Makes what the settings ask for: a file, or a spool and the sinks behind it.
+
+Apart from the front door, which only decides whether anything is made at all.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .pipeline import Destination, SpoolPlan
+    from .sinks import Sink
+    from .sinks._answers import Remote
+    from .sinks.grpc import GrpcSink
+    from .sinks.http import HttpSink
+    from .sinks.jsonl import JsonlSink
+
+__all__ = ["output_of"]
+
+
+def output_of(config: Config) -> Sink | SpoolPlan:
+    """Return the one file that the settings name, or the plan for several sinks."""
+    if config.sinks == ("file",):
+        return _file_of(config)
+    from .pipeline import Pace, SpoolPlan
+
+    return SpoolPlan(
+        destinations=tuple(_destination_of(name, config) for name in config.sinks),
+        spool_dir=str(Path(config.spool_dir).absolute()),
+        limit_bytes=config.spool_limit_bytes,
+        pace=Pace(
+            config.batch_size, config.max_batch_bytes, config.flush_interval_s
+        ),
+    )
+
+
+def _destination_of(name: str, config: Config) -> Destination:
+    from .pipeline import Destination
+
+    return Destination(_key_of(name, config), _remote_of(name, config))
+
+
+def _key_of(name: str, config: Config) -> str:
+    """
+    Return the name by which spools know this sink.
+
+    Programs of several tenants may share a spool folder; none must deliver what
+    another one left to the wrong place. The API key is no part of it: keys change.
+    """
+    if name == "file":
+        place = str(config.output_file.absolute())
+    else:
+        from .config import summary_of
+
+        place = str(summary_of(config)["endpoint"])
+    parts = (name, place, config.tenant_id, config.project_id)
+    return f"{name}-{sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"
+
+
+def _remote_of(name: str, config: Config) -> Remote:
+    if name == "file":
+        from .sinks.file import FileRemote
+
+        return FileRemote(_file_of(config))
+    return _collector_class(name)(
+        config.endpoint or "",
+        api_key=config.api_key,
+        api_key_file=config.api_key_file,
+        ca_file=config.ca_file,
+        client_cert=config.client_cert,
+        client_key=config.client_key,
+        timeout_s=config.timeout_s,
+    )
+
+
+def _collector_class(name: str) -> type[GrpcSink | HttpSink]:
+    if name == "grpc":
+        from .sinks.grpc import GrpcSink
+
+        return GrpcSink
+    from .sinks.http import HttpSink
+
+    return HttpSink
+
+
+def _file_of(config: Config) -> JsonlSink:
+    from .sinks.jsonl import JsonlSink, Rotation
+
+    rotation = None
+    if config.rotate_bytes or config.rotate_interval_s:
+        rotation = Rotation(
+            limit_bytes=config.rotate_bytes,
+            interval_s=config.rotate_interval_s,
+            keep=config.rotate_keep,
+            gzip=config.rotate_gzip,
+        )
+    return JsonlSink(config.output_file, rotation=rotation)

@@ -1,0 +1,205 @@
+"""
+Record the voice pipeline: speech to text, the workflow's runs, text to speech.
+
+| SDK moment | events |
+|---|---|
+| `VoicePipeline.run` | SESSION; the runs of the workflow stand below it |
+| `STTModel.transcribe`, `transcribe_turns` | MODEL, INPUT_RECEIVED |
+| `TTSModel.run` | MODEL, one for each piece of text |
+| `StreamedAudioResult._turn_done` | OUTPUT_EMITTED |
+
+A pipeline has no agent of its own: what it does itself stands under the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk._guard import report
+from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
+from chaukas.sdk.events import EventType
+from chaukas.sdk.patching import Patch
+
+from ._extract import agent_ref
+from ._run_facts import is_over, is_redacted
+from ._state import attempt
+from ._voice_models import SpeechModels, VoiceRun
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaukas.sdk.integrations.base import Host
+
+    from ._models import ModelCalls
+    from ._runs import Runs
+
+__all__ = ["Voice"]
+
+_MODEL = ("MODEL_INVOCATION_START", "MODEL_INVOCATION_END", "ERROR")
+_STT = (*_MODEL, "INPUT_RECEIVED")
+_SESSION = ("SESSION_START", "SESSION_END", "ERROR")
+
+
+class Voice:
+    """
+    Wrappers around the pipeline and, through `SpeechModels`, its models.
+
+    Args:
+        host: Where to record.
+        runs: Opens runs.
+        models: Opens and ends MODEL pairs.
+    """
+
+    def __init__(self, host: Host, runs: Runs, models: ModelCalls) -> None:
+        self._host = host
+        self._runs = runs
+        self._speech = SpeechModels(host, models, self._tell_input)
+
+    def patches(self) -> Sequence[Patch]:
+        """Return the patches; the modules are loaded only by who uses them."""
+        speech = self._speech
+        stt, turns = "model:STTModel", "model:StreamedTranscriptionSession"
+        wraps: Sequence[tuple[str, Any, tuple[str, ...], bool]] = (
+            ("pipeline:VoicePipeline.run", self.run, _SESSION, False),
+            (f"{stt}.transcribe", speech.transcribe, _STT, True),
+            (f"{stt}.create_session", speech.create_session, (), True),
+            (f"{turns}.transcribe_turns", speech.transcribe_turns, _STT, True),
+            ("model:TTSModel.run", speech.speak, _MODEL, True),
+            ("input:StreamedAudioInput.add_audio", speech.add_audio, (), False),
+            (
+                "result:StreamedAudioResult._turn_done",
+                self.turn_done,
+                ("OUTPUT_EMITTED",),
+                False,
+            ),
+        )
+        return [
+            Patch(
+                f"agents.voice.{target}",
+                wrap,
+                emits,
+                subclasses=subclasses,
+                min_version="0.3",
+                post_import=True,
+            )
+            for target, wrap, emits, subclasses in wraps
+        ]
+
+    async def run(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap `VoicePipeline.run`, which only starts its work."""
+        run = self._begin_guarded(instance)
+        if run is None:
+            return await wrapped(*args, **kwargs)
+        token = CURRENT.set(Node(run, run.agent_span_id, "agent"))
+        try:
+            result = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            self._finish(run, error)
+            raise
+        finally:
+            reset(token)
+        task = getattr(result, "text_generation_task", None)
+        if isinstance(task, asyncio.Task):
+            task.add_done_callback(partial(self._done, run))
+        else:
+            self._finish(run, None)
+        return result
+
+    def _begin_guarded(self, pipeline: Any) -> VoiceRun | None:
+        if SUPPRESSED.get():
+            return None
+        try:
+            return self._begin(pipeline)
+        except Exception as error:
+            report("VoicePipeline.run", error)
+            return None
+
+    def _begin(self, pipeline: Any) -> VoiceRun:
+        node = CURRENT.get()
+        parent = node if node is not None and not is_over(node) else None
+        # As a run of the runner: session, trace and content rules are the same.
+        config = {"run_config": pipeline.config}
+        opened = self._runs._open(parent, agent_ref(None), config, None)
+        run = VoiceRun(
+            opened.session,
+            opened.trace_id,
+            parent=parent,
+            sampled=opened.sampled,
+            hide_content=opened.hide_content,
+        )
+        if parent is not None:
+            run.agent_span_id = parent.parent_span_id
+            run.agent = parent.run.agent
+        else:
+            opening = run.session.pair
+            run.agent_span_id = opening.span_id if opening else ""
+        return run
+
+    def _done(self, run: VoiceRun, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self._finish(run, asyncio.CancelledError())
+        else:
+            self._finish(run, task.exception())
+
+    def _finish(self, run: VoiceRun, error: BaseException | None) -> None:
+        """Record what the pipeline failed of, and leave its session."""
+        if run.is_ended:
+            return
+        run.is_ended = True
+        try:
+            if isinstance(error, Exception):
+                hidden = "Error details are hidden by the SDK."
+                message = hidden if is_redacted(error) else None
+                record = self._host.recorder.error
+                record(run, error, run.agent_span_id, message=message)
+            self._host.recorder.pairs.close_run(run)
+        except Exception as problem:
+            report("VoicePipeline.run", problem)
+        finally:
+            if run.parent is None:
+                attempt("VoicePipeline.run", self._host.sessions.leave, run.session)
+
+    # -- what was heard and said --------------------------------------------------
+
+    async def turn_done(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the end of a turn: by its return all of it has been spoken."""
+        text = getattr(instance, "_turn_text_buffer", None)
+        result = await wrapped(*args, **kwargs)
+        kind = EventType.OUTPUT_EMITTED
+        attempt("VoicePipeline.run", self._tell, kind, "assistant", text)
+        return result
+
+    def _tell_input(self, text: Any) -> None:
+        self._tell(EventType.INPUT_RECEIVED, "user", text)
+
+    def _tell(self, kind: EventType, role: str, text: Any) -> None:
+        """Record a text of the conversation, if it is one of a pipeline."""
+        node = CURRENT.get()
+        run = None if node is None else node.run
+        if not isinstance(run, VoiceRun) or run.parent is not None:
+            return
+        if type(text) is not str or not text.strip():
+            return
+        recorder = self._host.recorder
+        capture = recorder.capture(run)
+        message = {
+            "role": role,
+            "text": capture.text(text, "message.text"),
+            "metadata": {"modality": "audio"},
+        }
+        content: dict[str, Any] = {"message": message}
+        if kind is EventType.OUTPUT_EMITTED:
+            content["is_final"] = True
+        recorder.emit(
+            kind,
+            run,
+            content,
+            parent_span_id=run.agent_span_id,
+            capture=capture,
+        )

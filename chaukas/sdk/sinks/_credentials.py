@@ -1,0 +1,107 @@
+"""
+The API key, wherever it is kept.
+
+Keys are rotated while programs run, so the key is asked for again whenever the
+collector refuses the one in hand.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Key", "KeyUnreadableError"]
+
+_KEY: Final = re.compile(r"[!-~]{1,16384}")
+_FILE_BYTES: Final = 16 * 1024 + 2
+
+
+class KeyUnreadableError(Exception):
+    """The key cannot be had now; the text says why, and holds nothing of it."""
+
+
+class Key:
+    """
+    The key in force.
+
+    Args:
+        source: The key itself, or a function without arguments that returns it,
+            called on a thread of chaukas.
+        path: File that holds it, used when there is no `source`.
+    """
+
+    __slots__ = ("_path", "_source", "_text")
+
+    def __init__(
+        self,
+        source: str | Callable[[], str] | None = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._source = source
+        self._path = path
+        self._text: str | None = None
+
+    def __repr__(self) -> str:
+        """Return a text that shows nothing of the key."""
+        return "<Key>"
+
+    def text(self) -> str:
+        """
+        Return the key, empty if there is none to send.
+
+        Raises:
+            KeyUnreadableError: The file or the function gives no key.
+        """
+        if self._text is None:
+            self._text = self._read()
+        return self._text
+
+    def renew(self) -> bool:
+        """
+        Ask for the key again; say whether it is another one now.
+
+        Raises:
+            KeyUnreadableError: The file or the function gives no key.
+        """
+        earlier, self._text = self._text, None
+        return self.text() != earlier
+
+    def _read(self) -> str:
+        if isinstance(self._source, str):
+            return self._source
+        if self._source is not None:
+            return _called(self._source)
+        return "" if self._path is None else _kept_in(self._path)
+
+
+def _called(source: Callable[[], str]) -> str:
+    try:
+        text: object = source()
+    # A user's function may raise anything, and its text may quote the key.
+    except Exception as error:
+        what = f"its function raised {type(error).__name__}"
+        raise KeyUnreadableError(what) from None
+    if type(text) is not str or not _KEY.fullmatch(text.strip()):
+        message = "its function returned no key of printable ASCII characters"
+        raise KeyUnreadableError(message)
+    return text.strip()
+
+
+def _kept_in(path: str | os.PathLike[str]) -> str:
+    place = os.fspath(path)
+    try:
+        with Path(place).open("rb") as file:
+            data = file.read(_FILE_BYTES)
+    except OSError as error:
+        message = f"the file {place!r}: {error.strerror or type(error).__name__}"
+        raise KeyUnreadableError(message) from None
+    text = data.decode("ascii", "replace").strip()
+    if not _KEY.fullmatch(text):
+        message = f"the file {place!r} holds no key of printable ASCII characters"
+        raise KeyUnreadableError(message)
+    return text

@@ -1,0 +1,502 @@
+"""The spool: what is written, read, counted and left behind."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chaukas.sdk import integrity
+from chaukas.sdk.pipeline._adopt import find
+from chaukas.sdk.pipeline._counted import CountedIntake
+from chaukas.sdk.pipeline._cursor import Cursor
+from chaukas.sdk.pipeline._feed import Ledger
+from chaukas.sdk.pipeline._notice import Notices
+from chaukas.sdk.pipeline._page import PAGE_BYTES, Page, mark_told, totals_of
+from chaukas.sdk.pipeline._position import Position, position_in
+from chaukas.sdk.pipeline._sound import SoundCheck
+from chaukas.sdk.pipeline._spool import Spool, is_stream_name
+from chaukas.sdk.sinks._disk import Disk
+from tests.support.faulty_io import FaultyDisk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def line(number: int, size: int = 0) -> bytes:
+    return b'{"n":%d,"x":"%s"}\n' % (number, b"x" * size)
+
+
+def lines(*numbers: int, size: int = 0) -> list[bytes]:
+    return [line(number, size) for number in numbers]
+
+
+def numbers_of(found: list[bytes]) -> list[int]:
+    return [json.loads(each)["n"] for each in found]
+
+
+def spool_in(folder: Path, **settings: Any) -> Spool:
+    settings = {"keys": ["http"], "limit_bytes": 1 << 20, **settings}
+    return Spool(str(folder), settings.pop("stream", "s"), **settings)
+
+
+def cursor_of(spool: Spool, key: str = "http") -> Cursor:
+    return Cursor(spool.feed, key, spool.position_of(key), spool.disk)
+
+
+def read_all(cursor: Cursor, most: int = 7) -> list[int]:
+    found: list[int] = []
+    while batch := cursor.read(most, 1000):
+        found += numbers_of(batch)
+        cursor.advance(len(batch))
+    return found
+
+
+def left_behind(folder: Path, keys: tuple[str, ...] = ("http",)) -> list[Any]:
+    lost: list[tuple[str, int]] = []
+    return find(
+        str(folder),
+        keys,
+        Disk(),
+        limit=10,
+        on_lost=lambda reason, count: lost.append((reason, count)),
+        notices=Notices(),
+    )
+
+
+def adopted_numbers(folder: Path) -> list[int]:
+    (adopted,) = left_behind(folder)
+    position = adopted.position_of("http")
+    found = read_all(Cursor(adopted.feed, "http", position, Disk()))
+    adopted.let_go()
+    return found
+
+
+# --- writing and reading ---------------------------------------------------------
+
+
+def test_what_is_written_is_read_in_order(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    assert spool.send(lines(*range(50))).accepted == 50
+    assert read_all(cursor_of(spool)) == list(range(50))
+
+
+def test_a_batch_is_bounded_in_events_and_bytes(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(*range(10), size=90))
+    cursor = cursor_of(spool)
+    assert len(cursor.read(3, 10_000)) == 3
+    assert len(cursor.read(100, 350)) == 3
+    # One that is larger than that goes alone.
+    assert len(cursor.read(100, 20)) == 1
+
+
+def test_a_reader_goes_over_from_segment_to_segment(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, segment_bytes=300)
+    for n in range(40):
+        spool.send(lines(n, size=30))
+    assert len(spool.feed.firsts) > 3
+    assert read_all(cursor_of(spool)) == list(range(40))
+
+
+def test_segments_that_all_sinks_are_past_are_removed(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, segment_bytes=300, keys=["http", "grpc"])
+    for n in range(40):
+        spool.send(lines(n, size=30))
+    fast, slow = cursor_of(spool), cursor_of(spool, "grpc")
+    used_bytes = spool.used_bytes
+    assert read_all(fast) == list(range(40))
+    assert spool.used_bytes == used_bytes
+    assert read_all(slow) == list(range(40))
+    assert spool.used_bytes < used_bytes / 4
+    assert len(list((tmp_path / "s").glob("*.seg"))) == len(spool.feed.firsts) == 1
+
+
+def test_folders_and_files_are_for_the_owner_only(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path / "made")
+    spool.send(lines(1))
+    for path in (tmp_path / "made").rglob("*"):
+        assert not path.stat().st_mode & 0o077, path
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_full_spool_refuses_the_newest(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, limit_bytes=3000)
+    verdict = spool.send(lines(*range(100), size=40))
+    assert 0 < verdict.accepted < 100
+    assert verdict.accepted + verdict.refused == 100
+    assert (verdict.reason, verdict.error) == ("spool_full", "")
+    assert spool.used_bytes <= 3000
+    assert read_all(cursor_of(spool)) == list(range(verdict.accepted))
+
+
+def test_room_comes_back_when_events_are_acknowledged(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, limit_bytes=3000)
+    for n in range(100):
+        spool.send(lines(n, size=40))
+    assert spool.send(lines(200, size=40)).refused == 1
+    read_all(cursor_of(spool))
+    assert spool.send(lines(201, size=40)).accepted == 1
+
+
+def test_sync_reaches_every_segment_once(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    spool = spool_in(tmp_path, segment_bytes=300, disk=disk)
+    for n in range(20):
+        spool.send(lines(n, size=30))
+    segments = len(spool.feed.firsts)
+    assert spool.is_unsynced
+    spool.sync()
+    assert disk.calls["sync_data"] == segments + 1
+    assert not spool.is_unsynced
+    spool.sync()
+    assert disk.calls["sync_data"] == segments + 1
+
+
+# --- trouble ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["open", "make_folder", "write", "cut"])
+@pytest.mark.parametrize(
+    "code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE, errno.EACCES]
+)
+def test_an_error_of_the_disk_keeps_the_batch_and_passes(
+    tmp_path: Path, operation: str, code: int
+) -> None:
+    disk = FaultyDisk()
+    spool = spool_in(tmp_path, disk=disk)
+    disk.fail(operation, code)
+    verdict = spool.send(lines(1, 2))
+    assert (verdict.accepted, verdict.refused) == (0, 0)
+    assert verdict.cause == errno.errorcode[code]
+    assert verdict.error.startswith("chaukas: cannot write the spool")
+    disk.heal()
+    assert spool.send(lines(1, 2)).accepted == 2
+    assert read_all(cursor_of(spool)) == [1, 2]
+
+
+@pytest.mark.parametrize("cut", range(1, 3 * len(line(1))))
+def test_a_short_write_leaves_no_half_line(tmp_path: Path, cut: int) -> None:
+    disk = FaultyDisk()
+    spool = spool_in(tmp_path, disk=disk)
+    spool.send(lines(0))
+    disk.shorten(cut)
+    assert spool.send(lines(1, 2, 3)).accepted == 3
+    assert read_all(cursor_of(spool)) == [0, 1, 2, 3]
+    segment = next((tmp_path / "s").glob("*.seg"))
+    assert segment.read_bytes() == b"".join(lines(0, 1, 2, 3))
+
+
+def test_a_disk_that_fills_up_in_mid_line_is_gone_on_with(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    spool = spool_in(tmp_path, disk=disk)
+    disk.shorten(len(line(1)) + 5, 0, 0)
+    verdict = spool.send(lines(1, 2, 3))
+    assert (verdict.accepted, verdict.cause) == (1, "EIO")
+    assert spool.send(lines(2, 3)).accepted == 2
+    assert read_all(cursor_of(spool)) == [1, 2, 3]
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(1))
+    cursor = cursor_of(spool)
+    assert numbers_of(cursor.read(1, 100)) == [1]
+    cursor.advance(1)
+    for path in (tmp_path / "s").iterdir():
+        path.unlink()
+    (tmp_path / "s").rmdir()
+    assert spool.send(lines(2)).accepted == 1
+    assert read_all(cursor) == [2]
+
+
+def test_events_in_a_segment_that_is_gone_count_as_lost(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, segment_bytes=300)
+    for n in range(30):
+        spool.send(lines(n, size=30))
+    second, third = spool.feed.firsts[1:3]
+    (tmp_path / "s" / f"{second:020d}.seg").unlink()
+    expected = [n for n in range(30) if not second <= n < third]
+    assert read_all(cursor_of(spool)) == expected
+    assert spool.feed.ledger.lost == {"spool_io": third - second}
+
+
+def test_a_folder_of_that_name_is_never_taken(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    verdict = spool_in(tmp_path).send(lines(1))
+    assert (verdict.accepted, verdict.cause) == (0, "EEXIST")
+
+
+# --- what is left when a process is gone -----------------------------------------
+
+
+def test_a_spool_is_left_alone_while_its_owner_lives(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(1))
+    assert left_behind(tmp_path) == []
+    spool.abandon()
+    assert adopted_numbers(tmp_path) == [1]
+
+
+def test_closing_an_inherited_spool_does_not_take_the_parents_lock(
+    tmp_path: Path,
+) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(1))
+    pid = os.fork()
+    if not pid:
+        spool.abandon()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert left_behind(tmp_path) == []
+
+
+def test_a_torn_tail_is_cut_at_every_byte(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(1, 2, 3))
+    spool.abandon()
+    segment = next((tmp_path / "s").glob("*.seg"))
+    data = segment.read_bytes()
+    for size in range(len(data) + 1):
+        segment.write_bytes(data[:size])
+        (tmp_path / "s" / "http.pos").write_bytes(b"")
+        whole = data[:size].count(b"\n")
+        (adopted,) = left_behind(tmp_path)
+        assert adopted.written == whole
+        adopted.let_go()
+        assert adopted_numbers(tmp_path) == [1, 2, 3][:whole]
+
+
+def test_reading_goes_on_where_the_dead_process_stopped(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, segment_bytes=300)
+    for n in range(40):
+        spool.send(lines(n, size=30))
+    cursor = cursor_of(spool)
+    for _ in range(9):
+        cursor.read(2, 1000)
+        cursor.advance(2)
+    spool.abandon()
+    assert adopted_numbers(tmp_path) == list(range(18, 40))
+
+
+def test_a_lost_position_costs_repetition_and_no_event(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(*range(9)))
+    cursor = cursor_of(spool)
+    cursor.read(5, 1000)
+    cursor.advance(5)
+    spool.abandon()
+    (tmp_path / "s" / "http.pos").write_bytes(b"00000000000000000007 00000000\n")
+    assert adopted_numbers(tmp_path) == list(range(9))
+
+
+def test_a_spool_is_delivered_only_where_it_was_meant_to_go(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, keys=["http-a", "file-b"])
+    spool.send(lines(1))
+    spool.abandon()
+    assert left_behind(tmp_path, ("http-a",)) == []
+    assert left_behind(tmp_path, ("http-x", "file-b")) == []
+    assert len(left_behind(tmp_path, ("http-a", "file-b", "grpc-c"))) == 1
+
+
+def test_only_one_process_adopts_a_spool(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(1))
+    spool.abandon()
+    (adopted,) = left_behind(tmp_path)
+    assert left_behind(tmp_path) == []
+    adopted.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_a_spool_of_ours_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    (outside / "lock").touch()
+    root = tmp_path / "spool"
+    root.mkdir()
+    (root / "link").symlink_to(outside)
+    (root / "file").write_text("x")
+    (root / "open").mkdir()
+    (root / "open").chmod(0o755)
+    (root / ".hidden").mkdir(mode=0o700)
+    (root / "locklink").mkdir(mode=0o700)
+    (root / "locklink" / "lock").symlink_to(outside / "lock")
+    with caplog.at_level(logging.WARNING, "chaukas.sdk"):
+        assert left_behind(root) == []
+    assert len(caplog.records) == 4
+    assert "belongs to another user" in caplog.text
+    assert len(list(root.iterdir())) == 5
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_spool_of_another_user_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(1))
+    spool.abandon()
+    os.chown(tmp_path / "s", 12345, 12345)
+    assert left_behind(tmp_path) == []
+    assert "belongs to another user" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "a/b", ".x", "", "quarantine", "corrupt", "a b", "x" * 101, "a\n"]
+)
+def test_such_a_name_is_none_of_a_spool(name: str) -> None:
+    assert not is_stream_name(name)
+
+
+def test_an_unreadable_segment_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = spool_in(tmp_path, segment_bytes=300)
+    for n in range(20):
+        spool.send(lines(n, size=30))
+    spool.abandon()
+    last = max((tmp_path / "s").glob("*.seg"))
+    last.unlink()
+    last.symlink_to(tmp_path / "elsewhere")
+    assert adopted_numbers(tmp_path) == list(range(int(last.stem)))
+    assert (tmp_path / "corrupt" / f"s-{last.name}").is_symlink()
+    assert "set aside" in caplog.text
+
+
+def test_an_empty_folder_is_swept_once_it_is_old(tmp_path: Path) -> None:
+    (tmp_path / "young").mkdir(mode=0o700)
+    (tmp_path / "old").mkdir(mode=0o700)
+    os.utime(tmp_path / "old", (1, 1))
+    assert left_behind(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["young"]
+
+
+def test_an_owner_gives_way_to_one_who_removes_its_empty_folder(
+    tmp_path: Path,
+) -> None:
+    class Slow(Disk):
+        def open(self, path: str, flags: int) -> int:
+            fd = super().open(path, flags)
+            if path.endswith("lock") and not self.is_done:
+                self.is_done = True
+                self.remove(path)
+            return fd
+
+        is_done = False
+
+    spool = spool_in(tmp_path, disk=Slow())
+    assert spool.send(lines(1)).cause == "EAGAIN"
+    assert spool.send(lines(1)).accepted == 1
+
+
+# --- the parts -------------------------------------------------------------------
+
+
+def test_a_position_is_kept_and_read_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "p")
+    position = Position(path, Disk())
+    assert position.kept == 0
+    position.keep(10**12)
+    position.keep(77)
+    position.close()
+    assert Position(path, Disk()).kept == 77
+
+
+def test_no_flipped_bit_passes_for_a_position(tmp_path: Path) -> None:
+    position = Position(str(tmp_path / "p"), Disk())
+    position.keep(123_456)
+    data = (tmp_path / "p").read_bytes()
+    for bit in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert position_in(bytes(flipped)) in {0, 123_456}
+    for size in range(len(data)):
+        assert position_in(data[:size]) == 0
+
+
+def test_an_event_is_lost_once_however_many_sinks_give_it_up() -> None:
+    ledger = Ledger(["a", "b"])
+    ledger.give_up(range(3, 5), "quarantined")
+    ledger.give_up(range(4, 6), "spool_io")
+    assert ledger.lost == {"quarantined": 2, "spool_io": 1}
+    assert ledger.waiting(10) == 7
+    ledger.positions.update(a=4, b=9)
+    assert ledger.waiting(10) == 4
+    ledger.positions.update(a=10, b=10)
+    ledger.forget_passed()
+    assert ledger.waiting(10) == 0
+    assert ledger.lost == {"quarantined": 2, "spool_io": 1}
+
+
+def page_at(path: Path) -> Page:
+    with path.open("w+b") as file:
+        file.truncate(PAGE_BYTES)
+        return Page(file.fileno())
+
+
+def test_the_page_tells_what_all_threads_counted(tmp_path: Path) -> None:
+    intake = CountedIntake(1000)
+
+    def emit() -> None:
+        for _ in range(10):
+            intake.put(b"x" * 50, vital=False)
+
+    emit()
+    intake.attach(page_at(tmp_path / "page"))
+    thread = threading.Thread(target=emit)
+    thread.start()
+    thread.join()
+    emit()
+    intake.drop("crash_lost", 5)
+    intake.note_refused(3)
+    dropped = sum(sum(cell.drops) for cell in intake.cells)
+    assert dropped > 5
+    totals = totals_of(tmp_path / "page")
+    assert totals == (35, dropped + 3, False)
+    mark_told(tmp_path / "page")
+    told = totals_of(tmp_path / "page")
+    assert told is not None
+    assert told.is_told
+
+
+def test_what_is_no_page_tells_nothing(tmp_path: Path) -> None:
+    (tmp_path / "short").write_bytes(b"chaukas1")
+    (tmp_path / "other").write_bytes(bytes(PAGE_BYTES))
+    assert totals_of(tmp_path / "short") is None
+    assert totals_of(tmp_path / "other") is None
+
+
+def test_no_flipped_bit_in_an_event_is_overlooked() -> None:
+    linked, _ = integrity.link(b'{"event_id":"e","n":1,"text":"abc"}', "")
+    assert SoundCheck().sound(linked)
+    tail = linked.index(b',"content_hash"')
+    for bit in range((len(linked) - 1) * 8):
+        flipped = bytearray(linked)
+        flipped[bit // 8] ^= 1 << bit % 8
+        check = SoundCheck()
+        assert check.sound(linked)
+        assert not check.sound(bytes(flipped)), (bit // 8, tail)
+
+
+def test_a_line_without_a_hash_must_be_an_object() -> None:
+    check = SoundCheck()
+    assert check.sound(b'{"n":1}\n')
+    assert not check.sound(b'{"n":1\n')
+    assert not check.sound(b"[]\n")
+    assert not check.sound(b"\xff\n")
+    assert not check.sound(b"[" * 100_000 + b"\n")
+
+
+def test_the_lock_is_an_flock(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(1))
+    with (tmp_path / "s" / "lock").open() as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
