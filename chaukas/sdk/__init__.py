@@ -135,15 +135,25 @@ def _refuse_unknown(settings: Mapping[str, Any]) -> None:
         raise TypeError(message)
 
 
+_PATHS = (
+    "output_file",
+    "spool_dir",
+    "api_key_file",
+    "ca_file",
+    "client_cert",
+    "client_key",
+)
+
+
 def _in_one_place(config: Config) -> Config:
     """Return *config* with full paths: the program may change its folder."""
+    named = {name: getattr(config, name) for name in _PATHS}
     try:
-        path = config.output_file.absolute()
-        spool_dir = config.spool_dir.absolute()
+        whole = {name: path.absolute() for name, path in named.items() if path}
     except OSError:
         # The working folder is gone; the sink will tell if that matters.
         return config
-    return replace(config, output_file=path, spool_dir=spool_dir)
+    return replace(config, **whole)
 
 
 def _is_enabled_already(config: Config) -> bool:

@@ -6,6 +6,7 @@ Apart from the front door, which only decides whether anything is made at all.
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +32,18 @@ def output_of(config: Config) -> Sink | SpoolPlan:
     return SpoolPlan(
         destinations=tuple(_destination_of(name, config) for name in config.sinks),
         spool_dir=str(Path(config.spool_dir).absolute()),
+        fallback_dir=_fallback_dir(),
         limit_bytes=config.spool_limit_bytes,
-        pace=Pace(
-            config.batch_size, config.max_batch_bytes, config.flush_interval_s
-        ),
+        pace=Pace(config.batch_size, config.max_batch_bytes, config.flush_interval_s),
     )
+
+
+def _fallback_dir() -> str:
+    """Return a folder of this user's own among the temporary ones."""
+    # Not by `tempfile`, which writes a file to find out. Whoever makes the folder
+    # makes it 0700, and takes none that is not.
+    temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    return str(Path(temporary, f"chaukas-{os.geteuid()}"))
 
 
 def _destination_of(name: str, config: Config) -> Destination:

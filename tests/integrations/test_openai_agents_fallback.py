@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from agents import Agent, RunHooks, Runner, function_tool
+from agents import Agent, LocalShellTool, RunHooks, Runner, function_tool
 from agents.testing import ScriptedModel, assistant_message, function_call
+from openai.types.responses.response_output_item import LocalShellCall
 
 from chaukas.cli._tree import render
 from chaukas.sdk.integrations.openai_agents_enhanced._fallback import FALLBACKS
 from chaukas.sdk.patching import MonkeyPatcher, Patch
 from chaukas.sdk.testing import capture_events
+from tests.support.trees import only
 
 _EXECUTOR = (
     "agents.run_internal.tool_execution:_FunctionToolBatchExecutor"
@@ -24,6 +26,14 @@ _MODEL = (
     "agents.run_internal.model_retry:get_response_with_retry",
     "agents.run_internal.model_retry:stream_response_with_retry",
 )
+_EXECUTED = "agents.run_context:RunContextWrapper._mark_tool_invocation_executed"
+_SHELL = {
+    "type": "local_shell_call",
+    "id": "lsh_1",
+    "call_id": "call_1",
+    "status": "completed",
+    "action": {"type": "exec", "command": ["date"], "env": {}},
+}
 _RUN = ("agents.run:AgentRunner.run", "agents.run:AgentRunner.run_streamed")
 
 
@@ -103,6 +113,30 @@ async def test_hooks_give_the_same_tree(
     by_hooks = await _record(streamed=streamed)
 
     assert _shape(patched) == _shape(by_hooks)
+
+
+async def test_hooks_tell_when_an_executor_runs_its_tool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An executor's pair opens with the tool, and has what the model asked for."""
+
+    async def record() -> list[dict[str, Any]]:
+        script = [[LocalShellCall.model_validate(_SHELL)], [assistant_message("done")]]
+        tool = LocalShellTool(executor=lambda _request: "Thursday")
+        agent = Agent(name="only", model=ScriptedModel(script), tools=[tool])
+        with capture_events() as events:
+            await Runner.run(agent, "hi")
+        return events()
+
+    patched = await record()
+    _hide(monkeypatch, _EXECUTED)
+    by_hooks = await record()
+
+    assert _shape(patched) == _shape(by_hooks)
+    for events in (patched, by_hooks):
+        call = only(events, "TOOL_CALL_START")["tool_call"]
+        assert call["tool_id"] == "call_1"
+        assert call["arguments"]["command"] == ["date"]
 
 
 async def test_the_users_hooks_run_as_before(monkeypatch: pytest.MonkeyPatch) -> None:

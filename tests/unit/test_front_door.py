@@ -327,11 +327,17 @@ def test_a_failure_of_chaukas_itself_does_not_reach_the_program(
     assert "internal error in enable_chaukas" in caplog.text
 
 
-def test_a_sink_that_is_not_there_yet_is_told(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    assert chaukas.enable_chaukas(endpoint="http://127.0.0.1:9", api_key="sk-x")
-    assert "this version writes files only" in caplog.text
+def test_what_no_collector_takes_waits_in_the_spool(tmp_path: Path) -> None:
+    spool_dir = tmp_path / "spool"
+    assert chaukas.enable_chaukas(
+        endpoint="http://127.0.0.1:9", api_key="sk-x", spool_dir=spool_dir
+    )
+    chaukas.event("one")
+    assert not chaukas.disable_chaukas(0.2)
+    (segment,) = spool_dir.glob("*/*.seg")
+    assert b'"name":"one"' in segment.read_bytes()
+    assert b"sk-x" not in segment.read_bytes()
+    assert list(tmp_path.glob("*.jsonl")) == []
 
 
 def test_rotation_is_a_setting(tmp_path: Path) -> None:

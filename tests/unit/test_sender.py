@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -463,6 +464,33 @@ def test_events_wait_in_memory_while_the_spool_cannot_be_written(
     disk.heal()
     assert pipe.flush(10.0)
     assert remote.numbers == list(range(10))
+    assert pipe.close(5.0)
+
+
+def test_a_disk_that_hangs_in_sync_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, gate = threading.Event(), threading.Event()
+
+    class Hung(FaultyDisk):
+        def sync_data(self, fd: int) -> None:
+            entered.set()
+            gate.wait()
+
+    real = _delivery.Delivery.__init__
+
+    def init(self: Any, plan: SpoolPlan, **settings: Any) -> None:
+        real(self, plan, **{**settings, "disk": Hung()})
+
+    monkeypatch.setattr(_delivery.Delivery, "__init__", init)
+    remote = ScriptedRemote()
+    pipe = spooled(tmp_path, remote)
+    put(pipe, range(10))
+    assert entered.wait(10)
+    put(pipe, range(10, 20))
+    assert pipe.flush(10.0)
+    assert remote.numbers == list(range(20))
+    gate.set()
     assert pipe.close(5.0)
 
 

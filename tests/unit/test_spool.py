@@ -233,6 +233,29 @@ def test_a_folder_of_that_name_is_never_taken(tmp_path: Path) -> None:
     assert (verdict.accepted, verdict.cause) == (0, "EEXIST")
 
 
+def test_an_unusable_folder_gives_way_to_one_among_the_temporary(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    spool = spool_in(tmp_path / "file" / "x", fallback_dir=str(tmp_path / "tmp"))
+    assert spool.send(lines(1, 2)).accepted == 2
+    assert read_all(cursor_of(spool)) == [1, 2]
+    assert caplog.text.count("events wait in") == 1
+    assert (tmp_path / "tmp").stat().st_mode & 0o777 == 0o700
+    spool.retire()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_temporary_folder_that_others_can_enter_is_not_taken(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "tmp").mkdir(mode=0o755)
+    spool = spool_in(tmp_path / "file" / "x", fallback_dir=str(tmp_path / "tmp"))
+    assert spool.send(lines(1)).cause == "ENOTDIR"
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 # --- what is left when a process is gone -----------------------------------------
 
 

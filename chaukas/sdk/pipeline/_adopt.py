@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
 from chaukas.sdk.pipeline._spool import (
     LOCK_NAME,
     PAGE_NAME,
+    is_private,
     is_stream_name,
     remove_spool,
 )
@@ -199,8 +199,7 @@ def _refuse_stranger(folder: str, disk: Disk) -> None:
     status = disk.find_itself(folder)
     if status is None:
         return
-    is_plain = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
-    if not is_plain or status.st_uid != os.geteuid():
+    if not is_private(status):
         raise _StrangeError(
             f"{folder!r} is a link or a file, or belongs to another user: it is left"
             " alone. Remove it if nobody needs it."
@@ -237,9 +236,7 @@ def _take(
             if name.endswith(POSITION_SUFFIX)
         )
     )
-    firsts = sorted(
-        first for name in names if (first := first_of(name)) is not None
-    )
+    firsts = sorted(first for name in names if (first := first_of(name)) is not None)
     if not keys.issuperset(its_keys) or (firsts and not its_keys):
         return None
     ledger = Ledger(its_keys, on_lost)

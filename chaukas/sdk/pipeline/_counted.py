@@ -90,6 +90,4 @@ class CountedIntake(Intake):
 
 
 def _is_behind(noted: tuple[int, int] | None, cell: Cell) -> bool:
-    return noted is not None and (
-        noted[0] < cell.count or noted[1] < sum(cell.drops)
-    )
+    return noted is not None and (noted[0] < cell.count or noted[1] < sum(cell.drops))

@@ -71,6 +71,7 @@ class Delivery:
             plan.spool_dir,
             stream,
             keys=keys,
+            fallback_dir=plan.fallback_dir,
             limit_bytes=plan.limit_bytes,
             on_open=on_page,
             disk=disk,

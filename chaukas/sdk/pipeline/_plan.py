@@ -48,6 +48,8 @@ class SpoolPlan:
     destinations: tuple[Destination, ...]
     spool_dir: str
     """Folder of all spools, shared by the processes of one user."""
+    fallback_dir: str | None = None
+    """Folder that serves where the first cannot be made or written."""
     limit_bytes: int = 512 << 20
     """Most that the spool of this process may take on the disk."""
     pace: Pace = field(default_factory=Pace)

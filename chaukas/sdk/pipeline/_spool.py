@@ -11,9 +11,11 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.pipeline._feed import Feed, Ledger
+from chaukas.sdk.pipeline._notice import LOGGER
 from chaukas.sdk.pipeline._page import PAGE_BYTES, Page
 from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
 from chaukas.sdk.sinks import Verdict
@@ -22,7 +24,14 @@ from chaukas.sdk.sinks._disk import Disk
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["LOCK_NAME", "PAGE_NAME", "Spool", "is_stream_name", "remove_spool"]
+__all__ = [
+    "LOCK_NAME",
+    "PAGE_NAME",
+    "Spool",
+    "is_private",
+    "is_stream_name",
+    "remove_spool",
+]
 
 LOCK_NAME: Final = "lock"
 PAGE_NAME: Final = "page"
@@ -30,6 +39,7 @@ _STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _RESERVED: Final = frozenset({"quarantine", "corrupt"})
 _SEGMENT_BYTES: Final = 4 << 20
 _SEGMENTS_AT_LEAST: Final = 8
+_UNUSABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 _ADVICE: Final = {
     errno.ENOSPC: "Free some space on that disk.",
     errno.EDQUOT: "Free some space in that quota.",
@@ -60,6 +70,8 @@ class Spool:
         stream: Name of this one, unique to the process instance.
         keys: The sinks that will read it, by which a later process knows whether
             it may deliver what is left.
+        fallback_dir: Folder of all spools where the first cannot be used; None for
+            none. It must be this user's alone.
         limit_bytes: Most that its segments may take; further events are refused
             as `spool_full`.
         on_open: Given the page of counters, whenever there is a new one.
@@ -74,6 +86,7 @@ class Spool:
         *,
         keys: Sequence[str],
         limit_bytes: int,
+        fallback_dir: str | None = None,
         on_open: Callable[[Page], None] | None = None,
         disk: Disk | None = None,
         segment_bytes: int = _SEGMENT_BYTES,
@@ -87,6 +100,8 @@ class Spool:
             self.disk,
             is_own=True,
         )
+        self._stream = stream
+        self._fallback_dir = fallback_dir
         self._limit_bytes = limit_bytes
         self._segment_bytes = min(segment_bytes, limit_bytes // _SEGMENTS_AT_LEAST)
         self._on_open = on_open
@@ -216,19 +231,52 @@ class Spool:
 
     def _open(self) -> None:
         self._unlock()
-        folder = self.feed.folder
-        if self.disk.find(self.spool_dir) is None:
-            self.disk.make_directory(self.spool_dir)
-        if not self._is_made or self.disk.find_itself(folder) is None:
-            # Never one that is there already: it may be a trap of another user.
-            self.disk.make_folder(folder)
-            self._is_made = True
+        if not self._is_made or self.disk.find_itself(self.feed.folder) is None:
+            self._make_folder()
         self._lock()
         page = self._page()
         for key in self.keys:
             self.position_of(key).close()
         if self._on_open is not None:
             self._on_open(page)
+
+    def _make_folder(self) -> None:
+        try:
+            if self.disk.find(self.spool_dir) is None:
+                self.disk.make_directory(self.spool_dir)
+            # Never one that is there already: it may be a trap of another user.
+            self.disk.make_folder(self.feed.folder)
+        except OSError as error:
+            if error.errno not in _UNUSABLE or not self._can_fall_back():
+                raise
+            self._fall_back(error)
+        self._is_made = True
+
+    def _can_fall_back(self) -> bool:
+        # Once events lie in the first folder, there is only that one.
+        return self._fallback_dir is not None and not self.feed.firsts
+
+    def _fall_back(self, error: OSError) -> None:
+        folder, self._fallback_dir = self._fallback_dir or "", None
+        try:
+            if self.disk.find_itself(folder) is None:
+                self.disk.make_directory(folder)
+            status = self.disk.find_itself(folder)
+            if status is None or not is_private(status):
+                raise error
+            self.disk.make_folder(os.path.join(folder, self._stream))  # noqa: PTH118
+        except OSError:
+            # What the user set is what to tell of.
+            raise error from None
+        LOGGER.warning(
+            "chaukas: cannot make a spool in %r (%s): events wait in %r instead. %s",
+            self.spool_dir,
+            os.strerror(error.errno or errno.EIO),
+            folder,
+            _advice_of(error.errno or errno.EIO),
+        )
+        self.spool_dir = folder
+        self.feed.folder = os.path.join(folder, self._stream)  # noqa: PTH118
 
     def _lock(self) -> None:
         path = self._path(LOCK_NAME)
@@ -311,14 +359,23 @@ class Spool:
     def _verdict_of(self, error: OSError, stored: int) -> Verdict:
         code = error.errno or errno.EIO
         cause = errno.errorcode.get(code, str(code))
-        advice = _ADVICE.get(code, "Check the disk and the folder.")
         return Verdict(
             stored,
             cause=cause,
             error=f"chaukas: cannot write the spool {self.feed.folder!r} ({cause},"
             f" {os.strerror(code)}): events are kept in memory and tried again."
-            f" {advice}",
+            f" {_advice_of(code)}",
         )
+
+
+def _advice_of(code: int) -> str:
+    return _ADVICE.get(code, "Check the disk and the folder.")
+
+
+def is_private(status: os.stat_result) -> bool:
+    """Return whether a path is a folder of this user, closed to all others."""
+    is_closed = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    return is_closed and status.st_uid == os.geteuid()
 
 
 def remove_spool(folder: str, disk: Disk) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "model_name_of",
     "new_items",
     "new_user_items",
+    "prompt_of",
     "provider_of",
     "response_facts",
     "role_of",
@@ -250,7 +251,9 @@ def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:
 def _type_name(output_type: Any) -> str:
     if isinstance(output_type, type):
         return output_type.__name__
-    return type(output_type).__name__
+    name = type(output_type).__name__
+    # A schema class of the application would be a stranger's code.
+    return _text(output_type.name()) if name == "AgentOutputSchema" else name
 
 
 def settings_of(settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -270,6 +273,13 @@ def settings_of(settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         if (value := getattr(settings, name, None)) is not None
     }
     return own, further
+
+
+def prompt_of(prompt: Any) -> Any:
+    """Return what is set of a prompt; the SDK passes the rest as None."""
+    if type(prompt) is not dict:
+        return prompt
+    return {name: value for name, value in prompt.items() if value is not None}
 
 
 def role_of(item: Any) -> str:

@@ -30,6 +30,7 @@ from ._extract import (
     hash_of,
     model_name_of,
     new_items,
+    prompt_of,
     provider_of,
     response_facts,
     settings_of,
@@ -303,9 +304,12 @@ class ModelCalls:
         schema = arguments.get("output_schema")
         if schema is not None and not schema.is_plain_text():
             request["output_schema"] = schema.name()
-        for name in ("previous_response_id", "conversation_id", "prompt"):
+        for name in ("previous_response_id", "conversation_id"):
             if arguments.get(name) is not None:
                 request[name] = arguments[name]
+        prompt = arguments.get("prompt")
+        if prompt is not None:
+            request["prompt"] = prompt_of(prompt)
         if further:
             request["settings"] = further
         return request
