@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 HERE = Path(__file__).resolve().parent
 # As pytest's `pythonpath`: the runs live among the tests, their server in examples.
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "examples")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "examples")]
 
 # Late, because they are found only now.
+import coverage_rows  # noqa: E402
+
 from chaukas.cli._tree import render  # noqa: E402
 from chaukas.sdk import _runtime  # noqa: E402
 from chaukas.sdk._proto import events_pb2  # noqa: E402
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ("CONTENTS", "DOCUMENTS", "blocks", "patches", "rewritten")
 
-DOCUMENTS = ("EVENTS.md", "CONFIGURATION.md")
+DOCUMENTS = ("EVENTS.md", "CONFIGURATION.md", "COVERAGE.md")
 """The documents with generated blocks."""
 
 CONTENTS = {
@@ -67,12 +69,23 @@ CONTENTS = {
 }
 """The member in which an event of each type holds what it tells."""
 
+_CALL = "tools/call"
+_PAIR_ITEMS = 2
+"""A tool's call and its output."""
 _CHOSEN: dict[EventType, Callable[[Event], bool]] = {
     EventType.AGENT_START: lambda event: event["agent_id"] == "forecaster",
     EventType.AGENT_END: lambda event: event["agent_id"] == "forecaster",
     EventType.MODEL_INVOCATION_START: lambda event: event["agent_id"] == "forecaster",
     EventType.MODEL_INVOCATION_END: lambda event: event["agent_id"] == "forecaster",
+    EventType.MCP_CALL_START: lambda event: event["mcp_call"]["operation"] == _CALL,
+    EventType.MCP_CALL_END: lambda event: event["mcp_call"]["operation"] == _CALL,
     EventType.POLICY_DECISION: lambda event: event["policy"]["outcome"] == "deny",
+    EventType.DATA_ACCESS: lambda event: bool(
+        event["data_access"].get("metadata", {}).get("count")
+    ),
+    EventType.STATE_UPDATE: lambda event: (
+        event["state_update"].get("session", {}).get("count") == _PAIR_ITEMS
+    ),
     EventType.SYSTEM: lambda event: event["metadata"]["name"] == "chat.opened",
 }
 """Which event of the story shows its type best; of the others the first."""
@@ -99,6 +112,7 @@ def blocks() -> dict[str, str]:
         "moments": _moments(),
         "settings": settings_table(),
         "retry_config": _retry_config(),
+        **coverage_rows.blocks(coverage_rows.stops_of(coverage_rows.play())),
     }
     for kind in EventType:
         example = next(
@@ -160,7 +174,8 @@ def _types() -> str:
 def _moments() -> str:
     lines = ["| SDK moment | events | since |", "|---|---|---|"]
     for patch in patches():
-        events = ", ".join(patch.emits)
+        # Some only prepare what another tells.
+        events = ", ".join(patch.emits) or "-"
         target = patch.target.replace(":", ".")
         lines.append(f"| `{target}` | {events} | {patch.min_version or '-'} |")
     return "\n".join(lines) + "\n"

@@ -23,6 +23,7 @@ from recorded import fresh
 from tour import STOPS, Stop, load, shape, value_at
 
 FILE = "sdk_tour.jsonl"
+NOTHING = "(no events)"
 _SHOWN_CHARS = 90
 
 
@@ -38,18 +39,9 @@ def play(stop: Stop) -> str:
     return ""
 
 
-def events_of(stop: Stop) -> list[dict[str, Any]]:
-    """Read from the file what a section left there."""
-    chaukas.flush()
-    lines = Path(FILE).read_text(encoding="utf-8").splitlines()
-    events = map(json.loads, lines)
-    return [event for event in events if event["session_id"] == stop.session_id]
-
-
-def show(stop: Stop, missing: str) -> None:
+def show(stop: Stop, events: list[dict[str, Any]], missing: str) -> None:
     """Print a row, and the events that it gave."""
-    events = events_of(stop)
-    print(f"\n{stop.row}\n    {shape(events)}")
+    print(f"\n{stop.row}\n    {shape(events) or NOTHING}")
     if stop.shows:
         value = json.dumps(value_at(events, stop.shows), ensure_ascii=False)
         if len(value) > _SHOWN_CHARS:
@@ -64,14 +56,19 @@ def main() -> None:
     # The SDK's own would upload; sections add some that do not.
     set_trace_processors([])
     # Servers that do not start are part of the tour, the SDK's words on them are not.
-    logging.getLogger("openai.agents").addHandler(logging.NullHandler())
+    logging.getLogger("openai.agents").setLevel(logging.CRITICAL)
     missing = load()
     table = ""
-    for stop in STOPS:
-        if stop.table != table:
-            table = stop.table
-            print(f"\n== {table}")
-        show(stop, play(stop))
+    with Path(FILE).open(encoding="utf-8") as file:
+        for stop in STOPS:
+            if stop.table != table:
+                table = stop.table
+                print(f"\n== {table}")
+            unplayed = play(stop)
+            chaukas.flush()
+            events = [json.loads(line) for line in file]
+            own = [each for each in events if each["session_id"] == stop.session_id]
+            show(stop, own, unplayed)
     chaukas.disable_chaukas()
     for line in missing:
         print(f"\nNot played: {line}")

@@ -15,7 +15,10 @@ import click
 
 from chaukas.sdk import integrity
 
+from ._doctor import doctor
 from ._input import UNREADABLE, Lines, event_in, oldest_first, reason_of
+from ._say import say
+from ._spool import spool
 from ._tree import render
 
 if TYPE_CHECKING:
@@ -31,7 +34,11 @@ _FILE = click.Path(path_type=Path)
 
 @click.group()
 def main() -> None:
-    """Look at what chaukas recorded."""
+    """Look at what chaukas recorded, and after its delivery."""
+
+
+main.add_command(doctor)
+main.add_command(spool)
 
 
 @main.command()
@@ -50,7 +57,7 @@ def verify(files: tuple[Path, ...]) -> None:
     except UNREADABLE as error:
         _end_unread(error)
     for sentence in _sentences(report, lines):
-        _say(sentence)
+        say(sentence)
     sys.exit(0 if report.ok else BROKEN)
 
 
@@ -79,9 +86,9 @@ def tree(file: Path) -> None:
     except UNREADABLE as error:
         _end_unread(error)
     for line in shown:
-        _say(line)
+        say(line)
     if skipped:
-        _say(f"chaukas: {skipped} line(s) held no event and were skipped.", err=True)
+        say(f"chaukas: {skipped} line(s) held no event and were skipped.", err=True)
 
 
 def _sentences(report: integrity.Report, lines: Lines) -> Iterator[str]:
@@ -104,16 +111,9 @@ def _sentences(report: integrity.Report, lines: Lines) -> Iterator[str]:
 def _end_unread(error: Exception) -> NoReturn:
     name = getattr(error, "filename", None)
     place = f" {str(name)!r}" if name else ""
-    _say(
+    say(
         f"chaukas: cannot read{place}: {reason_of(error)}. Give a file of events, "
         "such as chaukas_events.jsonl.",
         err=True,
     )
     sys.exit(UNREAD)
-
-
-def _say(line: str, *, err: bool = False) -> None:
-    stream = sys.stderr if err else sys.stdout
-    # A pipe on Windows, or LANG=C, has no place for the tree's lines.
-    encoding = stream.encoding or "utf-8"
-    click.echo(line.encode(encoding, "replace").decode(encoding), err=err)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .sinks.http import HttpSink
     from .sinks.jsonl import JsonlSink
 
-__all__ = ["output_of"]
+__all__ = ["fallback_dir", "output_of"]
 
 
 def output_of(config: Config) -> Sink | SpoolPlan:
@@ -32,14 +32,14 @@ def output_of(config: Config) -> Sink | SpoolPlan:
     return SpoolPlan(
         destinations=tuple(_destination_of(name, config) for name in config.sinks),
         spool_dir=str(Path(config.spool_dir).absolute()),
-        fallback_dir=_fallback_dir(),
+        fallback_dir=fallback_dir(),
         limit_bytes=config.spool_limit_bytes,
         pace=Pace(config.batch_size, config.max_batch_bytes, config.flush_interval_s),
     )
 
 
-def _fallback_dir() -> str:
-    """Return a folder of this user's own among the temporary ones."""
+def fallback_dir() -> str:
+    """Return the folder of spools, among the temporary ones, that is the stand-in."""
     # Not by `tempfile`, which writes a file to find out. Whoever makes the folder
     # makes it 0700, and takes none that is not.
     temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108

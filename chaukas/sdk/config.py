@@ -55,6 +55,8 @@ class Loaded:
 
     config: Config
     problems: tuple[Problem, ...]
+    origins: Mapping[str, str]
+    """For each setting that was given: where, such as `CHAUKAS_ENDPOINT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ def load(
     values["retry"] = retry
     values["integrations"] = _integrations_of(read)
     problems = (*misplaced, *unknown, *read.problems, *retry_problems, *sink_problems)
-    return Loaded(Config(**{**values, **read.overruled}), problems)
+    origins = {name: given.where for name, given in read.values.items()}
+    return Loaded(Config(**{**values, **read.overruled}), problems, origins)
 
 
 def settings_table() -> str:

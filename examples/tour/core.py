@@ -16,7 +16,7 @@ from .stops import section
 __all__ = ()
 
 TABLE = "Core Agent System"
-SETTINGS = "MODEL_INVOCATION_START.llm_invocation.request.settings"
+ASKED = "MODEL_INVOCATION_START.llm_invocation"
 
 
 class City(BaseModel):
@@ -32,7 +32,9 @@ class Census(BaseModel):
     inhabitants: dict[str, int]
 
 
-@section(TABLE, "Agent creation & configuration", shows="AGENT_START.metadata")
+@section(
+    TABLE, "Agent creation & configuration", shows="AGENT_START.metadata.instructions"
+)
 async def creation() -> None:
     agent = bot(say("Hello"), name="Greeter", handoff_description="Greets.")
     await Runner.run(agent, "Hi")
@@ -52,7 +54,7 @@ async def builder() -> None:
 @section(
     TABLE,
     "Instructions (system prompt)",
-    shows="MODEL_INVOCATION_START.llm_invocation.request.system",
+    shows=f"{ASKED}.request.system",
 )
 async def instructions() -> None:
     await Runner.run(bot(say("Ja"), instructions="Speak German."), "Hi")
@@ -61,7 +63,7 @@ async def instructions() -> None:
 @section(
     TABLE,
     "Dynamic system prompts",
-    shows="MODEL_INVOCATION_START.llm_invocation.request.system",
+    shows=f"{ASKED}.request.system",
 )
 async def dynamic_instructions() -> None:
     def serve(context: Any, _agent: Any) -> str:
@@ -73,7 +75,7 @@ async def dynamic_instructions() -> None:
 @section(
     TABLE,
     "Model configuration",
-    shows="MODEL_INVOCATION_START.llm_invocation.model",
+    shows=f"{ASKED}.model",
 )
 async def model() -> None:
     async with served(Text("Hello")) as client:
@@ -82,13 +84,13 @@ async def model() -> None:
         await Runner.run(Agent(name="Bot"), "Hi", run_config=config)
 
 
-@section(TABLE, "Temperature/top_p settings", shows=SETTINGS)
+@section(TABLE, "Temperature/top_p settings", shows=f"{ASKED}.temperature")
 async def temperature() -> None:
     settings = ModelSettings(temperature=0.2, top_p=0.9)
     await Runner.run(bot(say("Hello"), model_settings=settings), "Hi")
 
 
-@section(TABLE, "Max tokens", shows=SETTINGS)
+@section(TABLE, "Max tokens", shows=f"{ASKED}.max_tokens")
 async def max_tokens() -> None:
     settings = ModelSettings(max_tokens=100)
     await Runner.run(bot(say("Hello"), model_settings=settings), "Hi")
@@ -105,7 +107,7 @@ async def output_type() -> None:
 @section(
     TABLE,
     "Non-strict output types",
-    shows="MODEL_INVOCATION_START.llm_invocation.request.output_schema",
+    shows=f"{ASKED}.request.output_schema",
 )
 async def non_strict_output_type() -> None:
     kind = AgentOutputSchema(Census, strict_json_schema=False)

@@ -20,12 +20,20 @@ TABLE = "Model Providers"
 MODEL = "MODEL_INVOCATION_START.llm_invocation"
 
 
+class HouseModel(ScriptedModel):
+    """A model of the house, which says its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__([say(f"I am {name}.")])
+        self.model = name
+
+
 class House(ModelProvider):
     """A provider of an application's own."""
 
     def get_model(self, model_name: str | None) -> Any:
-        """Return the model of the house, whatever its name."""
-        return ScriptedModel([say(f"I am {model_name}")])
+        """Return a model of the house."""
+        return HouseModel(model_name or "small")
 
 
 @section(TABLE, "OpenAI Responses API", shows=f"{MODEL}.provider")
@@ -44,7 +52,7 @@ async def chat_api() -> None:
     TABLE,
     "Multi-provider support (LiteLLM)",
     shows=f"{MODEL}.model",
-    note="LiteLLM is not needed: a provider behind a prefix stands for it",
+    note="LiteLLM is not installed: a provider behind a prefix stands for it",
 )
 async def several() -> None:
     providers = MultiProviderMap()

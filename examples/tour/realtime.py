@@ -55,7 +55,7 @@ async def converse(runner: RealtimeRunner, config: Any) -> None:
 @section(
     TABLE,
     "Realtime API support",
-    shows="AGENT_START.metadata",
+    shows="OUTPUT_EMITTED.message.text",
     note="one trace for as long as the conversation lasts",
 )
 async def api() -> None:

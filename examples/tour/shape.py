@@ -79,7 +79,8 @@ def _drawn(
     status = end["status"].removeprefix("EVENT_STATUS_").replace("COMPLETED", "")
     if end.get("metadata", {}).get("interrupted"):
         status = "WAITING"
-    below = _counted(_drawn(each, children, ends) for each in children[event["span_id"]])
+    inner = children[event["span_id"]]
+    below = _counted(_drawn(each, children, ends) for each in inner)
     return f"{' '.join(filter(None, (name, status)))}{{{', '.join(below)}}}"
 
 

@@ -31,6 +31,7 @@ MODULES = (
     "errors",
     "usage",
     "documentation",
+    "hosted",
 )
 """The modules of the tour, in its order."""
 
@@ -85,10 +86,12 @@ def load() -> list[str]:
         One line for each module that cannot be played here, and why: the package
         that its feature needs is not installed.
     """
-    missing = []
-    for name in MODULES:
-        try:
-            import_module(f"{__package__}.{name}")
-        except ImportError as error:
-            missing.append(f"{name}.py: {error}")
-    return missing
+    return [line for name in MODULES if (line := _missing(name))]
+
+
+def _missing(name: str) -> str:
+    try:
+        import_module(f"{__package__}.{name}")
+    except ImportError as error:
+        return f"{name}.py: {error}"
+    return ""

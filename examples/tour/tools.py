@@ -18,7 +18,9 @@ from agents import (
 )
 from agents.editor import ApplyPatchResult
 from agents.extensions import ToolOutputTrimmer
-from agents.tool_context import ToolContext
+
+# The SDK looks at the annotation when it makes the tool.
+from agents.tool_context import ToolContext  # noqa: TC002
 
 from loopback import Hosted, Text
 
@@ -57,27 +59,36 @@ def search() -> str:
 class Editor:
     """An editor of files that are only in memory."""
 
-    files: dict[str, str]
-
     def __init__(self) -> None:
-        self.files = {"a.md": "a\n"}
+        self.files: dict[str, str] = {"a.md": "a\n"}
+
+    def create_file(self, operation: Any) -> ApplyPatchResult:
+        """Write a new file."""
+        return self._write(operation, apply_diff("", operation.diff, mode="create"))
 
     def update_file(self, operation: Any) -> ApplyPatchResult:
-        old = self.files.get(operation.path, "")
-        self.files[operation.path] = apply_diff(old, operation.diff)
+        """Change a file."""
+        old = self.files[operation.path]
+        return self._write(operation, apply_diff(old, operation.diff))
+
+    def delete_file(self, operation: Any) -> ApplyPatchResult:
+        """Remove a file."""
+        del self.files[operation.path]
+        return ApplyPatchResult(status="completed")
+
+    def _write(self, operation: Any, text: str) -> ApplyPatchResult:
+        self.files[operation.path] = text
         return ApplyPatchResult(status="completed", output=f"wrote {operation.path}")
 
-    create_file = delete_file = update_file
 
-
-def patch_call(diff: str) -> dict[str, Any]:
+def patch_call(kind: str, diff: str) -> dict[str, Any]:
     """Return the item with which a model asks for a change of a file."""
     return {
         "type": "apply_patch_call",
         "id": "patch_1",
         "call_id": "call_1",
         "status": "completed",
-        "operation": {"type": "update_file", "path": "a.md", "diff": diff},
+        "operation": {"type": kind, "path": "a.md", "diff": diff},
     }
 
 
@@ -171,12 +182,12 @@ async def shell() -> None:
 
 @section(TABLE, "Editor tools", shows="TOOL_CALL_START.tool_call.arguments")
 async def editor() -> None:
-    await hosted(patch_call("+b\n"), ApplyPatchTool(Editor()))
+    await hosted(patch_call("create_file", "+b\n"), ApplyPatchTool(Editor()))
 
 
 @section(TABLE, "Apply diff tools", shows="TOOL_CALL_START.tool_call.arguments")
 async def diff() -> None:
-    await hosted(patch_call("-a\n+b\n"), ApplyPatchTool(Editor()))
+    await hosted(patch_call("update_file", "-a\n+b\n"), ApplyPatchTool(Editor()))
 
 
 @section(

@@ -49,7 +49,7 @@ def spoken() -> AudioInput:
 @section(
     TABLE,
     "Voice input",
-    shows="MODEL_INVOCATION_START.llm_invocation.request.audio",
+    shows="MODEL_INVOCATION_END.llm_invocation.metadata.audio",
     note="audio is counted and never stored",
 )
 async def voice_input() -> None:
@@ -76,7 +76,7 @@ async def voice_pipeline() -> None:
 @section(
     TABLE,
     "Voice models",
-    shows="MODEL_INVOCATION_END.llm_invocation.metadata",
+    shows="MODEL_INVOCATION_END.llm_invocation.metadata.audio",
     note="also when an application asks them itself",
 )
 async def voice_models() -> None:

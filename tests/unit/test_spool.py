@@ -338,6 +338,41 @@ def test_only_one_process_adopts_a_spool(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("steps", range(9))
+def test_an_heir_that_dies_while_it_removes_a_spool_does_no_harm(
+    tmp_path: Path, steps: int
+) -> None:
+    spool = spool_in(tmp_path, segment_bytes=300, on_open=lambda page: page.count(1, 9))
+    for n in range(9):
+        spool.send(lines(n, size=60))
+    feed = spool.feed
+    segments = len(feed.firsts)
+    assert segments > 2
+    spool.position_of("http").keep(9)
+    spool.abandon()
+    (adopted,) = left_behind(tmp_path)
+    assert adopted.crash_lost == 0
+    removed: list[str] = []
+
+    class Killed(Disk):
+        def remove(self, path: str) -> None:
+            if len(removed) == steps:
+                raise OSError(errno.EIO, "as good as dead")
+            removed.append(path)
+            super().remove(path)
+
+    adopted.disk = Killed()
+    adopted.remove()
+    for again in left_behind(tmp_path):
+        assert (again.crash_lost, again.waiting_at_first) == (0, 0)
+        again.remove()
+    left = [path.name for path in tmp_path.iterdir()]
+    assert left in ([], ["s"])
+    if left:
+        # Only the folder itself is left; it goes once it is old.
+        assert list((tmp_path / "s").iterdir()) == []
+
+
 def test_what_is_not_a_spool_of_ours_is_left_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -121,7 +121,7 @@ def _tool_facts(span: Span) -> str:
     call, response = span.start["tool_call"], span.end["tool_response"]
     arguments = json.dumps(call.get("arguments", {}))
     output = json.dumps(response["output"]["output"])
-    return f"TOOL {call['tool_name']} {call['tool_id']} {arguments} -> {output}"
+    return f"TOOL {call['tool_name']} {call.get('tool_id')} {arguments} -> {output}"
 
 
 def _model_facts(span: Span) -> str:

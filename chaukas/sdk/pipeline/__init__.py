@@ -249,6 +249,8 @@ class Pipeline:
         self._writer.forget()
         self._intake = Intake(0)
         self._sink.abandon()
+        # One of its locks may be held by a thread that does not exist here.
+        self._delivery = None
 
     def _deliver_by(self, plan: SpoolPlan, memory_limit_bytes: int) -> Delivery:
         # Late: a program that only writes a file needs nothing of it.

@@ -244,7 +244,7 @@ def _take(
     feed = Feed(folder, ledger, disk, firsts=firsts, end=written, is_own=False)
     totals = _totals(Path(folder, PAGE_NAME))
     kept = [_kept(folder, key, disk) for key in its_keys]
-    waiting = written - max(min(kept, default=0), *firsts[:1], 0)
+    waiting = max(0, written - max(min(kept, default=0), *firsts[:1], 0))
     return Adopted(feed, its_keys, written, totals, waiting, fd, disk)
 
 

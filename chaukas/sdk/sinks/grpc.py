@@ -29,6 +29,7 @@ from chaukas.sdk.sinks._answers import (
 )
 from chaukas.sdk.sinks._credentials import Key, KeyUnreadableError
 from chaukas.sdk.sinks._envelope import one_event, protobuf
+from chaukas.sdk.sinks._probe import Probe
 from chaukas.sdk.sinks._tls import TlsFilesError, Trust
 
 if TYPE_CHECKING:
@@ -110,9 +111,17 @@ class GrpcSink:
 
     def send(self, lines: Sequence[bytes]) -> Answer:
         """Send a batch and say what became of it; see `Remote`."""
+        return self._answered(lambda: self._send(lines))
+
+    def probe(self) -> Probe:
+        """Send a batch without events: it tells as much, and nothing is stored."""
+        answer = self._answered(self._send_nothing)
+        return Probe(answer, f"{_METHODS[self._method]}, no events")
+
+    def _answered(self, act: Callable[[], Answer]) -> Answer:
         self._give_up_at_s = self._monotonic() + self._timeout_s
         try:
-            answer = self._send(lines)
+            answer = act()
         except KeyUnreadableError as error:
             answer = key_missing(self._place, str(error))
         except TlsFilesError as error:
@@ -163,6 +172,13 @@ class GrpcSink:
                 return envelope.answer(refusal.answer)
             return self._find_single(lines, refusal.answer)
         return envelope.answer(self._answer_of(body, envelope.lines(lines)))
+
+    def _send_nothing(self) -> Answer:
+        now_ns = int(self._wall() * 1e9)
+        envelope = protobuf(
+            (), batch_id=self._ids.event_id(now_ns), timestamp=timestamp_of(now_ns)
+        )
+        return self._answer_of(self._call_any(envelope.body), ())
 
     def _call_any(self, body: bytes) -> bytes:
         """Call the batch method by the name that worked last, then the other."""

@@ -30,6 +30,7 @@ from chaukas.sdk.sinks._answers import (
 )
 from chaukas.sdk.sinks._credentials import Key, KeyUnreadableError
 from chaukas.sdk.sinks._envelope import compressed, json_lines, one_event, protobuf
+from chaukas.sdk.sinks._probe import Probe
 from chaukas.sdk.sinks._tls import TlsFilesError, Trust
 
 if TYPE_CHECKING:
@@ -130,11 +131,21 @@ class HttpSink:
 
     def send(self, lines: Sequence[bytes]) -> Answer:
         """Send a batch and say what became of it; see `Remote`."""
+        return self._answered(lambda: self._send(lines))
+
+    def probe(self) -> Probe:
+        """Send a batch without events: it tells as much, and nothing is stored."""
+        answer = self._answered(self._send_nothing)
+        offer = self._offer or _Offer()
+        form = "JSON lines" if offer.json_lines else "protobuf"
+        return Probe(answer, f"POST {self._path}/events/batch, {form}, no events")
+
+    def _answered(self, act: Callable[[], Answer]) -> Answer:
         from chaukas.sdk.sinks._connection import TroubleError
 
         try:
             self._open().start(self._timeout_s)
-            answer = self._send(lines)
+            answer = act()
         except KeyUnreadableError as error:
             answer = key_missing(self._place, str(error))
         except TlsFilesError as error:
@@ -186,6 +197,18 @@ class HttpSink:
         if offer.body_bytes and len(envelope.body) > offer.body_bytes:
             return too_large("body limit", self._place, "by its own limits")
         return self._send_batch(lines, envelope, offer)
+
+    def _send_nothing(self) -> Answer:
+        offer = self._current_offer()
+        kind = _JSON_LINES if offer.json_lines else _PROTOBUF
+        body = b"" if offer.json_lines else self._protobuf(()).body
+        reply = self._post("/events/batch", kind, body)
+        if reply.status in _NO_SUCH_CALL:
+            # The call for one event would store one. Whether it exists, its answer
+            # to a wrong method tells as well.
+            is_there = self._exchange("GET", "/events", {}, None).status == 405
+            return Answer(Action.ACKED) if is_there else self._answer_of(reply, ())
+        return self._answer_of(reply, ())
 
     def _send_batch(
         self, lines: Sequence[bytes], envelope: Envelope, offer: _Offer

@@ -107,6 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.endswith("/v1/capabilities"):
             is_welcome = desk.is_welcome(self.headers.get("authorization"))
             outcome = desk.capabilities() if is_welcome else Outcome(401)
+        elif desk.is_ingest(path):
+            outcome = Outcome(405)
         self._note(b"", outcome.status)
         self._send(outcome, Reply())
 

@@ -1,5 +1,5 @@
 """
-Hook points of releases before 0.12, where the present ones are not there yet.
+Hook points of releases before 0.10.4, where the present ones are not there yet.
 
 Each stands in for one of today's, and is installed only where that one is missing, so
 that a new release pays nothing for the old ones.

@@ -1,0 +1,63 @@
+"""
+How the commands speak: lines for people, objects for machines.
+
+In one place, so that no command can print what a terminal takes for an order.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+
+import click
+import orjson
+
+__all__ = ("count", "ms", "say", "say_json", "size", "time_of")
+
+_UNITS = ("kB", "MB", "GB", "TB")
+_STEP = 1000
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, with a mark for what the terminal cannot show."""
+    stream = sys.stderr if err else sys.stdout
+    # A pipe on Windows, or LANG=C, has no place for the tree's lines.
+    encoding = stream.encoding or "utf-8"
+    click.echo(line.encode(encoding, "replace").decode(encoding), err=err)
+
+
+def say_json(value: object) -> None:
+    """Print one JSON value on one line."""
+    say(orjson.dumps(value, default=str).decode())
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things, such as `1 event` or `2,000 events`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def size(size_bytes: float) -> str:
+    """Return a size in a fitting unit, decimal as disks have it."""
+    if size_bytes < _STEP:
+        return f"{size_bytes:.0f} B"
+    for unit in _UNITS:
+        size_bytes /= _STEP
+        if size_bytes < _STEP or unit == _UNITS[-1]:
+            break
+    return f"{size_bytes:.1f} {unit}" if size_bytes < 10 else f"{size_bytes:.0f} {unit}"
+
+
+def ms(milliseconds: float) -> str:
+    """Return a duration in milliseconds or seconds."""
+    if milliseconds >= _STEP:
+        return f"{milliseconds / _STEP:.2f} s"
+    return f"{milliseconds:.0f} ms" if milliseconds >= 1 else f"{milliseconds:.1f} ms"
+
+
+def time_of(at_s: float) -> str:
+    """Return a wall time in seconds as RFC 3339, to the second, UTC."""
+    try:
+        moment = datetime.fromtimestamp(at_s, timezone.utc)
+    except (OverflowError, OSError, ValueError):
+        return "?"
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,239 @@
+"""
+`chaukas spool`: what waits, what was refused, and a push for what was left behind.
+
+The commands only ask and print; looking and delivering is the SDK's.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from chaukas.sdk._upkeep import deliver, sink_keys, spool_dirs
+from chaukas.sdk.pipeline._survey import Refused, quarantined, survey
+
+from ._input import event_in, reason_of
+from ._line import shown
+from ._say import count, say, say_json, size, time_of
+from ._settings import loaded_with, set_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chaukas.sdk._upkeep import Delivered
+    from chaukas.sdk.config import Config
+    from chaukas.sdk.pipeline._survey import SpoolState
+
+__all__ = ("lines_of", "spool")
+
+LEFT = 1
+UNREAD = 2
+_NAME_CHARS = 64
+_PREFIX = "EVENT_TYPE_"
+
+
+@click.group()
+def spool() -> None:
+    """Events that wait on this machine for a collector."""
+
+
+@spool.command("list")
+@set_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each spool.")
+def list_(given: tuple[str, ...], *, as_json: bool) -> None:
+    """
+    List the spools: whose, how much waits, for which sink, since when.
+
+    Exit code 2: the folder cannot be read.
+    """
+    config = loaded_with(given).config
+    try:
+        states = [state for place in spool_dirs(config) for state in survey(place)]
+        refused = sum(1 for _ in _all_refused(config))
+    except OSError as error:
+        _end_unread(error)
+    if as_json:
+        for state in states:
+            say_json(_object_of(state))
+        return
+    for state in states:
+        for line in lines_of(state, sink_keys(config)):
+            say(line)
+    if not states:
+        say(f"No spool in {' or '.join(spool_dirs(config))}: nothing waits.")
+    if refused:
+        say(
+            f"{count(refused, 'event')} in quarantine. "
+            "See: chaukas spool quarantine show"
+        )
+
+
+@spool.command()
+@set_option
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Longest wait, in seconds.",
+)
+def flush(given: tuple[str, ...], timeout_s: float) -> None:
+    """
+    Deliver what ended processes left, with the configured sinks.
+
+    Exit code 0: all of it was delivered, 1: something is left, 2: no collector is
+    configured, or the folder cannot be read.
+    """
+    loaded = loaded_with(given)
+    for problem in loaded.problems:
+        say(str(problem), err=True)
+    if not sink_keys(loaded.config):
+        say(
+            "chaukas: no collector is configured: nothing can be delivered."
+            " Set CHAUKAS_ENDPOINT, or give --set endpoint=….",
+            err=True,
+        )
+        sys.exit(UNREAD)
+    try:
+        done = deliver(loaded.config, timeout_s, _tell_start)
+    except OSError as error:
+        _end_unread(error)
+    for line in _report(done):
+        say(line)
+    sys.exit(LEFT if done.left else 0)
+
+
+@spool.group()
+def quarantine() -> None:
+    """Events that a collector refused for good."""
+
+
+@quarantine.command()
+@set_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line, events whole."
+)
+def show(given: tuple[str, ...], *, as_json: bool) -> None:
+    """
+    Show what was refused, when, by which sink, and why.
+
+    The content of an event appears with --json only. Exit code 2: a file cannot
+    be read.
+    """
+    shown_any = False
+    try:
+        for refused in _all_refused(loaded_with(given).config):
+            shown_any = True
+            if as_json:
+                event = event_in(refused.event.encode())
+                say_json({**asdict(refused), "event": event or refused.event})
+            else:
+                say(_line_of(refused))
+    except OSError as error:
+        _end_unread(error)
+    if not shown_any and not as_json:
+        say("Nothing is in quarantine.")
+
+
+def lines_of(state: SpoolState, keys: Sequence[str]) -> Iterator[str]:
+    """
+    Yield what a person reads of one spool.
+
+    Args:
+        state: The spool.
+        keys: The sinks that are configured here.
+    """
+    if state.trouble:
+        yield f"{shown(state.stream, _NAME_CHARS)}  {state.trouble}"
+        return
+    owner = "in use by a process" if state.is_alive else "left by an ended process"
+    lost = f", {count(state.crash_lost, 'event')} died with it"
+    dropped = f", {count(state.dropped, 'event')} dropped" if state.dropped else ""
+    yield f"{state.stream}  {owner}{lost if state.crash_lost else ''}{dropped}"
+    for backlog in state.backlogs:
+        name = backlog.key.partition("-")[0]
+        whose = "" if backlog.key in keys else ", not the one configured here"
+        rest = f"  {size(backlog.size_bytes)}" if backlog.events else ""
+        yield f"  {name}{whose}: {count(backlog.events, 'event')} waiting{rest}"
+    if state.oldest:
+        yield f"  oldest: {shown(state.oldest, _NAME_CHARS)}"
+
+
+def _object_of(state: SpoolState) -> dict[str, Any]:
+    return {
+        "stream": state.stream,
+        **asdict(state),
+        "crash_lost": state.crash_lost,
+    }
+
+
+def _all_refused(config: Config) -> Iterator[Refused]:
+    for place in spool_dirs(config):
+        yield from quarantined(place)
+
+
+def _line_of(refused: Refused) -> str:
+    event = event_in(refused.event.encode()) or {}
+    kind = event.get("type")
+    name = kind.removeprefix(_PREFIX) if type(kind) is str else "?"
+    parts = (
+        time_of(refused.at_s),
+        shown(refused.sink, _NAME_CHARS),
+        shown(refused.reason, _NAME_CHARS),
+        shown(name, _NAME_CHARS),
+        shown(event.get("event_id"), _NAME_CHARS) or "?",
+        shown(event.get("timestamp"), _NAME_CHARS),
+    )
+    return "  ".join(parts).rstrip()
+
+
+def _tell_start(states: Sequence[SpoolState]) -> None:
+    waiting = sum(state.waiting for state in states)
+    say(
+        f"{count(len(states), 'spool')} left by ended processes:"
+        f" {count(waiting, 'event')} to deliver."
+    )
+
+
+def _report(done: Delivered) -> Iterator[str]:
+    if done.spools or done.events:
+        yield (
+            f"Delivered {count(done.events, 'event')};"
+            f" {count(done.spools, 'spool')} done."
+        )
+    if done.quarantined:
+        yield (
+            f"{count(done.quarantined, 'event')} refused for good. "
+            "See: chaukas spool quarantine show"
+        )
+    if done.crash_lost:
+        yield (
+            f"{count(done.crash_lost, 'event')} had died with a process before being"
+            " written; the collector was told how many."
+        )
+    for state in done.left:
+        yield f"Left: {state.stream}, {count(state.waiting, 'event')} waiting."
+    yield from done.errors.values()
+    if done.foreign:
+        waiting = sum(state.waiting for state in done.foreign)
+        yield (
+            f"Not touched: {count(len(done.foreign), 'spool')} with"
+            f" {count(waiting, 'event')} written for another endpoint, tenant or"
+            " project. Run this with those settings."
+        )
+    if not (done.spools or done.left or done.foreign):
+        yield "Nothing was left behind."
+
+
+def _end_unread(error: OSError) -> NoReturn:
+    place = f" {str(error.filename)!r}" if error.filename else ""
+    say(
+        f"chaukas: cannot read{place}: {reason_of(error)}. Run this as the user whose"
+        " events they are, or name another folder by --set spool_dir=….",
+        err=True,
+    )
+    sys.exit(UNREAD)

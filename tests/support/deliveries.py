@@ -1,0 +1,171 @@
+"""
+The whole way of events: from the front door, through the spool, to collectors.
+
+What is asked here is what a user asks: did all arrive, and do the counts add up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import chaukas
+from chaukas.testing import FakeCollector
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = (
+    "DOORS",
+    "HOST_BOUND_S",
+    "assert_each_once",
+    "begin",
+    "by_stream",
+    "data_of",
+    "delivering",
+    "emit",
+    "endpoint_of",
+    "is_whole",
+    "numbers_in",
+    "port_of",
+    "settle",
+)
+
+ROOT = Path(__file__).parents[2]
+DOORS = ("http", "grpc")
+HOST_BOUND_S = 3.0
+"""No call of the host takes longer, though every answer takes longer still."""
+
+
+def endpoint_of(collector: FakeCollector, door: str) -> str:
+    """Return where a collector takes events by this protocol."""
+    return collector.endpoint if door == "http" else collector.grpc_endpoint
+
+
+def port_of(endpoint: str) -> int:
+    """Return the port of an endpoint."""
+    return int(endpoint.rpartition(":")[2])
+
+
+@contextlib.contextmanager
+def delivering(folder: Path, endpoint: str, **settings: Any) -> Iterator[None]:
+    """Enable chaukas with a spool below *folder*, and short times."""
+    chosen = {"spool_dir": folder / "spool", "flush_interval": 0.02, "timeout": 0.5}
+    chosen |= {"auto_detect": False, **settings}
+    assert chaukas.enable_chaukas(endpoint=endpoint, strict=True, **chosen)
+    try:
+        yield
+    finally:
+        chaukas.disable_chaukas(0.2)
+
+
+def emit(numbers: Iterable[int], **data: Any) -> None:
+    """Emit events with these numbers; the host must not wait for the network."""
+    slowest_s = 0.0
+    for number in numbers:
+        begun_s = time.monotonic()
+        chaukas.event("n", {"n": number, **data})
+        slowest_s = max(slowest_s, time.monotonic() - begun_s)
+    assert slowest_s < HOST_BOUND_S
+
+
+def numbers_in(events: Iterable[dict[str, Any]]) -> list[int]:
+    """Return the numbers that `emit` gave, sorted."""
+    return sorted(each["n"] for each in data_of(events, "n"))
+
+
+def data_of(events: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the data of the host's own events of one name."""
+    return [
+        event["metadata"]["data"]
+        for event in events
+        if event["metadata"].get("name") == name
+    ]
+
+
+def is_whole(*collectors: FakeCollector) -> bool:
+    """Tell whether each collector has all, and the counts say so."""
+    stats = chaukas.stats()
+    assert stats.emitted == stats.acked + stats.spooled + stats.queued + stats.lost
+    stored = {len(collector.event_ids) for collector in collectors}
+    return stats.spooled == stats.queued == 0 and stored == {stats.acked}
+
+
+def settle(*collectors: FakeCollector, deadline_s: float = 30.0) -> None:
+    """Flush until each collector has all; then no sink has anything to complain of."""
+    until(lambda: chaukas.flush(0.5) and is_whole(*collectors), deadline_s)
+    assert not chaukas.stats().errors
+    for collector in collectors:
+        assert_each_once(collector.events)
+
+
+def assert_each_once(events: Iterable[dict[str, Any]]) -> None:
+    """Check that no event is there twice."""
+    times = Counter(event["event_id"] for event in events)
+    assert max(times.values(), default=1) == 1
+
+
+def by_stream(events: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Sort events by stream; the numbers of each must have no gap."""
+    streams: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        streams.setdefault(event["metadata"]["chaukas"]["stream"], []).append(event)
+    for stream, its in streams.items():
+        seqs = sorted(event["metadata"]["chaukas"]["seq"] for event in its)
+        assert seqs == list(range(1, len(its) + 1)), (stream, seqs)
+    return streams
+
+
+_BEGINNING = """
+import json, os, sys, threading, time
+import chaukas
+
+def enable(**settings):
+    assert chaukas.enable_chaukas(strict=True, auto_detect=False, **settings)
+
+def emit(count, **data):
+    for n in range(count):
+        chaukas.event("n", {"n": n, **data})
+"""
+
+
+def environment(folder: Path, endpoint: str, **environ: str) -> dict[str, str]:
+    """Return the environment of a program that delivers to *endpoint*."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "CHAUKAS_ENDPOINT": endpoint,
+        "CHAUKAS_SPOOL_DIR": str(folder / "spool"),
+        "CHAUKAS_FLUSH_INTERVAL": "0.02",
+        **environ,
+    }
+
+
+def begin(
+    folder: Path, endpoint: str, body: str, **environ: str
+) -> subprocess.Popen[str]:
+    """Start a program: *body*, after functions to enable chaukas and to emit."""
+    program = folder / f"program{time.monotonic_ns()}.py"
+    program.write_text(_BEGINNING + dedent(body))
+    return subprocess.Popen(
+        [sys.executable, str(program)],
+        cwd=folder,
+        env=environment(folder, endpoint, **environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def shown(value: object) -> str:
+    """Return any JSON value as text, for a search in it."""
+    return json.dumps(value, ensure_ascii=False)
