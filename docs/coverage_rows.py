@@ -40,6 +40,8 @@ class Row(NamedTuple):
     """Sections of the tour, as `table / row`; none for what tests alone show."""
     tests: list[str]
     """Node ids of the tests that show it."""
+    note: str = ""
+    """The events in words, where no section plays the feature."""
 
 
 class Played(NamedTuple):
@@ -66,8 +68,9 @@ def rows() -> dict[str, list[Row]]:
     found = {"features": features}
     for kind in ("platform", "documentation"):
         found[kind] = [
-            Row("", name, row["stops"], [_node_id(test) for test in row["tests"]])
+            Row("", name, row["stops"], tests, row.get("note", ""))
             for name, row in lists[kind].items()
+            for tests in [[_node_id(test) for test in row["tests"]]]
         ]
     return found
 
@@ -153,7 +156,7 @@ def _events(row: Row, played: Mapping[str, Played]) -> str:
         where = f", see `{stop.shows}`" if stop.shows else ""
         note = f" ({stop.note})" if stop.note else ""
         parts.append(f"`{stop.shape}`{where}{note}" if stop.shape else f"none{note}")
-    return "<br>".join(dict.fromkeys(parts)) or "as in other runs"
+    return "<br>".join(dict.fromkeys(parts)) or row.note
 
 
 def _joined(tests: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from chaukas.sdk import integrity
-from tests.support.trees import tree, tree_of
+from tests.support.trees import named, tree, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,22 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parent.parent / "examples"
 DEADLINE_S = 120
 TENANTS = {"acme", "globex", "initech"}
+
+_HANDED_OVER = """
+    SESSION
+      AGENT reception
+        INPUT
+        DATA_ACCESS @
+        STATE_UPDATE add_items @
+        MODEL
+        HANDOFF reception -> billing
+      AGENT billing
+        DATA_ACCESS @
+        STATE_UPDATE add_items @
+        MODEL
+        STATE_UPDATE add_items @
+        OUTPUT
+"""
 
 TREES = {
     "quickstart": """
@@ -122,7 +138,129 @@ TREES = {
               RETRY http 1/2
             OUTPUT
     """,
+    "tawk_style_platform": """
+        SESSION
+          AGENT front desk
+            INPUT
+            MODEL
+              OUTPUT IN_PROGRESS
+            HANDOFF front desk -> billing
+          AGENT billing
+            MODEL
+              OUTPUT IN_PROGRESS
+            OUTPUT
+        SESSION
+          AGENT memory
+            INPUT
+            STATE_UPDATE conversation_id
+            DATA_ACCESS session://OpenAIConversationsSession/conv_1
+            STATE_UPDATE add_items session://OpenAIConversationsSession/conv_1
+            MODEL
+            STATE_UPDATE add_items session://OpenAIConversationsSession/conv_1
+            OUTPUT
+          AGENT memory
+            INPUT
+            DATA_ACCESS session://OpenAIConversationsSession/conv_1
+            STATE_UPDATE add_items session://OpenAIConversationsSession/conv_1
+            MODEL
+            STATE_UPDATE add_items session://OpenAIConversationsSession/conv_1
+            OUTPUT
+          AGENT memory
+            INPUT
+            MODEL
+            STATE_UPDATE previous_response_id
+            OUTPUT
+        SESSION
+          AGENT cashier interrupted
+            INPUT
+            MODEL
+            TOOL refund
+            POLICY tool_approval review x2
+          STATE_UPDATE x2
+          POLICY tool_approval allow
+          POLICY tool_approval deny
+          AGENT cashier
+            TOOL refund
+            MODEL
+            OUTPUT
+        SESSION
+          MCP initialize
+          MCP prompts/get
+          MCP resources/read
+            DATA_ACCESS office
+          AGENT clerk
+            INPUT
+            MCP tools/list
+            MODEL
+            TOOL opening_hours
+              MCP tools/call
+            MCP tools/list
+            MODEL
+            OUTPUT
+          MCP shutdown
+        SESSION
+          AGENT host
+            INPUT
+            MODEL
+            OUTPUT
+        SESSION
+          AGENT helper x2
+            INPUT
+            DATA_ACCESS session://SQLiteSession/ticket-desk
+            STATE_UPDATE add_items session://SQLiteSession/ticket-desk
+            MODEL
+            STATE_UPDATE add_items session://SQLiteSession/ticket-desk
+            OUTPUT
+    """,
 }
+
+# Of the assistant, whose requests run at once: one for each chat.
+CHATS = {
+    "acme-1": """
+        SESSION
+          AGENT shop
+            INPUT
+            DATA_ACCESS @
+            MCP tools/list
+            STATE_UPDATE add_items @
+            MODEL
+            TOOL order_status
+              MCP tools/call
+            STATE_UPDATE add_items @
+            MCP tools/list
+            MODEL
+            STATE_UPDATE add_items @
+            OUTPUT
+        SESSION
+          AGENT shop
+            INPUT
+            DATA_ACCESS @
+            MCP tools/list
+            STATE_UPDATE add_items @
+            MODEL
+            STATE_UPDATE add_items @
+            OUTPUT
+    """,
+    "globex-1": """
+        SESSION
+          AGENT secretary
+            INPUT
+            DATA_ACCESS @
+            STATE_UPDATE add_items @
+            MODEL
+            STATE_UPDATE add_items @
+            OUTPUT
+    """,
+    "initech-1": _HANDED_OVER,
+    "initech-2": _HANDED_OVER,
+}
+
+ELSEWHERE = {
+    "multi_tenant_assistant": "test_examples.py",
+    "sdk_tour": "test_sdk_tour.py",
+    "voice_bot": "examples/test_voice_bot.py",
+}
+"""Examples whose trees are not among `TREES`, and the tests that have them."""
 
 # Those of the specification's own document; TOOL_CALL_END and SYSTEM come on top.
 RETRY_COUNTS = {
@@ -196,7 +334,13 @@ def test_every_example_is_run_here_and_in_the_table_of_the_readme() -> None:
         for path in EXAMPLES.glob("*.py")
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
     }
-    assert runnable == set(TREES)
+    assert runnable == set(TREES) | set(ELSEWHERE)
+    tests = Path(__file__).parent
+    assert [
+        name
+        for name, file in ELSEWHERE.items()
+        if f'"{name}"' not in (tests / file).read_text(encoding="utf-8")
+    ] == []
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert [name for name in runnable if f"| `{name}.py` |" not in readme] == []
 
@@ -228,6 +372,38 @@ def test_tenants_of_one_process_share_no_session_and_no_trace(
     for event in events:
         text = json.dumps(event.get("message", {}))
         assert not any(name in text for name in TENANTS - {event["tenant_id"]})
+
+
+@pytest.mark.parametrize("chat", CHATS)
+def test_a_chat_of_the_assistant_is_this_tree(
+    chat: str, ran: Callable[[str], Ran]
+) -> None:
+    events = ran("multi_tenant_assistant").events
+    own = [event for event in events if event["session_id"] == chat]
+    expected = tree(CHATS[chat]).replace("@", f"session://SQLiteSession/{chat}")
+    assert tree_of(own) == expected
+    assert {event["tenant_id"] for event in own} == {chat.partition("-")[0]}
+
+
+def test_the_assistant_tells_what_each_tenant_cost_and_waited(
+    ran: Callable[[str], Ran],
+) -> None:
+    example = ran("multi_tenant_assistant")
+    rest = [event for event in example.events if event["session_id"] not in CHATS]
+    assert tree_of(rest) == "SESSION\n  MCP initialize\n  MCP shutdown"
+    _, _, table = example.stdout.partition("\ntenant ")
+    _, *rows = (line.split() for line in table.partition("\n\n")[0].splitlines())
+    ends = named(example.events, "MODEL_INVOCATION_END")
+    for tenant, chats, tokens, cost, _wait in rows:
+        calls = [end for end in ends if end["tenant_id"] == tenant]
+        assert int(tokens) == sum(
+            call["llm_invocation"]["total_tokens"] for call in calls
+        )
+        spent = sum(call["cost"]["total_cost"] for call in calls)
+        assert float(cost) == pytest.approx(spent, abs=1e-6)
+        assert int(chats) == {"acme": 2, "globex": 1, "initech": 2}[tenant]
+    assert {row[0] for row in rows} == TENANTS
+    assert "HTTP 401" in example.stdout
 
 
 def test_the_password_of_the_tools_example_is_nowhere_in_its_file(

@@ -235,7 +235,20 @@ def _data(facts: Event) -> str:
 
 
 def _state(facts: Event) -> str:
-    return shown(", ".join(_object(facts.get("state_update"))), _TEXT_CHARS)
+    changes = _object(facts.get("state_update")).items()
+    told = ", ".join(_change(name, value) for name, value in changes)
+    return shown(told, _TEXT_CHARS)
+
+
+def _change(name: str, value: object) -> str:
+    """Return what changed, and what was done to it if the event says so."""
+    facts = _object(value)
+    operation, count = facts.get("operation"), facts.get("count")
+    words = [name]
+    if type(operation) is str:
+        words.append(operation)
+        words += [_count(count)] if type(count) is int else []
+    return " ".join(words)
 
 
 def _system(facts: Event) -> str:

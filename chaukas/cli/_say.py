@@ -33,7 +33,9 @@ def say_json(value: object) -> None:
 
 def count(number: int, what: str) -> str:
     """Return a number of things, such as `1 event` or `2,000 events`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    if number == 1:
+        return f"1 {what}"
+    return f"{number:,} {what}es" if what.endswith("s") else f"{number:,} {what}s"
 
 
 def size(size_bytes: float) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.config import Config
     from chaukas.sdk.pipeline._survey import SpoolState
 
-__all__ = ("lines_of", "spool")
+__all__ = ("flush", "lines_of", "list_", "quarantine", "show", "spool")
 
 LEFT = 1
 UNREAD = 2
@@ -222,8 +222,8 @@ def _report(done: Delivered) -> Iterator[str]:
         waiting = sum(state.waiting for state in done.foreign)
         yield (
             f"Not touched: {count(len(done.foreign), 'spool')} with"
-            f" {count(waiting, 'event')} written for another endpoint, tenant or"
-            " project. Run this with those settings."
+            f" {count(waiting, 'event')} written for another endpoint, tenant,"
+            " project or output file. Run this with those settings."
         )
     if not (done.spools or done.left or done.foreign):
         yield "Nothing was left behind."

@@ -8,6 +8,6 @@ writes what they left on record in one line. Nothing here knows how chaukas work
 from __future__ import annotations
 
 from .shape import shape, value_at
-from .stops import STOPS, Stop, load, section
+from .stops import MODULES, STOPS, Stop, load, section
 
-__all__ = ("STOPS", "Stop", "load", "section", "shape", "value_at")
+__all__ = ("MODULES", "STOPS", "Stop", "load", "section", "shape", "value_at")

@@ -16,7 +16,7 @@ __all__ = ()
 TABLE = "Extensions"
 
 _CODEX = r"""#!/bin/sh
-cat > /dev/null
+while read -r _; do :; done
 printf '%s\n' '{"type":"thread.started","thread_id":"thread-1"}'
 printf '%s\n' '{"type":"turn.started"}'
 printf '%s' '{"type":"item.completed","item":'

@@ -68,7 +68,12 @@ async def sqlite() -> None:
         session.close()
 
 
-@section(TABLE, "Redis sessions", shows=WRITE)
+@section(
+    TABLE,
+    "Redis sessions",
+    shows=WRITE,
+    note="with a stand-in for the server where redis-server is not installed",
+)
 async def redis() -> None:
     from agents.extensions.memory.redis_session import RedisSession
 

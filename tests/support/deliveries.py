@@ -7,7 +7,6 @@ What is asked here is what a user asks: did all arrive, and do the counts add up
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -33,11 +32,14 @@ __all__ = (
     "data_of",
     "delivering",
     "emit",
+    "environment",
     "endpoint_of",
     "is_whole",
     "numbers_in",
     "port_of",
+    "recover",
     "settle",
+    "spools_in",
 )
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +110,20 @@ def settle(*collectors: FakeCollector, deadline_s: float = 30.0) -> None:
         assert_each_once(collector.events)
 
 
+def recover(folder: Path, endpoint: str) -> None:
+    """Be the process that delivers what all others left in the spool folder."""
+    spool = folder / "spool"
+    with delivering(folder, endpoint, timeout=10):
+        chaukas.event("heir")
+        until(lambda: len(spools_in(spool)) == 1 and chaukas.flush(0.5), 30.0)
+
+
+def spools_in(spool: Path) -> list[str]:
+    """Return the names of the spools that have not been removed."""
+    names = (each.name for each in spool.iterdir())
+    return [name for name in names if name not in {"quarantine", "corrupt"}]
+
+
 def assert_each_once(events: Iterable[dict[str, Any]]) -> None:
     """Check that no event is there twice."""
     times = Counter(event["event_id"] for event in events)
@@ -165,7 +181,3 @@ def begin(
         text=True,
     )
 
-
-def shown(value: object) -> str:
-    """Return any JSON value as text, for a search in it."""
-    return json.dumps(value, ensure_ascii=False)

@@ -191,6 +191,12 @@ def test_a_line_tells_what_matters(name: str, line: str) -> None:
     assert render([{**EVENTS[name], "session_id": ""}]) == [line]
 
 
+def test_a_change_of_state_tells_what_was_done() -> None:
+    facts = {"session": {"operation": "add_items", "count": 2}}
+    event = {**EVENTS["STATE_UPDATE"], "session_id": "", "state_update": facts}
+    assert render([event]) == ["state session add_items 2"]
+
+
 def test_a_type_of_a_later_version_has_a_line() -> None:
     assert render([{"type": "EVENT_TYPE_TEA_BREAK"}]) == ["tea break"]
 

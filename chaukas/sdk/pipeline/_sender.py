@@ -10,6 +10,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from chaukas.sdk._loading import loading
 from chaukas.sdk._native import SimpleQueue, allocate_lock, sleep, start_thread
 from chaukas.sdk.pipeline._breaker import Breaker
 from chaukas.sdk.pipeline._notice import LOGGER, Notices
@@ -394,9 +395,10 @@ class Sender:
     def _fail(self, answer: Answer) -> None:
         now_s = self._begin_failure(answer)
         if self._backoff is None:
-            from chaukas.sdk.pipeline._backoff import Backoff
+            with loading():
+                from chaukas.sdk.pipeline._backoff import Backoff
 
-            self._backoff = Backoff()
+                self._backoff = Backoff()
         self.breaker.fail(
             now_s,
             backoff_s=self._backoff.wait_s(self.breaker.failures + 1),

@@ -171,7 +171,7 @@ def set_aside(spool_dir: str) -> list[str]:
     return []
 
 
-def _state_of(folder: str, disk: Disk) -> SpoolState | None:
+def _state_of(folder: str, disk: Disk, tries: int = 3) -> SpoolState | None:
     try:
         status = disk.find_itself(folder)
         if status is None:
@@ -181,8 +181,9 @@ def _state_of(folder: str, disk: Disk) -> SpoolState | None:
             return SpoolState(folder, is_alive=False, trouble=what)
         return _read(folder, disk)
     except FileNotFoundError:
-        # Delivered and removed just now.
-        return None
+        # A file was delivered and removed just now, or all of it was.
+        is_there = os.path.lexists(folder) and tries > 1
+        return _state_of(folder, disk, tries - 1) if is_there else None
     except OSError as error:
         what = f"cannot be read ({error.strerror or type(error).__name__})"
         return SpoolState(folder, is_alive=False, trouble=what)
@@ -308,10 +309,11 @@ def _object_in(line: bytes) -> dict[str, Any]:
 
 
 def _refused_of(path: str, entry: dict[str, Any]) -> Refused:
-    at_s = entry.get("at_s")
+    at_s = entry.get("at_s", 0.0)
     sink, reason, event = (
         value if type(value := entry.get(name)) is str else ""
         for name in ("sink", "reason", "event")
     )
-    is_number = type(at_s) is float or type(at_s) is int
-    return Refused(path, float(at_s) if is_number else 0.0, sink, reason, event)
+    if type(at_s) is not float and type(at_s) is not int:
+        at_s = 0.0
+    return Refused(path, float(at_s), sink, reason, event)

@@ -7,6 +7,8 @@ connection, and the locks of a pool could be held for ever in a forked child.
 
 from __future__ import annotations
 
+# The resolver would load it with the first name, when a fork may come.
+import encodings.idna  # noqa: F401
 import re
 import socket
 import ssl

@@ -11,6 +11,7 @@ import gzip
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from chaukas.sdk._loading import loading
 from chaukas.sdk.sinks._answers import Action, Answer
 
 if TYPE_CHECKING:
@@ -71,10 +72,11 @@ def protobuf(batch: Sequence[bytes], *, batch_id: str, timestamp: str) -> Envelo
         batch_id: Names the batch in the answer.
         timestamp: When it was put together, RFC 3339.
     """
-    # Loading protobuf takes longer than loading all of the SDK.
-    from chaukas.sdk.mapping import batch_to_message
+    with loading():
+        # Loading protobuf takes longer than loading all of the SDK.
+        from chaukas.sdk.mapping import batch_to_message
 
-    head = batch_to_message((), batch_id=batch_id, timestamp=timestamp)
+        head = batch_to_message((), batch_id=batch_id, timestamp=timestamp)
     parts = [head.SerializeToString()]
     kept: list[int] = []
     refused: list[tuple[int, str]] = []
@@ -92,7 +94,8 @@ def protobuf(batch: Sequence[bytes], *, batch_id: str, timestamp: str) -> Envelo
 
 def one_event(line: bytes) -> bytes | None:
     """Return an IngestEventRequest; None if the event has no wire form."""
-    data = _message_of(line)
+    with loading():
+        data = _message_of(line)
     return None if data is None else b"".join((_EVENT_TAG, _varint(len(data)), data))
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from chaukas.sdk._clock import timestamp_of
 from chaukas.sdk._ids import RandomIds
+from chaukas.sdk._loading import loading
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.sinks._answers import (
@@ -229,10 +230,11 @@ class GrpcSink:
 
     def _answer_of(self, body: bytes, lines: Sequence[bytes]) -> Answer:
         """Read the answer to a batch; an empty one is the published ack."""
-        # Loading protobuf takes longer than loading all of the SDK.
-        from google.protobuf.message import DecodeError
+        with loading():
+            # Loading protobuf takes longer than loading all of the SDK.
+            from google.protobuf.message import DecodeError
 
-        from chaukas.sdk._proto import service_pb2
+            from chaukas.sdk._proto import service_pb2
 
         try:
             response = service_pb2.IngestEventBatchResponse.FromString(body)
@@ -266,13 +268,16 @@ class GrpcSink:
         return code in _REFUSES_KEY and self._key.renew()
 
     def _call_once(self, method: str, body: bytes) -> bytes:
-        # Loading grpc takes longer than loading all of the SDK.
-        import grpc
+        with loading():
+            # Loading grpc takes longer than loading all of the SDK.
+            import grpc
 
+            # Making a channel loads the rest of it.
+            channel = self._open()
         key = self._key.text()
         metadata = (("authorization", f"Bearer {key}"),) if key else ()
         # Bytes in and out: an answer that cannot be read is no failed call.
-        call = self._open().unary_unary(method)
+        call = channel.unary_unary(method)
         left_s = max(self._give_up_at_s - self._monotonic(), 0.001)
         try:
             answer: bytes = call(body, timeout=left_s, metadata=metadata)

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from chaukas.sdk._clock import timestamp_of
 from chaukas.sdk._ids import RandomIds
+from chaukas.sdk._loading import loading
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.sinks._answers import (
@@ -141,7 +142,9 @@ class HttpSink:
         return Probe(answer, f"POST {self._path}/events/batch, {form}, no events")
 
     def _answered(self, act: Callable[[], Answer]) -> Answer:
-        from chaukas.sdk.sinks._connection import TroubleError
+        with loading():
+            # Loading urllib3 takes longer than loading all of the SDK.
+            from chaukas.sdk.sinks._connection import TroubleError
 
         try:
             self._open().start(self._timeout_s)
@@ -171,7 +174,6 @@ class HttpSink:
         self._offer = None
 
     def _open(self) -> Deadline:
-        # Loading urllib3 takes longer than loading all of the SDK.
         from chaukas.sdk.sinks._connection import Connection, Deadline
 
         if self._connection is None or self._deadline is None:

@@ -1,0 +1,12 @@
+"""
+`python -m chaukas.cli`: the commands, with a Python of one's choice.
+
+The doctor must run with the application's own, which the script may not be.
+"""
+
+from chaukas.cli import main
+
+__all__ = ()
+
+if __name__ == "__main__":
+    main(prog_name="chaukas")

@@ -1,0 +1,358 @@
+"""`chaukas spool`: what waits is shown, and what was left behind is delivered."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import chaukas
+from chaukas.cli import main
+from chaukas.sdk.pipeline import _survey
+from chaukas.sdk.pipeline._position import Position
+from chaukas.sdk.pipeline._survey import progress_of, quarantined, survey
+from chaukas.sdk.sinks._disk import Disk
+from chaukas.testing import FakeCollector
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import os, sys, time
+import chaukas
+
+chaukas.enable_chaukas(strict=True)
+for n in range(int(sys.argv[1])):
+    chaukas.event("left", {"n": n, "note": "content"})
+while chaukas.stats().queued:
+    time.sleep(0.001)
+os._exit(0)
+"""
+# One for its own SYSTEM event, `chaukas.enabled`.
+OWN = 1
+
+
+@pytest.fixture
+def spool_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The spool folder of the settings, and no other."""
+    folder = tmp_path / "spool"
+    monkeypatch.setenv("CHAUKAS_SPOOL_DIR", str(folder))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    return folder
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCollector]:
+    """A collector that is away until a test starts it; the settings name it."""
+    with FakeCollector() as made:
+        made.stop()
+        monkeypatch.setenv("CHAUKAS_ENDPOINT", made.endpoint)
+        yield made
+
+
+def command(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["spool", *arguments])
+
+
+def leave(count: int, program: str = PROGRAM, **environ: str) -> None:
+    """Run a process that records and is gone before anything is delivered."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(count)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def numbers(collector: FakeCollector) -> set[int]:
+    return {
+        event["metadata"]["data"]["n"]
+        for event in collector.events
+        if event["metadata"].get("name") == "left"
+    }
+
+
+def streams(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.name != "quarantine")
+
+
+# --- list ------------------------------------------------------------------------
+
+
+def test_a_spool_that_was_left_is_listed(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(3)
+    done = command("list")
+    (stream,) = streams(spool_dir)
+    lines = done.output.splitlines()
+    assert done.exit_code == 0
+    assert lines[0] == f"{stream}  left by an ended process"
+    assert lines[1].startswith(f"  http: {3 + OWN} events waiting  ")
+    assert lines[2].startswith("  oldest: 20")
+
+
+def test_a_spool_in_use_says_so(spool_dir: Path, collector: FakeCollector) -> None:
+    chaukas.enable_chaukas()
+    until(lambda: chaukas.stats().spooled > 0)
+    assert "  in use by a process" in command("list").output
+
+
+def test_a_spool_for_another_sink_says_so(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(1, CHAUKAS_TENANT_ID="acme")
+    assert "http, not the one configured here: 2 events" in command("list").output
+    assert "not the one" not in command("list", "--set", "tenant_id=acme").output
+
+
+def test_the_list_for_machines_has_the_numbers(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(3)
+    found = json.loads(command("list", "--json").output)
+    assert found["is_alive"] is False
+    assert found["written"] == found["emitted"] == 3 + OWN
+    assert (found["dropped"], found["crash_lost"]) == (0, 0)
+    (backlog,) = found["backlogs"]
+    (segment,) = spool_dir.glob("*/*.seg")
+    assert backlog["events"] == 3 + OWN
+    assert backlog["size_bytes"] == segment.stat().st_size
+
+
+def test_what_a_sink_has_taken_does_not_wait(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(3)
+    (path,) = spool_dir.glob("*/*.pos")
+    (segment,) = spool_dir.glob("*/*.seg")
+    lines = segment.read_bytes().splitlines(keepends=True)
+    position = Position(str(path), Disk())
+    position.keep(2)
+    position.close()
+    (state,) = survey(str(spool_dir))
+    assert state.waiting == len(lines) - 2
+    assert state.waiting_bytes == len(b"".join(lines[2:]))
+    assert state.oldest == json.loads(lines[2])["timestamp"]
+    assert progress_of(state.folder) == 2
+
+
+def test_nothing_is_listed_where_nothing_is(spool_dir: Path) -> None:
+    done = command("list")
+    assert (done.exit_code, done.output[:9]) == (0, "No spool ")
+
+
+def test_a_link_in_the_spool_folder_is_left_alone(
+    spool_dir: Path, tmp_path: Path
+) -> None:
+    spool_dir.mkdir()
+    (spool_dir / "trap").symlink_to(tmp_path)
+    (line,) = command("list").output.splitlines()
+    assert line.startswith("trap  a link or a file, or open to another user")
+
+
+def test_a_folder_that_cannot_be_read_is_told(spool_dir: Path) -> None:
+    spool_dir.write_text("a file")
+    done = command("list")
+    assert done.exit_code == 2
+    assert "Not a directory" in done.output
+
+
+def test_looking_takes_no_lock_for_good(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(1)
+    assert not survey(str(spool_dir))[0].is_alive
+    (path,) = spool_dir.glob("*/lock")
+    disk = Disk()
+    fd = disk.open(str(path), os.O_RDWR)
+    assert disk.lock(fd, exclusive=True)
+    assert survey(str(spool_dir))[0].is_alive
+    disk.close(fd)
+
+
+def test_a_spool_that_changes_while_it_is_looked_at_is_looked_at_again(
+    spool_dir: Path, collector: FakeCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(1)
+    real, calls = _survey._end_of, []
+
+    def vanishing(*args: Any) -> int:
+        calls.append(args)
+        if len(calls) == 1:
+            # As when a sender removes a segment that all sinks are past.
+            raise FileNotFoundError
+        return real(*args)
+
+    monkeypatch.setattr(_survey, "_end_of", vanishing)
+    assert [state.waiting for state in survey(str(spool_dir))] == [1 + OWN]
+
+
+# --- flush -----------------------------------------------------------------------
+
+
+def test_flush_delivers_what_was_left(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(5)
+    leave(5)
+    collector.start()
+    done = command("flush")
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines() == [
+        f"2 spools left by ended processes: {2 * (5 + OWN)} events to deliver.",
+        f"Delivered {2 * (5 + OWN)} events; 2 spools done.",
+    ]
+    assert numbers(collector) == set(range(5))
+    assert streams(spool_dir) == []
+    assert command("flush").output == "Nothing was left behind.\n"
+
+
+def test_flush_tells_the_collector_that_it_adopted(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(5)
+    (stream,) = streams(spool_dir)
+    collector.start()
+    command("flush")
+    (report,) = (
+        event["metadata"]["data"]
+        for event in collector.events
+        if event["metadata"].get("name") == "chaukas.adopted"
+    )
+    assert report["stream"] == stream
+    assert (report["written"], report["crash_lost"]) == (5 + OWN, 0)
+
+
+def test_flush_counts_what_died_with_the_process(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(5)
+    (segment,) = spool_dir.glob("*/*.seg")
+    os.truncate(segment, segment.stat().st_size - 1)
+    assert "1 event died with it" in command("list").output
+    collector.start()
+    done = command("flush")
+    assert done.exit_code == 0
+    assert "1 event had died with a process" in done.output
+    assert numbers(collector) == set(range(4))
+
+
+def test_flush_says_what_is_left_and_why(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(2)
+    (stream,) = streams(spool_dir)
+    done = command("flush", "--timeout", "1")
+    assert done.exit_code == 1
+    assert f"Left: {stream}, 3 events waiting." in done.output
+    assert "refuses connections" in done.output
+    assert stream in streams(spool_dir)
+
+
+def test_flush_looks_into_the_stand_in_folder_too(
+    tmp_path: Path, collector: FakeCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not even for root.
+    monkeypatch.setenv("CHAUKAS_SPOOL_DIR", "/proc/chaukas")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    leave(2, f"import logging\nlogging.disable()\n{PROGRAM}")
+    assert streams(tmp_path / f"chaukas-{os.geteuid()}")
+    collector.start()
+    assert command("flush").exit_code == 0
+    assert numbers(collector) == {0, 1}
+    assert not streams(tmp_path / f"chaukas-{os.geteuid()}")
+
+
+def test_flush_without_a_collector_says_what_to_set(spool_dir: Path) -> None:
+    done = command("flush")
+    assert done.exit_code == 2
+    assert "Set CHAUKAS_ENDPOINT" in done.output
+
+
+def test_flush_leaves_what_is_for_another_sink(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    leave(2, CHAUKAS_TENANT_ID="acme")
+    collector.start()
+    done = command("flush")
+    assert done.exit_code == 0
+    assert "Not touched: 1 spool with 3 events" in done.output
+    assert not collector.events
+    assert command("flush", "--set", "tenant_id=acme").exit_code == 0
+    assert numbers(collector) == {0, 1}
+
+
+def test_an_unknown_setting_is_refused(spool_dir: Path) -> None:
+    done = command("flush", "--set", "tenent_id=acme")
+    assert done.exit_code == 2
+    assert "no such setting" in done.output
+
+
+# --- quarantine ------------------------------------------------------------------
+
+
+@pytest.fixture
+def refusal(spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One event that a collector refused."""
+
+    def refuse(event: dict[str, Any]) -> str:
+        return "invalid" if event["metadata"].get("name") == "left" else ""
+
+    with FakeCollector(refuse=refuse) as collector:
+        monkeypatch.setenv("CHAUKAS_ENDPOINT", collector.endpoint)
+        collector.stop()
+        leave(1)
+        collector.start()
+        done = command("flush")
+        assert "1 event refused for good" in done.output
+        yield
+
+
+@pytest.mark.usefixtures("refusal")
+def test_the_quarantine_shows_reason_and_type_and_no_content(spool_dir: Path) -> None:
+    done = command("quarantine", "show")
+    (line,) = done.output.splitlines()
+    (kept,) = quarantined(str(spool_dir))
+    event = json.loads(kept.event)
+    _, sink, reason, kind, event_id, timestamp = line.split("  ")
+    assert (sink, reason, kind) == ("http", "invalid", "SYSTEM")
+    assert (event_id, timestamp) == (event["event_id"], event["timestamp"])
+    assert "content" not in done.output
+
+
+@pytest.mark.usefixtures("refusal")
+def test_the_quarantine_for_machines_has_the_event(spool_dir: Path) -> None:
+    entry = json.loads(command("quarantine", "show", "--json").output)
+    assert entry["event"]["metadata"]["data"]["note"] == "content"
+    assert entry["reason"] == "invalid"
+
+
+@pytest.mark.usefixtures("refusal")
+def test_the_list_points_to_the_quarantine() -> None:
+    assert "1 event in quarantine." in command("list").output
+
+
+def test_lines_cut_short_are_left_out_of_the_quarantine(spool_dir: Path) -> None:
+    folder = spool_dir / "quarantine"
+    folder.mkdir(parents=True)
+    whole = {"at_s": "?", "sink": 5, "reason": "\x1b[2J", "event": "no event"}
+    (folder / "s.jsonl").write_text(json.dumps(whole) + "\n" + '{"at_s": 1')
+    (line,) = command("quarantine", "show").output.splitlines()
+    assert line == "1970-01-01T00:00:00Z    \\x1b[2J  ?  ?"
+
+
+def test_an_empty_quarantine_says_so(spool_dir: Path) -> None:
+    assert command("quarantine", "show").output == "Nothing is in quarantine.\n"
+    assert command("quarantine", "show", "--json").output == ""
