@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -50,25 +50,30 @@ def list_(given: tuple[str, ...], *, as_json: bool) -> None:
     Exit code 2: the folder cannot be read.
     """
     config = loaded_with(given).config
-    try:
-        states = [state for place in spool_dirs(config) for state in survey(place)]
-        refused = sum(1 for _ in _all_refused(config))
-    except OSError as error:
-        _end_unread(error)
-    if as_json:
-        for state in states:
-            say_json(_object_of(state))
-        return
+    states: list[SpoolState] = []
+    refused = 0
+    unread: list[OSError] = []
+    for place in spool_dirs(config):
+        try:
+            states += survey(place)
+            refused += sum(1 for _ in quarantined(place))
+        # PERF203: there are two of them.
+        except OSError as error:  # noqa: PERF203
+            unread.append(error)
     for state in states:
+        if as_json:
+            say_json(_object_of(state))
+            continue
         for line in lines_of(state, sink_keys(config)):
             say(line)
-    if not states:
+    if not states and not unread and not as_json:
         say(f"No spool in {' or '.join(spool_dirs(config))}: nothing waits.")
-    if refused:
+    if refused and not as_json:
         say(
             f"{count(refused, 'event')} in quarantine. "
             "See: chaukas spool quarantine show"
         )
+    _end_if_unread(unread)
 
 
 @spool.command()
@@ -98,12 +103,10 @@ def flush(given: tuple[str, ...], timeout_s: float) -> None:
             err=True,
         )
         sys.exit(UNREAD)
-    try:
-        done = deliver(loaded.config, timeout_s, _tell_start)
-    except OSError as error:
-        _end_unread(error)
+    done = deliver(loaded.config, timeout_s, _tell_start)
     for line in _report(done):
         say(line)
+    _end_if_unread(done.unread)
     sys.exit(LEFT if done.left else 0)
 
 
@@ -134,7 +137,7 @@ def show(given: tuple[str, ...], *, as_json: bool) -> None:
             else:
                 say(_line_of(refused))
     except OSError as error:
-        _end_unread(error)
+        _end_if_unread([error])
     if not shown_any and not as_json:
         say("Nothing is in quarantine.")
 
@@ -225,15 +228,17 @@ def _report(done: Delivered) -> Iterator[str]:
             f" {count(waiting, 'event')} written for another endpoint, tenant,"
             " project or output file. Run this with those settings."
         )
-    if not (done.spools or done.left or done.foreign):
+    if not (done.spools or done.left or done.foreign or done.unread):
         yield "Nothing was left behind."
 
 
-def _end_unread(error: OSError) -> NoReturn:
-    place = f" {str(error.filename)!r}" if error.filename else ""
-    say(
-        f"chaukas: cannot read{place}: {reason_of(error)}. Run this as the user whose"
-        " events they are, or name another folder by --set spool_dir=….",
-        err=True,
-    )
-    sys.exit(UNREAD)
+def _end_if_unread(errors: Sequence[OSError]) -> None:
+    for error in errors:
+        place = f" {str(error.filename)!r}" if error.filename else ""
+        say(
+            f"chaukas: cannot read{place}: {reason_of(error)}. Run this as the user"
+            " whose events they are, or name another folder by --set spool_dir=….",
+            err=True,
+        )
+    if errors:
+        sys.exit(UNREAD)

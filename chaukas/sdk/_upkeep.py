@@ -59,6 +59,8 @@ class Delivered:
     """Spools of ended processes that were written for other sinks."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """For each sink that takes no events at present: why."""
+    unread: tuple[OSError, ...] = ()
+    """For each folder that could not be read: why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +110,17 @@ def deliver(
         config: Settings in force; only spools for exactly these sinks are touched.
         timeout_s: Longest wait in seconds. It ends earlier when nothing moves.
         on_start: Told of the spools, before anything is sent.
-
-    Raises:
-        OSError: A spool folder cannot be read.
     """
     from .pipeline._survey import survey
 
     keys = frozenset(sink_keys(config))
     done = Delivered()
     for place in spool_dirs(config):
-        dead = [s for s in survey(place) if not s.is_alive and not s.trouble]
+        try:
+            dead = [s for s in survey(place) if not s.is_alive and not s.trouble]
+        except OSError as error:
+            done = replace(done, unread=(*done.unread, error))
+            continue
         ours = [s for s in dead if s.keys <= keys and (s.keys or not s.written)]
         foreign = tuple(state for state in dead if state not in ours)
         done = replace(done, foreign=done.foreign + foreign)
@@ -223,4 +226,5 @@ def _both(one: Delivered, other: Delivered) -> Delivered:
         one.left + other.left,
         one.foreign + other.foreign,
         {**one.errors, **other.errors},
+        one.unread + other.unread,
     )

@@ -264,13 +264,17 @@ def test_flush_says_what_is_left_and_why(
 def test_flush_looks_into_the_stand_in_folder_too(
     tmp_path: Path, collector: FakeCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Not even for root.
-    monkeypatch.setenv("CHAUKAS_SPOOL_DIR", "/proc/chaukas")
+    # What not even root can do.
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("CHAUKAS_SPOOL_DIR", str(tmp_path / "file" / "spool"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     leave(2, f"import logging\nlogging.disable()\n{PROGRAM}")
     assert streams(tmp_path / f"chaukas-{os.geteuid()}")
     collector.start()
-    assert command("flush").exit_code == 0
+    done = command("flush")
+    # The folder that was set is still to be corrected.
+    assert done.exit_code == 2
+    assert "Not a directory. Run this as" in done.output
     assert numbers(collector) == {0, 1}
     assert not streams(tmp_path / f"chaukas-{os.geteuid()}")
 

@@ -74,8 +74,10 @@ def protobuf(batch: Sequence[bytes], *, batch_id: str, timestamp: str) -> Envelo
     """
     with loading():
         # Loading protobuf takes longer than loading all of the SDK.
-        from chaukas.sdk.mapping import batch_to_message
+        from chaukas.sdk.mapping import batch_to_message, to_message
 
+        # The first event loads the rest of it.
+        to_message({})
         head = batch_to_message((), batch_id=batch_id, timestamp=timestamp)
     parts = [head.SerializeToString()]
     kept: list[int] = []
