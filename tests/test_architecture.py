@@ -57,7 +57,7 @@ PARTS = (
     Part(
         "ports to machine",
         0,
-        "sdk._clock sdk._ids sdk._guard sdk._native sdk._loading",
+        "sdk._clock sdk._ids sdk._forks sdk._guard sdk._native",
     ),
     Part("generated wire code", 0, "sdk._proto."),
     # Floor 1: pure parts, each with one question to answer.

@@ -10,7 +10,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from chaukas.sdk._loading import loading
+from chaukas.sdk._forks import holding_forks
 from chaukas.sdk._native import SimpleQueue, allocate_lock, sleep, start_thread
 from chaukas.sdk.pipeline._breaker import Breaker
 from chaukas.sdk.pipeline._notice import LOGGER, Notices
@@ -395,7 +395,7 @@ class Sender:
     def _fail(self, answer: Answer) -> None:
         now_s = self._begin_failure(answer)
         if self._backoff is None:
-            with loading():
+            with holding_forks():
                 from chaukas.sdk.pipeline._backoff import Backoff
 
                 self._backoff = Backoff()

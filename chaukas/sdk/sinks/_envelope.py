@@ -11,7 +11,7 @@ import gzip
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chaukas.sdk._loading import loading
+from chaukas.sdk._forks import holding_forks
 from chaukas.sdk.sinks._answers import Action, Answer
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def protobuf(batch: Sequence[bytes], *, batch_id: str, timestamp: str) -> Envelo
         batch_id: Names the batch in the answer.
         timestamp: When it was put together, RFC 3339.
     """
-    with loading():
+    with holding_forks():
         # Loading protobuf takes longer than loading all of the SDK.
         from chaukas.sdk.mapping import batch_to_message, to_message
 
@@ -96,7 +96,7 @@ def protobuf(batch: Sequence[bytes], *, batch_id: str, timestamp: str) -> Envelo
 
 def one_event(line: bytes) -> bytes | None:
     """Return an IngestEventRequest; None if the event has no wire form."""
-    with loading():
+    with holding_forks():
         data = _message_of(line)
     return None if data is None else b"".join((_EVENT_TAG, _varint(len(data)), data))
 

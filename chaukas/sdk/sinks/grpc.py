@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from chaukas.sdk._clock import timestamp_of
+from chaukas.sdk._forks import holding_forks
 from chaukas.sdk._ids import RandomIds
-from chaukas.sdk._loading import loading
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.sinks._answers import (
@@ -230,7 +230,7 @@ class GrpcSink:
 
     def _answer_of(self, body: bytes, lines: Sequence[bytes]) -> Answer:
         """Read the answer to a batch; an empty one is the published ack."""
-        with loading():
+        with holding_forks():
             # Loading protobuf takes longer than loading all of the SDK.
             from google.protobuf.message import DecodeError
 
@@ -255,20 +255,30 @@ class GrpcSink:
         """
         was_proven = self._is_proven
         try:
-            return self._call_once(method, body)
+            return self._call_through(method, body)
         except _RefusedError as refusal:
-            if refusal.code in _LOSES_CHANNEL:
-                self.close()
             is_stale = was_proven and refusal.code == "UNAVAILABLE"
             if not is_stale and not self._has_other_key(refusal.code):
                 raise
-        return self._call_once(method, body)
+        return self._call_through(method, body)
+
+    def _call_through(self, method: str, body: bytes) -> bytes:
+        """Make one call; as often as the host forks in the middle of it."""
+        while True:
+            fork = _Interrupt()
+            try:
+                return self._call_once(method, body, fork)
+            except _RefusedError as refusal:
+                if refusal.code in _LOSES_CHANNEL:
+                    self.close()
+                if not fork.has_come or self._monotonic() >= self._give_up_at_s:
+                    raise
 
     def _has_other_key(self, code: str) -> bool:
         return code in _REFUSES_KEY and self._key.renew()
 
-    def _call_once(self, method: str, body: bytes) -> bytes:
-        with loading():
+    def _call_once(self, method: str, body: bytes, fork: _Interrupt) -> bytes:
+        with holding_forks():
             # Loading grpc takes longer than loading all of the SDK.
             import grpc
 
@@ -277,12 +287,22 @@ class GrpcSink:
         key = self._key.text()
         metadata = (("authorization", f"Bearer {key}"),) if key else ()
         # Bytes in and out: an answer that cannot be read is no failed call.
-        call = channel.unary_unary(method)
         left_s = max(self._give_up_at_s - self._monotonic(), 0.001)
         try:
-            answer: bytes = call(body, timeout=left_s, metadata=metadata)
+            # A call under way when the host forks could crash either process.
+            fork.closes = channel
+            with holding_forks(interrupt=fork.come):
+                call = channel.unary_unary(method)
+                answer: bytes = call(body, timeout=left_s, metadata=metadata)
         except grpc.RpcError as error:
             raise self._refusal(error, len(body)) from None
+        except ValueError:
+            # The library's word for a channel that was closed before the call.
+            if not fork.has_come:
+                raise
+            what = "was cut off by a fork of this process"
+            refused = unreachable("fork", self._place, what)
+            raise _RefusedError("CANCELLED", refused) from None
         self._is_proven = True
         return answer
 
@@ -321,6 +341,18 @@ class GrpcSink:
             files.root_certificates, files.private_key, files.certificate_chain
         )
         return grpc.secure_channel(self._target, credentials, options)
+
+
+class _Interrupt:
+    """Ends a call because the host forks."""
+
+    def __init__(self) -> None:
+        self.closes: Any = None
+        self.has_come = False
+
+    def come(self) -> None:
+        self.has_come = True
+        self.closes.close()
 
 
 class _RefusedError(Exception):

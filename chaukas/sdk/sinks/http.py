@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from chaukas.sdk._clock import timestamp_of
+from chaukas.sdk._forks import holding_forks
 from chaukas.sdk._ids import RandomIds
-from chaukas.sdk._loading import loading
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.sinks._answers import (
@@ -142,7 +142,7 @@ class HttpSink:
         return Probe(answer, f"POST {self._path}/events/batch, {form}, no events")
 
     def _answered(self, act: Callable[[], Answer]) -> Answer:
-        with loading():
+        with holding_forks():
             # Loading urllib3 takes longer than loading all of the SDK.
             from chaukas.sdk.sinks._connection import TroubleError
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from chaukas.sdk._snapshot import Capture
     from chaukas.sdk.context import Session
     from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.patching import Wrap
 
 __all__ = ["Stores"]
 
@@ -128,9 +129,9 @@ class Stores:
                 min_version="0.20",
             )
             for name, wrap, emits in (
-                ("_session_get_items", self.runner_get_items, _READ),
-                ("_session_add_items", self.runner_add_items, _WRITE),
-                ("_session_pop_item", self.runner_pop_item, _WRITE),
+                ("_session_get_items", self._function("get_items", "limit"), _READ),
+                ("_session_add_items", self._function("add_items", "items"), _WRITE),
+                ("_session_pop_item", self._function("pop_item"), _WRITE),
             )
         )
 
@@ -139,18 +140,21 @@ class Stores:
         return tuple(
             Patch(f"{_SESSION}.{name}", wrap, emits, subclasses=True)
             for name, wrap, emits in (
-                ("get_items", self.get_items, _READ),
-                ("add_items", self.add_items, _WRITE),
-                ("pop_item", self.pop_item, _WRITE),
-                ("clear_session", self.clear_session, _WRITE),
+                ("get_items", self._method("get_items", "limit"), _READ),
+                ("add_items", self._method("add_items", "items"), _WRITE),
+                ("pop_item", self._method("pop_item"), _WRITE),
+                ("clear_session", self._method("clear_session"), _WRITE),
             )
         )
 
     def _further_patches(self) -> Sequence[Patch]:
+        run_compaction = self._method("run_compaction", "args")
+        switch_branch = self._method("switch_branch", "branch_id")
+        delete_branch = self._method("delete_branch", "branch_id")
         return (
             Patch(
                 f"{_COMPACTION}.run_compaction",
-                self.run_compaction,
+                run_compaction,
                 _WRITE,
                 subclasses=True,
                 min_version="0.6.6",
@@ -158,11 +162,12 @@ class Stores:
             # An encrypted session comes in by this door.
             Patch(
                 f"{_COMPACTION}._run_compaction",
-                self.run_compaction,
+                run_compaction,
                 _WRITE,
                 optional=True,
             ),
-            Patch(f"{_COMPACTION}._defer_compaction", self.look_quietly, optional=True),
+            # It reads only to decide whether there is something to compact.
+            Patch(f"{_COMPACTION}._defer_compaction", self._method(""), optional=True),
             Patch(
                 "openai.resources.responses.responses:AsyncResponses.compact",
                 self.compacted,
@@ -173,9 +178,9 @@ class Stores:
             *(
                 Patch(f"{_BRANCHING}.{name}", wrap, _WRITE, post_import=True)
                 for name, wrap in (
-                    ("create_branch_from_turn", self.create_branch),
-                    ("switch_to_branch", self.switch_branch),
-                    ("delete_branch", self.delete_branch),
+                    ("create_branch_from_turn", self._method("create_branch")),
+                    ("switch_to_branch", switch_branch),
+                    ("delete_branch", delete_branch),
                 )
             ),
             Patch(
@@ -187,80 +192,30 @@ class Stores:
             ),
         )
 
-    # -- the runner's own accesses --------------------------------------------------
+    # -- wrappers -------------------------------------------------------------------
 
-    def runner_get_items(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the runner's function that reads a session."""
-        limit = _argument(args, kwargs, 1, "limit")
-        store = _argument(args, kwargs, 0, "session")
-        operation = Operation("get_items", store, limit, is_runners=True)
-        return self._operate(operation, wrapped, args, kwargs)
+    def _function(self, name: str, argument: str = "") -> Wrap:
+        """Return the wrapper of a function of the runner: session, then *argument*."""
 
-    def runner_add_items(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the runner's function that appends to a session."""
-        items = _argument(args, kwargs, 1, "items")
-        store = _argument(args, kwargs, 0, "session")
-        operation = Operation("add_items", store, items, is_runners=True)
-        return self._operate(operation, wrapped, args, kwargs)
+        def wrap(
+            wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+        ) -> Any:
+            store = _argument(args, kwargs, 0, "session")
+            given = _argument(args, kwargs, 1, argument)
+            operation = Operation(name, store, given, is_runners=True)
+            return self._operate(operation, wrapped, args, kwargs)
 
-    def runner_pop_item(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the runner's function that takes the last item of a session."""
-        store = _argument(args, kwargs, 0, "session")
-        operation = Operation("pop_item", store, is_runners=True)
-        return self._operate(operation, wrapped, args, kwargs)
+        return wrap
 
-    # -- the methods of sessions ----------------------------------------------------
+    def _method(self, name: str, argument: str = "") -> Wrap:
+        """Return the wrapper of a session's method, which may take *argument*."""
 
-    def get_items(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap `get_items` of every class of sessions."""
-        limit = _argument(args, kwargs, 0, "limit")
-        operation = Operation("get_items", instance, limit)
-        return self._operate(operation, wrapped, args, kwargs)
+        def wrap(wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+            given = _argument(args, kwargs, 0, argument) if argument else None
+            operation = Operation(name, instance, given)
+            return self._operate(operation, wrapped, args, kwargs)
 
-    def add_items(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap `add_items` of every class of sessions."""
-        items = _argument(args, kwargs, 0, "items")
-        operation = Operation("add_items", instance, items)
-        return self._operate(operation, wrapped, args, kwargs)
-
-    def pop_item(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap `pop_item` of every class of sessions."""
-        return self._operate(Operation("pop_item", instance), wrapped, args, kwargs)
-
-    def clear_session(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap `clear_session` of every class of sessions."""
-        operation = Operation("clear_session", instance)
-        return self._operate(operation, wrapped, args, kwargs)
-
-    # -- compaction and branches ----------------------------------------------------
-
-    def run_compaction(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap `run_compaction`, which often finds nothing to do."""
-        options = _argument(args, kwargs, 0, "args")
-        operation = Operation("run_compaction", instance, options)
-        return self._operate(operation, wrapped, args, kwargs)
-
-    def look_quietly(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap what a compaction session reads only to decide on a compaction."""
-        return self._operate(Operation("", instance), wrapped, args, kwargs)
+        return wrap
 
     async def compacted(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
@@ -271,29 +226,6 @@ class Stores:
         if operation is not None:
             attempt("responses.compact", note_compaction, operation, kwargs, response)
         return response
-
-    def create_branch(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the making of a branch, whose name is the result."""
-        operation = Operation("create_branch", instance)
-        return self._operate(operation, wrapped, args, kwargs)
-
-    def switch_branch(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the change to another branch."""
-        branch = _argument(args, kwargs, 0, "branch_id")
-        operation = Operation("switch_branch", instance, branch)
-        return self._operate(operation, wrapped, args, kwargs)
-
-    def delete_branch(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the removal of a branch."""
-        branch = _argument(args, kwargs, 0, "branch_id")
-        operation = Operation("delete_branch", instance, branch)
-        return self._operate(operation, wrapped, args, kwargs)
 
     # -- one operation --------------------------------------------------------------
 

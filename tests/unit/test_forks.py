@@ -1,4 +1,4 @@
-"""Imports on threads of chaukas, and forks that come in the middle of them."""
+"""Forks that come while threads of chaukas import, or are in the middle of a call."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chaukas.sdk import _loading
-from chaukas.sdk._loading import loading
+from chaukas.sdk import _forks
+from chaukas.sdk._forks import holding_forks
 from tests.support.waiting import until
 
 SLOW = """
@@ -31,7 +31,7 @@ def slow_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(sys, "gates", (begun, end), raising=False)
 
     def load() -> None:
-        with loading():
+        with holding_forks():
             import slow_to_load  # noqa: F401
 
     thread = threading.Thread(target=load)
@@ -45,7 +45,9 @@ def slow_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 def is_held_back(ident: int) -> bool:
     """Tell whether the main thread stands before its fork."""
-    return sys._current_frames()[ident].f_code is _loading._hold.__code__
+    frame = sys._current_frames()[ident]
+    codes = {frame.f_code, frame.f_back.f_code if frame.f_back else None}
+    return _forks._before.__code__ in codes
 
 
 def test_a_fork_waits_for_the_end_of_an_import(slow_import) -> None:
@@ -72,22 +74,64 @@ def test_a_fork_waits_for_the_end_of_an_import(slow_import) -> None:
 def test_a_fork_does_not_wait_for_ever(
     slow_import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_loading, "_LONGEST_S", 0.01)
+    monkeypatch.setattr(_forks, "_LONGEST_S", 0.01)
     pid = os.fork()
     if not pid:
-        # The child has a lock of its own, and the parent's stays as it is.
-        with loading():
+        # Those who are inside in the parent do not exist here.
+        with holding_forks():
             os._exit(3)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
-    assert not _loading._lock.acquire(timeout=0.01)
+    assert _forks._gate.others() == 1
+    assert _forks._gate.forks == 0
 
 
 def test_a_fork_in_the_middle_of_ones_own_import_goes_on() -> None:
-    with loading():
+    with holding_forks():
         pid = os.fork()
         if not pid:
-            with loading():
+            with holding_forks():
                 os._exit(3)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
-    with loading():
-        pass
+    assert not _forks._gate.inside
+
+
+def test_a_call_that_can_be_ended_is_ended_for_a_fork() -> None:
+    begun, end = threading.Event(), threading.Event()
+    ended_before_fork: list[bool] = []
+
+    def interrupt() -> None:
+        end.set()
+        raise RuntimeError
+
+    def call() -> None:
+        with holding_forks(interrupt=interrupt):
+            begun.set()
+            end.wait()
+            ended_before_fork.append(_forks._gate.forks == 1)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert begun.wait(10)
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    thread.join()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert ended_before_fork == [True]
+    assert not _forks._gate.interrupts
+
+
+def test_nobody_goes_in_while_a_fork_waits() -> None:
+    _forks._before()
+    done = threading.Event()
+
+    def enter() -> None:
+        with holding_forks():
+            done.set()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    assert not done.wait(0.02)
+    _forks._after_in_parent()
+    thread.join()
+    assert done.is_set()
