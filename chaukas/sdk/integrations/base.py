@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.record import Recorder
     from chaukas.sdk.sessions import SessionBook
 
-__all__ = ["BaseIntegrationWrapper", "Host", "version_of"]
+__all__ = ["BaseIntegrationWrapper", "Host", "Part", "version_of"]
 
 
 class Host(Protocol):
@@ -47,6 +47,22 @@ class Host(Protocol):
     def data_access_tools(self) -> frozenset[str]:
         """Names of tools declared as retrieval."""
         ...
+
+
+class Part:
+    """
+    A part of an integration: wrappers that record to the same host.
+
+    Args:
+        host: Where to record.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def _recorder(self) -> Recorder:
+        return self._host.recorder
 
 
 class BaseIntegrationWrapper(ABC):

@@ -15,6 +15,7 @@ from chaukas.sdk._guard import report
 from chaukas.sdk._ids import is_sampled
 from chaukas.sdk.context import CURRENT, SCOPE, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import without_defaults
 from chaukas.sdk.retries import class_name_of
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from chaukas.sdk._snapshot import Capture
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record import Recorder
 
 __all__ = ["MCPCalls"]
 
@@ -61,7 +61,7 @@ _NS_PER_MS = 1_000_000
 _SHOWN = ("name", "uri", "cursor")
 
 
-class MCPCalls:
+class MCPCalls(Part):
     """
     Wrappers around the methods of MCP servers, and around their retries.
 
@@ -70,13 +70,9 @@ class MCPCalls:
     """
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        super().__init__(host)
         # Kept, so that a second install recognises what is already in place.
         self._wraps = {name: partial(self._watch, name) for name in OPERATIONS}
-
-    @property
-    def _recorder(self) -> Recorder:
-        return self._host.recorder
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""

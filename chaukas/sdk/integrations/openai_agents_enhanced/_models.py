@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.pricing import cost_of
 from chaukas.sdk.record import (
     error_code_of,
@@ -50,8 +51,6 @@ from ._streams import (
 
 if TYPE_CHECKING:
     from chaukas.sdk._snapshot import Capture
-    from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record import Recorder
 
 __all__ = ["ModelCalls", "WatchedStream", "bound"]
 
@@ -62,20 +61,13 @@ _CONTENT_FILTER = "content_filter"
 _FILTER_CODES = frozenset({_CONTENT_FILTER, "content_policy_violation"})
 
 
-class ModelCalls:
+class ModelCalls(Part):
     """
     Wrappers around the runner's retry functions and the models.
 
     Args:
         host: Where to record.
     """
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    @property
-    def _recorder(self) -> Recorder:
-        return self._host.recorder
 
     # -- layer 1: the logical call ------------------------------------------------
 

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import error_code_of, without_defaults
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record import Recorder
 
     from ._models import ModelCalls
     from ._policies import Policies
@@ -68,7 +68,7 @@ _TALK = (
 )
 
 
-class Realtime:
+class Realtime(Part):
     """
     Wrappers around `RealtimeSession`.
 
@@ -88,7 +88,7 @@ class Realtime:
         tools: Tools,
         policies: Policies,
     ) -> None:
-        self._host = host
+        super().__init__(host)
         self._runs = runs
         self._tools = tools
         self._policies = policies
@@ -134,10 +134,6 @@ class Realtime:
             )
             for name, wrap, emits, version in wraps
         ]
-
-    @property
-    def _recorder(self) -> Recorder:
-        return self._host.recorder
 
     # -- from entering to closing -------------------------------------------------
 

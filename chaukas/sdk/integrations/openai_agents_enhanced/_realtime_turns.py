@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import error_code_of, ms_between, without_defaults
 
 from ._extract import Usage, arguments_of, usage_of
@@ -49,7 +50,7 @@ def note_error(
     recorder.error(run, error, run.agent_span_id, message=message, **options)
 
 
-class Turns:
+class Turns(Part):
     """
     What the events of a realtime model mean.
 
@@ -59,7 +60,7 @@ class Turns:
     """
 
     def __init__(self, host: Host, models: ModelCalls) -> None:
-        self._host = host
+        super().__init__(host)
         self._models = models
         self.notes: Mapping[str, Callable[[Talk, Any], None]] = {
             "audio": self._audio,
@@ -76,10 +77,6 @@ class Turns:
             "raw_server_event": self._server_said,
         }
         """What to do with a model event, by its type."""
-
-    @property
-    def _recorder(self) -> Recorder:
-        return self._host.recorder
 
     # -- turns --------------------------------------------------------------------
 

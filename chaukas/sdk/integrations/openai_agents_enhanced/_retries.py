@@ -8,19 +8,16 @@ and the error in flight tells why.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import error_code_of, error_text, without_defaults
 from chaukas.sdk.retries import fields_of, status_of
 
 from ._state import AgentsRun, Invocation, attempt, current_run
-
-if TYPE_CHECKING:
-    from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record import Recorder
 
 __all__ = ["Retries"]
 
@@ -36,20 +33,13 @@ _REFUSALS = {
 """Code and text of what a provider answers before the client tries again."""
 
 
-class Retries:
+class Retries(Part):
     """
     Wrappers around the sleeps of the runner and of the openai client.
 
     Args:
         host: Where to record.
     """
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    @property
-    def _recorder(self) -> Recorder:
-        return self._host.recorder
 
     async def runner_sleep(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]

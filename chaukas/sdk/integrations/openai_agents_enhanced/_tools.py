@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node, reset
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import error_text
 
 from ._extract import arguments_of
@@ -21,7 +22,6 @@ from ._state import AgentsRun, ToolCall, attempt, current_run
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record import Recorder
 
     from ._approvals import Approvals
 
@@ -73,7 +73,7 @@ def _mcp_server_of(tool: Any) -> Any:
     return getattr(origin, "mcp_server_name", None)
 
 
-class Tools:
+class Tools(Part):
     """
     Wrappers around the executors of all families of tools.
 
@@ -83,12 +83,8 @@ class Tools:
     """
 
     def __init__(self, host: Host, approvals: Approvals) -> None:
-        self._host = host
+        super().__init__(host)
         self._approvals = approvals
-
-    @property
-    def _recorder(self) -> Recorder:
-        return self._host.recorder
 
     # -- function tools -----------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import without_defaults
 
 from ._audio import PCM16_24KHZ_BYTES_PER_MS, AudioCount, SampleCount
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record import Recorder
 
     from ._models import ModelCalls
 
@@ -58,7 +58,7 @@ class _Source(NamedTuple):
     heard: SampleCount | None
 
 
-class SpeechModels:
+class SpeechModels(Part):
     """
     Wrappers around the models of the voice pipeline.
 
@@ -71,16 +71,12 @@ class SpeechModels:
     def __init__(
         self, host: Host, models: ModelCalls, tell_input: Callable[[Any], None]
     ) -> None:
-        self._host = host
+        super().__init__(host)
         self._models = models
         self._tell_input = tell_input
         self._sources: dict[int, _Source] = {}
         self._heard: dict[int, tuple[weakref.ref[Any], SampleCount]] = {}
         """Audio added to streamed inputs, by the input's id."""
-
-    @property
-    def _recorder(self) -> Recorder:
-        return self._host.recorder
 
     # -- speech to text -----------------------------------------------------------
 
