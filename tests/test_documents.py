@@ -385,7 +385,7 @@ def test_the_readme_installs_runs_an_example_and_the_tests() -> None:
     commands = commands_in(ROOT / "README.md")
     assert any("pip install -e" in line for line in commands)
     assert any(line.endswith("examples/quickstart.py") for line in commands)
-    assert any(line.endswith("-m pytest") for line in commands)
+    assert any(line.endswith("-m pytest -n auto") for line in commands)
 
 
 # --- links, names, versions ------------------------------------------------------

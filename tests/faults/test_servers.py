@@ -55,6 +55,11 @@ WSGI = """
         return [str(pid).encode()]
     """
 
+PATCHED = f"""
+    from gevent import monkey
+    monkey.patch_all()
+    {WSGI}"""
+
 ASGI = """
     import os
     import chaukas
@@ -198,12 +203,17 @@ def test_workers_of_gunicorn_deliver_what_they_record(
 
 
 def assert_quiet_end(code: int, told: str) -> None:
+    print(told)
     assert code == 0, told
     assert "Traceback" not in told
     assert not [line for line in told.splitlines() if line.startswith("chaukas")]
 
 
-def test_workers_that_gevent_patched_deliver_over_tls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_workers_that_gevent_patched_deliver_over_tls(
+    tmp_path: Path, when: str, door: str
+) -> None:
     pytest.importorskip("gunicorn")
     pytest.importorskip("gevent")
     authority = Authority(tmp_path)
@@ -211,8 +221,8 @@ def test_workers_that_gevent_patched_deliver_over_tls(tmp_path: Path) -> None:
         ca_file = str(authority.ca_file)
         with serving(
             tmp_path,
-            collector.endpoint,
-            WSGI,
+            endpoint_of(collector, door),
+            PATCHED if when == "before" else WSGI,
             *gunicorn("gevent"),
             CHAUKAS_CA_FILE=ca_file,
         ) as server:

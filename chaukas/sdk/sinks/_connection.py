@@ -115,28 +115,25 @@ class _PlainSocket(socket.socket):
         super().sendall(*args, **kwargs)
 
 
-class _Context(ssl.SSLContext):
-    """Makes TLS sockets that know the deadline."""
+def _tls_socket_class(deadline: Deadline) -> type[ssl.SSLSocket]:
+    """
+    Return the same for TLS.
 
-    deadline: Deadline
+    Made when it is needed: once gevent has patched the `ssl` module, classes that
+    were derived before work no more.
+    """
 
+    class TlsSocket(ssl.SSLSocket):
+        def recv_into(self, *args: Any, **kwargs: Any) -> int:
+            self.settimeout(deadline.left_s())
+            return super().recv_into(*args, **kwargs)
 
-class _TlsSocket(ssl.SSLSocket):
-    """The same under TLS."""
+        def send(self, *args: Any, **kwargs: Any) -> int:
+            # sendall() of a TLS socket is made of these.
+            self.settimeout(deadline.left_s())
+            return super().send(*args, **kwargs)
 
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self._bound()
-        return super().recv_into(*args, **kwargs)
-
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        # sendall() of a TLS socket is made of these.
-        self._bound()
-        return super().send(*args, **kwargs)
-
-    def _bound(self) -> None:
-        context = self.context
-        if isinstance(context, _Context):
-            self.settimeout(context.deadline.left_s())
+    return TlsSocket
 
 
 class _Timed(HTTPConnection):
@@ -309,11 +306,9 @@ class Connection:
         return made
 
     def _context(self) -> ssl.SSLContext:
-        context = self._trust.context(_Context)
+        context = self._trust.context()
         # The type of this attribute is that of the class, not of an instance.
-        context.sslsocket_class = _TlsSocket
-        if isinstance(context, _Context):
-            context.deadline = self._deadline
+        context.sslsocket_class = _tls_socket_class(self._deadline)
         return context
 
     def _proxy_config(self) -> ProxyConfig:

@@ -53,12 +53,9 @@ class Trust:
         given = (ca_file, client_cert, client_key)
         return cls(*(None if path is None else os.fspath(path) for path in given))
 
-    def context(self, kind: type[ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
+    def context(self) -> ssl.SSLContext:
         """
         Return a fresh context that verifies certificate and host.
-
-        Args:
-            kind: Class of the context.
 
         Raises:
             TlsFilesError: A file cannot be read, is not what it should be, or is
@@ -67,7 +64,7 @@ class Trust:
         if self.client_key is not None and self.client_cert is None:
             message = "cannot use CHAUKAS_CLIENT_KEY without CHAUKAS_CLIENT_CERT"
             raise TlsFilesError(message)
-        context = kind(ssl.PROTOCOL_TLS_CLIENT)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.ca_file is None:
             context.load_default_certs()

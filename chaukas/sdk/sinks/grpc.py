@@ -273,6 +273,10 @@ class GrpcSink:
                     self.close()
                 if not fork.has_come or self._monotonic() >= self._give_up_at_s:
                     raise
+            finally:
+                # Also when the answer came just before.
+                if fork.has_come:
+                    self.close()
 
     def _has_other_key(self, code: str) -> bool:
         return code in _REFUSES_KEY and self._key.renew()
