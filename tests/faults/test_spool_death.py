@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -50,7 +51,12 @@ def events_in(path: Path) -> list[dict[str, Any]]:
 
 
 def spool_files(tmp_path: Path) -> list[Path]:
-    return list((tmp_path / "spool").glob("*/*"))
+    """Return what lies in spools, while others may be removing them."""
+    found: list[Path] = []
+    for folder in (tmp_path / "spool").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += folder.iterdir()
+    return found
 
 
 def recover(tmp_path: Path, sink: Path) -> list[dict[str, Any]]:
