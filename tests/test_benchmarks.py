@@ -14,6 +14,7 @@ import pytest
 from agents import set_trace_processors
 
 import cost
+import delivery
 import imports
 import memory
 import subject
@@ -141,3 +142,14 @@ def test_an_absent_chaukas_is_told_in_one_line(
     monkeypatch.setitem(__import__("sys").modules, "chaukas.sdk", None)
     with pytest.raises(SystemExit, match="pass --without"):
         subject.front_door()
+
+
+def test_a_share_is_a_value_that_was_measured() -> None:
+    assert delivery.share([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert delivery.share([1.0], 0.999) == 1.0
+
+
+def test_delivery_is_counted_where_it_arrives(tmp_path: Path) -> None:
+    found = delivery.held("ndjson", tmp_path, 200, 0.5)
+    assert found["arrived"] == found["sent"] >= 250
+    assert found["dropped"] == 0

@@ -1,4 +1,4 @@
-"""Every way in which a network fails: all events arrive, or are counted with a reason."""
+"""Every way in which a network fails: all events arrive, or are counted and why."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 import random
 import shutil
 import socket
+import sys
 import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import pytest
 
@@ -358,13 +359,15 @@ def test_events_that_the_collector_refuses_are_counted_with_its_reason(
         number = event["metadata"].get("data", {}).get("n", 1)
         return "" if number % 10 else "quota"
 
-    with FakeCollector(refuse=refuse) as collector:
-        with delivering(tmp_path, endpoint_of(collector, door)):
-            emit(range(COUNT))
-            settle(collector)
-            assert chaukas.stats().dropped == {"quarantined": COUNT // 10}
-            wanted = [n for n in range(COUNT) if n % 10]
-            assert numbers_in(collector.events) == wanted
+    with (
+        FakeCollector(refuse=refuse) as collector,
+        delivering(tmp_path, endpoint_of(collector, door)),
+    ):
+        emit(range(COUNT))
+        settle(collector)
+        assert chaukas.stats().dropped == {"quarantined": COUNT // 10}
+        wanted = [n for n in range(COUNT) if n % 10]
+        assert numbers_in(collector.events) == wanted
     [file] = (tmp_path / "spool" / "quarantine").iterdir()
     entries = list(map(json.loads, file.read_text().splitlines()))
     assert {entry["reason"] for entry in entries} == {"quota"}
@@ -621,6 +624,7 @@ def test_of_three_sinks_one_that_is_down_delays_none(tmp_path: Path, down: str) 
                     by_stream(events)
 
 
+@final
 class _Switch:
     """One port for both protocols; a connection goes where its first bytes belong."""
 
@@ -666,7 +670,7 @@ class _Switch:
 def test_any_mixture_of_faults_loses_and_doubles_nothing(
     tmp_path: Path, collector: FakeCollector, door: str
 ) -> None:
-    print("seed", SEED)
+    sys.stdout.write(f"CHAUKAS_TEST_SEED={SEED}\n")
     rng = random.Random(SEED)
     replies = [
         *[Reply(fault=fault) for fault in Fault],

@@ -32,8 +32,8 @@ __all__ = (
     "data_of",
     "delivering",
     "emit",
-    "environment",
     "endpoint_of",
+    "environment",
     "is_whole",
     "numbers_in",
     "port_of",
@@ -110,12 +110,13 @@ def settle(*collectors: FakeCollector, deadline_s: float = 30.0) -> None:
         assert_each_once(collector.events)
 
 
-def recover(folder: Path, endpoint: str) -> None:
+def recover(folder: Path, endpoint: str, **settings: Any) -> None:
     """Be the process that delivers what all others left in the spool folder."""
     spool = folder / "spool"
-    with delivering(folder, endpoint, timeout=10):
+    with delivering(folder, endpoint, timeout=10, **settings):
         chaukas.event("heir")
-        until(lambda: len(spools_in(spool)) == 1 and chaukas.flush(0.5), 30.0)
+        # In this order: one's own is there once it was flushed.
+        until(lambda: chaukas.flush(0.5) and len(spools_in(spool)) == 1, 30.0)
 
 
 def spools_in(spool: Path) -> list[str]:
@@ -180,4 +181,3 @@ def begin(
         stderr=subprocess.PIPE,
         text=True,
     )
-

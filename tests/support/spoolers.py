@@ -172,8 +172,9 @@ def orphaning(spool_dir: str, sink: str) -> None:
     pipe.put(b'{"n":1}')
     while not pipe.stats().spooled:
         time.sleep(0.001)
+    # Now: once it is killed, a child has another parent.
+    parent = os.getpid()
     if not os.fork():
-        parent = os.getppid()
         pipe.abandon()
         while os.getppid() == parent:
             time.sleep(0.001)

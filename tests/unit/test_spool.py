@@ -451,7 +451,20 @@ def test_an_owner_gives_way_to_one_who_removes_its_empty_folder(
         is_done = False
 
     spool = spool_in(tmp_path, disk=Slow())
+    assert spool.send(lines(1)).accepted == 1
+
+
+def test_an_owner_whose_folder_is_held_keeps_its_events(tmp_path: Path) -> None:
+    class Held(Disk):
+        def lock(self, fd: int, *, exclusive: bool) -> bool:
+            return self.is_free
+
+        is_free = False
+
+    disk = Held()
+    spool = spool_in(tmp_path, disk=disk)
     assert spool.send(lines(1)).cause == "EAGAIN"
+    disk.is_free = True
     assert spool.send(lines(1)).accepted == 1
 
 

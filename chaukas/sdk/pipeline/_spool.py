@@ -14,6 +14,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Final
 
+from chaukas.sdk._native import sleep
 from chaukas.sdk.pipeline._feed import Feed, Ledger
 from chaukas.sdk.pipeline._notice import LOGGER
 from chaukas.sdk.pipeline._page import PAGE_BYTES, Page
@@ -39,6 +40,8 @@ _STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _RESERVED: Final = frozenset({"quarantine", "corrupt"})
 _SEGMENT_BYTES: Final = 4 << 20
 _SEGMENTS_AT_LEAST: Final = 8
+_TRIES: Final = 10
+_PATIENCE_S: Final = 0.002
 _UNUSABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 _ADVICE: Final = {
     errno.ENOSPC: "Free some space on that disk.",
@@ -214,7 +217,7 @@ class Spool:
 
     def _prepare(self, incoming_bytes: int) -> None:
         if not self.is_open:
-            self._open()
+            self._open_patiently()
         if self._fd < 0:
             self._enter()
         elif not self.disk.status(self._fd).st_nlink:
@@ -228,6 +231,19 @@ class Spool:
         if self._size and self._size + incoming_bytes > self._segment_bytes:
             self._leave()
             self._begin()
+
+    def _open_patiently(self) -> None:
+        """Open; again if another process just holds the empty folder, to remove it."""
+        for _ in range(_TRIES):
+            try:
+                self._open()
+                return
+            # PERF203: opening takes far longer than entering a try.
+            except OSError as error:  # noqa: PERF203
+                if error.errno != errno.EAGAIN:
+                    raise
+                sleep(_PATIENCE_S)
+        self._open()
 
     def _open(self) -> None:
         self._unlock()
