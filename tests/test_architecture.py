@@ -119,7 +119,6 @@ EDGES = {
     f"{AGENTS}._streams {AGENTS}._spoken",
     "google": "sdk._wire.schema sdk._wire.tree sdk.sinks.grpc sdk.testing._shelf",
     "genai_prices": "sdk.pricing",
-    "tenacity": "sdk.pipeline._backoff",
     "agents": f"sdk.integrations.openai_agents {AGENTS} {AGENTS}._run_facts",
 }
 """Where each package of others may be imported; nowhere else, and no other package."""

@@ -1,8 +1,9 @@
 """
 How long to wait after a failure: full jitter over a doubling window.
 
-The window is tenacity's; the chance is our own, because its jitter draws from the
-`random` module, and a program that seeded that would get other numbers.
+Not tenacity's: its jitter draws from the `random` module, so a program that seeded
+that would get other numbers, and loading it would put the integration that records
+the host's own tenacity loops on record, in a program that has none.
 """
 
 from __future__ import annotations
@@ -27,22 +28,14 @@ class Backoff:
         chance: Returns numbers from 0 to 1; tests pass their own.
     """
 
-    __slots__ = ("_chance", "_window")
+    __slots__ = ("_chance",)
 
     def __init__(self, chance: Callable[[], float] | None = None) -> None:
-        # Late: loaded at the first failure, by the thread that waits anyway.
-        from tenacity import RetryCallState, Retrying, wait_exponential
-
-        state = RetryCallState(Retrying(), None, (), {})
-        wait = wait_exponential(multiplier=_FIRST_S, max=_LONGEST_S)
-
-        def window_s(failures: int) -> float:
-            state.attempt_number = failures
-            return float(wait(state))
-
-        self._window = window_s
+        # Its own generator: the host may have seeded the common one.
         self._chance = chance or random.Random().random  # noqa: S311 - spreads waits
 
     def wait_s(self, failures: int) -> float:
         """Return a wait in seconds after so many failures in a row, at least 1."""
-        return self._chance() * self._window(failures)
+        # The exponent is bounded: a float overflows after a thousand failures.
+        window_s = _FIRST_S * 2.0 ** min(failures - 1, 16)
+        return self._chance() * min(window_s, _LONGEST_S)

@@ -10,8 +10,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from chaukas.sdk._forks import holding_forks
 from chaukas.sdk._native import SimpleQueue, allocate_lock, sleep, start_thread
+from chaukas.sdk.pipeline._backoff import Backoff
 from chaukas.sdk.pipeline._breaker import Breaker
 from chaukas.sdk.pipeline._notice import LOGGER, Notices
 from chaukas.sdk.pipeline._quiet import hush
@@ -22,7 +22,6 @@ from chaukas.sdk.sinks._answers import Action, Answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaukas.sdk.pipeline._backoff import Backoff
     from chaukas.sdk.pipeline._cursor import Cursor
     from chaukas.sdk.pipeline._plan import Pace
     from chaukas.sdk.pipeline._quarantine import Quarantine
@@ -49,7 +48,7 @@ class Sender:
         quarantine: Takes what the sink refuses for good.
         on_recovery: Told when the sink works again after an outage.
         on_finished: Told when this sink is through with an adopted spool.
-        backoff: Draws waits; made at the first failure if left out.
+        backoff: Draws waits; tests pass their own.
         monotonic: Clock for intervals in seconds.
     """
 
@@ -86,7 +85,7 @@ class Sender:
         self._quarantine = quarantine
         self._on_recovery = on_recovery
         self._on_finished = on_finished
-        self._backoff = backoff
+        self._backoff = backoff or Backoff()
         self._monotonic = monotonic
         self._nudged = allocate_lock()
         self._nudged.acquire()
@@ -394,11 +393,6 @@ class Sender:
 
     def _fail(self, answer: Answer) -> None:
         now_s = self._begin_failure(answer)
-        if self._backoff is None:
-            with holding_forks():
-                from chaukas.sdk.pipeline._backoff import Backoff
-
-                self._backoff = Backoff()
         self.breaker.fail(
             now_s,
             backoff_s=self._backoff.wait_s(self.breaker.failures + 1),
