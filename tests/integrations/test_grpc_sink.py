@@ -344,6 +344,7 @@ class TestTls:
             assert sink.send(LINES) == ACKED
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("state", ["idle", "busy"])
 def test_a_forked_child_sends_on_a_channel_of_its_own_and_ends(collector, state):
     program = [sys.executable, "-m", "tests.integrations.test_grpc_sink"]
