@@ -110,7 +110,7 @@ def stops_of(events: Iterable[Event]) -> dict[str, Played]:
     load()
     found: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        found[event["session_id"]].append(event)
+        found[event.get("session_id", "")].append(event)
     played = {}
     for stop in STOPS:
         own = found[stop.session_id]

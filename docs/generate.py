@@ -105,7 +105,7 @@ _BLOCK = re.compile(
 def blocks() -> dict[str, str]:
     """Play the story, and return the text of every block by its name."""
     events = story()
-    told = [event for event in events if event["session_id"] == "chat-42"]
+    told = [event for event in events if event.get("session_id") == "chat-42"]
     made = {
         "types": _types(),
         "tree": _fenced("text", "\n".join(render(told))),

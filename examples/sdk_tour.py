@@ -67,7 +67,7 @@ def main() -> None:
             unplayed = play(stop)
             chaukas.flush()
             events = [json.loads(line) for line in file]
-            own = [each for each in events if each["session_id"] == stop.session_id]
+            own = [each for each in events if each.get("session_id") == stop.session_id]
             show(stop, own, unplayed)
     chaukas.disable_chaukas()
     for line in missing:

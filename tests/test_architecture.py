@@ -57,26 +57,32 @@ PARTS = (
     Part(
         "ports to machine",
         0,
-        "sdk._clock sdk._ids sdk._forks sdk._guard sdk._native",
+        "sdk._clock sdk._ids sdk._forks sdk._guard sdk._native sdk._bounded "
+        "sdk._error_facts",
     ),
     Part("generated wire code", 0, "sdk._proto."),
     # Floor 1: pure parts, each with one question to answer.
     Part("settings", 1, "sdk.config", "sdk._settings sdk._reader"),
     Part("wire form", 1, "sdk.mapping", "sdk._wire sdk._wire."),
     Part("hash chain", 1, "sdk.integrity", "sdk._chain"),
-    Part("prices", 1, "sdk.pricing"),
+    Part("prices", 1, "sdk.pricing sdk.totals"),
+    Part("reading", 1, "sdk.prompts"),
     # Floor 2: what an event is made of, where it belongs.
     Part(
         "capture",
         2,
-        "sdk._snapshot",
+        "sdk._snapshot sdk._facts",
         "sdk._blob sdk._budget sdk._kinds sdk._kinds_base sdk._kinds_fields "
         "sdk._kinds_values sdk._node sdk._plain sdk._redact sdk._redact_names "
         "sdk._redact_pairs sdk._redact_values sdk._scrub sdk._shrink",
     ),
     Part("context", 2, "sdk.context"),
     # Floor 3: making events. It is given its pipeline and never imports one.
-    Part("recording", 3, "sdk.record sdk.retries sdk.sessions"),
+    Part(
+        "recording",
+        3,
+        "sdk.record sdk.retries sdk.sessions sdk.placement sdk.history",
+    ),
     # Floor 4: getting encoded events out. It knows bytes, and no event.
     Part(
         "sinks",
@@ -110,7 +116,8 @@ PARTS = (
 
 EDGES = {
     "click": "cli._main cli._doctor cli._say cli._settings cli._spool",
-    "orjson": "sdk.record sdk.integrity sdk._snapshot sdk._shrink cli._input cli._say "
+    "orjson": "sdk.record sdk.history sdk.integrity sdk._snapshot sdk._shrink "
+    "cli._input cli._say "
     "sdk.sinks._answers sdk.sinks._envelope sdk.sinks.http sdk.testing._shelf "
     f"sdk.testing._desk {AGENTS}._extract",
     "urllib3": "sdk.sinks._connection",

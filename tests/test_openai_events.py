@@ -250,7 +250,11 @@ def test_retry_by_a_loop_of_the_application() -> None:
 
     retry = only(events_of(story), "RETRY")["retry"]
     assert retry["attempt"] == 1
-    assert retry["metadata"] == {"layer": "application", "error_code": "TimeoutError"}
+    assert retry["metadata"] == {
+        "layer": "application",
+        "error_code": "TimeoutError",
+        "model": "ScriptedModel",
+    }
 
 
 @in_loop
@@ -679,19 +683,6 @@ def test_the_new_items_of_a_user_stand_behind_the_last_answer(
 ) -> None:
     found = _extract.new_user_items(given)
     assert [x if type(x) is str else x["content"] for x in found] == expected
-
-
-def test_a_first_call_tells_what_is_new_and_some_history() -> None:
-    old = [{"role": "assistant", "content": str(n)} for n in range(40)]
-    assert _extract.new_items("Hi", 0) == (["Hi"], 1)
-    assert _extract.new_items(old, 38) == (old[38:], 40)
-    assert _extract.new_items(old, 0) == (old[24:], 40)
-    fresh = [{"role": "user", "content": str(n)} for n in range(40)]
-    assert _extract.new_items(fresh, 0) == (fresh, 40)
-    many = fresh * 4
-    items, total = _extract.new_items(many, 0)
-    assert total == 160
-    assert len(items) == 65
 
 
 @pytest.mark.parametrize(

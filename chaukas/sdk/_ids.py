@@ -33,6 +33,10 @@ class Ids(Protocol):
         """Return 32 lower-case hex digits, not all zero."""
         ...
 
+    def secret(self) -> bytes:
+        """Return 16 bytes that only this process knows, to key digests with."""
+        ...
+
 
 def is_sampled(trace_id: str, rate: float) -> bool:
     """
@@ -50,19 +54,18 @@ class RandomIds:
     Ids from the operating system's randomness and a process counter.
 
     `itertools.count` steps atomically, so no lock is needed. Wall time that
-    jumps back is held, which keeps the order of events.
+    jumps back is held, which keeps the order of events. Trace ids are random in
+    all their bits, as W3C level 2 asks: samplers decide by the low ones.
     """
 
     def __init__(self) -> None:
         """Seed the counters; make a new object after a fork."""
-        noise = os.urandom(20)
+        noise = os.urandom(14)
         self._noise = noise[:4].hex()
         self._next_event = count(int.from_bytes(noise[4:8], "big")).__next__
         self._span_prefix = noise[8:11].hex()
         start = int.from_bytes(noise[11:14], "big") + 1
         self._next_span = count(start).__next__
-        self._trace_prefix = noise[14:20].hex() + noise[:5].hex()
-        self._next_trace = count(start).__next__
         self._head: tuple[int, str] = (0, "")
 
     def event_id(self, time_ns: int) -> str:
@@ -91,4 +94,8 @@ class RandomIds:
 
     def trace_id(self) -> str:
         """Return 32 lower-case hex digits, not all zero."""
-        return f"{self._trace_prefix}{self._next_trace() & 0xFFFFFFFFFF:010x}"
+        return os.urandom(16).hex()
+
+    def secret(self) -> bytes:
+        """Return 16 bytes that only this process knows, to key digests with."""
+        return os.urandom(16)

@@ -20,7 +20,7 @@ from ._guard import report
 from ._ids import RandomIds
 from ._native import original
 from ._version import VERSION
-from .context import SUPPRESSED, Run, Session
+from .context import SUPPRESSED, Run, Session, reset
 from .events import EventType
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from ._clock import Clock
     from ._ids import Ids
-    from ._limits import Limits
     from ._snapshot import Rules
     from .config import Config
     from .integrations.base import BaseIntegrationWrapper
@@ -122,6 +121,7 @@ class Runtime:
             config=config,
             rules=_rules_of(config, content=config.capture_content),
             hidden_rules=_rules_of(config, content=False),
+            shown_rules=_rules_of(config, redact=None),
             fact_rules=_rules_of(config, limits=Limits(string_chars=_FACT_CHARS)),
             clock=self._clock,
             ids=ids,
@@ -133,7 +133,8 @@ class Runtime:
             self._clock.time_ns()
         )
         self._sessions = SessionBook(self.recorder, default_id=self._default_session_id)
-        session = Session(self._default_session_id, config.tenant_id, config.project_id)
+        # What chaukas says of itself stands in no session.
+        session = Session("", config.tenant_id, config.project_id)
         self._own_run = Run(session, ids.trace_id())
 
     def _renewed(self) -> Recorder:
@@ -270,19 +271,17 @@ def _whole(value: object) -> object:
 _FACT_CHARS = 256
 
 
-def _rules_of(
-    config: Config, *, content: bool = True, limits: Limits | None = None
-) -> Rules:
+def _rules_of(config: Config, **options: Any) -> Rules:
+    """Return the rules of *config*, but for the *options* of `Rules` given here."""
     from ._snapshot import Rules
 
-    return Rules(
-        limits=limits,
-        content=content,
-        binary=config.capture_binary,
-        keys=config.redact_keys,
-        patterns=config.redact_patterns,
-        redact=_quiet(config.redact),
-    )
+    given: dict[str, Any] = {
+        "binary": config.capture_binary,
+        "keys": config.redact_keys,
+        "patterns": config.redact_patterns,
+        "redact": _quiet(config.redact),
+    }
+    return Rules(**{**given, **options})
 
 
 def _quiet(
@@ -297,7 +296,7 @@ def _quiet(
         try:
             return redact(path, value)
         finally:
-            SUPPRESSED.reset(token)
+            reset(token)
 
     return call
 

@@ -9,7 +9,11 @@ were started before a handoff see the new agent without a new context.
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ._error_facts import ReportedErrors
+from .totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +43,9 @@ class AgentRef(NamedTuple):
     name: str
 
 
+_next_serial = count(1).__next__
+
+
 class Session:
     """
     One opening of a session: a SESSION pair and the runs between its ends.
@@ -47,15 +54,17 @@ class Session:
     """
 
     __slots__ = (
+        "failed_count",
         "name",
-        "opened_monotonic_ns",
         "pair",
         "project_id",
         "run_count",
         "running",
         "scope",
+        "serial",
         "session_id",
         "tenant_id",
+        "totals",
         "used_monotonic_ns",
     )
 
@@ -64,14 +73,18 @@ class Session:
         self.session_id = session_id
         self.tenant_id = tenant_id
         self.project_id = project_id
+        self.serial = _next_serial()
+        """Tells this opening from all others of the process."""
         self.name = ""
         self.scope: Run | None = None
         """The trace of the run that opened it; `None` until it is opened."""
         self.pair: Pair | None = None
-        self.opened_monotonic_ns = 0
         self.used_monotonic_ns = 0
         self.running = 0
         self.run_count = 0
+        self.failed_count = 0
+        self.totals = Totals()
+        """Of all model calls in it."""
 
 
 class Run:
@@ -87,12 +100,17 @@ class Run:
         "agent_span_id",
         "framework",
         "hide_content",
+        "is_ended",
         "pairs",
         "parent",
         "reported",
+        "run_id",
         "sampled",
         "session",
+        "started_monotonic_ns",
+        "totals",
         "trace_id",
+        "user_id",
     )
 
     def __init__(
@@ -115,12 +133,22 @@ class Run:
         self.agent: AgentRef | None = None
         self.agent_span_id = ""
         """Span of the agent in force; changes at a handoff."""
+        self.is_ended = False
+        """Tasks that it started may outlive it, and still have its node."""
         self.pairs: dict[str, Pair] = {}
         """Open pairs by span id, oldest first."""
-        self.reported: set[tuple[int, int, int]] = (
-            set() if parent is None else parent.run.reported
-        )
-        """Errors already told of, shared with the enclosing runs."""
+        self.totals = Totals()
+        """Of its own model calls and those of the runs inside of it."""
+        self.started_monotonic_ns = 0
+        """When its first pair began."""
+        outer: Run | None = None if parent is None else parent.run
+        self.run_id: str = "" if outer is None else outer.run_id
+        """Span of the outermost pair, once that began; on every event of the run."""
+        self.reported: ReportedErrors = outer.reported if outer else ReportedErrors()
+        """Errors that have their ERROR event, shared with the enclosing runs."""
+        scope = SCOPE.get()
+        self.user_id = "" if scope is None else scope.user_id
+        """The end user for whom the application works, if it said so."""
 
 
 class Pair:
@@ -188,10 +216,15 @@ class SessionScope(NamedTuple):
     session_id: str
     tenant_id: str
     project_id: str
-    name: str
-    metadata: Mapping[str, Any] | None
-    trace_id: str | None
-    remote_parent_span_id: str | None
+    name: str = ""
+    metadata: Mapping[str, Any] | None = None
+    trace_id: str | None = None
+    remote_parent_span_id: str | None = None
+    user_id: str = ""
+    keep_open: bool = False
+    """Leave the session open at the end of the block."""
+    is_sampled: bool = True
+    """False if the caller's `traceparent` says that nobody records the trace."""
 
 
 _OF_AGENT = frozenset({"agent", "call", "guardrail"})
@@ -201,15 +234,15 @@ SCOPE: ContextVar[SessionScope | None] = ContextVar("chaukas_scope", default=Non
 SUPPRESSED: ContextVar[bool] = ContextVar("chaukas_suppressed", default=False)
 
 
-def reset(token: Token[Node | None]) -> None:
+def reset(token: Token[Any]) -> None:
     """
-    Undo a `CURRENT.set`, even from a coroutine closed in another context.
+    Undo a `ContextVar.set`, even from a coroutine closed in another context.
 
-    A pending coroutine that the garbage collector closes after its loop died
-    runs its `finally` elsewhere; its own context is gone then, so there is
-    nothing left to undo.
+    A block may be left by another task than the one that entered it, and a pending
+    coroutine that the garbage collector closes runs its `finally` elsewhere. Its own
+    context is out of reach then, and what is in force here is not its business.
     """
     try:
-        CURRENT.reset(token)
+        token.var.reset(token)
     except ValueError:
         return

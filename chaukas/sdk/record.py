@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ._clock import timestamp_of
+from ._error_facts import error_chain, error_code_of, error_text
+from ._facts import Facts
 from ._guard import report
+from ._ids import is_sampled
 from ._limits import DEPTH_CEILING, Limits
 from ._snapshot import Capture, Rules, shrink
 from .context import SUPPRESSED, Pair
 from .events import TRAITS, EventStatus, EventType, end_of
-from .retries import RetryDetector, Verdict, fields_of, is_retryable
+from .history import History
+from .retries import RetryDetector, Verdict, is_retryable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ._clock import Clock
     from ._ids import Ids
@@ -48,17 +52,11 @@ _process_id = os.getpid
 _SORTED = orjson.OPT_SORT_KEYS
 _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
-_TIMED_BY_FRAME = frozenset({EventType.AGENT_START, EventType.SESSION_START})
-"""Pairs whose content has no duration of its own."""
-_CHAIN_LIMIT = 16
+_FRAMES = 32
 
 
 # Nothing to hide: all content of an event was captured before.
 _ODD_RULES = Rules(limits=Limits(depth=DEPTH_CEILING))
-# Read past the class of an error, which may put anything in front of these.
-_cause_of = vars(BaseException)["__cause__"].__get__
-_context_of = vars(BaseException)["__context__"].__get__
-_args_of = vars(BaseException)["args"].__get__
 
 
 def without_defaults(content: dict[str, Any]) -> dict[str, Any]:
@@ -71,33 +69,13 @@ def without_defaults(content: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in content.items() if value}
 
 
-def error_chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error* and what caused it, nearest first, at most 16."""
-    seen: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and len(seen) < _CHAIN_LIMIT:
-        if any(current is other for other in seen):
-            return
-        seen.append(current)
-        yield current
-        cause: BaseException | None = _cause_of(current)
-        current = _context_of(current) if cause is None else cause
-
-
-def error_code_of(error: BaseException) -> str:
-    """Return the class of *error*, with the API's own code where it has one."""
-    name = type(error).__name__
-    code = fields_of(error).get("code")
-    return f"{name}:{code}" if type(code) is str and code else name
-
-
 def ms_between(start_ns: int, end_ns: int) -> float:
     """Return milliseconds to the microsecond, as an int where they are whole."""
     micros = (end_ns - start_ns) // 1000
     return micros // 1000 if micros % 1000 == 0 else micros / 1000
 
 
-def _part_of(kind: EventType, config: Config) -> Event:
+def _part_of(kind: EventType, config: Config, facts: Facts) -> Event:
     """Return the members that are the same in all events of *kind*."""
     traits = TRAITS[kind]
     part: Event = {
@@ -107,16 +85,10 @@ def _part_of(kind: EventType, config: Config) -> Event:
         "type": traits.wire,
     }
     if config.branch:
-        part["branch"] = config.branch
+        part["branch"] = facts.text(config.branch, "branch", [])
     if config.tags:
-        part["tags"] = list(config.tags)
+        part["tags"] = [facts.text(tag, "tags", []) for tag in config.tags]
     return part
-
-
-def _identity_of(error: BaseException) -> tuple[int, int, int]:
-    # An id alone may be reused once the error is freed; its class and its
-    # arguments at the same addresses too is beyond chance.
-    return (id(error), id(type(error)), id(_args_of(error)))
 
 
 class Recorder:
@@ -131,6 +103,7 @@ class Recorder:
         config: Settings in force.
         rules: Bounds and redaction of captured values.
         hidden_rules: The same with all content hidden, for runs that ask for it.
+        shown_rules: The same with all content shown, for what is no content.
         fact_rules: Bounds and redaction of names and ids, which are never hidden
             wholly.
         clock: Source of time.
@@ -147,6 +120,7 @@ class Recorder:
         config: Config,
         rules: Rules,
         hidden_rules: Rules,
+        shown_rules: Rules,
         fact_rules: Rules,
         clock: Clock,
         ids: Ids,
@@ -159,15 +133,19 @@ class Recorder:
         self.clock = clock
         self.ids = ids
         self.pairs = EventPairManager(self)
+        self.history = History(ids.secret())
         self.retries = RetryDetector(config.retry)
         self._pipeline = pipeline
         self._rules = rules
         self._hidden_rules = hidden_rules
         self._fact_rules = fact_rules
+        self._facts = Facts(shown_rules)
         self._version = version
         self._stream = pipeline.stream
         self._event_limit_bytes = rules.limits.event_bytes
-        self._parts = {kind: _part_of(kind, config) for kind in EventType}
+        self._parts = {
+            kind: _part_of(kind, config, self._facts) for kind in EventType
+        }
 
     def new_id(self) -> str:
         """Return a new UUIDv7, for sessions that were given no id."""
@@ -180,6 +158,15 @@ class Recorder:
     def capture_facts(self) -> Capture:
         """Return a snapshot taker for names and ids, shown whatever is hidden."""
         return Capture(self._fact_rules)
+
+    def is_sampled(self, trace_id: str) -> bool:
+        """Tell whether the trace *trace_id* is recorded."""
+        return is_sampled(trace_id, self.config.sample_rate)
+
+    def count_failed(self) -> None:
+        """Count an event that could not be captured, before it was one."""
+        self._pipeline.next_seq()
+        self._pipeline.drop("capture_error")
 
     def refuse(self) -> None:
         """Count an event that comes after the end."""
@@ -201,6 +188,8 @@ class Recorder:
         severity: str = "",
         at_ns: int = 0,
         is_spare: bool = False,
+        is_captured: bool = False,
+        problems: list[Exception] | None = None,
     ) -> None:
         """
         Record one event of *run*.
@@ -208,44 +197,79 @@ class Recorder:
         Args:
             kind: Type of the event; status, severity and author follow from it.
             run: Run that it belongs to; its session, trace and agent are noted.
-            content: Top-level members, already bounded and redacted.
+            content: Top-level members, content in them captured; names, ids and
+                codes are bounded and redacted here.
             parent_span_id: Span under which it stands; none for sessions.
-            span_id: Span of a pair; a point event gets a span of its own.
+            span_id: Span of a pair; a point event gets its own.
             agent: Agent to name instead of the one in force.
-            capture: The snapshot taker that made *content*; what it hid is noted.
+            capture: What made *content*; what it hid is noted.
             metadata: Further members of `metadata`.
             status: Wire name to use instead of the usual one.
-            severity: Wire name to use instead of the usual one.
+            severity: The same.
             at_ns: Wall time at which it happened, in nanoseconds, if not now.
             is_spare: It is the first to be dropped when memory fills up.
+            is_captured: Names in *content* and *metadata* are captured as well.
+            problems: Takes what goes wrong, for callers that hold a lock.
         """
         if not run.sampled or SUPPRESSED.get():
             return
-        if _process_id() != self._pid:
-            self._follow_fork()
         try:
-            event = self._frame(kind, run, agent or run.agent, at_ns)
+            if _process_id() != self._pid:
+                self._follow_fork()
+            hidden: list[str] = []
+            event = self._frame(kind, run, agent or run.agent, at_ns, hidden)
             event["span_id"] = span_id or self.ids.span_id()
             if parent_span_id:
                 event["parent_span_id"] = parent_span_id
-            if status:
-                event["status"] = status
-            if severity:
-                event["severity"] = severity
-            if metadata:
-                event["metadata"].update(metadata)
-            event.update(content)
-            if capture is not None and capture.is_noted:
-                self._note_capture(event, capture)
+            if not is_captured:
+                metadata, content = self._checked(metadata, content, hidden)
+            self._fill(event, content, metadata, status, severity)
+            self._note_hidden(event, capture, hidden)
             encoded = self._encoded(event)
         except Exception as error:
-            self._pipeline.drop("capture_error")
-            report("Recorder.emit", error)
+            self._note_failed(error, problems)
             return
-        if not is_spare:
+        if is_spare:
+            self._pipeline.offer(encoded)
+        else:
             self._pipeline.put(encoded, vital=TRAITS[kind].vital)
-            return
-        self._pipeline.offer(encoded)
+
+    @staticmethod
+    def _fill(
+        event: Event,
+        content: dict[str, Any],
+        metadata: dict[str, Any] | None,
+        status: str,
+        severity: str,
+    ) -> None:
+        if status:
+            event["status"] = status
+        if severity:
+            event["severity"] = severity
+        if metadata:
+            event["metadata"].update(metadata)
+        event.update(content)
+
+    def _note_failed(
+        self, error: Exception, problems: list[Exception] | None
+    ) -> None:
+        self._pipeline.drop("capture_error")
+        if problems is None:
+            report("Recorder.emit", error)
+        else:
+            problems.append(error)
+
+    def _checked(
+        self,
+        metadata: dict[str, Any] | None,
+        content: dict[str, Any],
+        hidden: list[str],
+    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """Return both with their names, ids and codes bounded and redacted."""
+        facts = self._facts
+        if metadata:
+            metadata = facts.fields(metadata, "metadata", hidden)
+        return metadata, facts.members(content, hidden)
 
     def _encoded(self, event: Event) -> bytes:
         """Encode *event* once, or twice if it is odd or too large."""
@@ -262,24 +286,30 @@ class Recorder:
 
     def _follow_fork(self) -> None:
         """Go on with what the new process has; the parent keeps its own."""
+        if self._renewed is not None:
+            successor = self._renewed()
+            self.ids = successor.ids
+            self.pairs = successor.pairs
+            self.history = successor.history
+            self._pipeline = successor._pipeline
+            self._stream = successor._stream
+        # Last, so that what failed is tried again.
         self._pid = _process_id()
-        if self._renewed is None:
-            return
-        successor = self._renewed()
-        self.ids = successor.ids
-        self.pairs = successor.pairs
-        self._pipeline = successor._pipeline
-        self._stream = successor._stream
 
     def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
         """Return an encoded SYSTEM event without queueing it, for the pipeline."""
-        event = self._frame(EventType.SYSTEM, run, None)
+        event = self._frame(EventType.SYSTEM, run, None, 0, [])
         event["span_id"] = self.ids.span_id()
         event["metadata"].update(metadata)
         return orjson.dumps(event, option=_SORTED)
 
     def _frame(
-        self, kind: EventType, run: Run, agent: AgentRef | None, at_ns: int = 0
+        self,
+        kind: EventType,
+        run: Run,
+        agent: AgentRef | None,
+        at_ns: int,
+        hidden: list[str],
     ) -> Event:
         # First, as an event that then cannot be made leaves a gap.
         seq = self._pipeline.next_seq()
@@ -288,29 +318,38 @@ class Recorder:
         own: dict[str, Any] = {
             "chaukas": {"sdk": self._version, "seq": seq, "stream": self._stream}
         }
+        identity = self._facts.identity
         if run.framework:
             own["framework"] = run.framework
+        if run.run_id:
+            own["run_id"] = run.run_id
+        if run.user_id:
+            own["user_id"] = identity(run.user_id, "metadata.user_id", hidden)
         # Copying a ready part costs less than naming its members again.
         event: Event = {
             **self._parts[kind],
             "event_id": self.ids.event_id(now_ns),
             "metadata": own,
-            "project_id": session.project_id,
-            "session_id": session.session_id,
-            "tenant_id": session.tenant_id,
+            "project_id": identity(session.project_id, "project_id", hidden),
+            "tenant_id": identity(session.tenant_id, "tenant_id", hidden),
             "timestamp": timestamp_of(at_ns or now_ns),
-            "trace_id": run.trace_id,
+            "trace_id": identity(run.trace_id, "trace_id", hidden),
         }
+        if session.session_id:
+            event["session_id"] = identity(session.session_id, "session_id", hidden)
         if agent is not None:
-            event["agent_id"], event["agent_name"] = agent
+            event["agent_id"] = identity(agent.agent_id, "agent_id", hidden)
+            event["agent_name"] = identity(agent.name, "agent_name", hidden)
         return event
 
     @staticmethod
-    def _note_capture(event: Event, capture: Capture) -> None:
-        if capture.redacted:
-            event["redaction"] = {"fields": capture.redacted, "method": "mask"}
-        if capture.altered:
-            event["metadata"]["numbers_as_text"] = capture.altered
+    def _note_hidden(event: Event, capture: Capture | None, hidden: list[str]) -> None:
+        if capture is not None and capture.is_noted:
+            hidden = [*capture.redacted, *hidden]
+            if capture.altered:
+                event["metadata"]["numbers_as_text"] = capture.altered
+        if hidden:
+            event["redaction"] = {"fields": hidden, "method": "mask"}
 
     def error(
         self,
@@ -323,9 +362,12 @@ class Recorder:
         message: str | None = None,
         metadata: dict[str, Any] | None = None,
         agent: AgentRef | None = None,
+        at_ns: int = 0,
     ) -> None:
         """
-        Record an ERROR, unless it or its cause was told of already (rule C5).
+        Record an ERROR, unless it or its cause is on record already.
+
+        One root cause gives one ERROR, under the innermost span that saw it.
 
         Args:
             run: Run in which it happened.
@@ -337,19 +379,19 @@ class Recorder:
                 text must not be told.
             metadata: Further facts, already bounded.
             agent: Agent to name instead of the one in force.
+            at_ns: Wall time at which it happened, in nanoseconds, if not now.
         """
         if self.is_reported(run, error):
             if recoverable:
-                self._forget(run, error)
+                run.reported.forget(error)
             return
         if not recoverable:
-            run.reported.add(_identity_of(error))
+            run.reported.add(error)
         try:
             capture = self.capture(run)
             content = self._error_content(capture, error, message)
         except Exception as problem:
-            self._pipeline.next_seq()
-            self._pipeline.drop("capture_error")
+            self.count_failed()
             report("Recorder.error", problem)
             return
         content["recoverable"] = recoverable
@@ -363,6 +405,7 @@ class Recorder:
             parent_span_id=parent_span_id,
             capture=capture,
             agent=agent,
+            at_ns=at_ns,
         )
 
     def _error_content(
@@ -379,55 +422,14 @@ class Recorder:
             content["stack_trace"] = capture.text(text, "error.stack_trace")
         return content
 
-    def is_reported(self, run: Run, error: BaseException) -> bool:
-        """Tell whether *error*, or an error behind it, has its ERROR event."""
-        if not run.reported:
-            return False
-        return any(_identity_of(link) in run.reported for link in error_chain(error))
-
     @staticmethod
-    def _forget(run: Run, error: BaseException) -> None:
-        for link in error_chain(error):
-            run.reported.discard(_identity_of(link))
+    def is_reported(run: Run, error: BaseException) -> bool:
+        """Tell whether *error*, or an error behind it, has its ERROR event."""
+        return run.reported.covers(error)
 
     def monotonic_ms_since(self, start_ns: int) -> float:
         """Return the milliseconds since monotonic *start_ns*, see `ms_between`."""
         return ms_between(start_ns, self.clock.monotonic_ns())
-
-
-_FRAMES = 32
-
-
-def error_text(error: BaseException) -> str:
-    """
-    Return the message of *error*, without running code of a stranger's class.
-
-    An exception class may define its own `__str__`, and so may its arguments; the
-    plain arguments say the same in nearly every case. Classes of the standard
-    library, of openai and of the Agents SDK are trusted.
-    """
-    arguments = _args_of(error)
-    if not _is_plain(arguments):
-        return next((item for item in arguments if type(item) is str), "")
-    cls = type(error)
-    module = cls.__module__
-    is_trusted = type(module) is str and module.partition(".")[0] in _TRUSTED
-    if is_trusted or cls.__str__ in _PLAIN_STR:
-        return str(error)
-    return BaseException.__str__(error)
-
-
-def _is_plain(args: tuple[object, ...]) -> bool:
-    return all(type(item) in (str, int, float, bool, type(None)) for item in args)
-
-
-_TRUSTED = frozenset(
-    {"builtins", "asyncio", "json", "openai", "agents", "httpx", "httpx2", "pydantic"}
-    | {"pydantic_core", "mcp", "tenacity", "socket", "ssl", "sqlite3", "httpcore"}
-)
-_PLAIN_STR = frozenset(
-    {BaseException.__str__, Exception.__str__, OSError.__str__, KeyError.__str__}
-)
 
 
 class EventPairManager:
@@ -478,6 +480,9 @@ class EventPairManager:
             return pair
         run.pairs[pair.span_id] = pair
         self._runs[id(run)] = run
+        if not run.run_id and kind is not EventType.SESSION_START:
+            run.run_id = pair.span_id
+            run.started_monotonic_ns = pair.started_monotonic_ns
         recorder.emit(
             kind,
             run,
@@ -513,10 +518,9 @@ class EventPairManager:
                 self._runs[id(run)] = run
         recorder = self._recorder
         body = pair.closing if content is None else content
-        if pair.kind in _TIMED_BY_FRAME:
-            duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
-            if duration_ms:
-                body = {**body, "performance": {"duration_ms": duration_ms}}
+        duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
+        if duration_ms:
+            body = {**body, "performance": {"duration_ms": duration_ms}}
         recorder.emit(
             end_of(pair.kind),
             run,

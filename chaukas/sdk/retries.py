@@ -8,14 +8,14 @@ worth retrying, then the same agent ran on the same input in the same session.
 from __future__ import annotations
 
 import hashlib
-import weakref
-from collections import OrderedDict, deque
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from ._bounded import BoundedMap
+from ._error_facts import class_name_of, fields_of, recogniser_of, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from types import CodeType, TracebackType
 
     from .config import RetryConfig
 
@@ -61,6 +61,8 @@ _TYPE_NAMES = frozenset(
         "ReadError",
         "ReadTimeout",
         "RemoteProtocolError",
+        # Those of asyncio and of concurrent.futures, before Python 3.11.
+        "TimeoutError",
         "TimeoutException",
         "ToolTimeoutError",
         "WriteTimeout",
@@ -80,7 +82,6 @@ _NEVER = frozenset(
 )
 _FORGET_AFTER_NS = 15 * 60 * 1_000_000_000
 _REMEMBERED = 1024
-_WAY_LIMIT = 256
 _SAMPLED_CHARS = 4096
 _SAMPLED_DEPTH = 8
 _SAMPLED_PAIRS = 32
@@ -100,12 +101,14 @@ class Attempt(NamedTuple):
 
     attempt: int
     """1 for the first retry."""
-    max_attempts: int
-    strategy: str
     backoff_ms: int
     """Time that really passed since the failure."""
     error_message: str
     error_code: str
+    run_id: str
+    """The run that failed, and is repeated."""
+    model: str
+    """The model that it had asked last."""
 
 
 class _Failure(NamedTuple):
@@ -116,68 +119,10 @@ class _Failure(NamedTuple):
     is_same: Callable[[BaseException], bool]
     message: str
     code: str
+    run_id: str
+    model: str
     retryable: bool
     explained: bool = False
-
-
-def _recogniser_of(error: BaseException) -> Callable[[BaseException], bool]:
-    """
-    Return a test for this very error, without keeping it or its frames alive.
-
-    Errors of the standard library cannot be held weakly, and their address is soon
-    used again. But an error that did not come out of a run has not come the way
-    that this one came, which only grows at its outer end.
-    """
-    try:
-        held = weakref.ref(error)
-    except TypeError:
-        place, cls, way = id(error), type(error), _way_of(error)
-        return lambda other: (
-            id(other) == place
-            and type(other) is cls
-            and _way_of(other)[: len(way)] == way
-        )
-    return lambda other: held() is other
-
-
-def _way_of(error: BaseException) -> list[CodeType]:
-    """Return the functions that *error* passed, innermost first; at most 256."""
-    way: deque[CodeType] = deque(maxlen=_WAY_LIMIT)
-    link = _traceback_of(error)
-    while link is not None:
-        way.appendleft(link.tb_frame.f_code)
-        link = link.tb_next
-    return list(way)
-
-
-# The slots themselves: an error's class may put anything in front of them.
-_CLASS_NAME: Any = vars(type)["__name__"]
-_FIELDS: Any = vars(BaseException)["__dict__"]
-_traceback_of: Callable[[BaseException], TracebackType | None] = vars(BaseException)[
-    "__traceback__"
-].__get__
-
-
-def fields_of(error: BaseException) -> dict[str, Any]:
-    """Return the attributes that *error* holds, running no code of its class."""
-    fields: dict[str, Any] = _FIELDS.__get__(error)
-    return fields
-
-
-def class_name_of(value: object) -> str:
-    """Return the name of the class of *value*, whatever its metaclass says."""
-    name: str = _CLASS_NAME.__get__(type(value))
-    return name
-
-
-def status_of(error: BaseException) -> int:
-    """Return the HTTP status that *error* carries, or 0."""
-    fields = fields_of(error)
-    for name in ("status_code", "status"):
-        status = fields.get(name)
-        if type(status) is int and status:
-            return status
-    return 0
 
 
 def is_retryable(error: BaseException, message: str = "") -> Verdict:
@@ -241,13 +186,13 @@ class RetryDetector:
     of retries, and after 15 minutes.
 
     Args:
-        config: Limits and strategies (`retry_config`).
+        config: Limits (`retry_config`); nothing of it is recorded as a fact.
     """
 
     def __init__(self, config: RetryConfig) -> None:
         self._config = config
-        self._failures: OrderedDict[Hashable, _Failure] = OrderedDict()
-        self._keys: dict[int, Hashable] = {}
+        self._failures: BoundedMap[Hashable, _Failure] = BoundedMap(_REMEMBERED)
+        self._keys: BoundedMap[int, Hashable] = BoundedMap(_REMEMBERED)
         """Key of the run that failed, by the address of its error."""
 
     def failed(
@@ -258,21 +203,41 @@ class RetryDetector:
         message: str,
         code: str,
         now_ns: int,
+        run_id: str = "",
+        model: str = "",
     ) -> None:
         """
         Remember that the run *key* failed.
 
         An error that is not worth a retry is remembered for `explain` alone.
+
+        Args:
+            key: What tells whether a later run repeats this one.
+            error: How it failed; not kept.
+            message: Its text, captured.
+            code: Its code, as in the ERROR event.
+            now_ns: Monotonic time.
+            run_id: Id of the run, for the RETRY of the next.
+            model: Model that it asked last.
         """
         known = self._forget(key)
         retryable = is_retryable(error, message).retryable
         failures = known.failures + 1 if known and retryable else 1
-        self._failures[key] = _Failure(
-            failures, now_ns, id(error), _recogniser_of(error), message, code, retryable
+        self._failures.put(
+            key,
+            _Failure(
+                failures,
+                now_ns,
+                id(error),
+                recogniser_of(error),
+                message,
+                code,
+                run_id,
+                model,
+                retryable,
+            ),
         )
-        self._keys[id(error)] = key
-        if len(self._failures) > _REMEMBERED:
-            self._forget(next(iter(self._failures), None))
+        self._keys.put(id(error), key)
 
     def started(self, key: Hashable, *, now_ns: int) -> Attempt | None:
         """Return the retry that a run of *key* starting now is, if it is one."""
@@ -286,11 +251,11 @@ class RetryDetector:
             return None
         return Attempt(
             attempt=failure.failures,
-            max_attempts=self._config.max_llm_retries,
-            strategy=self._config.llm_backoff_strategy,
             backoff_ms=waited_ns // 1_000_000,
             error_message=failure.message,
             error_code=failure.code,
+            run_id=failure.run_id,
+            model=failure.model,
         )
 
     def succeeded(self, key: Hashable) -> None:
@@ -307,16 +272,15 @@ class RetryDetector:
             the failure does not count as one that a plain loop retries.
         """
         key = self._keys.get(id(error))
-        failure = self._failures.get(key)
-        if failure is None or not failure.is_same(error):
+        failure = None if key is None else self._failures.get(key)
+        if key is None or failure is None or not failure.is_same(error):
             return None
-        self._failures[key] = failure._replace(
-            explained=True, failures=failure.failures - 1
-        )
+        taken = failure._replace(explained=True, failures=failure.failures - 1)
+        self._failures.put(key, taken)
         return key
 
     def _forget(self, key: Hashable) -> _Failure | None:
-        failure = self._failures.pop(key, None)
+        failure = self._failures.pop(key)
         if failure is not None:
-            self._keys.pop(failure.error_id, None)
+            self._keys.pop_if(failure.error_id, lambda known: known == key)
         return failure

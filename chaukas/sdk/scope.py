@@ -6,16 +6,15 @@ Kept out of the front door so that that stays a list of what users can call.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _runtime
+from ._bounded import id_text
 from ._guard import report
-from ._ids import is_sampled
-from .context import CURRENT, SCOPE, SUPPRESSED, Run, Session, SessionScope
+from .context import CURRENT, SCOPE, SUPPRESSED, Run, Session, SessionScope, reset
+from .placement import node_in_force, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,14 +25,13 @@ if TYPE_CHECKING:
     from .events import EventType
     from .record import Recorder
 
-__all__ = ["current_traceparent", "point", "session"]
+__all__ = ["current_traceparent", "id_of", "point", "session"]
 
 _LOGGER = logging.getLogger("chaukas.sdk")
-_ID_CHARS = 256
-_DIGEST_CHARS = 16
 _TRACEPARENT = re.compile(
-    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?"
+    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )
+_SAMPLED = 1
 
 
 # A function to its callers: only `with` shows that it is a class.
@@ -53,9 +51,16 @@ class session:  # noqa: N801
         tenant_id: Tenant of the runs inside; the configured one if left out.
         project_id: Project of the runs inside; the configured one if left out.
         name: Name for people.
-        metadata: Facts for SESSION_START.
-        traceparent: W3C trace context of the caller; the runs join that trace. A
-            text that is none is ignored.
+        metadata: Facts for SESSION_START, which is recorded even if no run begins.
+        traceparent: W3C trace context of the caller; the runs join that trace, and
+            are not recorded if its flag says that nobody records it. A text that is
+            none is ignored.
+        user_id: The end user, on every event as `metadata.user_id`.
+        keep_open: Leave the session open at the end of the block, for a chat over
+            many requests. It ends with `end_session`, or when it was idle.
+
+    .. versionadded:: 0.2
+        `user_id`, `keep_open`.
     """
 
     # Each is one choice of the caller, named at the call.
@@ -68,22 +73,24 @@ class session:  # noqa: N801
         name: str = "",
         metadata: Mapping[str, Any] | None = None,
         traceparent: str | None = None,
+        user_id: str | None = None,
+        keep_open: bool = False,
     ) -> None:
-        self._given = (_id_of(session_id), _id_of(tenant_id), _id_of(project_id))
-        self._name = _id_of(name)
+        self._given = (id_of(session_id), id_of(tenant_id), id_of(project_id))
+        self._name = id_of(name)
         self._metadata = metadata
         self._trace = _trace_of(traceparent)
+        self._user_id = id_of(user_id)
+        self._keep_open = keep_open is True
         self._entered: list[_Entry] = []
 
     # `Self` comes with Python 3.11.
     def __enter__(self) -> session:  # noqa: PYI034
         """Begin the block; without chaukas enabled, do nothing."""
-        runtime = _runtime.active()
-        if runtime is None:
-            return self
-        scope = self._scope_of(runtime)
-        runtime.sessions.hold(scope)
-        self._entered.append(_Entry(SCOPE.set(scope), scope, runtime))
+        try:
+            self._enter()
+        except Exception as error:
+            report("session", error)
         return self
 
     def __exit__(
@@ -93,11 +100,20 @@ class session:  # noqa: N801
         trace: TracebackType | None,
     ) -> None:
         """End the block; the error of the block, if any, passes."""
-        entry = self._leave()
-        if entry is None:
+        try:
+            entry = self._leave()
+            if entry is not None and _runtime.active() is entry.runtime:
+                entry.runtime.sessions.release(entry.scope)
+        except Exception as problem:
+            report("session", problem)
+
+    def _enter(self) -> None:
+        runtime = _runtime.active()
+        if runtime is None:
             return
-        if _runtime.active() is entry.runtime:
-            entry.runtime.sessions.release(entry.scope)
+        scope = self._scope_of(runtime)
+        runtime.sessions.hold(scope)
+        self._entered.append(_Entry(SCOPE.set(scope), scope, runtime))
 
     # `Self` comes with Python 3.11.
     async def __aenter__(self) -> session:  # noqa: PYI034
@@ -129,7 +145,7 @@ class session:  # noqa: N801
         entry = self._entry_here()
         if entry is not None:
             self._entered.remove(entry)
-            SCOPE.reset(entry.token)
+            reset(entry.token)
             return entry
         # Left in another context than entered: that context keeps its own.
         return self._entered.pop() if self._entered else None
@@ -138,15 +154,19 @@ class session:  # noqa: N801
         outer = SCOPE.get()
         config = runtime.config
         session_id, tenant_id, project_id = self._given
-        trace_id, span_id = self._trace
+        trace = self._trace
+        user_id = self._user_id or (outer.user_id if outer else "")
         return SessionScope(
             session_id=session_id or runtime.recorder.new_id(),
             tenant_id=tenant_id or (outer.tenant_id if outer else config.tenant_id),
             project_id=project_id or (outer.project_id if outer else config.project_id),
             name=self._name,
             metadata=self._metadata,
-            trace_id=trace_id,
-            remote_parent_span_id=span_id,
+            trace_id=trace.trace_id if trace else None,
+            remote_parent_span_id=trace.span_id if trace else None,
+            user_id=user_id,
+            keep_open=self._keep_open,
+            is_sampled=trace is None or trace.is_sampled,
         )
 
 
@@ -158,45 +178,37 @@ class _Entry(NamedTuple):
     runtime: _runtime.Runtime
 
 
-def _id_of(value: object) -> str:
-    """Return an id or a name as bounded text, without running a stranger's code."""
-    if value is None or type(value) is bool:
-        return ""
-    if isinstance(value, str):
-        text = str.__str__(value)
-    elif type(value) is int or _is_uuid(value):
-        text = str(value)
-    else:
+def id_of(value: object) -> str:
+    """Return an id or a name that the application gives; log one that is none."""
+    text = id_text(value)
+    if text is None:
         _LOGGER.warning(
             "chaukas: session() got an id or name of type %s: it is left out. "
             "Pass a text.",
             type(value).__qualname__,
         )
-        return ""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    if len(text) <= _ID_CHARS:
-        return text
-    # Cut ids must stay apart.
-    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARS]
-    return f"{text[: _ID_CHARS - _DIGEST_CHARS - 1]}~{digest}"
+    return text or ""
 
 
-def _is_uuid(value: object) -> bool:
-    # Who has one has the module, which is not worth loading for this.
-    uuid = sys.modules.get("uuid")
-    return uuid is not None and type(value) is uuid.UUID
+class _Trace(NamedTuple):
+    """A W3C trace context."""
+
+    trace_id: str
+    span_id: str
+    is_sampled: bool
 
 
-def _trace_of(traceparent: object) -> tuple[str | None, str | None]:
-    """Return trace and span id of a W3C trace context; nothing if it is none."""
+def _trace_of(traceparent: object) -> _Trace | None:
+    """Return a W3C trace context; nothing if the text is none."""
     if type(traceparent) is not str:
-        return (None, None)
+        return None
     found = _TRACEPARENT.fullmatch(traceparent.strip().lower())
     if found is None or found[1] == "ff":
-        return (None, None)
+        return None
     trace_id, span_id = found[2], found[3]
-    is_valid = trace_id.strip("0") and span_id.strip("0")
-    return (trace_id, span_id) if is_valid else (None, None)
+    if not trace_id.strip("0") or not span_id.strip("0"):
+        return None
+    return _Trace(trace_id, span_id, bool(int(found[4], 16) & _SAMPLED))
 
 
 def current_traceparent() -> str | None:
@@ -240,6 +252,7 @@ def point(
         body = _body_of(runtime.recorder, run, field, facts, content)
         body.emit(runtime.recorder, kind, run, parent_span_id)
     except Exception as error:
+        runtime.recorder.count_failed()
         report(f"chaukas.{kind.name.lower()}", error)
 
 
@@ -261,6 +274,7 @@ class _Body(NamedTuple):
             parent_span_id=parent_span_id,
             capture=self.capture,
             metadata=self.members if in_metadata else None,
+            is_captured=True,
             severity="SEVERITY_WARN" if is_denied else "",
         )
 
@@ -307,16 +321,27 @@ def _texts_of(capture: Capture, value: object, path: str) -> list[str]:
 
 
 def _place(runtime: _runtime.Runtime) -> tuple[Run, str]:
-    node = CURRENT.get()
+    """
+    Return where an event of the application stands.
+
+    A `chaukas.session` block is opened for it. The process's own session is not: a
+    program that says something before its first run has begun none.
+    """
+    node = node_in_force()
     if node is not None:
         return node.run, node.parent_span_id
-    sessions = runtime.sessions
+    recorder, sessions = runtime.recorder, runtime.sessions
     found = sessions.find(None)
     if found is not None and found.scope is not None and found.pair is not None:
-        return found.scope, found.pair.span_id
+        # With what is in force here, the user say, and the trace of the session.
+        scope_run = Run(found, found.scope.trace_id, framework=found.scope.framework)
+        return scope_run, found.pair.span_id
+    if SCOPE.get() is not None:
+        opening = open_session(sessions, recorder, None, framework="", is_run=False)
+        sessions.leave(opening.session)
+        run = Run(opening.session, opening.trace_id, sampled=opening.sampled)
+        return run, opening.span_id
     tenant_id, project_id, session_id = sessions.key_of(None)
     alone = Session(session_id, tenant_id, project_id)
-    scope = SCOPE.get()
-    trace_id = (scope and scope.trace_id) or runtime.recorder.ids.trace_id()
-    sampled = is_sampled(trace_id, runtime.config.sample_rate)
-    return Run(alone, trace_id, sampled=sampled), ""
+    trace_id = recorder.ids.trace_id()
+    return Run(alone, trace_id, sampled=recorder.is_sampled(trace_id)), ""

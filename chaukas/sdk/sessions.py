@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._bounded import bounded
 from ._clock import timestamp_of
+from ._guard import report
 from ._native import original
-from .context import CURRENT, SCOPE, AgentRef, Run, Session
+from .context import CURRENT, SCOPE, AgentRef, Run, Session, reset
 from .events import EventType
+from .record import without_defaults
 
 if TYPE_CHECKING:
+    from ._snapshot import Capture
     from .context import SessionScope
     from .record import Recorder
+    from .totals import Usage
 
 __all__ = ["SessionBook", "key_of"]
 
@@ -54,7 +59,8 @@ class SessionBook:
         if scope is not None:
             return key_of(scope)
         config = self._config
-        return (config.tenant_id, config.project_id, session_id or self._default_id)
+        name = bounded(session_id) if session_id else self._default_id
+        return (config.tenant_id, config.project_id, name)
 
     def _key_in_force(self) -> tuple[str, str, str]:
         """Return the key of the session that whoever calls is in."""
@@ -91,6 +97,12 @@ class SessionBook:
                 as one.
         """
         key = self.key_of(session_id)
+        given = None
+        if sampled and not self._is_open(key):
+            # Before the lock: a redactor of the application's may do anything,
+            # waiting for another thread that begins a run included.
+            given = self._given_by(SCOPE.get())
+        problems: list[Exception] = []
         with self._lock:
             session = self._open.get(key)
             if session is None:
@@ -103,15 +115,48 @@ class SessionBook:
             session.run_count += is_run
             session.used_monotonic_ns = self._recorder.clock.monotonic_ns()
             if sampled and session.pair is None:
-                self._start(session, trace_id, framework, first_agent)
+                given = given or _Given("", {}, None)
+                self._start(session, trace_id, framework, first_agent, given, problems)
+        if session.scope is not None and not session.scope.framework:
+            # Opened by an event of the application, before its first run.
+            session.scope.framework = framework
+        for problem in problems:
+            report("SessionBook.enter", problem)
         for old in evicted:
             self._end(old, "evicted")
         return session
 
-    def leave(self, session: Session) -> None:
-        """End a run of *session*; it stays open, unless its end was asked for."""
+    def _is_open(self, key: tuple[str, str, str]) -> bool:
+        session = self._open.get(key)
+        return session is not None and session.pair is not None
+
+    def add(self, run: Run, usage: Usage, cost: dict[str, Any] | None) -> None:
+        """
+        Add one model call to *run*, the runs around it, and their session.
+
+        Args:
+            run: The run that called the model.
+            usage: Tokens of the call.
+            cost: Its `cost` member, if its price is known.
+        """
+        around: Run | None = run
+        with self._lock:
+            while around is not None:
+                around.totals.add(usage, cost)
+                around = None if around.parent is None else around.parent.run
+            run.session.totals.add(usage, cost)
+
+    def leave(self, session: Session, *, failed: bool = False) -> None:
+        """
+        End a run of *session*; it stays open, unless its end was asked for.
+
+        Args:
+            session: What `enter` returned.
+            failed: The run failed.
+        """
         with self._lock:
             session.running -= 1
+            session.failed_count += failed
             session.used_monotonic_ns = self._recorder.clock.monotonic_ns()
             retired = None
             if not session.running:
@@ -130,16 +175,42 @@ class SessionBook:
             self._holders[key] = self._holders.get(key, 0) + 1
 
     def release(self, scope: SessionScope) -> None:
-        """Leave such a block; the last one to leave ends the session."""
+        """
+        Leave such a block; the last one to leave ends the session.
+
+        Unless the block keeps it open. One that no run has opened is opened for what
+        the block says of it, and ended.
+        """
         key = key_of(scope)
+        if scope.metadata and not self._is_open(key):
+            self._open_for(scope)
         with self._lock:
             left = self._holders.pop(key, 1) - 1
             if left > 0:
                 self._holders[key] = left
                 return
-            ready = self._retire(key, "closed")
+            ready = None if scope.keep_open else self._retire(key, "closed")
         if ready is not None:
             self._end(ready, "closed")
+
+    def _open_for(self, scope: SessionScope) -> None:
+        recorder = self._recorder
+        trace_id = scope.trace_id or recorder.ids.trace_id()
+        sampled = scope.is_sampled and recorder.is_sampled(trace_id)
+        # The block has been left, and its scope with it.
+        token = SCOPE.set(scope)
+        try:
+            session = self.enter(
+                None,
+                trace_id=trace_id,
+                framework="",
+                first_agent=None,
+                sampled=sampled,
+                is_run=False,
+            )
+        finally:
+            reset(token)
+        self.leave(session)
 
     def end(
         self,
@@ -222,58 +293,76 @@ class SessionBook:
         self._retired[id(session)] = (session, reason)
         return None
 
+    def _given_by(self, scope: SessionScope | None) -> _Given:
+        """Return what a block says of its session, captured."""
+        if scope is None:
+            return _Given("", {}, None)
+        recorder = self._recorder
+        name = scope.name and recorder.capture_facts().text(
+            scope.name, "session_start.session_name"
+        )
+        if not scope.metadata:
+            return _Given(name, {}, None)
+        capture = recorder.capture(Run(_NOWHERE, ""))
+        details = capture.tree(scope.metadata, "session_start.metadata")
+        return _Given(name, details if type(details) is dict else {}, capture)
+
     def _start(
         self,
         session: Session,
         trace_id: str,
         framework: str,
         first_agent: AgentRef | None,
+        given: _Given,
+        problems: list[Exception],
     ) -> None:
+        """Open *session*, under the lock: no code of the application runs in here."""
         recorder = self._recorder
-        scope = SCOPE.get()
         run = Run(session, trace_id, framework=framework)
         session.scope = run
-        session.opened_monotonic_ns = recorder.clock.monotonic_ns()
-        session.name = f"{framework}_session"
-        if scope is not None and scope.name:
-            path = "session_start.session_name"
-            session.name = recorder.capture_facts().text(scope.name, path)
+        session.name = given.name or (f"{framework}_session" if framework else "")
         details: dict[str, Any] = {
             "framework": framework,
             "started_at": timestamp_of(recorder.clock.time_ns()),
+            "first_agent_id": first_agent.agent_id if first_agent else "",
         }
-        if first_agent is not None:
-            details["first_agent_id"] = first_agent.agent_id
-        capture = None
-        if scope is not None and scope.metadata:
-            capture = recorder.capture(run)
-            path = "session_start.metadata"
-            given = capture.tree(scope.metadata, path)
-            if isinstance(given, dict):
-                details = {**given, **details}
+        content = {
+            "session_name": session.name,
+            "metadata": {**given.details, **without_defaults(details)},
+        }
         session.pair = recorder.pairs.start(
             EventType.SESSION_START,
             run,
-            {
-                "session_start": {
-                    "session_name": session.name,
-                    "metadata": details,
-                }
-            },
-            closing={"session_end": {"session_name": session.name}},
-            capture=capture,
+            {"session_start": without_defaults(content)},
+            closing={"session_end": without_defaults({"session_name": session.name})},
+            capture=given.capture,
+            problems=problems,
         )
 
     def _end(self, session: Session, reason: str) -> None:
         pair = session.pair
         if pair is None or session.scope is None:
             return
-        details = {
-            "framework": session.scope.framework,
+        details: dict[str, Any] = {
             "reason": reason,
             "runs": session.run_count,
+            **session.totals.facts(),
         }
-        self._recorder.pairs.end(
-            pair,
-            {"session_end": {"session_name": session.name, "metadata": details}},
-        )
+        if session.scope.framework:
+            details["framework"] = session.scope.framework
+        if session.failed_count:
+            details["failed_runs"] = session.failed_count
+        content = {"session_name": session.name, "metadata": details}
+        self._recorder.pairs.end(pair, {"session_end": without_defaults(content)})
+
+
+class _Given(NamedTuple):
+    """What an application says of a session that opens."""
+
+    name: str
+    details: dict[str, Any]
+    capture: Capture | None
+
+
+_NOWHERE = Session("", "", "")
+"""For capturing what belongs to a session that is not open yet."""

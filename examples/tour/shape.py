@@ -77,7 +77,7 @@ def _drawn(
         return " ".join(filter(None, (name, _about(event))))
     end = ends.get(event["span_id"], {"status": "EVENT_STATUS_OPEN"})
     status = end["status"].removeprefix("EVENT_STATUS_").replace("COMPLETED", "")
-    if end.get("metadata", {}).get("interrupted"):
+    if end.get("metadata", {}).get("waiting"):
         status = "WAITING"
     inner = children[event["span_id"]]
     below = _counted(_drawn(each, children, ends) for each in inner)

@@ -516,7 +516,7 @@ def test_an_approval_that_nobody_gives_is_asked_for_once(mode: Mode) -> None:
     assert tree_of(events) == tree(
         """
         SESSION
-          AGENT Assistant interrupted
+          AGENT Assistant waiting
             INPUT
             MODEL
             POLICY tool_approval review

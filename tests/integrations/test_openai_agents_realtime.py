@@ -414,6 +414,7 @@ def test_an_agent_that_the_application_puts_in_force_is_a_handoff() -> None:
           AGENT Bot
             HANDOFF Bot -> Bot
           AGENT Bot
+            STATE_UPDATE
             MODEL
             OUTPUT
         """

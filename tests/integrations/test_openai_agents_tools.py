@@ -251,7 +251,7 @@ def test_a_call_that_waits_for_approval_ran_nothing(family: str, mode: Mode) -> 
     assert tree_of(recorded.events) == tree(
         """
         SESSION
-          AGENT Assistant interrupted
+          AGENT Assistant waiting
             INPUT
             MODEL
             POLICY tool_approval review
@@ -292,7 +292,7 @@ def test_a_resumed_run_has_the_tool_only_if_it_was_approved(
     ]
     assert shape == [
         "SESSION",
-        "  AGENT Assistant interrupted",
+        "  AGENT Assistant waiting",
         "    INPUT",
         "    MODEL",
         "    POLICY tool_approval review",

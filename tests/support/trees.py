@@ -199,8 +199,8 @@ def _of_error(event: Event) -> list[str]:
 
 
 def _of_agent(event: Event) -> list[str]:
-    interrupted = event["metadata"].get("interrupted")
-    return [event["agent_name"], "interrupted" if interrupted else ""]
+    is_waiting = event["metadata"].get("waiting")
+    return [event["agent_name"], "waiting" if is_waiting else ""]
 
 
 def _of_retry(event: Event) -> list[str]:

@@ -550,7 +550,7 @@ def test_events_stand_under_what_is_in_force() -> None:
     by_name = {e["metadata"].get("name"): e for e in events()}
     span_of = {e["type"]: e["span_id"] for e in events()}
     before, inside, after = (by_name[n] for n in ("before", "inside", "after"))
-    assert "parent_span_id" not in before
+    assert before["parent_span_id"] == span_of["EVENT_TYPE_SESSION_START"]
     assert inside["parent_span_id"] == span_of["EVENT_TYPE_TOOL_CALL_START"]
     assert inside["agent_name"] == "A"
     assert after["parent_span_id"] == span_of["EVENT_TYPE_SESSION_START"]

@@ -298,7 +298,7 @@ TREES: dict[str, str] = {
     "chat_429": _BUSY,
     "approved": """
         SESSION
-          AGENT Assistant interrupted
+          AGENT Assistant waiting
             INPUT
             MODEL
             POLICY tool_approval review
@@ -310,7 +310,7 @@ TREES: dict[str, str] = {
     """,
     "rejected": """
         SESSION
-          AGENT Assistant interrupted
+          AGENT Assistant waiting
             INPUT
             MODEL
             POLICY tool_approval review

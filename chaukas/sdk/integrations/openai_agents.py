@@ -25,6 +25,7 @@ import wrapt
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, AgentRef, Run
 from chaukas.sdk.events import EventType
+from chaukas.sdk.placement import open_session
 
 if TYPE_CHECKING:
     from chaukas.sdk.context import Pair, Session
@@ -140,14 +141,18 @@ class SpanRecorder:
         try:
             trace_id = trace.trace_id
             group_id = getattr(trace, "group_id", None)
-            session = self._host.sessions.enter(
+            sessions = self._host.sessions
+            opening = open_session(
+                sessions,
+                self._host.recorder,
                 group_id,
-                trace_id=trace_id,
                 framework=_FRAMEWORK,
-                first_agent=None,
-                sampled=True,
+                trace_id=trace_id,
             )
-            run = Run(session, trace_id, framework=_FRAMEWORK)
+            session = opening.session
+            run = Run(
+                session, trace_id, sampled=opening.sampled, framework=_FRAMEWORK
+            )
             self._runs[trace_id] = (run, session)
         except Exception as error:
             report("TracingProcessor", error)

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 from chaukas.sdk._guard import report
-from chaukas.sdk.context import CURRENT
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.placement import node_in_force
 from chaukas.sdk.record import (
     error_chain,
     error_code_of,
@@ -198,7 +198,7 @@ class TenacityWrapper(BaseIntegrationWrapper):
         if error is not None:
             keys = map(recorder.retries.explain, error_chain(error))
             key = next((found for found in keys if found is not None), None)
-        node = CURRENT.get()
+        node = node_in_force()
         if node is not None:
             return node.run, node.parent_span_id
         if key is None:

@@ -17,7 +17,7 @@ from chaukas.sdk.record import without_defaults
 
 from ._extract import agent_ref
 from ._pauses import Pause, pause_of
-from ._run_facts import is_over, pending_calls
+from ._run_facts import pending_calls
 from ._state import AgentsRun, current_run
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Approvals:
         always = kwargs.get("always") is True
         node = CURRENT.get()
         # In a run that goes on, a decision is its business whosever context it is.
-        in_run = node is not None and not is_over(node)
+        in_run = node is not None and not node.run.is_ended
         run, parent_span_id, pause = self._pauses.place(None if in_run else context)
         (call,) = pending_calls([item])
         if not run.sampled or not pause.is_news(call.call_id, outcome, always=always):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from chaukas.sdk.context import AgentRef
+from chaukas.sdk.totals import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,6 @@ __all__ = [
     "finish_reason_of",
     "hash_of",
     "model_name_of",
-    "new_items",
     "new_user_items",
     "prompt_of",
     "provider_of",
@@ -41,7 +41,6 @@ __all__ = [
 
 _HASH_CHARS = 16
 _ARGUMENT_CHARS = 65_536
-_LOOK_BACK_ITEMS = 16
 _SETTINGS = (
     "temperature",
     "top_p",
@@ -101,25 +100,6 @@ _MADE_BY_MODEL = frozenset(
 def bound(args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a `Model` method by name; it is called both ways."""
     return {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
-
-
-class Usage(NamedTuple):
-    """Tokens of one call, or of several added up."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    total_tokens: int = 0
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    reasoning_tokens: int = 0
-    requests: int = 0
-    input_audio_tokens: int = 0
-    output_audio_tokens: int = 0
-    cached_audio_tokens: int = 0
-
-    def plus(self, other: Usage) -> Usage:
-        """Return the sum."""
-        return Usage(*map(int.__add__, self, other))
 
 
 def _count(value: object) -> int:
@@ -313,30 +293,6 @@ def new_user_items(given: Any) -> list[Any]:
             fresh.append(item)
     fresh.reverse()
     return fresh
-
-
-def new_items(given: Any, seen_count: int) -> tuple[list[Any], int]:
-    """
-    Return the items of a model call to record, and how many there are in all.
-
-    Args:
-        given: Input of the call, a text or a list of items.
-        seen_count: Items of the previous call of this run; 0 for the first.
-
-    Later calls record what was added. The first records what is new to the
-    conversation and at least the last 16 items before it.
-    """
-    if type(given) is not list:
-        return [given], 1
-    total = len(given)
-    if 0 < seen_count <= total:
-        return given[seen_count:], total
-    first = max(total - _LOOK_BACK_ITEMS, 0)
-    while first and not _is_history(given[first - 1]):
-        first -= 1
-        if total - first > 4 * _LOOK_BACK_ITEMS:
-            break
-    return given[first:], total
 
 
 def arguments_of(text: Any) -> Any:

@@ -12,15 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk._guard import report
-from chaukas.sdk._ids import is_sampled
-from chaukas.sdk.context import CURRENT, SCOPE, SUPPRESSED, Node, reset
+from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.placement import node_in_force, open_session
 from chaukas.sdk.record import without_defaults
 from chaukas.sdk.retries import class_name_of
 
-from ._mcp_call import OPEN, MCPCall, attempted, reset_open
+from ._mcp_call import OPEN, MCPCall, attempted
 from ._mcp_facts import (
     OPERATIONS,
     content_of,
@@ -36,6 +36,7 @@ from ._mcp_facts import (
     retry_limit,
     server_facts,
 )
+from ._run_facts import hides_content
 from ._state import FRAMEWORK, AgentsRun, ToolCall, attempt
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class MCPCalls(Part):
         finally:
             if token is not None:
                 reset(token)
-            reset_open(opened)
+            reset(opened)
         self._end(call, result, None)
         return result
 
@@ -161,13 +162,13 @@ class MCPCalls(Part):
 
     def _placed(self, method: str, server: Any) -> MCPCall | None:
         """Return a call that knows where it belongs; None if that is not recorded."""
-        outer, node = OPEN.get(), CURRENT.get()
+        outer, node = OPEN.get(), node_in_force()
         if outer is not None and outer.is_here and outer.pair:
             # While connecting, CURRENT does not know the span.
             call = MCPCall(method, server, outer.run, outer.pair.span_id, None)
             call.outer, call.tool = outer, outer.tool
             return call
-        if node is None or (isinstance(node.run, AgentsRun) and node.run.is_ended):
+        if node is None:
             return self._placed_alone(method, server)
         if not node.run.sampled:
             return None
@@ -181,23 +182,17 @@ class MCPCalls(Part):
         """Give a call outside of any run one of its own, in the session in force."""
         # First, as it notices a fork that Python was not told of: ids come after.
         sessions = self._host.sessions
-        recorder = self._recorder
-        scope = SCOPE.get()
-        trace_id = (scope and scope.trace_id) or recorder.ids.trace_id()
-        if not is_sampled(trace_id, recorder.config.sample_rate):
+        opening = open_session(
+            sessions, self._recorder, None, framework=FRAMEWORK, is_run=False
+        )
+        session = opening.session
+        if not opening.sampled:
+            sessions.leave(session)
             return None
-        session = sessions.enter(
-            None,
-            trace_id=trace_id,
-            framework=FRAMEWORK,
-            first_agent=None,
-            sampled=True,
-            is_run=False,
-        )
         run = AgentsRun(
-            session, trace_id, parent=None, sampled=True, hide_content=False
+            session, opening.trace_id, hide_content=hides_content(None)
         )
-        run.agent_span_id = session.pair.span_id if session.pair else ""
+        run.agent_span_id = opening.span_id
 
         def leave() -> None:
             # For tasks that still have its node.

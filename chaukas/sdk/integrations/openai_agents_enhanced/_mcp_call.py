@@ -7,7 +7,7 @@ of overridden methods, proxies and agents, that is the question.
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.context import CURRENT
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ._state import ToolCall
 
-__all__ = ["OPEN", "MCPCall", "attempted", "reset_open"]
+__all__ = ["OPEN", "MCPCall", "attempted"]
 
 
 class MCPCall:
@@ -123,15 +123,6 @@ class MCPCall:
 # begun then, and whatever they ran later would stand under the connect.
 OPEN: ContextVar[MCPCall | None] = ContextVar("chaukas_mcp_call", default=None)
 """The call under way, if it is `is_open` still."""
-
-
-def reset_open(token: Token[MCPCall | None]) -> None:
-    """Undo an `OPEN.set`, even in another context."""
-    try:
-        OPEN.reset(token)
-    except ValueError:
-        # Closed by the garbage collector in another context, as in `context.reset`.
-        return
 
 
 def attempted(server: Any) -> MCPCall | None:

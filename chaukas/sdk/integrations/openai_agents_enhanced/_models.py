@@ -30,7 +30,6 @@ from ._extract import (
     finish_reason_of,
     hash_of,
     model_name_of,
-    new_items,
     prompt_of,
     provider_of,
     response_facts,
@@ -40,6 +39,7 @@ from ._extract import (
 )
 from ._hidden import hidden_request, hidden_response
 from ._hosted import note_hosted
+from ._run_facts import hides_content
 from ._state import AgentsRun, Invocation, attempt, current_run, lone_run
 from ._streams import (
     WatchedStream,
@@ -198,7 +198,7 @@ class ModelCalls(Part):
         the application does, in a tool, say, and gets a run of its own.
         """
         run = current_run() if node is None or node.kind == "agent" else None
-        return run or lone_run(self._host, node)
+        return run or lone_run(self._host, hide_content=hides_content(None))
 
     # -- public hooks ---------------------------------------------------------------
 
@@ -277,15 +277,14 @@ class ModelCalls(Part):
     def _request_of(
         self, run: AgentsRun, arguments: dict[str, Any], further: dict[str, Any]
     ) -> dict[str, Any]:
-        given = arguments.get("input")
-        seen = 0 if self._recorder.config.capture_full_input else run.seen_items
-        items, total = new_items(given, seen)
-        if self._recorder.config.capture_full_input and type(given) is list:
-            items = given
-        run.seen_items = total
-        request: dict[str, Any] = {"input": items, "input_count": total}
-        if len(items) < total:
-            request["input_omitted"] = total - len(items)
+        recorder = self._recorder
+        noted = recorder.history.note(
+            run.session,
+            arguments.get("input"),
+            hidden=not self._tells_content(run),
+            repeat=recorder.config.capture_full_input,
+        )
+        request: dict[str, Any] = {"input": noted.fresh, **noted.facts}
         self._add_system(run, arguments.get("system_instructions"), request)
         names = tool_names(arguments.get("tools"))
         if names:
@@ -380,7 +379,8 @@ class ModelCalls(Part):
         )
         if cost:
             body["cost"] = cost
-        run.agent_usage = run.agent_usage.plus(usage)
+        run.agent_totals.add(usage, cost)
+        self._host.sessions.add(run, usage, cost)
         self._tell_inside(invocation, output, facts)
         recorder.pairs.end(pair, body, status=status, capture=capture)
         if "refusal" in facts:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk._ids import is_sampled
-from chaukas.sdk.context import CURRENT, SCOPE, Run, Session, SessionScope
+from chaukas.sdk._bounded import BoundedMap
+from chaukas.sdk.context import CURRENT, SCOPE, Run, SessionScope, reset
+from chaukas.sdk.placement import Opening, node_in_force, open_session
 
 from ._run_facts import (
     hides_content,
-    is_over,
     key_of_state,
     session_id_of_state,
     trace_id_of_state,
@@ -25,7 +25,6 @@ from ._state import FRAMEWORK, AgentsRun
 if TYPE_CHECKING:
     from chaukas.sdk.context import AgentRef
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.sessions import SessionBook
 
 __all__ = ["Pause", "Pauses", "Place", "Where", "pause_of"]
 
@@ -55,7 +54,9 @@ class Pause:
     def __init__(self, where: Where, *, hide_content: bool) -> None:
         self.where = where
         self.hide_content = hide_content
-        self.decided: dict[str, tuple[str, bool]] = {}
+        self.decided: BoundedMap[str, tuple[str, bool]] = BoundedMap(
+            _REMEMBERED_DECISIONS
+        )
         """By call: the last outcome on record, and whether it holds for all calls."""
         self.is_resumed = False
         self.told_input_count = 0
@@ -73,9 +74,7 @@ class Pause:
         known = self.decided.get(call_id)
         if known is not None and known[0] == outcome and (known[1] or not always):
             return False
-        while len(self.decided) >= _REMEMBERED_DECISIONS:
-            self.decided.pop(next(iter(self.decided)), None)
-        self.decided[call_id] = (outcome, always)
+        self.decided.put(call_id, (outcome, always))
         return True
 
 
@@ -119,8 +118,12 @@ class Pauses:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._objects: dict[int, tuple[weakref.ref[Any], Pause]] = {}
-        self._saved: dict[str, Pause | None] = {}
+        self._objects: BoundedMap[int, tuple[weakref.ref[Any], Pause]] = BoundedMap(
+            _REMEMBERED_OBJECTS
+        )
+        self._saved: BoundedMap[str, tuple[Pause | None]] = BoundedMap(
+            _REMEMBERED_STATES
+        )
 
     # -- memory -------------------------------------------------------------------
 
@@ -129,19 +132,15 @@ class Pauses:
         held, key = self._objects, id(owner)
 
         def forget(reference: weakref.ref[Any]) -> None:
-            entry = held.get(key)
             # By now the address may belong to another object.
-            if entry is not None and entry[0] is reference:
-                held.pop(key, None)
+            held.pop_if(key, lambda entry: entry[0] is reference)
 
         try:
             reference = weakref.ref(owner, forget)
         except TypeError:
             # What a runner of the application returned, and no result.
             return
-        while len(held) >= _REMEMBERED_OBJECTS:
-            held.pop(next(iter(held)), None)
-        held[key] = (reference, pause)
+        held.put(key, (reference, pause))
 
     def of(self, owner: Any) -> Pause | None:
         """Return what is remembered of a result, a state or a context."""
@@ -155,25 +154,23 @@ class Pauses:
         key = key_of_state(state)
         if not key:
             return
-        saved = self._saved
-        known = saved.get(key, pause)
-        if known is None or (known.where != pause.where and not known.is_resumed):
+        (known,) = self._saved.get(key) or (pause,)
+        is_other = known is not None and known.where != pause.where
+        if known is None or (is_other and not known.is_resumed):
             # Two that wait look alike: better no memory than another's trace.
-            saved[key] = None
+            self._saved.put(key, (None,))
             return
-        saved.pop(key, None)
-        saved[key] = pause
-        while len(saved) > _REMEMBERED_STATES:
-            saved.pop(next(iter(saved)), None)
+        self._saved.put(key, (pause,))
 
     def recognise(self, state: Any) -> Pause | None:
         """Return what is remembered of the state that *state* was restored from."""
-        return self._saved.get(key_of_state(state))
+        (known,) = self._saved.get(key_of_state(state)) or (None,)
+        return known
 
     def learn(self, state: Any) -> Pause:
-        """Return what *state* itself tells, having come from nobody knows where."""
-        node = CURRENT.get()
-        if node is not None and not is_over(node):
+        """Return what *state* itself says, a state of unknown origin."""
+        node = node_in_force()
+        if node is not None:
             return pause_of(node.run)
         host = self._host
         sessions = host.sessions
@@ -209,10 +206,9 @@ class Pauses:
         if node is not None and type(node.detail) is Pause:
             # `RunState.approve` is under way, and says whose decision it is.
             return Place(node.run, node.span_id, node.detail)
-        if (
-            node is not None
-            and not is_over(node)
-            and (pause is None or pause.where.trace_id == node.run.trace_id)
+        node = node_in_force()
+        if node is not None and (
+            pause is None or pause.where.trace_id == node.run.trace_id
         ):
             return Place(node.run, node.parent_span_id, pause_of(node.run))
         return self._outside(self.usable(pause))
@@ -221,35 +217,18 @@ class Pauses:
         """Return a place of its own under the session, which opens if need be."""
         # First, as it notices a fork that Python was not told of: ids come after.
         sessions = self._host.sessions
-        recorder = self._host.recorder
         if pause is None:
             pause = self._unknown()
-        where = pause.where
-        sampled = is_sampled(where.trace_id, recorder.config.sample_rate)
-        scope = SCOPE.get()
-        key = where[1:] if scope is None else sessions.key_of(None)
-        session = sessions.get(key)
-        if sampled and (session is None or session.pair is None):
-            session = self.enter(
-                sessions,
-                pause,
-                None,
-                trace_id=where.trace_id,
-                first_agent=None,
-                sampled=True,
-                is_run=False,
-            )
-            sessions.leave(session)
-        if session is None:
-            session = Session(key[2], key[0], key[1])
+        opening = self.enter(pause, None, trace_id=pause.where.trace_id, is_run=False)
+        sessions.leave(opening.session)
         run = Run(
-            session,
-            where.trace_id,
-            sampled=sampled,
+            opening.session,
+            opening.trace_id,
+            sampled=opening.sampled,
             hide_content=pause.hide_content,
             framework=FRAMEWORK,
         )
-        return Place(run, session.pair.span_id if session.pair else "", pause)
+        return Place(run, opening.span_id, pause)
 
     def _unknown(self) -> Pause:
         """Return a pause for a decision about nobody knows what."""
@@ -262,48 +241,43 @@ class Pauses:
             trace_id = self._host.recorder.ids.trace_id()
         return Pause(Where(trace_id, *key), hide_content=hides_content(None))
 
-    @staticmethod
     def enter(
-        sessions: SessionBook,
+        self,
         pause: Pause | None,
         session_id: str | None,
         *,
-        trace_id: str,
-        first_agent: AgentRef | None,
-        sampled: bool,
+        trace_id: str = "",
+        first_agent: AgentRef | None = None,
         is_run: bool = True,
-    ) -> Session:
+    ) -> Opening:
         """
-        Begin a run in a session, as `SessionBook.enter` does.
+        Begin a run in a session, as `placement.open_session` does.
 
         Args:
-            sessions: The book in which to enter it.
             pause: What is remembered; gives tenant and project, and the session
                 where none is named.
             session_id: Id that the run names; `chaukas.session()` in force wins.
-            trace_id: Trace of the run.
+            trace_id: Trace of the run, if the caller names one.
             first_agent: Agent of the run, if it is one.
-            sampled: Whether the run is recorded.
             is_run: False for a decision outside of any run.
         """
+        host = self._host
         token = None
         if pause is not None and SCOPE.get() is None:
             where = pause.where
             session_id = session_id or where.session_id
-            token = SCOPE.set(
-                SessionScope(
-                    session_id, where.tenant_id, where.project_id, "", None, None, None
-                )
-            )
+            scope = SessionScope(session_id, where.tenant_id, where.project_id)
+            token = SCOPE.set(scope)
         try:
-            return sessions.enter(
+            return open_session(
+                host.sessions,
+                host.recorder,
                 session_id,
-                trace_id=trace_id,
                 framework=FRAMEWORK,
+                trace_id=trace_id,
                 first_agent=first_agent,
-                sampled=sampled,
                 is_run=is_run,
             )
         finally:
             if token is not None:
-                SCOPE.reset(token)
+                reset(token)

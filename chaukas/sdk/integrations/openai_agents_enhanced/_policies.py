@@ -219,9 +219,6 @@ class Policies:
             data["input_filtered"] = True
         elif _nests_history(handoff, kwargs.get("run_config")):
             data["history_nested"] = True
-        if "input_filtered" in data or "history_nested" in data:
-            # The next agent's input is not the last one's with something added.
-            run.seen_items = 0
         ignored = [getattr(item.handoff, "agent_name", "") for item in planned[1:]]
         if ignored:
             data["ignored_handoffs"] = ignored

@@ -33,7 +33,6 @@ from ._audio import PCM16_24KHZ_BYTES_PER_MS
 from ._extract import _provider_at, agent_ref, model_name_of, provider_of
 from ._realtime_talk import Dispatch, Settings, Stint, Talk
 from ._realtime_turns import Turns, note_error
-from ._run_facts import is_over
 from ._state import AgentsRun, ToolCall, attempt
 
 if TYPE_CHECKING:
@@ -171,13 +170,11 @@ class Realtime(Part):
         is_openai = type(model).__module__ == _OPENAI_MODELS
         default = PCM16_24KHZ_BYTES_PER_MS if is_openai else 0
         settings = Settings.of(given, default)
-        node = CURRENT.get()
-        parent = node if node is not None and not is_over(node) else None
         tracing = given.get("tracing") if type(given) is dict else None
         group_id = tracing.get("group_id") if type(tracing) is dict else None
         # As a run of the runner: session, trace and content rules are the same.
         config = {"run_config": {"group_id": group_id}}
-        run = self._runs._open(parent, agent_ref(agent), config, None)
+        run = self._runs.open(config, AgentsRun, agent_ref(agent))
         key = id(session)
         ref = weakref.ref(session, functools.partial(self._lost, key))
         talk = Talk(ref, Stint(agent, run, settings))
@@ -192,7 +189,7 @@ class Realtime(Part):
     def _start_agent(self, talk: Talk, stint: Stint) -> None:
         # The model is the session's; the agent has none of its own.
         stint.run.run_config = SimpleNamespace(model=talk.model)
-        self._runs._start_agent(stint.run, stint.agent)
+        self._runs.start_agent(stint.run, stint.agent)
 
     def leave(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
@@ -271,11 +268,10 @@ class Realtime(Part):
         for pair in reversed(list(run.pairs.values())):
             if pair is not own:
                 pairs.end(pair, status=_CANCELLED, metadata={"orphan": True})
-        usage = run.agent_usage._asdict()
         audio = {"in": stint.heard.facts(), "out": stint.spoken.facts()}
         facts: dict[str, Any] = {
             "turns": run.turns,
-            "usage": without_defaults(usage) if run.agent_usage.total_tokens else {},
+            **run.agent_totals.facts(),
             "audio": without_defaults(audio),
             "interruptions": stint.interruption_count,
             "handoff_to": stint.handed_to,

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk._guard import report
+from chaukas.sdk.context import reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import without_defaults
@@ -101,7 +102,7 @@ class Resumes:
         try:
             result = wrapped(*args, **kwargs)
         finally:
-            _INSIDE.reset(token)
+            reset(token)
         attempt("RunState.to_json", self._note_saved, instance, result)
         return result
 
@@ -144,7 +145,7 @@ class Resumes:
             pause = carried or pauses.learn(state)
             for call in pending_of_state(state):
                 # Whoever saved it has said that these wait.
-                pause.decided.setdefault(call.call_id, ("review", False))
+                pause.decided.add(call.call_id, lambda: ("review", False))
         self._adopt(state, pause)
         self._note(state, "restored")
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chaukas.sdk._bounded import ID_CHARS, bounded
 from chaukas.sdk.context import SCOPE
+from chaukas.sdk.placement import otel_span
 from chaukas.sdk.retries import fields_of
 
 from ._extract import agent_ref
@@ -27,13 +28,12 @@ __all__ = [
     "PendingCall",
     "changes_between",
     "config_value",
+    "error_of",
     "hides_content",
     "is_continued",
-    "is_over",
     "is_redacted",
     "key_of_state",
     "max_turns_error",
-    "otel_span",
     "outcome_of",
     "pending_calls",
     "pending_input_of",
@@ -52,7 +52,6 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _SHAPE = frozenset(
     {"model", "instructions_hash", "tools", "handoffs", "output_type", "mcp_servers"}
 )
-_ID_CHARS = 256
 _KEY_BYTES = 16
 
 
@@ -74,12 +73,11 @@ def outcome_of(task: asyncio.Task[Any], result: Any) -> BaseException | str | No
     if cancelled:
         guardrails = getattr(result, "_input_guardrails_task", None)
         if guardrails is not None and guardrails.done() and not guardrails.cancelled():
-            error = guardrails.exception()
+            error = error_of(guardrails)
             if error is not None:
-                # The attribute belongs to the SDK, so its type is not known here.
-                return error  # type: ignore[no-any-return]
+                return error
     else:
-        error = task.exception()
+        error = error_of(task)
         if error is not None:
             return error
     stored = getattr(result, "_stored_exception", None)
@@ -92,6 +90,23 @@ def outcome_of(task: asyncio.Task[Any], result: Any) -> BaseException | str | No
         return "max_turns"
     mode = getattr(result, "_cancel_mode", "none")
     return "cancelled" if cancelled or mode != "none" else None
+
+
+def error_of(task: Any) -> BaseException | None:
+    """
+    Return the error of a task that is done, without marking it as seen.
+
+    `exception()` would: asyncio then no longer reports an error that nobody looks
+    at, which is the host's own report.
+    """
+    if task.cancelled():
+        return None
+    try:
+        error = task._exception
+    except AttributeError:
+        # A task of another event loop, which has only the public way.
+        error = task.exception()
+    return error if isinstance(error, BaseException) else None
 
 
 def _tripwire_error(tripped: Any) -> BaseException:
@@ -170,20 +185,9 @@ def trace_id_given(run_config: Any) -> str:
     """Return the trace that the application named, or an empty text."""
     own = config_value(run_config, "trace_id")
     if type(own) is str and own:
-        return own
+        return bounded(own)
     scope = SCOPE.get()
     return (scope.trace_id or "") if scope is not None else ""
-
-
-def otel_span() -> tuple[str, str] | None:
-    """Return trace and span id of OpenTelemetry's active span, if there is one."""
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
-        return None
-    context = trace.get_current_span().get_span_context()
-    if not context.is_valid:
-        return None
-    return f"{context.trace_id:032x}", f"{context.span_id:016x}"
 
 
 def place_facts(trace_id: str) -> dict[str, Any]:
@@ -217,12 +221,6 @@ def is_continued(node: Node, agent: Any, *, is_own: bool) -> bool:
         return False
     run.is_super_pending = not is_own
     return True
-
-
-def is_over(node: Node) -> bool:
-    """Tell whether the run at *node* has ended: a task that it started outlives it."""
-    run = node.run
-    return isinstance(run, AgentsRun) and run.is_ended
 
 
 # -- agents and messages --------------------------------------------------------------
@@ -306,7 +304,7 @@ def trace_id_of_state(state: Any) -> str:
     Empty if the SDK's tracing is off.
     """
     trace = getattr(state, "_trace_state", None)
-    return _text(getattr(trace, "trace_id", None))[:_ID_CHARS]
+    return _text(getattr(trace, "trace_id", None))[:ID_CHARS]
 
 
 def session_id_of_state(state: Any) -> str:
@@ -315,7 +313,7 @@ def session_id_of_state(state: Any) -> str:
     found = _text(getattr(state, "_conversation_id", None)) or _text(
         getattr(trace, "group_id", None)
     )
-    return found[:_ID_CHARS]
+    return found[:ID_CHARS]
 
 
 def key_of_state(state: Any) -> str:

@@ -8,40 +8,41 @@ the boundary between the two, and a frame outside of it would bring them back.
 from __future__ import annotations
 
 import asyncio
-import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chaukas.sdk._guard import report
-from chaukas.sdk._ids import is_sampled
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents import hooks_around
-from chaukas.sdk.record import error_code_of, error_text, without_defaults
+from chaukas.sdk.placement import node_in_force, place_inside
+from chaukas.sdk.record import (
+    error_code_of,
+    error_text,
+    ms_between,
+    without_defaults,
+)
 from chaukas.sdk.retries import class_name_of, fingerprint_of
+from chaukas.sdk.totals import Totals
 
-from ._extract import Usage, agent_facts, agent_ref, new_user_items, role_of
+from ._agent_changes import AgentChanges
+from ._extract import agent_facts, agent_ref, new_user_items, role_of
 from ._pauses import pause_of
 from ._run_facts import (
-    changes_between,
-    config_value,
     hides_content,
     is_continued,
-    is_over,
     is_redacted,
     max_turns_error,
-    otel_span,
     outcome_of,
     pending_input_of,
     place_facts,
     plain_text,
     session_id_of,
-    shape_of,
     trace_id_given,
 )
 from ._state import AgentsRun, ToolCall, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from chaukas.sdk.context import AgentRef
     from chaukas.sdk.integrations.base import Host
@@ -53,11 +54,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Runs"]
 
+R = TypeVar("R", bound=AgentsRun)
+
 _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
 _SDK_MODULE = "agents.run"
-_REMEMBERED_AGENTS = 1024
+_OUTCOMES = {_COMPLETED: "completed", _FAILED: "failed", _CANCELLED: "cancelled"}
 
 
 class Runs:
@@ -80,7 +83,7 @@ class Runs:
         self._approvals = approvals
         self.fallback: Fallback | None = None
         """Records by public hooks what a release offers no hook point for."""
-        self._agents: dict[int, tuple[Callable[[], Any], dict[str, Any]]] = {}
+        self._changes = AgentChanges()
 
     # -- wrappers ---------------------------------------------------------------
 
@@ -172,22 +175,40 @@ class Runs:
         is_own = getattr(wrapped, "__module__", "") == _SDK_MODULE
         if node is not None and is_continued(node, agent, is_own=is_own):
             return None
-        parent = node if node is not None and not is_over(node) else None
         pause = None
-        if state is not None and parent is None:
+        if state is not None and node_in_force() is None:
             pause = self._resumed(state)
-        run = self._open(parent, agent_ref(agent), kwargs, pause)
-        run.is_super_pending = not is_own
+        run = self.open(kwargs, AgentsRun, agent_ref(agent), pause)
+        try:
+            run.is_super_pending = not is_own
+            self._describe(run, agent, given, state, kwargs)
+        except BaseException:
+            self.abandon(run)
+            raise
+        return run
+
+    def _describe(
+        self, run: AgentsRun, agent: Any, given: Any, state: Any, kwargs: dict[str, Any]
+    ) -> None:
+        """Record what begins: the agent, a retry, the input."""
         run.run_config = kwargs.get("run_config")
-        given_filter = config_value(run.run_config, "call_model_input_filter")
-        run.is_filtered = given_filter is not None
-        self._start_agent(run, agent, is_resumed=state is not None)
+        self.start_agent(run, agent, is_resumed=state is not None)
         self._note_retry(run, given if state is None else run.trace_id)
-        if parent is None:
+        if run.parent is None:
             self._note_input(run, self._new_input(run, given, state))
         if self.fallback is not None:
             kwargs["hooks"] = hooks_around(kwargs.get("hooks"), self.fallback)
-        return run
+
+    def abandon(self, run: AgentsRun) -> None:
+        """Give *run* up, because of an error of ours: nothing of it stays open."""
+        if run.is_ended:
+            return
+        run.is_ended = True
+        host = self._host
+        attempt("AgentRunner.run", host.recorder.pairs.close_run, run)
+        run.agent_pair = run.run_config = None
+        if run.parent is None:
+            attempt("AgentRunner.run", host.sessions.leave, run.session)
 
     def _resumed(self, state: Any) -> Pause | None:
         """Return what is remembered of the run that *state* goes on with."""
@@ -199,65 +220,54 @@ class Runs:
         pause.is_resumed = True
         return pauses.usable(pause)
 
-    def _open(
+    def open(
         self,
-        parent: Node | None,
-        agent: AgentRef,
         kwargs: dict[str, Any],
+        make: type[R],
+        agent: AgentRef | None = None,
         pause: Pause | None = None,
-    ) -> AgentsRun:
+    ) -> R:
+        """
+        Return a run that is placed, and that holds its session if it is top-level.
+
+        Args:
+            kwargs: Arguments of the runner: `run_config`, `session`, and so on.
+            make: `AgentsRun` or a class of it.
+            agent: Its first agent, if it begins with one.
+            pause: What is remembered of the run that it goes on with.
+        """
         run_config = kwargs.get("run_config")
         hide = hides_content(run_config)
-        # First, as it notices a fork that Python was not told of: ids come after.
-        sessions = self._host.sessions
-        recorder = self._host.recorder
-        if parent is not None:
-            outer = parent.run
-            run = AgentsRun(
-                outer.session,
-                outer.trace_id,
-                parent=parent,
-                sampled=outer.sampled,
-                hide_content=hide or outer.hide_content,
-            )
-            run.agent = agent
-            return run
-        trace_id = self._trace_id_of(run_config, pause)
-        sampled = is_sampled(trace_id, recorder.config.sample_rate)
-        session = self._pauses.enter(
-            sessions,
-            pause,
-            session_id_of(kwargs),
-            trace_id=trace_id,
-            first_agent=agent,
-            sampled=sampled,
+        node = node_in_force()
+        if node is not None:
+            return place_inside(make, node, hide_content=hide)
+        trace_id = trace_id_given(run_config)
+        if not trace_id and pause is not None:
+            trace_id = pause.where.trace_id
+        opening = self._pauses.enter(
+            pause, session_id_of(kwargs), trace_id=trace_id, first_agent=agent
         )
         if pause is not None:
             hide = hide or pause.hide_content
-        run = AgentsRun(
-            session, trace_id, parent=None, sampled=sampled, hide_content=hide
+        run = make(
+            opening.session,
+            opening.trace_id,
+            sampled=opening.sampled,
+            hide_content=hide,
         )
-        run.agent = agent
+        run.agent_span_id = opening.span_id
         if pause is not None:
             pause_of(run).take_over(pause)
         return run
 
-    def _trace_id_of(self, run_config: Any, pause: Pause | None) -> str:
-        given = trace_id_given(run_config)
-        if given:
-            return given
-        if pause is not None:
-            return pause.where.trace_id
-        active = otel_span()
-        return active[0] if active else self._host.recorder.ids.trace_id()
-
-    def _start_agent(
+    def start_agent(
         self, run: AgentsRun, agent: Any, *, is_resumed: bool = False
     ) -> None:
         """Open the AGENT pair of *agent* under the session or the tool."""
         recorder = self._host.recorder
         run.agent = ref = agent_ref(agent)
-        run.agent_usage = Usage()
+        run.agent_totals = Totals()
+        run.agent_count += 1
         run.turns = 0
         facts = agent_facts(agent, run.run_config)
         parent = run.parent
@@ -269,8 +279,8 @@ class Runs:
             facts |= place_facts(run.trace_id)
         if is_resumed:
             facts["resumed"] = True
+        changes = self._changes.note(run.session, agent, facts)
         capture = recorder.capture(run)
-        self._note_changes(run, agent, facts, parent_span_id)
         if "instructions" in facts:
             # Text once for each agent of a run; model calls name its hash.
             facts["instructions"] = capture.text(
@@ -287,29 +297,13 @@ class Runs:
         )
         run.agent_pair = pair
         run.agent_span_id = pair.span_id
-
-    def _note_changes(
-        self, run: AgentsRun, agent: Any, facts: dict[str, Any], parent_span_id: str
-    ) -> None:
-        """Record what changed in an agent since its last run, as STATE_UPDATE."""
-        shape = shape_of(facts)
-        key = id(agent)
-        known = self._agents.get(key)
-        if known is None or known[0]() is not agent:
-            if len(self._agents) >= _REMEMBERED_AGENTS:
-                self._agents.pop(next(iter(self._agents)), None)
-            self._agents[key] = (weakref.ref(agent), shape)
-            return
-        before = known[1]
-        if before == shape:
-            return
-        self._agents[key] = (known[0], shape)
-        self._host.recorder.emit(
-            EventType.STATE_UPDATE,
-            run,
-            {"state_update": {"agent": changes_between(before, shape)}},
-            parent_span_id=parent_span_id,
-        )
+        if changes:
+            recorder.emit(
+                EventType.STATE_UPDATE,
+                run,
+                {"state_update": {"agent": changes}},
+                parent_span_id=pair.span_id,
+            )
 
     def _note_retry(self, run: AgentsRun, given: Any) -> None:
         """Record a RETRY when this run repeats one that just failed."""
@@ -326,15 +320,25 @@ class Runs:
         attempt = recorder.retries.started(run.retry_key, now_ns=now_ns)
         if attempt is None:
             return
-        facts = attempt._asdict()
-        code = facts.pop("error_code")
-        facts["retryable"] = True
-        facts["metadata"] = {"layer": "application", "error_code": code}
+        told = {
+            "attempt": attempt.attempt,
+            "backoff_ms": attempt.backoff_ms,
+            "error_message": attempt.error_message,
+            "retryable": True,
+            "metadata": without_defaults(
+                {
+                    "layer": "application",
+                    "error_code": attempt.error_code,
+                    "model": attempt.model,
+                }
+            ),
+        }
         recorder.emit(
             EventType.RETRY,
             run,
-            {"retry": without_defaults(facts)},
+            {"retry": without_defaults(told)},
             parent_span_id=run.agent_span_id,
+            metadata=without_defaults({"retried_run_id": attempt.run_id}),
         )
 
     @staticmethod
@@ -375,7 +379,7 @@ class Runs:
         """End the agent in force and start *new_agent* beside it."""
         self._models.settle(run, None)
         self._end_agent(run, {"handoff_to": agent_ref(new_agent).agent_id}, _COMPLETED)
-        self._start_agent(run, new_agent)
+        self.start_agent(run, new_agent)
 
     def finish(
         self, run: AgentsRun, result: Any, error: BaseException | None
@@ -385,6 +389,7 @@ class Runs:
             return
         run.is_ended = True
         host = self._host
+        failed = isinstance(error, Exception)
         try:
             self._finish(run, result, error)
         except Exception as problem:
@@ -394,7 +399,8 @@ class Runs:
             # The pair knows its run: no cycle is left to the garbage collector.
             run.agent_pair = run.run_config = None
             if run.parent is None:
-                attempt("AgentRunner.run", host.sessions.leave, run.session)
+                leave = host.sessions.leave
+                attempt("AgentRunner.run", leave, run.session, failed=failed)
 
     def _finish(
         self, run: AgentsRun, result: Any, error: BaseException | None
@@ -418,7 +424,24 @@ class Runs:
             # Not finished, so that a state of it may be run.
             self._remember(run, result)
         self._close_rest(run)
+        if run.parent is None:
+            facts["run"] = self._run_facts(run, facts, status)
         self._end_agent(run, facts, status)
+
+    def _run_facts(
+        self, run: AgentsRun, facts: dict[str, Any], status: str
+    ) -> dict[str, Any]:
+        """Return what a whole run was and took, over all its agents."""
+        recorder = self._host.recorder
+        now_ns = recorder.clock.monotonic_ns()
+        told: dict[str, Any] = {
+            "outcome": "waiting" if "waiting" in facts else _OUTCOMES[status],
+            "duration_ms": ms_between(run.started_monotonic_ns, now_ns),
+            "agents": run.agent_count,
+            "model_calls": run.totals.model_calls,
+            **run.totals.facts(),
+        }
+        return without_defaults(told)
 
     def _close_rest(self, run: AgentsRun) -> None:
         """End what hooks began and nobody ended, because it failed."""
@@ -451,6 +474,8 @@ class Runs:
                 message=capture.text(error_text(error), "retry.error_message"),
                 code=error_code_of(error),
                 now_ns=recorder.clock.monotonic_ns(),
+                run_id=run.run_id,
+                model=run.last_model,
             )
 
     def _note_interruptions(
@@ -459,7 +484,7 @@ class Runs:
         items = getattr(result, "interruptions", None)
         if type(items) is not list or not items:
             return
-        facts["interrupted"] = True
+        facts["waiting"] = True
         parent = run.parent
         if parent is None:
             self._approvals.review(run, items)
@@ -479,7 +504,7 @@ class Runs:
 
     def _note_output(self, run: AgentsRun, result: Any, facts: dict[str, Any]) -> None:
         output = getattr(result, "final_output", None)
-        if output is None or "interrupted" in facts:
+        if output is None or "waiting" in facts:
             return
         recorder = self._host.recorder
         capture = recorder.capture(run)
@@ -502,10 +527,8 @@ class Runs:
         pair = run.agent_pair
         if pair is None:
             return
-        usage = run.agent_usage
         if run.turns:
             facts["turns"] = run.turns
-        if usage.total_tokens:
-            facts["usage"] = {k: v for k, v in usage._asdict().items() if v}
+        facts |= run.agent_totals.facts()
         self._host.recorder.pairs.end(pair, {}, status=status, metadata=facts)
 

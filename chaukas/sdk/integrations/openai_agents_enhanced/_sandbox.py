@@ -7,7 +7,6 @@ did: trees of their own in its session, marked as background.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.context import CURRENT, SCOPE, SessionScope, reset
@@ -58,14 +57,9 @@ class SandboxMemory:
             return await wrapped(*args, **kwargs)
         finally:
             reset(token)
-            # As in `reset`: the context may be another one by now, or gone.
-            with suppress(ValueError):
-                SCOPE.reset(scoped)
-            with suppress(ValueError):
-                BACKGROUND.reset(mark)
+            reset(scoped)
+            reset(mark)
 
 
 def _scope_of(session: Session) -> SessionScope:
-    return SessionScope(
-        session.session_id, session.tenant_id, session.project_id, "", None, None, None
-    )
+    return SessionScope(session.session_id, session.tenant_id, session.project_id)

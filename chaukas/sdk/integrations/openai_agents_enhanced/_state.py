@@ -10,11 +10,12 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chaukas.sdk._error_facts import recogniser_of
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node, Run
+from chaukas.sdk.placement import node_in_force, open_session, place_inside
 from chaukas.sdk.record import error_chain
-
-from ._extract import Usage
+from chaukas.sdk.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +41,11 @@ class AgentsRun(Run):
     """One call of `Runner.run*`, top-level or nested."""
 
     __slots__ = (
-        "_seen_items",
+        "agent_count",
         "agent_pair",
-        "agent_usage",
+        "agent_totals",
         "has_terminal_error",
         "invocation",
-        "is_ended",
-        "is_filtered",
         "is_super_pending",
         "known_system",
         "last_model",
@@ -61,9 +60,9 @@ class AgentsRun(Run):
         session: Session,
         trace_id: str,
         *,
-        parent: Node | None,
-        sampled: bool,
-        hide_content: bool,
+        parent: Node | None = None,
+        sampled: bool = True,
+        hide_content: bool = False,
     ) -> None:
         super().__init__(
             session,
@@ -74,14 +73,13 @@ class AgentsRun(Run):
             framework=FRAMEWORK,
         )
         self.agent_pair: Pair | None = None
-        self.agent_usage = Usage()
+        self.agent_totals = Totals()
+        """Of the agent in force."""
+        self.agent_count = 0
         self.turns = 0
         """Model calls of the agent in force."""
         self.invocation: Invocation | None = None
         """The model call that is open, or failed and not yet settled."""
-        self.is_filtered = False
-        """The application may change the input of each model call."""
-        self._seen_items = 0
         self.known_system = ""
         """Hash of the system text that was recorded last."""
         self.last_model = ""
@@ -91,23 +89,8 @@ class AgentsRun(Run):
         self.run_config: Any = None
         self.is_super_pending = False
         """A runner of the application has it, the SDK's own not yet."""
-        self.is_ended = False
         self.has_terminal_error = False
         """A stream ended with a failure, which has its ERROR; the runner raises one."""
-
-    @property
-    def seen_items(self) -> int:
-        """
-        Items of the last model call's input, which the next need not repeat.
-
-        0 where a filter may have put others in their place.
-        """
-        return 0 if self.is_filtered else self._seen_items
-
-    @seen_items.setter
-    def seen_items(self, count: int) -> None:
-        """Note how many there were."""
-        self._seen_items = count
 
 
 class Background(NamedTuple):
@@ -195,8 +178,8 @@ class ToolCall:
         """Open once the tool really runs."""
         self.failure = ""
         """Captured text of the error that was turned into a result."""
-        self.inner_failure: tuple[int, str] | None = None
-        """Identity of an error of an MCP call below, and the span of that call."""
+        self.inner_failure: tuple[Callable[[BaseException], bool], str] | None = None
+        """Recognises an error of an MCP call below, and the span of that call."""
         self.swallowed: BaseException | None = None
         """What the executor made an output of, instead of letting it pass."""
         self.is_interrupted = False
@@ -209,15 +192,14 @@ class ToolCall:
     def failed_below(self, error: BaseException, span_id: str) -> None:
         """Note that *error* came out of span *span_id*; the innermost stays."""
         if self.span_of(error, "") == "":
-            self.inner_failure = (id(error), span_id)
+            self.inner_failure = (recogniser_of(error), span_id)
 
     def span_of(self, error: BaseException, span_id: str) -> str:
         """Return the span that *error* came out of; *span_id* if none is known."""
         if self.inner_failure is None:
             return span_id
-        identity, inner_span_id = self.inner_failure
-        # Those behind *error* live as long as it does, so that an id is theirs.
-        known = any(id(link) == identity for link in error_chain(error))
+        is_known, inner_span_id = self.inner_failure
+        known = any(map(is_known, error_chain(error)))
         return inner_span_id if known else span_id
 
 
@@ -237,38 +219,36 @@ def attempt(where: str, record: Callable[..., Any], *args: Any, **kwargs: Any) -
         report(where, error)
 
 
-def lone_run(host: Host, node: Node | None) -> AgentsRun:
+def lone_run(
+    host: Host, *, hide_content: bool = False, is_run: bool = True
+) -> AgentsRun:
     """
     Return a run for something that no runner announced.
 
+    Inside of the run in force, whose agent does it; without one, right under the
+    session.
+
     Args:
         host: Where to record.
-        node: The span in force; its agent does it. Without one the process's
-            session does.
+        hide_content: Its content is hidden, whatever the run around it says.
+        is_run: False for what is not counted as a run.
     """
+    node = node_in_force()
     if node is not None:
-        outer = node.run
-        run = AgentsRun(
-            outer.session,
-            outer.trace_id,
-            parent=node,
-            sampled=outer.sampled,
-            hide_content=outer.hide_content,
-        )
-        run.agent_span_id = node.parent_span_id
-        run.agent = outer.agent
-        return run
-    trace_id = host.recorder.ids.trace_id()
-    session = host.sessions.enter(
-        None,
-        trace_id=trace_id,
-        framework=FRAMEWORK,
-        first_agent=None,
-        sampled=True,
+        return place_inside(AgentsRun, node, hide_content=hide_content)
+    # First, as it notices a fork that Python was not told of: ids come after.
+    sessions = host.sessions
+    opening = open_session(
+        sessions, host.recorder, None, framework=FRAMEWORK, is_run=is_run
     )
-    host.sessions.leave(session)
-    run = AgentsRun(session, trace_id, parent=None, sampled=True, hide_content=False)
-    run.agent_span_id = session.pair.span_id if session.pair else ""
+    sessions.leave(opening.session)
+    run = AgentsRun(
+        opening.session,
+        opening.trace_id,
+        sampled=opening.sampled,
+        hide_content=hide_content,
+    )
+    run.agent_span_id = opening.span_id
     return run
 
 

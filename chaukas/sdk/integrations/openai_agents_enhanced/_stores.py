@@ -11,13 +11,13 @@ import inspect
 import sys
 from contextvars import ContextVar
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk._guard import report
-from chaukas.sdk._ids import is_sampled
-from chaukas.sdk.context import CURRENT, SCOPE, SUPPRESSED, Run
+from chaukas.sdk.context import CURRENT, SUPPRESSED, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.placement import Place, place
 from chaukas.sdk.record import error_code_of, error_text
 from chaukas.sdk.retries import class_name_of
 
@@ -29,6 +29,7 @@ from ._operations import (
     note_compaction,
     session_id_of,
 )
+from ._run_facts import hides_content
 from ._state import FRAMEWORK, AgentsRun, attempt, current_run
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from chaukas.sdk._snapshot import Capture
-    from chaukas.sdk.context import Session
+    from chaukas.sdk.context import Run
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.patching import Wrap
 
@@ -58,17 +59,6 @@ def _argument(args: Any, kwargs: dict[str, Any], place: int, name: str) -> Any:
     return args[place] if len(args) > place else kwargs.get(name)
 
 
-class _Place(NamedTuple):
-    """Where an operation's event belongs."""
-
-    run: Run
-    parent_span_id: str
-    entered: Session | None
-    """To leave afterwards."""
-    is_alone: bool
-    """No run is there that would tell of its failure."""
-
-
 _OPERATION: ContextVar[Operation | None] = ContextVar("chaukas_operation", default=None)
 
 
@@ -83,14 +73,6 @@ def _outer() -> Operation | None:
     if operation is None or operation.is_over or CURRENT.get() is not operation.node:
         return None
     return operation
-
-
-def _leave(token: Token[Operation | None]) -> None:
-    try:
-        _OPERATION.reset(token)
-    except ValueError:
-        # Closed by the garbage collector in another context; its own is gone.
-        return
 
 
 def _runner_tells() -> bool:
@@ -253,7 +235,7 @@ class Stores:
             raise
         finally:
             operation.is_over = True
-            _leave(token)
+            reset(token)
         self._end(operation, result, None)
         return result
 
@@ -268,7 +250,7 @@ class Stores:
             self._end(operation, None, error)
             raise
         finally:
-            _leave(token)
+            reset(token)
         if type(result) is CoroutineType:
             # Its inside runs when it is awaited.
             return self._awaited(operation, lambda: result, (), {})
@@ -303,57 +285,29 @@ class Stores:
         self, operation: Operation, result: Any, error: BaseException | None
     ) -> None:
         session_id = session_id_of(operation.store) or operation.session_id
-        place = self._place(session_id)
-        if place is None:
-            return
-        try:
-            if session_id and not operation.session_id:
-                change = {"old": None, "new": session_id}
-                self._note_ids(place.run, place.parent_span_id, conversation_id=change)
-            self._tell(operation, place, session_id, result, error)
-            if place.is_alone and isinstance(error, Exception):
-                recorder = self._host.recorder
-                recorder.error(place.run, error, place.parent_span_id)
-        finally:
-            if place.entered is not None:
-                self._host.sessions.leave(place.entered)
-
-    def _place(self, session_id: str) -> _Place | None:
-        """Return where an event belongs: the run in force, or the store's session."""
-        node = CURRENT.get()
-        if node is not None:
-            run = node.run
-            is_over = isinstance(run, AgentsRun) and run.is_ended
-            return _Place(run, node.parent_span_id, None, is_over)
-        host = self._host
         # First, as it notices a fork that Python was not told of: ids come after.
-        sessions = host.sessions
-        recorder = host.recorder
-        found = sessions.find(session_id)
-        scope = SCOPE.get()
-        trace_id = (
-            (found is not None and found.scope is not None and found.scope.trace_id)
-            or (scope is not None and scope.trace_id)
-            or recorder.ids.trace_id()
-        )
-        if not is_sampled(trace_id, recorder.config.sample_rate):
-            return None
-        session = sessions.enter(
+        sessions = self._host.sessions
+        recorder = self._host.recorder
+        where = place(
+            sessions,
+            recorder,
             session_id,
-            trace_id=trace_id,
             framework=FRAMEWORK,
-            first_agent=None,
-            sampled=True,
-            is_run=False,
+            hide_content=hides_content(None),
         )
-        alone = Run(session, trace_id, framework=FRAMEWORK)
-        span_id = session.pair.span_id if session.pair else ""
-        return _Place(alone, span_id, session, is_alone=True)
+        if not where.run.sampled:
+            return
+        if session_id and not operation.session_id:
+            change = {"old": None, "new": session_id}
+            self._note_ids(where.run, where.parent_span_id, conversation_id=change)
+        self._tell(operation, where, session_id, result, error)
+        if where.is_alone and isinstance(error, Exception):
+            recorder.error(where.run, error, where.parent_span_id)
 
     def _tell(
         self,
         operation: Operation,
-        place: _Place,
+        place: Place,
         session_id: str,
         result: Any,
         error: BaseException | None,

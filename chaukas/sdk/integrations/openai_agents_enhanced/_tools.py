@@ -226,7 +226,7 @@ class Tools(Part):
             elif call.was_cancelled:
                 status = _CANCELLED
         if call.is_interrupted:
-            content["metadata"] = {"interrupted": True}
+            content["metadata"] = {"waiting": True}
         elapsed_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
         if elapsed_ms:
             content["execution_time_ms"] = elapsed_ms

@@ -22,8 +22,7 @@ from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.patching import Patch
 
-from ._extract import agent_ref
-from ._run_facts import is_over, is_redacted
+from ._run_facts import error_of, is_redacted
 from ._state import attempt
 from ._voice_models import SpeechModels, VoiceRun
 
@@ -119,31 +118,12 @@ class Voice:
             return None
 
     def _begin(self, pipeline: Any) -> VoiceRun:
-        node = CURRENT.get()
-        parent = node if node is not None and not is_over(node) else None
         # As a run of the runner: session, trace and content rules are the same.
-        config = {"run_config": pipeline.config}
-        opened = self._runs._open(parent, agent_ref(None), config, None)
-        run = VoiceRun(
-            opened.session,
-            opened.trace_id,
-            parent=parent,
-            sampled=opened.sampled,
-            hide_content=opened.hide_content,
-        )
-        if parent is not None:
-            run.agent_span_id = parent.parent_span_id
-            run.agent = parent.run.agent
-        else:
-            opening = run.session.pair
-            run.agent_span_id = opening.span_id if opening else ""
-        return run
+        return self._runs.open({"run_config": pipeline.config}, VoiceRun)
 
     def _done(self, run: VoiceRun, task: asyncio.Task[Any]) -> None:
-        if task.cancelled():
-            self._finish(run, asyncio.CancelledError())
-        else:
-            self._finish(run, task.exception())
+        cancelled = asyncio.CancelledError() if task.cancelled() else None
+        self._finish(run, cancelled or error_of(task))
 
     def _finish(self, run: VoiceRun, error: BaseException | None) -> None:
         """Record what the pipeline failed of, and leave its session."""

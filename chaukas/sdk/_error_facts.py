@@ -1,0 +1,163 @@
+"""
+Read errors of the application: text, code, causes, and which one it is.
+
+Nothing here runs code of an error's class, and nothing keeps an error alive: it holds
+frames, and with them the application's objects.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "ReportedErrors",
+    "class_name_of",
+    "error_chain",
+    "error_code_of",
+    "error_text",
+    "fields_of",
+    "recogniser_of",
+    "status_of",
+]
+
+_CHAIN_LIMIT = 16
+_REPORTED = 256
+
+# The slots themselves: an error's class may put anything in front of them.
+_CLASS_NAME: Any = vars(type)["__name__"]
+_FIELDS: Any = vars(BaseException)["__dict__"]
+_cause_of = vars(BaseException)["__cause__"].__get__
+_context_of = vars(BaseException)["__context__"].__get__
+_args_of = vars(BaseException)["args"].__get__
+
+
+def fields_of(error: BaseException) -> dict[str, Any]:
+    """Return the attributes that *error* holds, running no code of its class."""
+    fields: dict[str, Any] = _FIELDS.__get__(error)
+    return fields
+
+
+def class_name_of(value: object) -> str:
+    """Return the name of the class of *value*, whatever its metaclass says."""
+    name: str = _CLASS_NAME.__get__(type(value))
+    return name
+
+
+def status_of(error: BaseException) -> int:
+    """Return the HTTP status that *error* carries, or 0."""
+    fields = fields_of(error)
+    for name in ("status_code", "status"):
+        status = fields.get(name)
+        if type(status) is int and status:
+            return status
+    return 0
+
+
+def error_chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield *error* and what caused it, nearest first, at most 16."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and len(seen) < _CHAIN_LIMIT:
+        if any(current is other for other in seen):
+            return
+        seen.append(current)
+        yield current
+        cause: BaseException | None = _cause_of(current)
+        current = _context_of(current) if cause is None else cause
+
+
+def error_code_of(error: BaseException) -> str:
+    """Return the class of *error*, with the API's own code where it has one."""
+    name = type(error).__name__
+    code = fields_of(error).get("code")
+    return f"{name}:{code}" if type(code) is str and code else name
+
+
+def recogniser_of(error: BaseException) -> Callable[[BaseException], bool]:
+    """
+    Return a test for this very error, which keeps neither it nor its frames alive.
+
+    An address alone does not do: it is used again as soon as the error is gone,
+    which in a loop is at once. Errors of Python classes are held weakly. Those of
+    the interpreter cannot be; of them the dictionary of their attributes is held,
+    empty as a rule, so that its address stays theirs.
+    """
+    try:
+        held = weakref.ref(error)
+    except TypeError:
+        own = fields_of(error)
+        return lambda other: fields_of(other) is own
+    return lambda other: held() is other
+
+
+class ReportedErrors:
+    """
+    The errors of a run that have their ERROR event, the last 256 of them.
+
+    Shared with the runs inside of it, which may go on in threads of their own.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: deque[Callable[[BaseException], bool]] = deque(maxlen=_REPORTED)
+
+    def add(self, error: BaseException) -> None:
+        """Note that *error* is on record."""
+        self._known.append(recogniser_of(error))
+
+    def covers(self, error: BaseException) -> bool:
+        """Tell whether *error*, or an error behind it, is on record."""
+        known = self._known
+        if not known:
+            return False
+        chain = list(error_chain(error))
+        return any(is_same(link) for is_same in known.copy() for link in chain)
+
+    def forget(self, error: BaseException) -> None:
+        """Forget *error* and those behind it: the next one is another."""
+        chain = list(error_chain(error))
+        for is_same in self._known.copy():
+            if any(map(is_same, chain)):
+                try:
+                    self._known.remove(is_same)
+                except ValueError:
+                    # Another thread forgot it first.
+                    continue
+
+
+def error_text(error: BaseException) -> str:
+    """
+    Return the message of *error*, without running code of a stranger's class.
+
+    An exception class may define its own `__str__`, and so may its arguments; the
+    plain arguments say the same in nearly every case. Classes of the standard
+    library, of openai and of the Agents SDK are trusted.
+    """
+    arguments = _args_of(error)
+    if not _is_plain(arguments):
+        return next((item for item in arguments if type(item) is str), "")
+    cls = type(error)
+    module = cls.__module__
+    is_trusted = type(module) is str and module.partition(".")[0] in _TRUSTED
+    if is_trusted or cls.__str__ in _PLAIN_STR:
+        return str(error)
+    return BaseException.__str__(error)
+
+
+def _is_plain(args: tuple[object, ...]) -> bool:
+    return all(type(item) in (str, int, float, bool, type(None)) for item in args)
+
+
+_TRUSTED = frozenset(
+    {"builtins", "asyncio", "json", "openai", "agents", "httpx", "httpx2", "pydantic"}
+    | {"pydantic_core", "mcp", "tenacity", "socket", "ssl", "sqlite3", "httpcore"}
+)
+_PLAIN_STR = frozenset(
+    {BaseException.__str__, Exception.__str__, OSError.__str__, KeyError.__str__}
+)

@@ -1,0 +1,137 @@
+"""
+Bound and redact the names, ids and codes of an event, whoever put them there.
+
+The last step before an event is encoded. What an integration says of a stranger's
+objects beside their content (how an agent, a tool or an error is called) goes through
+here by default, so that none can forget it; only fields whose values a snapshot
+made are passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ._bounded import ID_CHARS, bounded
+from ._snapshot import Capture
+
+if TYPE_CHECKING:
+    from ._snapshot import Rules
+
+__all__ = ["Facts"]
+
+T = TypeVar("T")
+
+_NAME_CHARS = 1024
+_KNOWN_CHARS = 128
+_KNOWN = 4096
+_DIGEST_CHARS = 8
+
+_CAPTURED = {
+    "agent_handoff": frozenset({"handoff_data"}),
+    "error": frozenset({"error_message", "stack_trace"}),
+    "llm_invocation": frozenset({"request", "response"}),
+    "mcp_call": frozenset({"error_message", "request", "response"}),
+    "message": frozenset({"text"}),
+    "metadata": frozenset({"data", "instructions", "output"}),
+    "policy": frozenset({"rationale"}),
+    "retry": frozenset({"error_message"}),
+    "tool_call": frozenset({"arguments"}),
+    "tool_response": frozenset({"error_message", "output"}),
+}
+"""Fields whose values every integration takes with a snapshot."""
+_NOTHING: frozenset[str] = frozenset()
+
+
+class Facts:
+    """
+    What every event passes before it is encoded.
+
+    Texts that were found harmless are remembered, since names recur.
+
+    Args:
+        rules: Bounds and redaction, with content shown, and without the
+            application's own function: what joins events must survive it, and this
+            may run under a lock.
+    """
+
+    __slots__ = ("_known", "_rules")
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._known: set[str] = set()
+
+    def text(
+        self, value: str, path: str, hidden: list[str], limit_chars: int = _NAME_CHARS
+    ) -> str:
+        """
+        Return *value* bounded, and without secrets.
+
+        Args:
+            value: A name, an id or a code.
+            path: Where it stands in the event.
+            hidden: Takes the path, if anything was hidden.
+            limit_chars: Characters to keep at most.
+        """
+        if value in self._known:
+            return value
+        capture = Capture(self._rules)
+        shown = capture.text(bounded(value, limit_chars), path)
+        if capture.is_noted:
+            hidden += capture.redacted
+        elif shown == value and len(value) <= _KNOWN_CHARS:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known.add(value)
+        return shown
+
+    def identity(self, value: str, path: str, hidden: list[str]) -> str:
+        """Return the id *value* as `text` does; two that are hidden stay apart."""
+        before = len(hidden)
+        shown = self.text(value, path, hidden, ID_CHARS)
+        if len(hidden) == before:
+            return shown
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{shown}~{digest[:_DIGEST_CHARS]}"
+
+    def members(self, content: dict[str, Any], hidden: list[str]) -> dict[str, Any]:
+        """Return the top-level members of an event, each checked."""
+        return {
+            name: self.fields(value, name, hidden)
+            if type(value) is dict
+            else self._value(value, name, hidden)
+            for name, value in content.items()
+        }
+
+    def fields(
+        self, member: dict[str, Any], path: str, hidden: list[str]
+    ) -> dict[str, Any]:
+        """Return the fields of one member: names are bounded, captured ones kept."""
+        captured = _CAPTURED.get(path, _NOTHING)
+        checked = {}
+        for name, value in member.items():
+            if name in captured:
+                checked[name] = value
+            elif type(value) is str:
+                checked[name] = self.text(value, f"{path}.{name}", hidden)
+            else:
+                checked[name] = self._value(value, f"{path}.{name}", hidden)
+        return checked
+
+    def _value(self, value: Any, path: str, hidden: list[str]) -> Any:
+        """Return a value of any depth; it may hold captured texts of any length."""
+        kind = type(value)
+        if kind is str:
+            limit = self._rules.limits.string_chars
+            return self.text(value, path, hidden, limit)
+        if kind is dict:
+            return {
+                name: self._value(item, f"{path}.{name}", hidden)
+                for name, item in value.items()
+            }
+        if kind is list or kind is tuple:
+            return [
+                self._value(item, f"{path}[{number}]", hidden)
+                for number, item in enumerate(value)
+            ]
+        return value
