@@ -61,7 +61,6 @@ PARTS = (
     ),
     Part("generated wire code", 0, "sdk._proto."),
     # Floor 1: pure parts, each with one question to answer.
-    Part("settings", 1, "sdk.config", "sdk._settings sdk._reader"),
     Part("wire form", 1, "sdk.mapping", "sdk._wire sdk._wire."),
     Part("hash chain", 1, "sdk.integrity", "sdk._chain"),
     Part("prices", 1, "sdk.pricing"),
@@ -69,11 +68,13 @@ PARTS = (
     Part(
         "capture",
         2,
-        "sdk._snapshot",
+        # The redactor is asked by settings too: what it refuses is refused there.
+        "sdk._snapshot sdk._redact",
         "sdk._blob sdk._budget sdk._kinds sdk._kinds_base sdk._kinds_fields "
-        "sdk._kinds_values sdk._node sdk._plain sdk._redact sdk._redact_names "
+        "sdk._kinds_values sdk._node sdk._plain sdk._redact_names "
         "sdk._redact_pairs sdk._redact_values sdk._scrub sdk._shrink",
     ),
+    Part("settings", 2, "sdk.config", "sdk._settings sdk._reader"),
     Part("context", 2, "sdk.context"),
     # Floor 3: making events. It is given its pipeline and never imports one.
     Part("recording", 3, "sdk.record sdk.retries sdk.sessions"),
