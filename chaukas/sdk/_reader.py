@@ -566,7 +566,7 @@ def choice(*words: str) -> Kind:
             raise UnreadableError(f"one of {', '.join(words)}")
         return word
 
-    return Kind(read, f"Literal{list(words)}".replace("'", '"'))
+    return Kind(read, f"Literal{list(words)}")
 
 
 def _joined(names: tuple[str, ...]) -> str:

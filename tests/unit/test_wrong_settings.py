@@ -136,7 +136,7 @@ ACCEPTED: dict[str, set[str]] = {
     | {"a text of 5,000 characters", "a text of null bytes"}
     | {"half a surrogate", "a number of 5,000 digits", "a secret", "a hostile text"},
     "Callable[[str, Any], object]": {"a function that raises"},
-    'Literal["counts", "deltas"]': set(),
+    "Literal['counts', 'deltas']": set(),
 }
 
 
