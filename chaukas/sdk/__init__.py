@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _runtime
-from ._guard import guarded, log, place_of, report
+from ._guard import guarded, log, place_of
 from ._version import VERSION
 from .errors import ChaukasError, ConfigError, Problem
 from .events import EventType
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from .config import Config, Loaded
+    from .config import Config
     from .pipeline import Stats
     from .typing import Settings
 
@@ -112,6 +112,21 @@ def enable_chaukas(
 def _enable(
     config: Mapping[str, Any] | None, settings: Mapping[str, object], *, strict: bool
 ) -> bool:
+    try:
+        return _enabled(config, settings, strict=strict)
+    except ConfigError:
+        raise
+    except Exception as error:
+        refusal = _cannot_start((*settings, *_names_in(config)), error)
+        if strict:
+            raise ConfigError(refusal) from error
+        log(logging.WARNING, str(refusal))
+        raise
+
+
+def _enabled(
+    config: Mapping[str, Any] | None, settings: Mapping[str, object], *, strict: bool
+) -> bool:
     from .config import load
 
     loaded = load(settings, config, os.environ)
@@ -126,18 +141,11 @@ def _enable(
         log(logging.WARNING, str(problem))
     if not chosen.enabled:
         return False
-    try:
-        is_started = _started(chosen)
-    except Exception as error:
-        refusal = _cannot_start(loaded, error)
-        if strict:
-            raise ConfigError(refusal) from error
-        log(logging.WARNING, str(refusal))
-        report("enable_chaukas", error)
-        return False
-    if not is_started:
-        _is_enabled_already(chosen)
-    return is_started
+    if _started(chosen):
+        return True
+    # Another thread was faster.
+    _is_enabled_already(chosen)
+    return False
 
 
 def _started(config: Config) -> bool:
@@ -151,16 +159,22 @@ def _started(config: Config) -> bool:
     return True
 
 
-def _cannot_start(loaded: Loaded, error: Exception) -> Problem:
-    names = ", ".join(loaded.origins) or "enable_chaukas"
+def _cannot_start(names: Sequence[str], error: Exception) -> Problem:
+    given = ", ".join(names[:_NAMES_SHOWN]) or "none"
     kind, place = place_of(error)
-    return Problem(
-        names,
-        f"cannot start with the settings given ({names}; {kind} at {place})",
-        "nothing is recorded",
-        "Correct them; if they are right, please report it.",
-        "Correct them; if they are right, please report it.",
-    )
+    advice = "Correct them; if they are right, please report it."
+    event = f"cannot start with the settings given ({given}; {kind} at {place})"
+    return Problem(given, event, "nothing is recorded", advice, advice)
+
+
+def _names_in(config: object) -> list[str]:
+    """Return the names given in *config* and in the environment."""
+    keys = list(config) if type(config) is dict else []
+    names = [key for key in keys if type(key) is str and key.isidentifier()]
+    return names + [name for name in os.environ if name.startswith("CHAUKAS_")]
+
+
+_NAMES_SHOWN = 8
 
 
 @guarded(default="", where="enable_chaukas")

@@ -19,6 +19,7 @@ from agents.testing import ScriptedModel, assistant_message
 
 import chaukas
 from chaukas.sdk import _runtime
+from chaukas.sdk import config as config_module
 from chaukas.sdk.config import SETTINGS, SWITCHES, Setting
 from chaukas.sdk.errors import ConfigError
 
@@ -278,8 +279,13 @@ def test_a_text_of_the_environment_is_read_the_same_way(
                 chaukas.enable_chaukas(strict=True)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [(_runtime, "Runtime"), (_runtime, "start"), (config_module, "load")],
+    ids=["Runtime", "start", "load"],
+)
 def test_an_error_while_starting_is_told_with_the_settings_that_were_given(
-    told: list[str], monkeypatch: pytest.MonkeyPatch
+    fault: tuple[Any, str], told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL")
     monkeypatch.setenv("CHAUKAS_TAGS", "a")
@@ -287,14 +293,17 @@ def test_an_error_while_starting_is_told_with_the_settings_that_were_given(
     def broken(*_args: object) -> Any:
         raise KeyError(SECRET)
 
-    monkeypatch.setattr(_runtime, "Runtime", broken)
-    assert not chaukas.enable_chaukas(branch="main")
+    monkeypatch.setattr(*fault, broken)
+    assert not chaukas.enable_chaukas(branch="main", config={"project_id": "p"})
     assert told[0].startswith(
-        "chaukas: cannot start with the settings given (branch, tags; KeyError at "
-    ) or told[0].startswith(
-        "chaukas: cannot start with the settings given (tags, branch; KeyError at "
+        "chaukas: cannot start with the settings given (branch, project_id,"
+        " CHAUKAS_TAGS; KeyError at unit/test_wrong_settings.py:"
     )
-    assert "nothing is recorded" in told[0]
+    assert ": nothing is recorded. " in told[0]
     assert SECRET not in told[0]
-    with pytest.raises(ConfigError, match="branch"):
+    monkeypatch.delenv("CHAUKAS_TAGS")
+    with pytest.raises(ConfigError, match=r"given \(branch; KeyError") as raised:
         chaukas.enable_chaukas(branch="main", strict=True)
+    [problem] = raised.value.problems
+    assert problem.setting == "branch"
+    assert SECRET not in str(raised.value)
