@@ -120,6 +120,8 @@ EDGES = {
     f"{AGENTS}._streams {AGENTS}._spoken",
     "google": "sdk._wire.schema sdk._wire.tree sdk.sinks.grpc sdk.testing._shelf",
     "genai_prices": "sdk.pricing",
+    # For type checkers alone, which bring it with them.
+    "typing_extensions": "sdk",
     "agents": f"sdk.integrations.openai_agents {AGENTS} {AGENTS}._run_facts",
 }
 """Where each package of others may be imported; nowhere else, and no other package."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "ENDPOINT",
+    "FILE",
     "FLAG",
     "HIDDEN_PATTERNS",
     "INTEGRATIONS",
@@ -135,7 +136,7 @@ def shown(value: object) -> str:
     Builtin scalars are shown; all else only by the name of its type. What looks
     like a secret is hidden: it may stand in the wrong variable.
     """
-    text = _plain(value)
+    text = plain_text(value)
     if text is not None:
         text = _without_secrets(text[:_SEARCHED_CHARS])
         text = repr(text) if text.isprintable() else ascii(text)
@@ -145,7 +146,8 @@ def shown(value: object) -> str:
         text = repr(value)
     else:
         # Past the metaclass, which may be a stranger's.
-        text = f"<{vars(type)['__qualname__'].__get__(type(value))}>"
+        name: str = vars(type)["__qualname__"].__get__(type(value))
+        text = f"<{name if name.isprintable() else ascii(name)}>"
     return _cut(text)
 
 
@@ -198,7 +200,7 @@ def _shown_names(value: object) -> str:
 
 def _shown_endpoint(value: object) -> str:
     # A value without a colon or a space may be an API key in the wrong variable.
-    text = _plain(value)
+    text = plain_text(value)
     if text is not None and (not re.search("[: ]", text) or re.search("[@?#]", text)):
         return "<hidden>"
     return shown(value)
@@ -215,11 +217,8 @@ def plain_text(value: object) -> str | None:
     return str.__str__(value) if _is(value, str) else None
 
 
-_plain = plain_text
-
-
 def _read_text(value: object) -> str:
-    text = _plain(value)
+    text = plain_text(value)
     text = None if text is None else text.strip()
     if not text or not text.isprintable() or len(text) > _TEXT_CHARS:
         raise UnreadableError(f"a text of 1 to {_TEXT_CHARS} printable characters")
@@ -227,7 +226,7 @@ def _read_text(value: object) -> str:
 
 
 def _read_secret(value: object) -> str:
-    text = _plain(value)
+    text = plain_text(value)
     text = None if text is None else text.strip()
     if not text or len(text) > _SECRET_CHARS or not re.fullmatch(r"[!-~]+", text):
         raise UnreadableError("a key of printable ASCII characters without spaces")
@@ -275,7 +274,9 @@ def _can_be_called(function: Callable[..., object], count: int) -> bool:
 def _read_flag(value: object) -> bool:
     if type(value) is bool:
         return value
-    word = str(value) if type(value) is int else (_plain(value) or "").strip().lower()
+    word = (
+        str(value) if type(value) is int else (plain_text(value) or "").strip().lower()
+    )
     if word in _TRUE:
         return True
     if word in _FALSE:
@@ -291,11 +292,16 @@ def _items_of(value: object) -> list[object] | None:
         return None
     # Past an `__iter__` of the subclass.
     items = list(kind.__iter__(value))
-    return items if kind in (list, tuple) else sorted(items, key=shown)
+    return items if kind in (list, tuple) else sorted(items, key=_text_of)
+
+
+def _text_of(item: object) -> str:
+    # Only texts have an order that is the same in every process.
+    return plain_text(item) or ""
 
 
 def _parts_of(value: object) -> list[object]:
-    text = _plain(value)
+    text = plain_text(value)
     parts = _items_of(value) if text is None else _items_of(text.split(","))
     if parts is None or (text is not None and ";" in text):
         raise UnreadableError("names, as a list or as a text with commas")
@@ -308,7 +314,7 @@ def _is_name(name: str) -> bool:
 
 def _names_of(value: object, most: int) -> tuple[str, ...]:
     parts = _parts_of(value)
-    texts = [_plain(part) for part in parts]
+    texts = [plain_text(part) for part in parts]
     trimmed = [None if text is None else text.strip() for text in texts]
     names = tuple(dict.fromkeys(n for n in trimmed if n and _is_name(n)))
     if any(name is None or not _is_name(name) for name in trimmed):
@@ -381,7 +387,7 @@ def _read_integrations(value: object) -> tuple[str, ...]:
 
 
 def _read_path(value: object) -> Path:
-    text = str(value) if _is(value, PurePath) else _plain(value)
+    text = str(value) if _is(value, PurePath) else plain_text(value)
     if not text or _CONTROL.search(text):
         raise UnreadableError("a path without control characters")
     try:
@@ -397,11 +403,20 @@ def _read_path(value: object) -> Path:
     return path
 
 
+def _read_file(value: object) -> Path:
+    text = str(value) if _is(value, PurePath) else plain_text(value)
+    path = _read_path(value)
+    # The disk is not asked: it may be one that does not answer.
+    if path.name in ("", "..") or (text or "").endswith("/"):
+        raise UnreadableError("a file, and this names a folder")
+    return path
+
+
 def _read_endpoint(value: object) -> str:
     # Not free to import, and most programs set no endpoint.
     from urllib.parse import urlsplit
 
-    text = (_plain(value) or "").strip().rstrip("/")
+    text = (plain_text(value) or "").strip().rstrip("/")
     error = UnreadableError("http(s)://host[:port][/path] or grpc(s)://host:port")
     if not re.fullmatch(r"[!-~]+", text) or len(text) > _ENDPOINT_CHARS:
         raise error
@@ -430,7 +445,7 @@ def _read_modes(value: object) -> tuple[str, ...]:
 
 
 def _read_level(value: object) -> str:
-    word = (_plain(value) or "").strip().upper()
+    word = (plain_text(value) or "").strip().upper()
     word = {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(word, word)
     for name, level in _LEVELS.items():
         if word in (name, str(level)) or (type(value) is int and value == level):
@@ -454,7 +469,7 @@ def _read_patterns(value: object) -> tuple[re.Pattern[str], ...]:
 def _compiled(part: object) -> re.Pattern[str] | None:
     if type(part) is re.Pattern:
         return part if type(part.pattern) is str else None
-    text = _plain(part)
+    text = plain_text(part)
     try:
         return re.compile(text) if text else None
     # Some texts exhaust the stack or the numbers of `re`; warnings may be errors.
@@ -472,7 +487,7 @@ def _quantity(value: object, factors: Mapping[str, float]) -> float | None:
     """Return a number with its unit applied; None if it is not one."""
     if type(value) is int or type(value) is float:
         return value if abs(value) < _LARGEST_SIZE_BYTES else None
-    match = _QUANTITY.fullmatch((_plain(value) or "").strip().lower())
+    match = _QUANTITY.fullmatch((plain_text(value) or "").strip().lower())
     if match is None or match[2] not in factors:
         return None
     return float(match[1]) * factors[match[2]]
@@ -531,7 +546,7 @@ def whole(lowest: int, highest: int) -> Kind:
     """Read a whole number within bounds."""
 
     def read(value: object) -> int:
-        text = (_plain(value) or "").strip()
+        text = (plain_text(value) or "").strip()
         amount: object = int(text) if _WHOLE.fullmatch(text) else value
         if type(amount) is float and amount.is_integer():
             amount = int(amount)
@@ -561,7 +576,7 @@ def choice(*words: str) -> Kind:
     """Read one of a few words, in any case."""
 
     def read(value: object) -> str:
-        word = (_plain(value) or "").strip().lower()
+        word = (plain_text(value) or "").strip().lower()
         if word not in words:
             raise UnreadableError(f"one of {', '.join(words)}")
         return word
@@ -581,6 +596,7 @@ TAGS = Kind(_read_tags, "Names", _joined, _shown_names)
 KEYS = Kind(_read_keys, "Names", _joined, _shown_names)
 INTEGRATIONS = Kind(_read_integrations, "Names", _joined, _shown_names)
 PATH = Kind(_read_path, "str | PurePath")
+FILE = Kind(_read_file, "str | PurePath")
 ENDPOINT = Kind(_read_endpoint, "str", endpoint_without_secrets, _shown_endpoint)
 MODES = Kind(_read_modes, "Names", _joined)
 LOG_LEVEL = Kind(_read_level, "str | int")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from chaukas.sdk._reader import (
     ENDPOINT,
+    FILE,
     FLAG,
     HIDDEN_PATTERNS,
     INTEGRATIONS,
@@ -247,23 +248,23 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "api_key_file",
-        PATH,
+        FILE,
         "File that holds the key; read again when the collector refuses it.",
     ),
     Setting(
         "ca_file",
-        PATH,
+        FILE,
         "PEM file of the authorities to trust instead of the system's.",
     ),
-    Setting("client_cert", PATH, "PEM file of our own certificate, for mutual TLS."),
+    Setting("client_cert", FILE, "PEM file of our own certificate, for mutual TLS."),
     Setting(
         "client_key",
-        PATH,
+        FILE,
         "PEM file of its private key, if that is not in the same file.",
     ),
     Setting(
         "output_file",
-        PATH,
+        FILE,
         "JSONL file for mode `file`.",
         aliases=("file_path",),
         variables=("CHAUKAS_FILE_PATH",),

@@ -466,6 +466,10 @@ BAD = [
     ("tags", "a; b", "'a; b'"),
     ("data_access_tools", [None], "[<NoneType>]"),
     ("output_file", "x" * 300, "'" + "x" * 59 + "…"),
+    ("output_file", "logs/", "'logs/'"),
+    ("output_file", "..", "'..'"),
+    ("output_file", Path(), "<PosixPath>"),
+    ("ca_file", "/", "'/'"),
     ("output_file", "a/" * 3000, "'" + "a/" * 29 + "a…"),
     ("endpoint", "grpc://c.example", "'grpc://c.example'"),
     ("endpoint", "http://c.example:0", "'http://c.example:0'"),
@@ -646,6 +650,16 @@ class TestProblems:
 
         assert len(problems) == 21
         assert "4980 further unknown settings" in str(problems[-1])
+
+    def test_a_type_with_an_odd_name_leaves_the_line_whole(self):
+        odd = type("a\nb", (), {})()
+
+        assert line_of({"tags": odd}).startswith(
+            "chaukas: cannot read argument tags=<'a\\nb'>: expected names"
+        )
+
+    def test_a_set_is_read_in_the_same_order_everywhere(self):
+        assert config_of({"redact_keys": set("cab")}).redact_keys == ("a", "b", "c")
 
     def test_no_line_is_long_whatever_was_written(self):
         long = "x" * 100_000

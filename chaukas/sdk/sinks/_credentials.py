@@ -21,7 +21,7 @@ _KEY: Final = re.compile(r"[!-~]{1,16384}")
 _FILE_BYTES: Final = 16 * 1024 + 2
 
 
-_OF_FUNCTION: Final = "Correct the function that is given as api_key."
+_OF_FUNCTION: Final = "Correct the function given as api_key."
 _OF_FILE: Final = "Correct that file, or name another one as api_key_file."
 
 
