@@ -74,7 +74,7 @@ PARTS = (
         "sdk._kinds_values sdk._node sdk._plain sdk._redact_names "
         "sdk._redact_pairs sdk._redact_values sdk._scrub sdk._shrink",
     ),
-    Part("settings", 2, "sdk.config", "sdk._settings sdk._reader"),
+    Part("settings", 2, "sdk.config", "sdk._settings sdk._reader sdk._setting_shown"),
     Part("context", 2, "sdk.context"),
     # Floor 3: making events. It is given its pipeline and never imports one.
     Part("recording", 3, "sdk.record sdk.retries sdk.sessions"),

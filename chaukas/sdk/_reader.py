@@ -14,6 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk._setting_shown import (
+    closest,
+    endpoint_without_secrets,
+    hidden,
+    is_of,
+    items_of,
+    plain_text,
+    shown_endpoint,
+    shown_names,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -36,27 +47,18 @@ __all__ = (
     "Kind",
     "UnreadableError",
     "choice",
-    "closest",
     "duration",
-    "endpoint_without_secrets",
     "number",
-    "plain_text",
-    "shown",
     "size",
     "whole",
 )
 
-_SHOWN_CHARS = 60
-_SHOWN_ITEMS = 8
-_SEARCHED_CHARS = 2_000
 _TEXT_CHARS = 256
 _TAGS_LIMIT = 64
 _NAMES_LIMIT = 1_000
 _PATH_BYTES = 4_095
 _PART_BYTES = 255
 _ENDPOINT_CHARS = 2_048
-_HUGE_BITS = 60
-_NAME_CHARS = 100
 _SECRET_CHARS = 16_384
 _LARGEST_SIZE_BYTES = 1 << 50
 _LONGEST_S = 366 * 86_400.0
@@ -129,94 +131,6 @@ class Kind:
     """From an unreadable value to text for people; None: `shown`."""
 
 
-def shown(value: object) -> str:
-    """
-    Return a value as one short line, without running code of its type.
-
-    Builtin scalars are shown; all else only by the name of its type. What looks
-    like a secret is hidden: it may stand in the wrong variable.
-    """
-    text = plain_text(value)
-    if text is not None:
-        text = _without_secrets(text[:_SEARCHED_CHARS])
-        text = repr(text) if text.isprintable() else ascii(text)
-    elif type(value) is int and value.bit_length() > _HUGE_BITS:
-        text = "<huge number>"
-    elif type(value) in (int, float, bool):
-        text = repr(value)
-    else:
-        # Past the metaclass, which may be a stranger's.
-        name: str = vars(type)["__qualname__"].__get__(type(value))
-        text = f"<{name if name.isprintable() else ascii(name)}>"
-    return _cut(text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
-
-
-def _without_secrets(text: str) -> str:
-    # Only needed when something is wrong, and not free to import.
-    from ._redact import Redactor
-
-    try:
-        return Redactor().redact(text)
-    # Whatever is wrong with it: what cannot be searched is not shown.
-    except Exception:
-        return "<hidden>"
-
-
-def closest(name: object, known: tuple[str, ...], cutoff: float = 0.6) -> str | None:
-    """Return the known name that *name* is likely a slip of the pen for."""
-    # Only needed when something is wrong, and not free to import.
-    from difflib import get_close_matches
-
-    if type(name) is not str or len(name) > _NAME_CHARS:
-        return None
-    found = get_close_matches(name, known, n=1, cutoff=cutoff)
-    return found[0] if found else None
-
-
-def endpoint_without_secrets(endpoint: str) -> str:
-    """Return an endpoint for people: no user, no password, no query."""
-    scheme, separator, rest = endpoint.rpartition("://")
-    place = re.split(r"[?#]", rest, maxsplit=1)[0]
-    host, slash, path = place.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
-
-
-def _hidden(_value: object) -> str:
-    return "<hidden>"
-
-
-def _shown_names(value: object) -> str:
-    items = _items_of(value)
-    if items is None:
-        return shown(value)
-    text = ", ".join(shown(item) for item in items[:_SHOWN_ITEMS])
-    more = "" if len(items) <= _SHOWN_ITEMS else ", …"
-    return f"[{_cut(text)}{more}]"
-
-
-def _shown_endpoint(value: object) -> str:
-    # A value without a colon or a space may be an API key in the wrong variable.
-    text = plain_text(value)
-    if text is not None and (not re.search("[: ]", text) or re.search("[@?#]", text)):
-        return "<hidden>"
-    return shown(value)
-
-
-def _is(value: object, *kinds: type) -> bool:
-    """Return whether a value is of a type, past a `__class__` of its own."""
-    return issubclass(type(value), kinds)
-
-
-def plain_text(value: object) -> str | None:
-    """Return the exact string of a `str`, also of a subclass, else None."""
-    # A stranger's `__str__` is not asked.
-    return str.__str__(value) if _is(value, str) else None
-
-
 def _read_text(value: object) -> str:
     text = plain_text(value)
     text = None if text is None else text.strip()
@@ -284,25 +198,9 @@ def _read_flag(value: object) -> bool:
     raise UnreadableError("true or false")
 
 
-def _items_of(value: object) -> list[object] | None:
-    """Return the items of a builtin list, tuple or set, also of a subclass."""
-    kinds: tuple[Any, ...] = (list, tuple, set, frozenset)
-    kind = next((each for each in kinds if _is(value, each)), None)
-    if kind is None:
-        return None
-    # Past an `__iter__` of the subclass.
-    items = list(kind.__iter__(value))
-    return items if kind in (list, tuple) else sorted(items, key=_text_of)
-
-
-def _text_of(item: object) -> str:
-    # Only texts have an order that is the same in every process.
-    return plain_text(item) or ""
-
-
 def _parts_of(value: object) -> list[object]:
     text = plain_text(value)
-    parts = _items_of(value) if text is None else _items_of(text.split(","))
+    parts = items_of(value) if text is None else items_of(text.split(","))
     if parts is None or (text is not None and ";" in text):
         raise UnreadableError("names, as a list or as a text with commas")
     return parts
@@ -387,7 +285,7 @@ def _read_integrations(value: object) -> tuple[str, ...]:
 
 
 def _read_path(value: object) -> Path:
-    text = str(value) if _is(value, PurePath) else plain_text(value)
+    text = str(value) if is_of(value, PurePath) else plain_text(value)
     if not text or _CONTROL.search(text):
         raise UnreadableError("a path without control characters")
     try:
@@ -404,7 +302,7 @@ def _read_path(value: object) -> Path:
 
 
 def _read_file(value: object) -> Path:
-    text = str(value) if _is(value, PurePath) else plain_text(value)
+    text = str(value) if is_of(value, PurePath) else plain_text(value)
     path = _read_path(value)
     # The disk is not asked: it may be one that does not answer.
     if path.name in ("", "..") or (text or "").endswith("/"):
@@ -454,7 +352,7 @@ def _read_level(value: object) -> str:
 
 
 def _read_patterns(value: object) -> tuple[re.Pattern[str], ...]:
-    parts = [value] if _is(value, str, re.Pattern) else _items_of(value)
+    parts = [value] if is_of(value, str, re.Pattern) else items_of(value)
     if parts is None or len(parts) > _NAMES_LIMIT:
         raise UnreadableError(f"a list of at most {_NAMES_LIMIT:,} regular expressions")
     compiled = [_compiled(part) for part in parts]
@@ -589,18 +487,18 @@ def _joined(names: tuple[str, ...]) -> str:
 
 
 TEXT = Kind(_read_text, "str")
-SECRET = Kind(_read_key, "str | Callable[[], str]", _hidden, _hidden)
+SECRET = Kind(_read_key, "str | Callable[[], str]", hidden, hidden)
 FLAG = Kind(_read_flag, "bool", lambda flag: str(flag).lower())
-NAMES = Kind(_read_names, "Names", _joined, _shown_names)
-TAGS = Kind(_read_tags, "Names", _joined, _shown_names)
-KEYS = Kind(_read_keys, "Names", _joined, _shown_names)
-INTEGRATIONS = Kind(_read_integrations, "Names", _joined, _shown_names)
+NAMES = Kind(_read_names, "Names", _joined, shown_names)
+TAGS = Kind(_read_tags, "Names", _joined, shown_names)
+KEYS = Kind(_read_keys, "Names", _joined, shown_names)
+INTEGRATIONS = Kind(_read_integrations, "Names", _joined, shown_names)
 PATH = Kind(_read_path, "str | PurePath")
 FILE = Kind(_read_file, "str | PurePath")
-ENDPOINT = Kind(_read_endpoint, "str", endpoint_without_secrets, _shown_endpoint)
+ENDPOINT = Kind(_read_endpoint, "str", endpoint_without_secrets, shown_endpoint)
 MODES = Kind(_read_modes, "Names", _joined)
 LOG_LEVEL = Kind(_read_level, "str | int")
 HIDDEN_PATTERNS = Kind(
-    _read_patterns, "Patterns", lambda found: f"{len(found)} patterns", _hidden
+    _read_patterns, "Patterns", lambda found: f"{len(found)} patterns", hidden
 )
-REDACTOR = Kind(_read_redactor, "Callable[[str, Any], object]", _hidden)
+REDACTOR = Kind(_read_redactor, "Callable[[str, Any], object]", hidden)

@@ -29,11 +29,11 @@ from chaukas.sdk._reader import (
     Kind,
     choice,
     duration,
-    endpoint_without_secrets,
     number,
     size,
     whole,
 )
+from chaukas.sdk._setting_shown import endpoint_without_secrets
 
 if TYPE_CHECKING:
     import re

@@ -13,8 +13,8 @@ from dataclasses import MISSING, dataclass, fields
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk._reader import (
-    UnreadableError,
+from chaukas.sdk._reader import UnreadableError
+from chaukas.sdk._setting_shown import (
     closest,
     endpoint_without_secrets,
     plain_text,

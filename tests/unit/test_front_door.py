@@ -25,7 +25,8 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 import chaukas
 import chaukas.sdk
 from chaukas.sdk import _runtime, _settings
-from chaukas.sdk._reader import INTEGRATION_NAMES, shown
+from chaukas.sdk._reader import INTEGRATION_NAMES
+from chaukas.sdk._setting_shown import shown
 from chaukas.sdk.errors import ConfigError
 from chaukas.sdk.integrations.openai_agents_enhanced import OpenAIAgentsEnhancedWrapper
 from chaukas.sdk.testing import FakeClock, SequentialIds, capture_events
