@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chaukas.sdk import flush as flush
     from chaukas.sdk import is_enabled as is_enabled
     from chaukas.sdk import policy_decision as policy_decision
+    from chaukas.sdk import retrieval_tool as retrieval_tool
     from chaukas.sdk import session as session
     from chaukas.sdk import state_update as state_update
     from chaukas.sdk import stats as stats

@@ -50,7 +50,7 @@ def price_of(article: str) -> str:
 
 # Declared as a retrieval, so that DATA_ACCESS tells what was looked up.
 @function_tool
-@chaukas.data_access
+@chaukas.retrieval_tool
 def search_manual(question: str) -> str:
     """Search the manuals."""
     del question

@@ -62,7 +62,6 @@ PARTS = (
     ),
     Part("generated wire code", 0, "sdk._proto."),
     # Floor 1: pure parts, each with one question to answer.
-    Part("settings", 1, "sdk.config", "sdk._settings sdk._reader"),
     Part("wire form", 1, "sdk.mapping", "sdk._wire sdk._wire."),
     Part("hash chain", 1, "sdk.integrity", "sdk._chain"),
     Part("prices", 1, "sdk.pricing sdk.totals"),
@@ -71,11 +70,13 @@ PARTS = (
     Part(
         "capture",
         2,
-        "sdk._snapshot sdk._facts",
+        # The redactor is asked by settings too: what it refuses is refused there.
+        "sdk._snapshot sdk._facts sdk._redact",
         "sdk._blob sdk._budget sdk._kinds sdk._kinds_base sdk._kinds_fields "
-        "sdk._kinds_values sdk._node sdk._plain sdk._redact sdk._redact_names "
+        "sdk._kinds_values sdk._node sdk._plain sdk._redact_names "
         "sdk._redact_pairs sdk._redact_values sdk._scrub sdk._shrink",
     ),
+    Part("settings", 2, "sdk.config", "sdk._settings sdk._reader sdk._setting_shown"),
     Part("context", 2, "sdk.context"),
     # Floor 3: making events. It is given its pipeline and never imports one.
     Part(
@@ -126,6 +127,8 @@ EDGES = {
     f"{AGENTS}._streams {AGENTS}._spoken",
     "google": "sdk._wire.schema sdk._wire.tree sdk.sinks.grpc sdk.testing._shelf",
     "genai_prices": "sdk.pricing",
+    # For type checkers alone, which bring it with them.
+    "typing_extensions": "sdk",
     "agents": f"sdk.integrations.openai_agents {AGENTS} {AGENTS}._run_facts",
 }
 """Where each package of others may be imported; nowhere else, and no other package."""

@@ -318,7 +318,7 @@ def test_settings_without_effect_are_named_and_no_others() -> None:
 def test_the_keys_of_retry_config_that_are_in_use_are_named() -> None:
     in_use = {row.name for row in RETRY_SETTINGS if row.target in _attributes_in_use()}
     text = text_of(CONFIGURATION).partition("In this version `")[2]
-    assert set(re.findall(r"(\w+)`", text.partition(" are used")[0])) == in_use
+    assert set(re.findall(r"(\w+)`", text.partition(" is used")[0])) == in_use
 
 
 # --- what a reader can run -------------------------------------------------------

@@ -85,7 +85,7 @@ def _check_sense(loaded: Loaded) -> Iterator[Finding]:
             yield fail(
                 "settings",
                 f"the API key file {str(path)!r} cannot be read ({error.strerror})",
-                "Correct CHAUKAS_API_KEY_FILE, or the file.",
+                f"Correct {origin_of(loaded.origins['api_key_file'])}, or the file.",
             )
 
 

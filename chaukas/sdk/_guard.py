@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ("Reporter", "guarded", "report")
+__all__ = ("Reporter", "guarded", "log", "place_of", "report")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+D = TypeVar("D")
 
 _QUIET_S = 60.0
 _CAUSES_LIMIT = 256
@@ -108,8 +109,7 @@ class Reporter:
             "chaukas: internal error in %s (%s at %s): one detail was not recorded, "
             "your program is unaffected. Set CHAUKAS_DEBUG=1 to see the whole stack.",
             where,
-            _type_name(error),
-            _place_of(error.__traceback__),
+            *place_of(error),
             exc_info=error if debug else None,
         )
 
@@ -129,6 +129,23 @@ class Reporter:
 
 def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "").strip().lower() not in _OFF
+
+
+def log(level: int, line: str) -> None:
+    """
+    Log one line for people, so that nothing of a log handler reaches the host.
+
+    Args:
+        level: Of `logging`.
+        line: The whole line, without a secret.
+    """
+    with contextlib.suppress(Exception):
+        logging.getLogger("chaukas.sdk").log(level, "%s", line)
+
+
+def place_of(error: Exception) -> tuple[str, str]:
+    """Return the type of an error and where it was raised; nothing of its text."""
+    return _type_name(error), _place_of(error.__traceback__)
 
 
 def _type_name(error: Exception) -> str:
@@ -152,11 +169,12 @@ report = _reporter.report
 
 
 def guarded(
-    default: R,
+    default: D,
     *,
     where: str | None = None,
     count: Callable[[], object] | None = None,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    passing: tuple[type[Exception], ...] = (),
+) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
     """
     Decorate a function of ours so that its `Exception` becomes *default*.
 
@@ -166,13 +184,14 @@ def guarded(
         default: Returned instead, the same object each time.
         where: Told in the report; the function's own name without it.
         count: Passed on to `report`.
+        passing: Errors that are meant for the caller, and pass untouched.
 
     Raises:
         TypeError: The function is a coroutine or generator function, whose errors
             come after the call, where this guard cannot see them.
     """
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: Callable[P, R]) -> Callable[P, R | D]:
         name = where or f"{function.__module__}.{function.__qualname__}"
         if function.__code__.co_flags & _CODE_COROUTINE_OR_GENERATOR:
             raise TypeError(
@@ -181,9 +200,11 @@ def guarded(
             )
 
         @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        def call(*args: P.args, **kwargs: P.kwargs) -> R | D:
             try:
                 return function(*args, **kwargs)
+            except passing:
+                raise
             # The one purpose of this guard; narrower would let our bugs out.
             except Exception as error:
                 report(name, error, count)

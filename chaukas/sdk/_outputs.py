@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .sinks.http import HttpSink
     from .sinks.jsonl import JsonlSink
 
-__all__ = ["fallback_dir", "output_of"]
+__all__ = ["fallback_dir", "output_of", "places_of"]
+
+_PLACE_CHARS = 256
 
 
 def output_of(config: Config) -> Sink | SpoolPlan:
@@ -35,6 +37,21 @@ def output_of(config: Config) -> Sink | SpoolPlan:
         fallback_dir=fallback_dir(),
         limit_bytes=config.spool_limit_bytes,
         pace=Pace(config.batch_size, config.max_batch_bytes, config.flush_interval_s),
+    )
+
+
+def places_of(config: Config) -> str:
+    """Return where events go, for people: no credentials, and of bounded length."""
+    from .config import endpoint_without_secrets
+
+    file, endpoint = str(config.output_file.absolute()), config.endpoint or ""
+    places = [
+        file if name == "file" else f"{endpoint_without_secrets(endpoint)} ({name})"
+        for name in config.sinks
+    ]
+    return " and ".join(
+        place if len(place) <= _PLACE_CHARS else f"…{place[-_PLACE_CHARS:]}"
+        for place in places
     )
 
 

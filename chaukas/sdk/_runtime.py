@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._clock import SystemClock
-from ._guard import report
+from ._guard import log, report
 from ._ids import RandomIds
 from ._native import original
 from ._version import VERSION
@@ -353,10 +353,20 @@ def stop(reason: str = "disabled", timeout_s: float = _EXIT_S) -> bool:
         for integration in reversed(runtime.integrations):
             _detach(integration)
     try:
-        return runtime.close(reason, timeout_s)
+        is_written = runtime.close(reason, timeout_s)
+        log(logging.INFO, _farewell(reason, runtime.pipeline.stats()))
     except Exception as error:
         report("disable", error)
         return False
+    return is_written
+
+
+def _farewell(reason: str, stats: Stats) -> str:
+    waiting, lost = stats.spooled + stats.queued, sum(stats.dropped.values())
+    return (
+        f"chaukas: recording ended ({reason}): {stats.emitted} events,"
+        f" {stats.acked} stored or delivered, {waiting} waiting, {lost} lost."
+    )
 
 
 def _attach_or_wait(runtime: Runtime, known: _Known) -> None:

@@ -13,24 +13,27 @@ from typing import TYPE_CHECKING
 
 from chaukas.sdk._reader import (
     ENDPOINT,
+    FILE,
     FLAG,
     HIDDEN_PATTERNS,
     INTEGRATIONS,
+    KEYS,
     LOG_LEVEL,
     MODES,
     NAMES,
     PATH,
     REDACTOR,
     SECRET,
+    TAGS,
     TEXT,
     Kind,
     choice,
     duration,
-    endpoint_without_secrets,
     number,
     size,
     whole,
 )
+from chaukas.sdk._setting_shown import endpoint_without_secrets
 
 if TYPE_CHECKING:
     import re
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "RETRY_SETTINGS",
+    "RETRY_WITHOUT_EFFECT",
     "SETTINGS",
     "SWITCHES",
     "Config",
@@ -75,19 +79,10 @@ class RetryConfig:
     """
     What RetryDetector takes for a retry of the application.
 
-    `max_*_retries` counts attempts after the first; a strategy of base delay *d* in
-    ms expects d·2^(n-1) (exponential), d·n (linear) or 0 (immediate) before retry n.
+    `max_llm_retries` counts attempts after the first.
     """
 
     max_llm_retries: int = 3
-    max_tool_retries: int = 2
-    max_task_retries: int = 3
-    llm_backoff_strategy: str = "exponential"
-    tool_backoff_strategy: str = "linear"
-    task_backoff_strategy: str = "exponential"
-    llm_base_delay_ms: int = 1000
-    tool_base_delay_ms: int = 500
-    task_base_delay_ms: int = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -224,7 +219,6 @@ _HIDE = Fallback(
     remedy="All content is hidden until it is corrected.",
 )
 _STAY_OFF = Fallback("enabled", value=False, remedy="chaukas stays off.")
-_STRATEGY = choice("exponential", "linear", "immediate")
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("tenant_id", TEXT, "Tenant written on each event."),
@@ -240,7 +234,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "endpoint",
         ENDPOINT,
-        "Collector: `http(s)://…` for HTTP, `grpc(s)://host:port` for gRPC.",
+        "Collector: `http(s)://…` for HTTP, `grpc://host:port` or "
+        "`grpcs://host[:port]` (443) for gRPC.",
         fallback=Fallback("endpoint", None, "No events are sent over the network."),
     ),
     Setting(
@@ -251,23 +246,23 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "api_key_file",
-        PATH,
+        FILE,
         "File that holds the key; read again when the collector refuses it.",
     ),
     Setting(
         "ca_file",
-        PATH,
+        FILE,
         "PEM file of the authorities to trust instead of the system's.",
     ),
-    Setting("client_cert", PATH, "PEM file of our own certificate, for mutual TLS."),
+    Setting("client_cert", FILE, "PEM file of our own certificate, for mutual TLS."),
     Setting(
         "client_key",
-        PATH,
+        FILE,
         "PEM file of its private key, if that is not in the same file.",
     ),
     Setting(
         "output_file",
-        PATH,
+        FILE,
         "JSONL file for mode `file`.",
         aliases=("file_path",),
         variables=("CHAUKAS_FILE_PATH",),
@@ -287,7 +282,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("max_batch_bytes", size(1 << 10), "Most bytes in one request, raw."),
     Setting("branch", TEXT, "Branch or deployment written on each event."),
-    Setting("tags", NAMES, "Tags written on each event."),
+    Setting("tags", TAGS, "Tags written on each event; 64 at most."),
     Setting(
         "capture_content",
         FLAG,
@@ -303,7 +298,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("capture_stack_traces", FLAG, "Whether errors carry their stack trace."),
     Setting(
         "redact_keys",
-        NAMES,
+        KEYS,
         "Further key names whose values are hidden.",
         fallback=_HIDE,
     ),
@@ -395,31 +390,27 @@ SETTINGS: tuple[Setting, ...] = (
 )
 """Every setting that has one value; `retry_config` is a table of its own."""
 
-RETRY_SETTINGS: tuple[Setting, ...] = tuple(
-    row
-    for what in ("llm", "tool", "task")
-    for row in (
-        Setting(
-            f"max_{what}_retries",
-            whole(0, 1000),
-            f"Most retries of one {what} call that are recognised.",
-            variables=None,
-        ),
-        Setting(
-            f"{what}_backoff_strategy",
-            _STRATEGY,
-            f"How waits between retries of a {what} call grow.",
-            variables=None,
-        ),
-        Setting(
-            f"{what}_base_delay_ms",
-            whole(0, 3_600_000),
-            f"Wait before the first retry of a {what} call, in ms.",
-            variables=None,
-        ),
-    )
+RETRY_SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "max_llm_retries",
+        whole(0, 1000),
+        "Most repetitions of one run that are recognised as retries.",
+        variables=None,
+    ),
 )
 """The keys of `retry_config`."""
+
+RETRY_WITHOUT_EFFECT = (
+    "llm_backoff_strategy",
+    "llm_base_delay_ms",
+    "max_tool_retries",
+    "tool_backoff_strategy",
+    "tool_base_delay_ms",
+    "max_task_retries",
+    "task_backoff_strategy",
+    "task_base_delay_ms",
+)
+"""Keys of `retry_config` that programs of earlier versions pass; nothing reads them."""
 
 SWITCHES: tuple[Setting, ...] = (
     Setting("emit_to_file", FLAG, "True means output_mode `file`."),

@@ -10,11 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk._reader import UnreadableError, endpoint_without_secrets, shown
+from chaukas.sdk._reader import UnreadableError
+from chaukas.sdk._setting_shown import (
+    closest,
+    endpoint_without_secrets,
+    plain_text,
+    shown,
+)
 from chaukas.sdk._settings import (
     RETRY_SETTINGS,
+    RETRY_WITHOUT_EFFECT,
     SETTINGS,
     SWITCHES,
     Config,
@@ -30,15 +38,19 @@ if TYPE_CHECKING:
 
 __all__ = (
     "RETRY_SETTINGS",
+    "RETRY_WITHOUT_EFFECT",
     "SETTINGS",
     "SWITCHES",
     "Config",
     "Loaded",
     "RetryConfig",
     "Setting",
+    "closest",
     "endpoint_without_secrets",
     "load",
+    "plain_text",
     "settings_table",
+    "shown",
     "summary_of",
 )
 
@@ -47,6 +59,9 @@ _OTHER_VARIABLES = ("CHAUKAS_DEBUG", "CHAUKAS_RAISE_INTERNAL")
 # A Kubernetes service called "chaukas" puts these into every container beside it.
 _KUBERNETES = re.compile(r"CHAUKAS_(SERVICE_|PORT($|_))")
 _RETRY_NAMES = ("retry_config", "retry")
+_NAME_CHARS = 60
+_UNKNOWN_LIMIT = 20
+"""How many unknown names of one place are told, each with a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,7 @@ class _Source:
 
     rank: int
     label: str
-    values: Mapping[str, object]
+    values: Mapping[Any, object]
     names_of: Callable[[Setting], tuple[str, ...]]
     is_environment: bool = False
 
@@ -77,6 +92,8 @@ class _Given:
     where: str
     value: Any
     rank: int
+    is_rest: bool = False
+    """Whether it is only what could be read of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +122,8 @@ def load(
 
     A value that cannot be read gives way to the default and becomes a problem. Where
     the default would record or send more than the user wanted, the safe side is
-    taken instead: an unreadable `redact_keys` hides all content.
+    taken instead: an unreadable `redact_keys` hides all content. Of a list, what can
+    be read is used.
     """
     sources, misplaced = _sources(arguments, config, environ)
     read = _read(SETTINGS + SWITCHES, sources, _defaults(Config))
@@ -149,16 +167,36 @@ def _sources(
     environ: Mapping[str, str],
 ) -> tuple[tuple[_Source, ...], tuple[Problem, ...]]:
     problems: tuple[Problem, ...] = ()
-    if config is not None and not issubclass(type(config), Mapping):
+    given = {} if config is None else _mapping_of(config)
+    if given is None:
         event = f"cannot read config={shown(config)}"
         remedy = "Ignoring it."
         problems = (Problem("config", event, "expected a mapping of settings", remedy),)
-        config = None
     return (
         _Source(0, "argument {}", arguments, lambda row: row.spellings),
-        _Source(1, "config[{!r}]", config or {}, lambda row: row.spellings),
+        _Source(1, "config[{!r}]", given or {}, lambda row: row.spellings),
         _Source(2, "{}", environ, lambda row: row.env, is_environment=True),
     ), problems
+
+
+def _mapping_of(value: object) -> dict[object, object] | None:
+    """Return a copy with plain names; None if it is no mapping, or will not say."""
+    if type(value) is dict:
+        pairs = value.copy()
+    else:
+        try:
+            if not issubclass(type(value), Mapping):
+                return None
+            pairs = dict(value)  # type: ignore[call-overload]
+        # A mapping of the application's own may raise anything.
+        except Exception:
+            return None
+    return {_name_of(key): item for key, item in pairs.items()}
+
+
+def _name_of(key: object) -> object:
+    text = plain_text(key)
+    return key if text is None else text
 
 
 def _find(row: Setting, sources: Iterable[_Source]) -> _Given | None:
@@ -172,7 +210,8 @@ def _find(row: Setting, sources: Iterable[_Source]) -> _Given | None:
 
 
 def _is_blank(value: object) -> bool:
-    return isinstance(value, str) and not value.strip()
+    text = plain_text(value)
+    return text is not None and not text.strip()
 
 
 def _read(
@@ -187,27 +226,51 @@ def _read(
         given = _find(row, sources)
         if given is None:
             continue
-        try:
-            value = row.kind.read(given.value)
-        except UnreadableError as error:
-            problems.append(_problem(row, given, str(error), defaults.get(row.target)))
+        value, error = _value_of(row, given.value)
+        if error is not None:
+            problems.append(_problem(row, given, error, defaults.get(row.target)))
             if row.fallback is not None:
                 overruled[row.fallback.field] = row.fallback.value
-        else:
-            values[row.name] = _Given(given.where, value, given.rank)
+        if error is None or error.rest is not None:
+            is_rest = error is not None
+            values[row.name] = _Given(given.where, value, given.rank, is_rest)
     return _Readings(values, overruled, tuple(problems))
 
 
-def _problem(row: Setting, given: _Given, expected: str, default: object) -> Problem:
+def _value_of(row: Setting, written: object) -> tuple[Any, UnreadableError | None]:
+    """Return what was read, and what is wrong with what was written."""
+    try:
+        return row.kind.read(written), None
+    except UnreadableError as error:
+        return error.rest, error
+    # An object of the application's own may raise anything when it is read.
+    except Exception:
+        return None, UnreadableError("a value of a builtin type")
+
+
+def _problem(
+    row: Setting, given: _Given, error: UnreadableError, default: object
+) -> Problem:
     show = row.kind.show_raw or shown
     event = f"cannot read {given.where}={show(given.value)}"
-    if row.fallback is not None:
+    if error.remedy:
+        remedy = error.remedy
+    elif row.fallback is not None:
         remedy = row.fallback.remedy
+    elif error.rest:
+        remedy = "Using the others."
     elif default in (None, ()):
         remedy = "Ignoring it."
     else:
         remedy = f"Using the default {row.kind.show(default)}."
-    return Problem(row.name, event, f"expected {expected}", remedy)
+    advice = error.advice
+    return Problem(
+        row.name,
+        event,
+        f"expected {error}",
+        f"{advice} {remedy}" if advice else remedy,
+        advice or "Correct or remove it.",
+    )
 
 
 def _retry_of(
@@ -225,15 +288,16 @@ def _read_retry(
     where: str,
     value: object,
 ) -> tuple[RetryConfig, tuple[Problem, ...]]:
-    if isinstance(value, RetryConfig):
+    if type(value) is RetryConfig:
         return value, ()
-    if not isinstance(value, Mapping):
+    keys = _mapping_of(value)
+    if keys is None:
         event = f"cannot read {where}={shown(value)}"
         meaning = "expected a mapping such as {'max_llm_retries': 3}"
         return RetryConfig(), (Problem("retry_config", event, meaning, "Ignoring it."),)
-    source = _Source(0, f"{where}[{{!r}}]", value, lambda row: row.spellings)
+    source = _Source(0, f"{where}[{{!r}}]", keys, lambda row: row.spellings)
     read = _read(RETRY_SETTINGS, (source,), _defaults(RetryConfig))
-    known = tuple(row.name for row in RETRY_SETTINGS)
+    known = (*(row.name for row in RETRY_SETTINGS), *RETRY_WITHOUT_EFFECT)
     unknown = _unknown_keys(source, known)
     values = {name: given.value for name, given in read.values.items()}
     return RetryConfig(**values), (*unknown, *read.problems)
@@ -257,20 +321,23 @@ def _sinks_of(read: _Readings) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
         if mode == "file" or (endpoint is not None and not wrong):
             sinks.append(mode)
         elif endpoint is not None:
-            place = endpoint_without_secrets(endpoint.value)
-            problems.append(_unusable(mode, f"cannot use the endpoint {place!r}"))
+            place = shown(endpoint_without_secrets(endpoint.value))
+            why = f"cannot use the endpoint {place} of {endpoint.where}"
+            problems.append(_unusable(mode, why, "Correct one of them"))
         elif not known_bad:
-            problems.append(_unusable(mode, "has no endpoint"))
+            wanted = "http(s)://…" if mode == "http" else "grpc(s)://host:port"
+            what_to_do = f"Set endpoint, or CHAUKAS_ENDPOINT, to {wanted}"
+            problems.append(_unusable(mode, "has no endpoint", what_to_do))
     return tuple(sinks) or ("file",), tuple(problems)
 
 
-def _unusable(mode: str, why: str) -> Problem:
-    wanted = "http(s)://…" if mode == "http" else "grpc(s)://host:port"
+def _unusable(mode: str, why: str, what_to_do: str) -> Problem:
     return Problem(
         "output_mode",
         f"output_mode {mode!r} {why}",
         "no events are sent that way",
-        f"Set CHAUKAS_ENDPOINT to {wanted}; without another mode they go to the file.",
+        f"{what_to_do}; without another mode they go to the file.",
+        f"{what_to_do}.",
     )
 
 
@@ -294,7 +361,7 @@ def _integrations_of(read: _Readings) -> tuple[str, ...] | None:
     if named is not None:
         return tuple(named.value)
     earlier = read.values.get("enabled_integrations")
-    if earlier is not None and earlier.value:
+    if earlier is not None and (earlier.value or earlier.is_rest):
         return tuple(earlier.value)
     detect = read.values.get("auto_detect")
     return () if detect is not None and not detect.value else None
@@ -313,8 +380,14 @@ def _unknown(sources: Iterable[_Source]) -> tuple[Problem, ...]:
 
 
 def _unknown_keys(source: _Source, known: tuple[str, ...]) -> list[Problem]:
-    found = (key for key in source.values if type(key) is not str or key not in known)
-    return [_unknown_problem(source, key, _closest(key, known)) for key in found]
+    found = [key for key in source.values if type(key) is not str or key not in known]
+    told = islice(found, _UNKNOWN_LIMIT)
+    problems = [_unknown_problem(source, key, closest(key, known)) for key in told]
+    more = len(found) - len(problems)
+    if more > 0:
+        event = f"{more} further unknown settings stand beside these"
+        problems.append(Problem("config", event, "they have no effect", "Remove them."))
+    return problems
 
 
 def _unknown_variables(source: _Source, known: tuple[str, ...]) -> list[Problem]:
@@ -323,24 +396,15 @@ def _unknown_variables(source: _Source, known: tuple[str, ...]) -> list[Problem]
     for name in source.values:
         if not name.startswith(_PREFIX) or name in known + _OTHER_VARIABLES:
             continue
-        meant = None if _KUBERNETES.match(name) else _closest(name, known, cutoff=0.85)
+        meant = None if _KUBERNETES.match(name) else closest(name, known, cutoff=0.85)
         if meant is not None:
             problems.append(_unknown_problem(source, name, meant))
     return problems
 
 
-def _closest(name: object, known: tuple[str, ...], cutoff: float = 0.6) -> str | None:
-    # Only needed when something is wrong, and not free to import.
-    from difflib import get_close_matches
-
-    if type(name) is not str:
-        return None
-    found = get_close_matches(name, known, n=1, cutoff=cutoff)
-    return found[0] if found else None
-
-
 def _unknown_problem(source: _Source, key: object, meant: str | None) -> Problem:
-    name = key if type(key) is str and key.isidentifier() else shown(key)
+    is_name = type(key) is str and key.isidentifier() and len(key) <= _NAME_CHARS
+    name = str(key) if is_name else shown(key)
     where = source.label.format(name)
     remedy = f"Did you mean {meant!r}?" if meant else "Remove it, or look it up."
-    return Problem(name, f"unknown setting {where}", "it has no effect", remedy)
+    return Problem(name, f"unknown setting {where}", "it has no effect", remedy, remedy)

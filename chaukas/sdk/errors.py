@@ -31,10 +31,17 @@ class Problem:
     """What was expected, or what it means."""
     remedy: str
     """What chaukas does now, or what to do, as a sentence with its full stop."""
+    correction: str = "Correct or remove it."
+    """What to do where nothing takes the setting's place, as with `strict=True`."""
 
     def __str__(self) -> str:
         """Return the one line for people."""
         return f"chaukas: {self.event}: {self.meaning}. {self.remedy}"
+
+    @property
+    def refusal(self) -> str:
+        """Return the line of `ConfigError`, under which no default is used."""
+        return f"chaukas: {self.event}: {self.meaning}. {self.correction}"
 
 
 class ChaukasError(Exception):
@@ -59,4 +66,5 @@ class ConfigError(ChaukasError):
 
     def __str__(self) -> str:
         """Return the sentences of all problems on one line."""
-        return " ".join(str(problem) for problem in self.problems)
+        told = " ".join(problem.refusal for problem in self.problems)
+        return f"{told} chaukas is not enabled."

@@ -472,6 +472,8 @@ class TestKeys:
 
         assert (answer.action, answer.cause) == (Action.PARK, "key")
         assert f"the file {str(file)!r}: No such file" in answer.error
+        advice = "Correct that file, or name another one as api_key_file."
+        assert answer.error.endswith(advice)
         assert not collector.requests
 
         file.write_text(KEY)
@@ -500,6 +502,8 @@ class TestKeys:
             assert (answer.action, answer.cause) == (Action.PARK, "key")
             assert told in answer.error
             assert KEY not in answer.error
+            # Not the file, which was not asked.
+            assert answer.error.endswith("Correct the function given as api_key.")
 
 
 class TestTls:

@@ -35,6 +35,10 @@ def application() -> None:
             output_file="runs.jsonl",
             redact_keys=["customer"],
             sample_rate=0.5,
+            spool_limit="1GB",
+            flush_interval=None,
+            api_key=lambda: "key",
+            redact=lambda path, value: value,
         ),
         bool,
     )
@@ -65,6 +69,7 @@ def _search(query: str) -> list[str]:
 
 
 search: Callable[[str], list[str]] = sdk.data_access(_search)
+find: Callable[[str], list[str]] = sdk.retrieval_tool(_search)
 
 
 async def served(tenant: str) -> str:
@@ -86,6 +91,12 @@ def by_the_short_name() -> None:
     # Each suppression is an error that must be found: an unused one fails.
     # An argument that does not exist.
     chaukas.flush(seconds=1.0)  # type: ignore[call-arg]
+    # A setting that does not exist.
+    chaukas.enable_chaukas(tenant_idd="x")  # type: ignore[call-arg]
+    # A setting of another kind of value.
+    chaukas.enable_chaukas(output_file=3)  # type: ignore[arg-type]
+    # A word that is none of the choices.
+    chaukas.enable_chaukas(stream_events="all")  # type: ignore[arg-type]
     # A name that does not exist.
     chaukas.enable_chauka()  # type: ignore[attr-defined]
     # A name of another kind of value.

@@ -297,7 +297,7 @@ def status_details(seconds: int, nanos: int) -> bytes:
 @pytest.mark.parametrize(
     "answer",
     [
-        key_missing(PLACE, "the file '/k': No such file or directory"),
+        key_missing(PLACE, "the file '/k': No such file or directory", "Correct it."),
         tls_unusable(PLACE, "cannot use CHAUKAS_CA_FILE='/ca': not a PEM file"),
         untrusted(PLACE, "certificate verify failed: self-signed certificate"),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import FrozenInstanceError, fields
+from enum import Enum
+from functools import partial, wraps
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,9 +13,11 @@ import orjson
 import pytest
 
 from chaukas.sdk import config as config_module
+from chaukas.sdk._redact import Redactor
 from chaukas.sdk._settings import SWITCHES, spool_dir_of
 from chaukas.sdk.config import (
     RETRY_SETTINGS,
+    RETRY_WITHOUT_EFFECT,
     SETTINGS,
     Config,
     RetryConfig,
@@ -82,13 +86,44 @@ VALUES = {
     "stream_events": ("Deltas", "deltas", "counts"),
     "data_access_tools": ("search,lookup", ("search", "lookup"), ("s",)),
     "link_run_states": ("on", True, False),
-    "integrations": ("openai-agents", ("openai_agents",), ["crewai"]),
+    "integrations": ("openai-agents", ("openai_agents",), ["tenacity"]),
     "rotate_bytes": ("10MB", 10 << 20, 2048),
     "rotate_interval": ("1d", 86_400.0, 60),
     "rotate_keep": ("3", 3, 4),
     "rotate_gzip": ("true", True, False),
 }
 IN_ENVIRONMENT = [row for row in SETTINGS if row.env]
+
+
+async def _coroutine(_path=None, _value=None):
+    raise AssertionError
+
+
+def _generator(_path, _value):
+    yield
+
+
+async def _async_generator(_path, _value):
+    yield
+
+
+class _AsyncCallable:
+    async def __call__(self, path, value):
+        raise AssertionError
+
+
+class _Callable:
+    def __call__(self, path, value):
+        raise AssertionError
+
+    def method(self, path, value):
+        raise AssertionError
+
+
+class _OddSignature(_Callable):
+    @property
+    def __signature__(self):
+        raise LookupError
 
 
 def by_name(row):
@@ -248,7 +283,7 @@ class TestPrecedence:
             CHAUKAS_ENABLED="true",
             CHAUKAS_SAMPLE_RATE="1",
             CHAUKAS_TAGS="a",
-            CHAUKAS_INTEGRATIONS="crewai",
+            CHAUKAS_INTEGRATIONS="tenacity",
         )
 
         assert not config.enabled
@@ -426,7 +461,18 @@ BAD = [
     ("memory_limit", 10**5000, "<huge number>"),
     ("memory_limit", True, "True"),
     ("tags", 5, "5"),
-    ("tags", ["a", 1], "<list>"),
+    ("tags", [1], "[1]"),
+    ("tags", ",, ,", "',, ,'"),
+    ("tags", "a; b", "'a; b'"),
+    ("data_access_tools", [None], "[<NoneType>]"),
+    ("output_file", "x" * 300, "'" + "x" * 59 + "…"),
+    ("output_file", "logs/", "'logs/'"),
+    ("output_file", "..", "'..'"),
+    ("output_file", Path(), "<PosixPath>"),
+    ("ca_file", "/", "'/'"),
+    ("output_file", "a/" * 3000, "'" + "a/" * 29 + "a…"),
+    ("endpoint", "grpc://c.example", "'grpc://c.example'"),
+    ("endpoint", "http://c.example:0", "'http://c.example:0'"),
     ("log_level", "LOUD", "'LOUD'"),
     ("stream_events", "all", "'all'"),
     ("integrations", object(), "<object>"),
@@ -457,6 +503,182 @@ class TestProblems:
         if row.fallback is None:
             default = getattr(config_of(), row.target)
             assert getattr(result.config, row.target) == default
+
+    @pytest.mark.parametrize(
+        ("name", "value", "used", "remedy"),
+        [
+            ("tags", ["a", 1, "b"], ("a", "b"), "Using the others."),
+            (
+                "tags",
+                [f"t{n}" for n in range(5000)],
+                tuple(f"t{n}" for n in range(64)),
+                "Using the others.",
+            ),
+            ("data_access_tools", ("s", None), ("s",), "Using the others."),
+            (
+                "redact_keys",
+                ["patient_id", "*"],
+                ("patient_id",),
+                "All content is hidden until it is corrected.",
+            ),
+            (
+                "redact_keys",
+                ["patient_id", None],
+                ("patient_id",),
+                "All content is hidden until it is corrected.",
+            ),
+            ("redact_keys", "*", (), "All content is hidden until it is corrected."),
+            ("redact_keys", "!!!", (), "All content is hidden until it is corrected."),
+            ("redact_keys", ",,,", (), "All content is hidden until it is corrected."),
+            ("redact_keys", "a; b", (), "All content is hidden until it is corrected."),
+            (
+                "redact_keys",
+                ["a;b", "c|d", "e,f", "g"],
+                ("g",),
+                "All content is hidden until it is corrected.",
+            ),
+            ("integrations", ["openai_agent", "tenacity"], ("tenacity",), "Only"),
+            ("integrations", "langchain,crewai", (), "No integration is on: only"),
+            ("enabled_integrations", ["openai_agent"], (), "No integration is on"),
+        ],
+        ids=range(13),
+    )
+    def test_of_a_list_the_rest_is_used(self, name, value, used, remedy):
+        result = loaded({name: value})
+
+        (problem,) = result.problems
+        target = "integrations" if name == "enabled_integrations" else name
+        assert getattr(result.config, target) == used
+        assert problem.setting == name
+        assert remedy in str(problem)
+        assert result.config.capture_content is (name != "redact_keys")
+
+    def test_a_pattern_that_is_none_leaves_the_others_in_force(self):
+        result = loaded({"redact_patterns": ["(", "a+"]})
+
+        assert [each.pattern for each in result.config.redact_patterns] == ["a+"]
+        assert not result.config.capture_content
+
+    def test_a_slip_in_the_name_of_an_integration_is_told_with_what_was_meant(self):
+        assert line_of({"integrations": "openai_agent"}) == (
+            "chaukas: cannot read argument integrations='openai_agent': expected one "
+            "or several of openai_agents, tenacity. Did you mean 'openai_agents'? No "
+            "integration is on: only events of your own are recorded."
+        )
+        assert "CHAUKAS_INTEGRATIONS='langchain,crewai'" in line_of(
+            CHAUKAS_INTEGRATIONS="langchain,crewai"
+        )
+
+    @pytest.mark.parametrize("name", ["*", "!!!", "___", "a", "1", "é", "日本", "a;b"])
+    def test_a_key_is_readable_if_the_redactor_takes_it(self, name):
+        try:
+            Redactor((name,))
+            is_taken = ";" not in name
+        except ValueError:
+            is_taken = False
+
+        assert (loaded({"redact_keys": [name]}).problems == ()) is is_taken
+
+    @pytest.mark.parametrize(
+        "redact",
+        [
+            lambda value: value,
+            lambda: None,
+            lambda *, path, value: value,
+            partial(lambda path, value, third: value, third=1, value=2),
+            _coroutine,
+            _generator,
+            _async_generator,
+            partial(_coroutine, 1),
+            _AsyncCallable(),
+            str.upper,
+        ],
+        ids=range(10),
+    )
+    def test_a_redact_function_that_cannot_be_called_is_refused(self, redact):
+        result = loaded({"redact": redact})
+
+        (problem,) = result.problems
+        assert problem.event == f"cannot read argument redact=<{type(redact).__name__}>"
+        assert problem.meaning == "expected a plain function redact(path, value)"
+        assert problem.remedy == "All content is hidden until it is corrected."
+        assert not result.config.capture_content
+
+    @pytest.mark.parametrize(
+        "redact",
+        [
+            lambda path, value: value,
+            lambda *args: args,
+            lambda path, value, third=1: third,
+            partial(lambda third, path, value: value, 1),
+            _Callable(),
+            _Callable().method,
+            _OddSignature(),
+            wraps(lambda value: value)(lambda path, value: value),
+        ],
+        ids=range(8),
+    )
+    def test_a_redact_function_is_taken_and_never_called(self, redact):
+        assert config_of({"redact": redact}).redact is redact
+
+    def test_a_key_function_that_needs_arguments_or_a_loop_is_refused(self):
+        for function in (lambda key: key, _coroutine):
+            assert "a plain function without arguments" in line_of(
+                {"api_key": function}
+            )
+
+    def test_a_mapping_that_raises_is_told(self):
+        class Broken(dict):
+            def __iter__(self):
+                raise LookupError
+
+            keys = __iter__
+
+        assert "cannot read config=<" in line_of(None, Broken(tenant_id="a"))
+        assert "cannot read argument retry_config=<" in line_of(
+            {"retry_config": Broken(max_llm_retries=1)}
+        )
+
+    def test_names_that_are_texts_of_an_enum_are_names(self):
+        class Name(str, Enum):
+            TENANT = "tenant_id"
+
+        assert config_of(None, {Name.TENANT: "acme"}).tenant_id == "acme"
+
+    def test_many_unknown_names_are_told_in_few_lines(self):
+        problems = loaded(None, {f"zz{n}": n for n in range(5000)}).problems
+
+        assert len(problems) == 21
+        assert "4980 further unknown settings" in str(problems[-1])
+
+    def test_a_type_with_an_odd_name_leaves_the_line_whole(self):
+        odd = type("a\nb", (), {})()
+
+        assert line_of({"tags": odd}).startswith(
+            "chaukas: cannot read argument tags=<'a\\nb'>: expected names"
+        )
+
+    def test_a_set_is_read_in_the_same_order_everywhere(self):
+        assert config_of({"redact_keys": set("cab")}).redact_keys == ("a", "b", "c")
+
+    def test_no_line_is_long_whatever_was_written(self):
+        long = "x" * 100_000
+        for row in SETTINGS + SWITCHES:
+            for value in (long, [long] * 100, {long: long}):
+                for problem in loaded({row.name: value}).problems:
+                    assert len(str(problem)) < 400
+        for problem in loaded({long: 1}, {long: 1, "config": 2}).problems:
+            assert len(str(problem)) < 400
+        endpoint = {"endpoint": f"grpc://{'a' * 2000}:1", "output_mode": "http"}
+        assert len(line_of(endpoint)) < 400
+
+    def test_a_secret_in_the_wrong_variable_is_not_shown(self):
+        secret = "sk-" + "a1b2" * 10
+        for row in SETTINGS + SWITCHES:
+            for value in (f"{secret}\n", [secret, None], f"12 {secret}"):
+                for problem in loaded({row.name: value}).problems:
+                    assert secret not in repr(problem)
+                    assert secret[:20] not in repr(problem)
 
     def test_the_line_is_the_one_that_was_promised(self):
         assert line_of(CHAUKAS_SPOOL_LIMIT="12 parsecs") == (
@@ -677,25 +899,21 @@ class TestRetryConfig:
     """`retry_config` is a table of its own, with the same manners."""
 
     def test_it_is_read_from_an_argument_or_config(self):
-        wanted = {"max_llm_retries": "5", "llm_backoff_strategy": "LINEAR"}
-        expected = RetryConfig(max_llm_retries=5, llm_backoff_strategy="linear")
+        wanted = {"max_llm_retries": "5"}
+        expected = RetryConfig(max_llm_retries=5)
 
         assert config_of({"retry_config": wanted}).retry == expected
         assert config_of(None, {"retry_config": wanted}).retry == expected
         assert config_of(None, {"retry": expected}).retry is expected
 
     def test_the_defaults_are_those_of_the_contract(self):
-        assert config_of().retry == RetryConfig(
-            max_llm_retries=3,
-            max_tool_retries=2,
-            max_task_retries=3,
-            llm_backoff_strategy="exponential",
-            tool_backoff_strategy="linear",
-            task_backoff_strategy="exponential",
-            llm_base_delay_ms=1000,
-            tool_base_delay_ms=500,
-            task_base_delay_ms=2000,
-        )
+        assert config_of().retry == RetryConfig(max_llm_retries=3)
+
+    def test_keys_of_earlier_versions_are_taken_and_have_no_effect(self):
+        keys = dict.fromkeys(RETRY_WITHOUT_EFFECT, 7)
+
+        assert config_of({"retry_config": keys}).retry == RetryConfig()
+        assert not {row.name for row in RETRY_SETTINGS} & keys.keys()
 
     def test_its_problems_name_the_key(self):
         result = loaded(
@@ -704,12 +922,12 @@ class TestRetryConfig:
                 "retry_config": {
                     "max_llm_retries": -1,
                     "max_lm_retries": 1,
-                    "tool_base_delay_ms": 7,
+                    "max_tool_retries": 2,
                 }
             },
         )
 
-        assert result.config.retry == RetryConfig(tool_base_delay_ms=7)
+        assert result.config.retry == RetryConfig()
         assert [str(problem) for problem in result.problems] == [
             (
                 "chaukas: unknown setting config['retry_config']['max_lm_retries']: "
@@ -736,9 +954,18 @@ class TestEarlierNames:
             ({}, None),
             ({"auto_detect": True}, None),
             ({"auto_detect": False}, ()),
-            ({"auto_detect": False, "enabled_integrations": ["crewai"]}, ("crewai",)),
+            (
+                {"auto_detect": False, "enabled_integrations": ["tenacity"]},
+                ("tenacity",),
+            ),
             ({"enabled_integrations": []}, None),
-            ({"enabled_integrations": ["crewai"], "integrations": ["x"]}, ("x",)),
+            (
+                {
+                    "enabled_integrations": ["tenacity"],
+                    "integrations": ["openai_agents"],
+                },
+                ("openai_agents",),
+            ),
         ],
     )
     def test_of_integrations(self, settings, integrations):
@@ -778,8 +1005,17 @@ class TestErrors:
 
         assert isinstance(error, ChaukasError)
         assert error.problems == problems
-        assert str(error) == " ".join(str(problem) for problem in problems)
-        assert "\n" not in str(error)
+        assert str(error) == (
+            "chaukas: unknown setting config['zzz']: it has no effect. Remove it, or "
+            "look it up. chaukas: cannot read argument timeout='x': expected a "
+            "duration such as '30s'. Correct or remove it. chaukas is not enabled."
+        )
+
+    def test_it_names_no_default_since_none_is_used(self):
+        for name, value, _ in BAD:
+            for problem in loaded({name: value}).problems:
+                told = str(ConfigError(problem))
+                assert not re.search("Using|Ignoring|hidden until|stays off", told)
 
     def test_a_problem_is_a_sentence_of_its_parts(self):
         assert str(Problem("s", "event", "meaning", "Remedy.")) == (

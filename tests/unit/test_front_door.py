@@ -6,12 +6,16 @@ import asyncio
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
+import uuid
+from enum import Enum
+from math import isnan
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from agents import Agent, Runner, function_tool
@@ -21,10 +25,16 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 import chaukas
 import chaukas.sdk
 from chaukas.sdk import _runtime, _settings
+from chaukas.sdk._reader import INTEGRATION_NAMES
+from chaukas.sdk._setting_shown import shown
 from chaukas.sdk.errors import ConfigError
 from chaukas.sdk.integrations.openai_agents_enhanced import OpenAIAgentsEnhancedWrapper
 from chaukas.sdk.testing import FakeClock, SequentialIds, capture_events
+from chaukas.sdk.typing import Settings
 from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 
@@ -287,13 +297,35 @@ def test_every_documented_spelling_is_an_argument(settings: dict[str, Any]) -> N
 def test_every_setting_is_an_argument() -> None:
     for row in (*_settings.SETTINGS, *_settings.SWITCHES):
         for name in row.spellings:
-            chaukas.sdk._refuse_unknown({name: None})
+            assert chaukas.sdk._slip_in({name: None}) == ""
 
 
 def test_an_argument_that_is_no_setting_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="unexpected keyword argument 'tennant_id'"):
-        chaukas.enable_chaukas(tennant_id="t")
+    with pytest.raises(TypeError) as raised:
+        # The slip is what is tested.
+        chaukas.enable_chaukas(tennant_id="t")  # type: ignore[call-arg]
+    assert str(raised.value) == (
+        "enable_chaukas() got an unexpected keyword argument 'tennant_id'. Did you mean"
+        " 'tenant_id'? The settings are listed in docs/CONFIGURATION.md, and by"
+        " help(chaukas.sdk.typing.Settings)."
+    )
     assert not chaukas.is_enabled()
+
+
+def test_type_checkers_know_every_setting_as_the_table_has_it() -> None:
+    rows = (*_settings.SETTINGS, *_settings.SWITCHES)
+    hints = {name: f"{row.kind.hint} | None" for row in rows for name in row.spellings}
+    retry = "RetryConfig | Mapping[str, Any] | None"
+    told = {
+        name: hint.__forward_arg__
+        for name, hint in vars(Settings)["__annotations__"].items()
+    }
+    assert told == {**hints, "retry_config": retry, "retry": retry}
+    assert not Settings.__required_keys__
+
+
+def test_integrations_may_name_what_can_be_installed() -> None:
+    assert [each.name for each in _runtime._INTEGRATIONS] == list(INTEGRATION_NAMES)
 
 
 def test_bad_settings_are_one_line_each_and_the_program_starts(
@@ -312,6 +344,103 @@ def test_bad_settings_raise_when_asked_to(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ConfigError, match="CHAUKAS_SAMPLE_RATE"):
         chaukas.enable_chaukas(strict=True)
     assert not chaukas.is_enabled()
+
+
+def test_the_error_of_strict_names_no_default_that_nobody_uses() -> None:
+    with pytest.raises(ConfigError) as raised:
+        chaukas.enable_chaukas(memory_limit="12 parsecs", strict=True)
+    assert str(raised.value) == (
+        "chaukas: cannot read argument memory_limit='12 parsecs': expected a size such"
+        " as '512MB'. Correct or remove it. chaukas is not enabled."
+    )
+
+
+@pytest.fixture
+def info_lines() -> Iterator[list[str]]:
+    """The lines that chaukas logs at level INFO."""
+    lines: list[str] = []
+    handler = logging.Handler()
+
+    def keep(record: logging.LogRecord) -> None:
+        if record.levelno == logging.INFO:
+            lines.append(record.getMessage())
+
+    handler.emit = keep  # type: ignore[method-assign]  # of this handler alone
+    logger = logging.getLogger("chaukas.sdk")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def test_one_line_says_where_events_go_and_one_what_became_of_them(
+    tmp_path: Path, info_lines: list[str]
+) -> None:
+    chaukas.enable_chaukas(integrations=[])
+    chaukas.event("one")
+    assert chaukas.disable_chaukas()
+    file = tmp_path / "chaukas_events.jsonl"
+    assert "\n".join(info_lines) == (
+        f"chaukas: recording to {file}. No integration is on.\n"
+        "chaukas: recording ended (disabled): 3 events, 3 stored or delivered,"
+        " 0 waiting, 0 lost."
+    )
+
+
+def test_the_line_about_an_endpoint_holds_no_credentials(
+    tmp_path: Path, info_lines: list[str]
+) -> None:
+    chaukas.enable_chaukas(
+        endpoint="http://user:hunter2@127.0.0.1:9/v1?token=abc",
+        api_key="sk-x",
+        output_mode=["file", "http"],
+        spool_dir=tmp_path / "spool",
+    )
+    assert not chaukas.disable_chaukas(0.2)
+    assert info_lines[0] == (
+        f"chaukas: recording to {tmp_path / 'chaukas_events.jsonl'} and"
+        " http://127.0.0.1:9/v1 (http)."
+    )
+    assert re.search(r"\b2 waiting, 0 lost\.$", info_lines[-1])
+
+
+def test_at_exit_the_line_is_logged_too(tmp_path: Path) -> None:
+    done = python(
+        "import logging, chaukas\n"
+        "logging.basicConfig(level='INFO', format='%(message)s')\n"
+        "chaukas.enable_chaukas(output_file='a.jsonl')\n"
+        "chaukas.event('one')\n"
+    )
+    assert done.stderr == (
+        f"chaukas: recording to {tmp_path / 'a.jsonl'}.\n"
+        "chaukas: recording ended (exit): 3 events, 3 stored or delivered, 0 waiting,"
+        " 0 lost.\n"
+    )
+
+
+def test_a_log_handler_that_raises_keeps_nothing_from_being_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_record: logging.LogRecord) -> None:
+        raise LookupError
+
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "handle", broken)
+    logger = logging.getLogger("chaukas.sdk")
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setenv("CHAUKAS_SAMPLE_RATE", "often")
+    level = logger.level
+    try:
+        assert chaukas.enable_chaukas(log_level="INFO")
+        assert not chaukas.enable_chaukas(tenant_id="another")
+        chaukas.policy_decision("p", "maybe")
+        assert chaukas.disable_chaukas()
+    finally:
+        logger.setLevel(level)
+    found = lines(Path("chaukas_events.jsonl"))
+    assert kinds(found).count("POLICY_DECISION") == 1
 
 
 def test_a_failure_of_chaukas_itself_does_not_reach_the_program(
@@ -504,6 +633,128 @@ def test_names_and_ids_stay_readable_without_content(content: bool) -> None:
     assert state["state_update"] == {"theme": "dark" if content else "<4 chars>"}
 
 
+class Word(str, Enum):
+    """Texts as many programs write them."""
+
+    ORDERS = "orders-db"
+    DENY = "deny"
+
+
+class Text(str):
+    """A text of a type of its own."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise AssertionError
+
+
+def test_the_name_of_a_source_may_be_any_kind_of_text() -> None:
+    before = set(_runtime.data_access_names)
+    with capture_events() as events:
+        chaukas.data_access(Word.ORDERS)
+        chaukas.data_access(Text("archive"), document_ids=["d"])
+    first, second = own(events())
+    assert first["data_access"] == {"datasource": "orders-db"}
+    assert second["data_access"] == {"datasource": "archive", "document_ids": ["d"]}
+    assert _runtime.data_access_names == before
+
+
+@pytest.mark.parametrize(
+    ("outcome", "recorded"),
+    [
+        ("allow", "allow"),
+        ("override", "override"),
+        (" DENY ", "deny"),
+        (Word.DENY, "deny"),
+        (Text("review"), "review"),
+    ],
+)
+def test_an_outcome_may_be_any_kind_of_text(outcome: str, recorded: str) -> None:
+    with capture_events() as events:
+        chaukas.policy_decision("p", outcome, rationale="so")
+    [event] = own(events())
+    assert event["policy"] == {
+        "policy_id": "p",
+        "outcome": recorded,
+        "rationale": "so",
+    }
+    is_denied = recorded == "deny"
+    assert (event["severity"] == "SEVERITY_WARN") is is_denied
+
+
+@pytest.mark.parametrize("outcome", ["maybe", True, None, 3, "denied"])
+def test_an_outcome_that_is_none_is_recorded_apart_and_logged_once(
+    outcome: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaukas.sdk, "_told", set())
+    with capture_events() as events:
+        for _ in range(3):
+            chaukas.policy_decision("p", outcome, rationale="because")
+    for event in own(events()):
+        assert event["policy"] == {
+            "policy_id": "p",
+            "rationale": "because",
+            "metadata": {"outcome": outcome},
+        }
+    [line] = [r.getMessage() for r in caplog.records]
+    assert line == (
+        f"chaukas: policy_decision() got the outcome {shown(outcome)}: it is recorded,"
+        " but not as an outcome. Use one of allow, deny, review, override."
+    )
+
+
+def test_wrong_outcomes_do_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaukas.sdk, "_told", set())
+    with capture_events():
+        for number in range(100):
+            chaukas.policy_decision("p", f"outcome {number} {'x' * 5000}")
+    assert len(caplog.records) == 16
+    assert max(len(r.getMessage()) for r in caplog.records) < 250
+
+
+def test_ending_a_session_reads_its_id_as_the_session_did() -> None:
+    ids: list[Any] = ["a" * 5000, uuid.uuid4(), 42, Word.ORDERS, "plain"]
+    for session_id in ids:
+        with capture_events(), chaukas.session(session_id):
+            run()
+            assert chaukas.end_session(session_id), session_id
+            assert not chaukas.end_session(session_id)
+
+
+def test_ending_what_is_no_session_leaves_the_one_in_force_open() -> None:
+    with capture_events(), chaukas.session("s"):
+        run()
+        assert not chaukas.end_session(object())  # type: ignore[arg-type]
+        assert not chaukas.end_session("s", tenant_id=True)  # type: ignore[arg-type]
+        assert chaukas.end_session()
+
+
+@pytest.mark.parametrize(
+    "timeout_s",
+    [-1, -1e400, 1e400, 10**400, float("nan"), True, "1", None, b"1", object()],
+    ids=range(10),
+)
+def test_a_time_to_wait_that_is_none_is_the_default(
+    timeout_s: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_events():
+        chaukas.event("x")
+        assert chaukas.flush(10)
+        assert type(chaukas.flush(timeout_s)) is bool
+    is_nan = type(timeout_s) is float and isnan(timeout_s)
+    is_number = type(timeout_s) in (int, float) and not is_nan
+    told = [r.getMessage() for r in caplog.records]
+    assert len(told) == (not is_number)
+    assert all(
+        line.startswith("chaukas: flush(timeout_s=")
+        and line.endswith(": expected a number of seconds. Waiting 5 s at most.")
+        for line in told
+    )
+
+
 @pytest.mark.parametrize("content", [True, False])
 def test_names_and_ids_are_bounded_and_redacted(content: bool) -> None:
     secret = "sk-" + "a" * 24
@@ -579,9 +830,10 @@ def test_a_run_that_hides_its_content_hides_it_in_the_users_events() -> None:
     assert told["metadata"]["chaukas"]["stream"]
 
 
-def test_a_tool_declared_as_retrieval_is_recorded_as_data_access() -> None:
+@pytest.mark.parametrize("declare", [chaukas.retrieval_tool, chaukas.data_access])
+def test_a_tool_declared_as_retrieval_is_recorded_as_data_access(declare: Any) -> None:
     @function_tool
-    @chaukas.data_access
+    @declare  # type: ignore[untyped-decorator]  # either of two
     def lookup() -> str:
         """Find something."""
         return "found"
@@ -597,9 +849,19 @@ def test_a_tool_declared_as_retrieval_is_recorded_as_data_access() -> None:
     assert told["data_access"]["datasource"] == "lookup"
 
 
-def test_only_a_name_or_a_tool_can_be_declared() -> None:
-    with pytest.raises(TypeError, match="data source's name or a tool's function"):
-        chaukas.data_access(42)
+@pytest.mark.parametrize("what", [None, 42, b"db", object()])
+def test_what_is_neither_a_name_nor_a_tool_is_logged_and_left_alone(
+    what: object, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaukas.sdk, "_told", set())
+    before = set(_runtime.data_access_names)
+    with capture_events() as events:
+        assert chaukas.data_access(what) is what
+        assert chaukas.retrieval_tool(what) is what
+    assert own(events()) == []
+    assert _runtime.data_access_names == before
+    [line] = [r.getMessage() for r in caplog.records]
+    assert f"got {shown(what)}: it is neither the name of a data source" in line
 
 
 # -- traces -------------------------------------------------------------------------

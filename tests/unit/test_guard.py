@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import threading
 
 import pytest
 
-from chaukas.sdk._guard import Reporter, guarded, report
+import chaukas
+from chaukas import sdk
+from chaukas.sdk import _runtime, scope
+from chaukas.sdk import config as config_module
+from chaukas.sdk._guard import Reporter, guarded, log, report
+from chaukas.sdk.pipeline import Pipeline
+from chaukas.sdk.sessions import SessionBook
+from chaukas.sdk.testing import capture_events
 
 SECRET = "sk-" + "a" * 24
 
@@ -320,3 +328,140 @@ def test_the_module_reports_on_the_sdk_logger(caplog):
 
     assert [r.name for r in caplog.records] == ["chaukas.sdk"]
     assert SECRET not in caplog.text
+
+
+def test_guarded_lets_errors_that_are_meant_for_the_caller_pass(caplog):
+    @guarded(default=None, passing=(LookupError,))
+    def fail(error: Exception) -> None:
+        raise error
+
+    with pytest.raises(KeyError):
+        fail(KeyError())
+    assert fail(ValueError()) is None
+    assert len(caplog.records) == 1
+
+
+def test_a_line_that_no_handler_takes_does_not_reach_the_host(monkeypatch):
+    class Broken(logging.Handler):
+        def handle(self, _record):
+            raise LookupError
+
+    monkeypatch.setattr(logging.getLogger("chaukas.sdk"), "handlers", [Broken()])
+
+    log(logging.ERROR, "a line")
+
+
+def _bug(*_args, **_kwargs):
+    raise RuntimeError(SECRET)
+
+
+def _tool():
+    """Something to declare."""
+
+
+PUBLIC = {
+    # By name: a call, and what the host gets when chaukas fails inside of it.
+    "current_traceparent": (chaukas.current_traceparent, None),
+    "data_access": (lambda: chaukas.data_access("db"), None),
+    "disable_chaukas": (chaukas.disable_chaukas, False),
+    "enable_chaukas": (chaukas.enable_chaukas, False),
+    "end_session": (lambda: chaukas.end_session("s"), False),
+    "event": (lambda: chaukas.event("e", {"a": 1}), None),
+    "flush": (chaukas.flush, False),
+    "is_enabled": (chaukas.is_enabled, False),
+    "policy_decision": (lambda: chaukas.policy_decision("p", "allow"), None),
+    "retrieval_tool": (lambda: chaukas.retrieval_tool(_tool), _tool),
+    "state_update": (lambda: chaukas.state_update({"a": 1}), None),
+    "stats": (chaukas.stats, None),
+}
+FAULTS = {
+    # What a function calls first, and what it calls last.
+    "current_traceparent": [(scope, "CURRENT")],
+    "data_access": [(_runtime, "active"), (sdk, "point")],
+    "disable_chaukas": [(_runtime, "stop"), (_runtime.Runtime, "close")],
+    "enable_chaukas": [
+        (config_module, "load"),
+        (sdk, "_in_one_place"),
+        (_runtime, "Runtime"),
+        (_runtime, "start"),
+        (_runtime, "active"),
+    ],
+    "end_session": [(_runtime, "active"), (SessionBook, "end")],
+    "event": [(_runtime, "active"), (sdk, "point")],
+    "flush": [(_runtime, "active"), (Pipeline, "flush")],
+    "is_enabled": [(_runtime, "active")],
+    "policy_decision": [(_runtime, "active"), (sdk, "point"), (sdk, "_outcome_of")],
+    "retrieval_tool": [(_runtime, "active"), (_runtime, "data_access_names")],
+    "state_update": [(_runtime, "active"), (sdk, "point")],
+    "stats": [(_runtime, "active"), (Pipeline, "stats")],
+}
+PLAYED = [
+    pytest.param(name, fault, id=f"{name}-{fault[1]}")
+    for name, faults in FAULTS.items()
+    for fault in faults
+]
+
+
+def test_every_public_function_is_played():
+    # `session` is a class, whose own tests play it.
+    public = {
+        name
+        for name in sdk.__all__
+        if callable(getattr(sdk, name)) and not inspect.isclass(getattr(sdk, name))
+    }
+    assert public == PUBLIC.keys() == FAULTS.keys()
+
+
+@pytest.mark.parametrize(("name", "fault"), PLAYED)
+def test_a_fault_inside_a_public_function_does_not_reach_the_host(
+    name, fault, monkeypatch, caplog
+):
+    call, neutral = PUBLIC[name]
+    monkeypatch.setattr("chaukas.sdk._guard._reporter._told", {})
+    with capture_events() as events:
+        if name == "enable_chaukas":
+            _runtime.stop()
+        with monkeypatch.context() as broken:
+            broken.setattr(*fault, _bug)
+            if name == "stats":
+                assert call() == chaukas.Stats()
+            else:
+                assert call() is neutral
+        _runtime.stop()
+    assert "internal error in" in caplog.text
+    assert SECRET not in caplog.text
+    del events
+
+
+@pytest.mark.parametrize(
+    "name", ["data_access", "event", "policy_decision", "state_update"]
+)
+def test_an_event_that_a_fault_cost_is_counted(name, monkeypatch):
+    with capture_events():
+        with monkeypatch.context() as broken:
+            broken.setattr(sdk, "point", _bug)
+            PUBLIC[name][0]()
+        assert chaukas.stats().dropped == {"capture_error": 1}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_ctrl_c_inside_a_public_function_passes(name, monkeypatch):
+    def interrupted(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    holder, attribute = FAULTS[name][0]
+    if name == "current_traceparent":
+        interrupted.get = interrupted
+    with capture_events(), monkeypatch.context() as broken:
+        broken.setattr(holder, attribute, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            PUBLIC[name][0]()
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_a_public_function_keeps_its_signature_and_its_words(name):
+    function = getattr(sdk, name)
+
+    assert function.__doc__
+    assert function.__name__ == name
+    assert "args" not in inspect.signature(function).parameters

@@ -209,10 +209,10 @@ def test_threads_count_exactly_together(make: Any) -> None:
 def test_counters_do_not_grow_with_short_threads(make: Any) -> None:
     pipe = make(MemorySink())
     for _ in range(200):
-        thread = threading.Thread(target=pipe.drop, args=("reentrant",))
+        thread = threading.Thread(target=pipe.drop, args=("capture_error",))
         thread.start()
         thread.join()
-    assert pipe.stats().dropped == {"reentrant": 200}
+    assert pipe.stats().dropped == {"capture_error": 200}
     assert len(pipe._intake.cells) < 100
 
 
@@ -349,9 +349,9 @@ def test_a_loss_is_reported_as_an_event(make: Any) -> None:
     pipe = make(sink, report=report, tick=lambda: None, tick_interval_s=0.01)
     pipe.put(event(1))
     assert pipe.flush(10.0)
-    pipe.drop("reentrant")
+    pipe.drop("capture_error")
     until(lambda: 1000 in numbers_in(sink))
-    assert seen[0].dropped == {"reentrant": 1}
+    assert seen[0].dropped == {"capture_error": 1}
     assert numbers_in(sink) == [1, 1000]
 
 
@@ -373,16 +373,16 @@ def test_a_loss_is_reported_again_only_after_a_minute_or_at_exit(make: Any) -> N
         until(lambda: len(ticks) > count)
 
     pipe.put(event(1))
-    pipe.drop("reentrant")
+    pipe.drop("capture_error")
     pass_time(1.0)
     until(lambda: numbers_in(sink) == [1, 1001])
-    pipe.drop("reentrant")
+    pipe.drop("capture_error")
     for _ in range(3):
         pass_time(1.0)
     assert numbers_in(sink) == [1, 1001]
     pass_time(60.0)
     until(lambda: numbers_in(sink) == [1, 1001, 1002])
-    pipe.drop("reentrant")
+    pipe.drop("capture_error")
     assert pipe.close(5.0)
     assert numbers_in(sink) == [1, 1001, 1002, 1003]
 
@@ -410,10 +410,10 @@ def test_a_report_that_fails_or_is_silent_stops_nothing(
 
     sink = MemorySink()
     pipe = make(sink, report=report)
-    pipe.drop("reentrant")
+    pipe.drop("capture_error")
     pipe.put(event(1))
     until(lambda: asked == [1])
-    pipe.drop("reentrant")
+    pipe.drop("capture_error")
     pipe.put(event(2))
     assert pipe.close(5.0)
     assert asked == [1, 2]
@@ -667,11 +667,11 @@ def test_abandon_lets_go_and_counts_nothing(make: Any) -> None:
         pipe.put(event(n))
     pipe.abandon()
     pipe.put(event(6))
-    pipe.drop("reentrant")
+    pipe.drop("capture_error")
     assert sink.is_abandoned
     assert pipe.flush(0.01)
     assert pipe.close(0.01)
-    assert pipe.stats().dropped.get("reentrant") is None
+    assert pipe.stats().dropped.get("capture_error") is None
     assert pipe._intake.queue.qsize() == 0
 
 
@@ -710,10 +710,10 @@ def test_a_batch_ends_at_512_events_at_a_mebibyte_and_at_a_mark() -> None:
 
 def test_stats_can_be_read_but_not_changed(make: Any) -> None:
     pipe = make(MemorySink())
-    pipe.drop("reentrant")
+    pipe.drop("capture_error")
     stats = pipe.stats()
     with pytest.raises(TypeError):
-        stats.dropped["reentrant"] = 0
+        stats.dropped["capture_error"] = 0
     with pytest.raises(AttributeError):
         stats.written = 3
 

@@ -24,9 +24,7 @@ REASONS: Final = (
     "spool_io",
     "quarantined",
     "capture_error",
-    "reentrant",
     "after_close",
-    "fork_lost",
     "crash_lost",
 )
 """All reasons for which an event can be dropped."""

@@ -309,17 +309,18 @@ def misconfigured(
     return Answer(Action.PARK, retry_after_s=wait_s, cause=cause, error=error)
 
 
-def key_missing(place: str, why: str) -> Answer:
+def key_missing(place: str, why: str, remedy: str) -> Answer:
     """
     Return the answer while the API key cannot be had.
 
     Args:
         place: The endpoint for people.
         why: What is wrong with its source; nothing of the key.
+        remedy: What to do about that source, as a sentence.
     """
     error = (
         f"chaukas: cannot read the API key for {place} ({why}): events are kept and"
-        " will be sent once it can be read. Correct CHAUKAS_API_KEY_FILE."
+        f" will be sent once it can be read. {remedy}"
     )
     return Answer(Action.PARK, cause="key", error=error)
 

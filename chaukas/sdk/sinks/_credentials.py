@@ -21,8 +21,23 @@ _KEY: Final = re.compile(r"[!-~]{1,16384}")
 _FILE_BYTES: Final = 16 * 1024 + 2
 
 
+_OF_FUNCTION: Final = "Correct the function given as api_key."
+_OF_FILE: Final = "Correct that file, or name another one as api_key_file."
+
+
 class KeyUnreadableError(Exception):
-    """The key cannot be had now; the text says why, and holds nothing of it."""
+    """
+    The key cannot be had now; the text says why, and holds nothing of it.
+
+    Args:
+        why: What is wrong with its source.
+        remedy: What to do about that source, as a sentence.
+    """
+
+    def __init__(self, why: str, remedy: str) -> None:
+        """Keep what to do beside what happened."""
+        super().__init__(why)
+        self.remedy = remedy
 
 
 class Key:
@@ -85,10 +100,10 @@ def _called(source: Callable[[], str]) -> str:
     # A user's function may raise anything, and its text may quote the key.
     except Exception as error:
         what = f"its function raised {type(error).__name__}"
-        raise KeyUnreadableError(what) from None
+        raise KeyUnreadableError(what, _OF_FUNCTION) from None
     if type(text) is not str or not _KEY.fullmatch(text.strip()):
         message = "its function returned no key of printable ASCII characters"
-        raise KeyUnreadableError(message)
+        raise KeyUnreadableError(message, _OF_FUNCTION)
     return text.strip()
 
 
@@ -99,9 +114,9 @@ def _kept_in(path: str | os.PathLike[str]) -> str:
             data = file.read(_FILE_BYTES)
     except OSError as error:
         message = f"the file {place!r}: {error.strerror or type(error).__name__}"
-        raise KeyUnreadableError(message) from None
+        raise KeyUnreadableError(message, _OF_FILE) from None
     text = data.decode("ascii", "replace").strip()
     if not _KEY.fullmatch(text):
         message = f"the file {place!r} holds no key of printable ASCII characters"
-        raise KeyUnreadableError(message)
+        raise KeyUnreadableError(message, _OF_FILE)
     return text

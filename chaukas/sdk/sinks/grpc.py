@@ -124,7 +124,7 @@ class GrpcSink:
         try:
             answer = act()
         except KeyUnreadableError as error:
-            answer = key_missing(self._place, str(error))
+            answer = key_missing(self._place, str(error), error.remedy)
         except TlsFilesError as error:
             answer = tls_unusable(self._place, str(error))
         except _RefusedError as refusal:

@@ -150,7 +150,7 @@ class HttpSink:
             self._open().start(self._timeout_s)
             answer = act()
         except KeyUnreadableError as error:
-            answer = key_missing(self._place, str(error))
+            answer = key_missing(self._place, str(error), error.remedy)
         except TlsFilesError as error:
             answer = tls_unusable(self._place, str(error))
         except TroubleError as trouble:
