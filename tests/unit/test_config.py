@@ -58,6 +58,7 @@ VALUES = {
     "ca_file": ("/etc/ca.pem", Path("/etc/ca.pem"), "ca.pem"),
     "client_cert": ("/etc/me.pem", Path("/etc/me.pem"), "me.pem"),
     "client_key": ("/etc/me.key", Path("/etc/me.key"), "me.key"),
+    "collector_compat": ("Published", "published", "auto"),
     "output_file": ("/var/x.jsonl", Path("/var/x.jsonl"), Path("y")),
     "batch_size": ("64", 64, 65),
     "flush_interval": ("250ms", 0.25, 2),

@@ -12,7 +12,6 @@ import encodings.idna  # noqa: F401
 import re
 import socket
 import ssl
-from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -22,6 +21,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
+from chaukas.sdk.sinks._verdicts import Reply
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.sinks._tls import Trust
 
-__all__ = ["Connection", "Deadline", "Reply", "TroubleError"]
+__all__ = ["Connection", "Deadline", "TroubleError"]
 
 _SLICE_BYTES: Final = 64 * 1024
 _PORTS: Final = {"http": 80, "https": 443}
@@ -54,17 +55,6 @@ class TroubleError(Exception):
         self.kind = kind
         self.words = words
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer to one request."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By lower-case name."""
-    body: bytes
-    """As it came; of a failure perhaps only the beginning."""
 
 
 class Deadline:
@@ -277,9 +267,12 @@ class Connection:
             raise TroubleError("oversize")
         headers = {name.lower(): value for name, value in response.headers.items()}
         is_last = "close" in headers.get("connection", "").lower()
-        if size > self._limit_bytes or is_last or not is_whole or response.version < 11:
+        # Behind one of 1xx another answer may come, which would seem the next one's.
+        is_last = is_last or response.version < 11 or response.status < 200
+        if size > self._limit_bytes or is_last or not is_whole:
             opened.close()
-        return Reply(response.status, headers, b"".join(parts))
+        is_known = _is_length_told(response.status, headers, size)
+        return Reply(response.status, headers, b"".join(parts), is_known)
 
     def _made(self) -> _Timed:
         """Return a connection that is not open yet."""
@@ -360,6 +353,21 @@ class Connection:
 def _place_of(url: SplitResult) -> tuple[str, int]:
     port = url.port
     return url.hostname or "", _PORTS.get(url.scheme, 80) if port is None else port
+
+
+def _is_length_told(status: int, headers: Mapping[str, str], size: int) -> bool:
+    """
+    Return whether an answer says how long its body is, and does so in one way.
+
+    Without that, a body which was cut off looks like a shorter one; a body that is
+    shorter than told has raised an error before.
+    """
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+    if coding is not None:
+        return coding.strip().lower() == "chunked" and length is None
+    if status == 204:
+        return True
+    return length is not None and length.isascii() and length == str(size)
 
 
 def _is_excepted(host: str, port: int, exceptions: str) -> bool:

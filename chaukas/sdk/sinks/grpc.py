@@ -19,11 +19,9 @@ from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.sinks._answers import (
     Action,
     Answer,
-    Tally,
     answer_of_grpc,
-    answer_of_tally,
+    answer_of_message,
     key_missing,
-    reason_of,
     tls_unusable,
     too_large,
     unreachable,
@@ -35,9 +33,7 @@ from chaukas.sdk.sinks._tls import TlsFilesError, Trust
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
-
-    from chaukas.sdk._proto import service_pb2
+    from collections.abc import Callable, Sequence
 
 __all__ = ["GrpcSink"]
 
@@ -97,7 +93,7 @@ class GrpcSink:
         host = parts.hostname or ""
         self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._place = endpoint_without_secrets(endpoint)
-        self._key = Key(api_key, api_key_file)
+        self._key = Key(api_key, api_key_file, monotonic)
         self._trust = Trust.of(ca_file, client_cert, client_key)
         self._timeout_s = timeout_s
         self._wall = wall
@@ -105,10 +101,16 @@ class GrpcSink:
         self._ids = RandomIds()
         self._channel: Any = None
         self._is_proven = False
+        self._has_told = False
         self._method = 0
         self._single_method = 0
         self._single_until_s = 0.0
         self._give_up_at_s = 0.0
+
+    @property
+    def key_asked_at_s(self) -> float | None:
+        """Monotonic time since when the API key is waited for, if it is."""
+        return self._key.asked_at_s
 
     def send(self, lines: Sequence[bytes]) -> Answer:
         """Send a batch and say what became of it; see `Remote`."""
@@ -124,7 +126,7 @@ class GrpcSink:
         try:
             answer = act()
         except KeyUnreadableError as error:
-            answer = key_missing(self._place, str(error))
+            answer = key_missing(self._place, str(error), error.remedy)
         except TlsFilesError as error:
             answer = tls_unusable(self._place, str(error))
         except _RefusedError as refusal:
@@ -224,27 +226,24 @@ class GrpcSink:
             if refusal.code == "UNIMPLEMENTED":
                 self._single_until_s = 0.0
             raise
-        # The status is a word of the server's own choice.
-        is_refused = b"reject" in answer
-        return Answer(Action.ACKED, ((0, "rejected"),) if is_refused else ())
+        return self._answer_of(answer, lines, is_single=True)
 
-    def _answer_of(self, body: bytes, lines: Sequence[bytes]) -> Answer:
-        """Read the answer to a batch; an empty one is the published ack."""
-        with holding_forks():
-            # Loading protobuf takes longer than loading all of the SDK.
-            from google.protobuf.message import DecodeError
-
-            from chaukas.sdk._proto import service_pb2
-
-        try:
-            response = service_pb2.IngestEventBatchResponse.FromString(body)
-        except DecodeError:
-            what = "answered with something that is no verdict"
-            return unreachable("no verdict", self._place, what)
-        tally = _tally_of(response)
-        if tally == _NOTHING_TOLD:
-            return Answer(Action.ACKED)
-        return answer_of_tally(tally, lines, self._place)
+    def _answer_of(
+        self, body: bytes, lines: Sequence[bytes], *, is_single: bool = False
+    ) -> Answer:
+        """Read the answer to a batch; an empty one is the published client's ack."""
+        answer = answer_of_message(
+            body,
+            lines=lines,
+            place=self._place,
+            told="gRPC OK",
+            is_single=is_single,
+            may_be_empty=not self._has_told,
+        )
+        if body and answer.action is Action.ACKED:
+            # For good: a server that gives verdicts always does.
+            self._has_told = True
+        return answer
 
     def _call(self, method: str, body: bytes) -> bytes:
         """
@@ -319,6 +318,7 @@ class GrpcSink:
             trailers,
             size_bytes=size_bytes,
             place=self._place,
+            credential=self._key.kind,
         )
         return _RefusedError(code, answer)
 
@@ -367,20 +367,6 @@ class _RefusedError(Exception):
         super().__init__(code)
         self.code = code
         self.answer = answer
-
-
-_NOTHING_TOLD: Final = Tally(0, 0, (), 0)
-
-
-def _tally_of(response: service_pb2.IngestEventBatchResponse) -> Tally:
-    """Read a verdict; the published server names refused events without reason."""
-    reasons: Mapping[str, str] = {
-        each.event_id: reason_of(each.reason) for each in response.rejections
-    }
-    ids = response.rejected_event_ids or [each.event_id for each in response.rejections]
-    rejected = tuple((each, reasons.get(each, "rejected")) for each in ids)
-    count = response.rejected_count or len(rejected)
-    return Tally(response.accepted_count, response.duplicate_count, rejected, count)
 
 
 def _keep_for_ever(thing: object) -> None:
