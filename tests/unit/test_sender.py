@@ -308,6 +308,40 @@ def test_rejected_events_are_set_aside_with_their_reason(
     assert pipe.stats().acked == 3
 
 
+def test_ten_thousand_different_reasons_are_one_line(
+    make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(lines: Sequence[bytes]) -> Answer:
+        numbers = [json.loads(line)["n"] for line in lines]
+        rejected = tuple((at, f"too old: {n}") for at, n in enumerate(numbers))
+        return Answer(Action.ACKED, rejected=rejected)
+
+    remote = ScriptedRemote()
+    remote.rule = answer
+    pipe = make(remote)
+    put(pipe, range(10_000))
+    until(lambda: pipe.stats().dropped == {"quarantined": 10_000}, 60.0)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith(
+        "chaukas: http refused an event for good (too old: 0): it is counted"
+    )
+    assert len({each["reason"] for each in quarantined(tmp_path)}) == 10_000
+    assert len(sender_of(pipe)._quarantine._notices._said_at_s) == 1
+    assert is_lawful(pipe)
+
+
+def test_a_sink_that_fails_differently_each_time_is_not_told_each_time(
+    make: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    down = [Answer(Action.RETRY, cause=f"{n}", error=f"no {n}") for n in range(500)]
+    pipe = make(ScriptedRemote(*down))
+    put(pipe, range(1))
+    until(lambda: pipe.stats().acked == 1)
+    told = [each for each in caplog.messages if "takes events again" not in each]
+    assert len(told) < 10
+    assert len(sender_of(pipe)._notices._said_at_s) < 10
+
+
 def test_an_event_that_two_sinks_refuse_is_lost_once(make: Any) -> None:
     first, second = ScriptedRemote(name="http"), ScriptedRemote(name="grpc")
     for remote in (first, second):

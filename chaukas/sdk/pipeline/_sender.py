@@ -33,6 +33,7 @@ _NEVER: Final = float("inf")
 _SURVIVE_S: Final = 0.1
 _SPEAK_AFTER: Final = 3
 _SPEAK_AGAIN_S: Final = 300.0
+_CAUSES: Final = 8
 _GUILTY_IN_A_ROW: Final = 16
 
 
@@ -89,7 +90,7 @@ class Sender:
         self._monotonic = monotonic
         self._nudged = allocate_lock()
         self._nudged.acquire()
-        self._notices = Notices(_SPEAK_AGAIN_S)
+        self._notices = Notices(_SPEAK_AGAIN_S, _CAUSES)
         self._hurry_to = 0
         self._is_urged = False
         self._is_ending = False
