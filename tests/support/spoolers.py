@@ -47,6 +47,9 @@ class AppendingRemote:
     def close(self) -> None:
         pass
 
+    def overdue(self, now_s: float) -> str:
+        return ""
+
     def abandon(self) -> None:
         pass
 

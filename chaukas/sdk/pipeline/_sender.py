@@ -153,10 +153,16 @@ class Sender:
         Args:
             attempts: What `attempts` was when the wait began.
         """
+        if self.overdue():
+            return True
         if not self.breaker.is_tripped:
             return False
         has_tried = self.attempts > attempts
         return has_tried or self.breaker.is_told_to_wait(self._monotonic())
+
+    def overdue(self) -> str:
+        """Say what code of the user's is waited for, if it is for too long."""
+        return self.remote.overdue(self._monotonic())
 
     def turn(self) -> None:
         """Wait for something to do, and do it; one batch at most."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "LATE_S",
     "Action",
     "Answer",
     "Remote",
@@ -39,6 +40,7 @@ __all__ = [
     "answer_of_http",
     "answer_of_message",
     "answer_of_tally",
+    "key_late",
     "key_missing",
     "misconfigured",
     "tls_unusable",
@@ -47,6 +49,8 @@ __all__ = [
     "untrusted",
 ]
 
+LATE_S: Final = 10.0
+"""Seconds after which it is told that the source of the API key holds up sending."""
 _SMALL_REQUEST_BYTES: Final = 64 * 1024
 _KEPT: Final = "events are kept and sent again"
 _VERDICT_STATUS: Final = frozenset({200, 201, 202})
@@ -139,8 +143,8 @@ class Remote(Protocol):
     """
     A collector, as the sender sees it.
 
-    All methods are called by one thread at a time: the sender's, or that of a
-    forked child for `abandon`.
+    All methods but `overdue` are called by one thread at a time: the sender's, or
+    that of a forked child for `abandon`.
     """
 
     name: str
@@ -152,6 +156,20 @@ class Remote(Protocol):
 
         Args:
             lines: Events in order, each one JSON object and a `\n`; never empty.
+        """
+        ...
+
+    def overdue(self, now_s: float) -> str:
+        """
+        Say what code of the user's `send` has waited for too long, if it does.
+
+        Called by any thread, also while another one is in `send`.
+
+        Args:
+            now_s: Monotonic time in seconds.
+
+        Returns:
+            One line for people, or an empty text.
         """
         ...
 
@@ -389,6 +407,21 @@ def key_missing(place: str, why: str, remedy: str) -> Answer:
         f" will be sent once it can be read. {remedy}"
     )
     return Answer(Action.PARK, cause="key", error=error)
+
+
+def key_late(place: str, source: str) -> str:
+    """
+    Return the line about an API key that is waited for.
+
+    Args:
+        place: The endpoint for people.
+        source: Where it comes from, such as `the function given as api_key`.
+    """
+    return (
+        f"chaukas: {source} has not returned for {LATE_S:g} s, and is waited for:"
+        f" events for {place} are kept and will be sent once it has."
+        " Give it a timeout of its own."
+    )
 
 
 def tls_unusable(place: str, why: str) -> Answer:

@@ -49,7 +49,7 @@ class Key:
         monotonic: Clock in seconds.
     """
 
-    __slots__ = ("_monotonic", "_path", "_source", "_text", "asked_at_s")
+    __slots__ = ("_asked_at_s", "_monotonic", "_path", "_source", "_text")
 
     def __init__(
         self,
@@ -57,8 +57,7 @@ class Key:
         path: str | os.PathLike[str] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.asked_at_s: float | None = None
-        """Monotonic time since when its function or file is waited for, if it is."""
+        self._asked_at_s: float | None = None
         self._source = source
         self._path = path
         self._monotonic = monotonic
@@ -74,6 +73,21 @@ class Key:
         if self._source is None or self._source == "":
             return "no key" if self._path is None else "key"
         return "key" if isinstance(self._source, str) else "key function"
+
+    def late_source(self, now_s: float, late_s: float) -> str:
+        """
+        Return what has not given the key for a while; empty if nothing is waited for.
+
+        Args:
+            now_s: Monotonic time in seconds.
+            late_s: How long a while is.
+        """
+        asked_at_s = self._asked_at_s
+        if asked_at_s is None or now_s - asked_at_s < late_s:
+            return ""
+        if self._source is None:
+            return "the file of CHAUKAS_API_KEY_FILE"
+        return "the function given as api_key"
 
     def text(self) -> str:
         """
@@ -99,13 +113,13 @@ class Key:
     def _read(self) -> str:
         if isinstance(self._source, str):
             return self._source
-        self.asked_at_s = self._monotonic()
+        self._asked_at_s = self._monotonic()
         try:
             if self._source is not None:
                 return _called(self._source)
             return "" if self._path is None else _kept_in(self._path)
         finally:
-            self.asked_at_s = None
+            self._asked_at_s = None
 
 
 def _called(source: Callable[[], str]) -> str:

@@ -17,10 +17,12 @@ from chaukas.sdk._ids import RandomIds
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.sinks._answers import (
+    LATE_S,
     Action,
     Answer,
     answer_of_grpc,
     answer_of_message,
+    key_late,
     key_missing,
     tls_unusable,
     too_large,
@@ -107,11 +109,6 @@ class GrpcSink:
         self._single_until_s = 0.0
         self._give_up_at_s = 0.0
 
-    @property
-    def key_asked_at_s(self) -> float | None:
-        """Monotonic time since when the API key is waited for, if it is."""
-        return self._key.asked_at_s
-
     def send(self, lines: Sequence[bytes]) -> Answer:
         """Send a batch and say what became of it; see `Remote`."""
         return self._answered(lambda: self._send(lines))
@@ -135,6 +132,11 @@ class GrpcSink:
             # The next try reads certificates anew.
             self.close()
         return answer
+
+    def overdue(self, now_s: float) -> str:
+        """Say so if the API key has been waited for too long; see `Remote`."""
+        source = self._key.late_source(now_s, LATE_S)
+        return key_late(self._place, source) if source else ""
 
     def close(self) -> None:
         """Close the channel; a later `send` opens another."""

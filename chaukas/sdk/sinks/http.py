@@ -19,9 +19,11 @@ from chaukas.sdk._ids import RandomIds
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.sinks._answers import (
+    LATE_S,
     Action,
     Answer,
     answer_of_http,
+    key_late,
     key_missing,
     misconfigured,
     tls_unusable,
@@ -137,11 +139,6 @@ class HttpSink:
         self._ask_at_s = 0.0
         self._single_until_s = 0.0
 
-    @property
-    def key_asked_at_s(self) -> float | None:
-        """Monotonic time since when the API key is waited for, if it is."""
-        return self._key.asked_at_s
-
     def send(self, lines: Sequence[bytes]) -> Answer:
         """Send a batch and say what became of it; see `Remote`."""
         return self._answered(lambda: self._send(lines))
@@ -173,6 +170,11 @@ class HttpSink:
             self.close()
             self._offer = None
         return answer
+
+    def overdue(self, now_s: float) -> str:
+        """Say so if the API key has been waited for too long; see `Remote`."""
+        source = self._key.late_source(now_s, LATE_S)
+        return key_late(self._place, source) if source else ""
 
     def close(self) -> None:
         """Close the connection; a later `send` opens another."""
