@@ -85,6 +85,21 @@ class TestWhatIsSent:
 
         assert make(endpoint).send(LINES) == ACKED
 
+    @pytest.mark.parametrize(
+        ("endpoint", "target", "place"),
+        [
+            ("grpc://c.example", "c.example:4181", "grpc://c.example (port 4181)"),
+            ("grpcs://c.example", "c.example:443", "grpcs://c.example (port 443)"),
+            ("grpc://[::1]", "[::1]:4181", "grpc://[::1] (port 4181)"),
+            ("grpc://c.example:7", "c.example:7", "grpc://c.example:7"),
+            ("http://c.example", "c.example:80", "http://c.example"),
+        ],
+    )
+    def test_a_port_that_is_left_out_is_the_collectors(self, endpoint, target, place):
+        sink = GrpcSink(endpoint)
+
+        assert (sink._target, sink._place) == (target, place)
+
     def test_an_event_without_wire_form_does_not_keep_the_others_back(
         self, make, collector
     ):

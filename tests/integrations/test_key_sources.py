@@ -43,7 +43,7 @@ def collector() -> Iterator[FakeCollector]:
 def sink_of(collector: FakeCollector, door: str, **options: Any) -> Any:
     if door == "grpc":
         return GrpcSink(collector.grpc_endpoint, **options)
-    return HttpSink(collector.endpoint, environ={}, **options)
+    return HttpSink(collector.endpoint, **options)
 
 
 def said(sink: Any) -> str:
@@ -74,7 +74,7 @@ def test_a_wrong_password_in_the_endpoint_is_mended_there(
     collector: FakeCollector,
 ) -> None:
     endpoint = collector.endpoint.replace("//", "//ann:wrong@")
-    line = said(HttpSink(endpoint, environ={}))
+    line = said(HttpSink(endpoint))
     assert "refused the user and password of its address (HTTP 401)" in line
     assert "ann" not in line
 

@@ -357,7 +357,7 @@ def test_a_lying_answer_is_no_acknowledgement(
 ) -> None:
     with FakeCollector(ingest=ingest or ("protobuf",)) as collector:
         collector.always = Reply(raw=LIES[lie])
-        pipe = deliver(HttpSink(collector.endpoint, environ={}, timeout_s=2.0))
+        pipe = deliver(HttpSink(collector.endpoint, timeout_s=2.0))
         assert SECRET not in assert_kept_and_sent_again(pipe, collector, told)
 
 
@@ -375,8 +375,7 @@ def test_a_lying_message_is_no_acknowledgement(
 def sent_once(endpoint: str, **options: Any) -> str:
     """Send four events; return the action's name and what is said of the trouble."""
     kind = GrpcSink if endpoint.startswith("grpc") else HttpSink
-    more = {} if kind is GrpcSink else {"environ": {}}
-    sink = kind(endpoint, **more, **options)
+    sink = kind(endpoint, **options)
     try:
         answer = sink.send([orjson.dumps(each) + b"\n" for each in EVENTS])
     finally:
@@ -440,7 +439,7 @@ def test_a_user_can_say_that_it_is_the_published_backend(lie: str, wanted: str) 
 
 def test_a_collector_that_has_shown_itself_once_is_held_to_it(deliver: Any) -> None:
     with FakeCollector() as collector:
-        sink = HttpSink(collector.endpoint, environ={})
+        sink = HttpSink(collector.endpoint)
         lines = [orjson.dumps(each) + b"\n" for each in EVENTS]
         assert sink.send(lines).action.value == "acked"
         # Something else stands there now, and says what the published backend says.

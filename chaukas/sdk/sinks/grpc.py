@@ -16,6 +16,7 @@ from chaukas.sdk._forks import holding_forks
 from chaukas.sdk._ids import RandomIds
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
+from chaukas.sdk.sinks._address import host_and_port, place_with_port
 from chaukas.sdk.sinks._answers import (
     LATE_S,
     Action,
@@ -50,7 +51,7 @@ _MESSAGE_LIMIT_BYTES: Final = 4 << 20
 _REFUSES_KEY: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _LOSES_CHANNEL: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 _SINGLE_S: Final = 300.0
-_PORTS: Final = {"https": 443, "grpcs": 443}
+_SECURE: Final = frozenset({"https", "grpcs"})
 _SPLIT: Final = Answer(Action.SPLIT, cause="single events")
 
 
@@ -63,7 +64,8 @@ class GrpcSink:
     sender's.
 
     Args:
-        endpoint: `grpc(s)://host[:port]`; `http(s)` means the same.
+        endpoint: `grpc(s)://host[:port]`; `http(s)` means the same. Without a port
+            4181 for `grpc`, as the collector has it, 443 under TLS, 80 for `http`.
         api_key: The key, or a function that returns it.
         api_key_file: File that holds the key; used without an `api_key`.
         ca_file: PEM file of the authorities to trust instead of the system's.
@@ -90,11 +92,10 @@ class GrpcSink:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         parts = urlsplit(endpoint)
-        self._is_secure = parts.scheme in _PORTS
-        port = _PORTS.get(parts.scheme, 80) if parts.port is None else parts.port
-        host = parts.hostname or ""
+        self._is_secure = parts.scheme in _SECURE
+        host, port = host_and_port(parts)
         self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._place = endpoint_without_secrets(endpoint)
+        self._place = place_with_port(endpoint_without_secrets(endpoint), parts)
         self._key = Key(api_key, api_key_file, monotonic)
         self._trust = Trust.of(ca_file, client_cert, client_key)
         self._timeout_s = timeout_s

@@ -7,7 +7,6 @@ fraction of it, so they are used where the collector says that it takes them.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -38,6 +37,7 @@ from chaukas.sdk.sinks._tls import TlsFilesError, Trust
 from chaukas.sdk.sinks._verdicts import Backend, Reply, backend_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from chaukas.sdk.sinks._connection import Connection, Deadline, TroubleError
@@ -96,7 +96,6 @@ class HttpSink:
             answers may be empty; `auto` lets it show that by its capabilities.
         timeout_s: Longest time of one `send`, in seconds, however slowly an
             answer trickles in. Only a resolver of names can take longer.
-        environ: Where the proxy settings are looked up at each connection.
         wall: Wall clock in seconds.
         monotonic: Clock for intervals in seconds.
     """
@@ -114,7 +113,6 @@ class HttpSink:
         client_key: str | os.PathLike[str] | None = None,
         compat: str = "auto",
         timeout_s: float = 10.0,
-        environ: Mapping[str, str] = os.environ,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -128,7 +126,6 @@ class HttpSink:
         self._is_published = compat == "published"
         self._trust = Trust.of(ca_file, client_cert, client_key)
         self._timeout_s = timeout_s
-        self._environ = environ
         self._wall = wall
         self._monotonic = monotonic
         self._ids = RandomIds()
@@ -195,7 +192,6 @@ class HttpSink:
             self._connection = Connection(
                 self._endpoint,
                 trust=self._trust,
-                environ=self._environ,
                 deadline=self._deadline,
                 limit_bytes=_ANSWER_LIMIT_BYTES,
             )
