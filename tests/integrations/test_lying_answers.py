@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import logging
+import os
+import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -381,6 +384,51 @@ def sent_once(endpoint: str, **options: Any) -> str:
     finally:
         sink.close()
     return f"{answer.action.value} {answer.error}".strip()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(TRUTH, "202 Accepted", "Application/JSON; charset=utf-8"),
+        http(TRUTH, "200 OK", "application/json", "Content-Encoding: identity"),
+        CHUNKED % b"application/json" + b"%x\r\n%b\r\n0\r\n\r\n" % (len(TRUTH), TRUTH),
+        verdict(later={"any": "thing"}),
+        verdict(batch_id=None),
+    ],
+)
+def test_a_true_verdict_is_an_acknowledgement_in_each_of_its_forms(
+    answer: bytes,
+) -> None:
+    with FakeCollector() as collector:
+        collector.always = Reply(raw=answer)
+        assert sent_once(collector.endpoint) == "acked"
+
+
+def test_a_verdict_before_the_request_was_read_is_no_acknowledgement() -> None:
+    noise = os.urandom(8 << 20).hex()
+    lines = [orjson.dumps({**each, "branch": noise}) + b"\n" for each in EVENTS]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = threading.Thread(target=_answer_early, args=(server,))
+        answering.start()
+        sink = HttpSink(f"http://127.0.0.1:{server.getsockname()[1]}")
+        answer = sink.send(lines)
+        sink.close()
+        server.shutdown(socket.SHUT_RDWR)
+        answering.join()
+    assert (answer.action.value, answer.cause) == ("retry", "reset")
+
+
+def _answer_early(server: socket.socket) -> None:
+    """Answer to capabilities as a stranger, and to batches before their end."""
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        with connection:
+            while b"GET " in connection.recv(4096):
+                connection.sendall(http(b"", "404 Not Found"))
+            connection.sendall(http(TRUTH, "202 Accepted"))
 
 
 PUBLISHED_ACKS = {

@@ -255,6 +255,9 @@ class Connection:
             response = opened.getresponse()
         except (OSError, HTTPException) as error:
             raise early or error from None
+        if early is not None and 200 <= response.status < 300:
+            # A success in front of the end of the request is none of its events'.
+            raise early
         return self._read(opened, response, is_whole=early is None)
 
     def _read(self, opened: _Timed, response: HTTPResponse, *, is_whole: bool) -> Reply:
