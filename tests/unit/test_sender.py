@@ -279,11 +279,12 @@ def test_poison_in_512_is_found_and_set_aside_alone(
     assert {each["reason"] for each in kept} == {"http 400"}
 
 
+@pytest.mark.parametrize("answer", [POISON, TOO_LARGE])
 def test_a_sink_that_likes_nothing_is_parked_before_it_eats_everything(
-    make: Any,
+    make: Any, answer: Answer
 ) -> None:
     remote = ScriptedRemote()
-    remote.rule = lambda lines: POISON
+    remote.rule = lambda lines: answer
     pipe = make(remote)
     put(pipe, range(200))
     until(lambda: sender_of(pipe).breaker.is_tripped)

@@ -351,29 +351,35 @@ class Sender:
             self._succeed()
             cursor.suspect_end = cursor.at + len(lines)
             return
-        self._give_up(cursor, lines[0], answer.cause or "invalid")
-        cursor.advance(1)
         cursor.suspect_end = 0
+        self._set_aside(cursor, lines[0], answer, "invalid")
+
+    def _set_aside(
+        self, cursor: Cursor, line: bytes, answer: Answer, reason: str
+    ) -> None:
+        """Set an event aside, and stop where the sink likes none at all."""
+        self._give_up(cursor, line, answer.cause or reason)
+        cursor.advance(1)
         self._guilty += 1
         if self._guilty < _GUILTY_IN_A_ROW:
             self._succeed()
         else:
-            # A sink that likes no event at all has something wrong itself.
+            # It has something wrong itself.
             self._park(answer)
 
     def _split(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
-        self._succeed()
         if len(lines) > 1:
+            self._succeed()
             self._limit_bytes = max(1, sum(map(len, lines)) // 2)
             return
         line = smaller(lines[0])
         if line is not None:
+            self._succeed()
             self._shrunk = (cursor, cursor.at, line)
             return
         self._shrunk = None
         self._limit_bytes = self._pace.max_batch_bytes
-        self._give_up(cursor, lines[0], answer.cause or "too_large")
-        cursor.advance(1)
+        self._set_aside(cursor, lines[0], answer, "too_large")
 
     def _give_up(self, cursor: Cursor, line: bytes, reason: str) -> None:
         self._quarantine.keep(line, self.name, reason)

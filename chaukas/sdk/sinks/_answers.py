@@ -515,7 +515,7 @@ def _no_verdict(
     remedy = "If it lasts, look at the collector and at the way to it."
     if backend is Backend.UNKNOWN and kind == "nothing":
         remedy = (
-            "If that is how your backend says yes, set"
+            "If your backend acknowledges events in that way, set"
             " CHAUKAS_COLLECTOR_COMPAT=published."
         )
     error = (
