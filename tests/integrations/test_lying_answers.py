@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+import chaukas
 from chaukas.sdk._proto import service_pb2
 from chaukas.sdk.sinks.grpc import GrpcSink
 from chaukas.sdk.sinks.http import HttpSink
 from chaukas.testing import FakeCollector, Reply
+from tests.support.deliveries import delivering
 from tests.support.remotes import spooled
 from tests.support.samples import event
 from tests.support.waiting import until
@@ -483,6 +485,18 @@ def test_a_user_can_say_that_it_is_the_published_backend(lie: str, wanted: str) 
         # It has shown what it is, so what was said of it was a mistake.
         collector.always = Reply(raw=LIES[lie])
         assert sent_once(collector.endpoint, compat="published")[:5] == "retry"
+
+
+@pytest.mark.parametrize(("compat", "acked"), [("auto", 0), ("published", 2)])
+def test_the_setting_reaches_the_sink(tmp_path: Path, compat: str, acked: int) -> None:
+    with FakeCollector(ingest=("protobuf",)) as collector:
+        collector.always = Reply(raw=LIES["empty 200"])
+        with delivering(tmp_path, collector.endpoint, collector_compat=compat):
+            chaukas.event("n")
+            chaukas.flush(0.5)
+            until(lambda: chaukas.flush(0.05) or posts(collector) >= 2)
+            assert chaukas.stats().acked == acked
+            assert chaukas.stats().spooled == 2 - acked
 
 
 def test_a_collector_that_has_shown_itself_once_is_held_to_it(deliver: Any) -> None:
