@@ -31,7 +31,8 @@ hypothesis.settings.load_profile("same")
 def _clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Hide the settings of the machine, and undo what a test left enabled."""
     for name in list(os.environ):
-        if name.startswith(("CHAUKAS_", "OPENAI_")):
+        is_ours = name.startswith(("CHAUKAS_", "OPENAI_"))
+        if is_ours or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     # Internal errors are swallowed in production; here they fail the test.
     monkeypatch.setenv("CHAUKAS_RAISE_INTERNAL", "1")

@@ -119,13 +119,13 @@ EDGES = {
     "click": "cli._main cli._doctor cli._say cli._settings cli._spool",
     "orjson": "sdk.record sdk.history sdk.integrity sdk._snapshot sdk._shrink "
     "cli._input cli._say "
-    "sdk.sinks._answers sdk.sinks._envelope sdk.sinks.http sdk.testing._shelf "
+    "sdk.sinks._envelope sdk.sinks.http sdk.testing._shelf "
     f"sdk.testing._desk {AGENTS}._extract",
     "urllib3": "sdk.sinks._connection",
     "grpc": "sdk.sinks.grpc sdk.testing._grpc_door sdk.testing._collector",
     "wrapt": "sdk.patching sdk._placed sdk._runtime sdk.integrations.openai_agents "
     f"{AGENTS}._streams {AGENTS}._spoken",
-    "google": "sdk._wire.schema sdk._wire.tree sdk.sinks.grpc sdk.testing._shelf",
+    "google": "sdk._wire.schema sdk._wire.tree sdk.sinks._verdicts sdk.testing._shelf",
     "genai_prices": "sdk.pricing",
     # For type checkers alone, which bring it with them.
     "typing_extensions": "sdk",

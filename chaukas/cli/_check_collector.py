@@ -6,7 +6,6 @@ Nothing is stored there: the last step is a batch without events.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -64,7 +63,7 @@ def _check(remote: GrpcSink | HttpSink, config: Config) -> Iterator[Finding]:
     topic = f"collector ({remote.name})"
     place = endpoint_without_secrets(endpoint)
     try:
-        proxy = proxy_of(endpoint, os.environ) if remote.name == "http" else ""
+        proxy = proxy_of(endpoint) if remote.name == "http" else ""
     except ValueError:
         yield _refused(topic, misconfigured("proxy address", "", place, "").error)
         return

@@ -20,8 +20,8 @@ from ._guard import guarded, log, place_of
 from ._version import VERSION
 from .errors import ChaukasError, ConfigError, Problem
 from .events import EventType
-from .scope import id_of, point, session
 from .scope import current_traceparent as _current_traceparent
+from .scope import id_of, point, session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,11 +7,14 @@ Apart from the front door, which only decides whether anything is made at all.
 from __future__ import annotations
 
 import os
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .config import Config
     from .pipeline import Destination, SpoolPlan
     from .sinks import Sink
@@ -91,7 +94,7 @@ def _remote_of(name: str, config: Config) -> Remote:
         from .sinks.file import FileRemote
 
         return FileRemote(_file_of(config))
-    return _collector_class(name)(
+    return _collector_maker(name, config)(
         config.endpoint or "",
         api_key=config.api_key,
         api_key_file=config.api_key_file,
@@ -102,14 +105,14 @@ def _remote_of(name: str, config: Config) -> Remote:
     )
 
 
-def _collector_class(name: str) -> type[GrpcSink | HttpSink]:
+def _collector_maker(name: str, config: Config) -> Callable[..., GrpcSink | HttpSink]:
     if name == "grpc":
         from .sinks.grpc import GrpcSink
 
         return GrpcSink
     from .sinks.http import HttpSink
 
-    return HttpSink
+    return partial(HttpSink, compat=config.collector_compat)
 
 
 def _file_of(config: Config) -> JsonlSink:

@@ -315,7 +315,7 @@ def _read_endpoint(value: object) -> str:
     from urllib.parse import urlsplit
 
     text = (plain_text(value) or "").strip().rstrip("/")
-    error = UnreadableError("http(s)://host[:port][/path] or grpc(s)://host:port")
+    error = UnreadableError("http(s)://host[:port][/path] or grpc(s)://host[:port]")
     if not re.fullmatch(r"[!-~]+", text) or len(text) > _ENDPOINT_CHARS:
         raise error
     try:
@@ -325,8 +325,7 @@ def _read_endpoint(value: object) -> str:
         raise error from None
     if parts.scheme not in _SCHEMES or not parts.hostname or parts.fragment:
         raise error
-    # Only TLS has a port that everybody uses; that of `grpc://` is anybody's guess.
-    if port == 0 or (port is None and parts.scheme == "grpc"):
+    if port == 0:
         raise error
     return text
 

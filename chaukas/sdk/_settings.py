@@ -104,6 +104,7 @@ class Config:
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
+    collector_compat: str = "auto"
     output_file: Path = Path("chaukas_events.jsonl")
     batch_size: int = 512
     flush_interval_s: float = 1.0
@@ -234,8 +235,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "endpoint",
         ENDPOINT,
-        "Collector: `http(s)://…` for HTTP, `grpc://host:port` or "
-        "`grpcs://host[:port]` (443) for gRPC.",
+        "Collector: `http(s)://…` for HTTP, `grpc(s)://host:port` for gRPC; without a "
+        "port 4181 for `grpc`, 443 for `grpcs`.",
         fallback=Fallback("endpoint", None, "No events are sent over the network."),
     ),
     Setting(
@@ -259,6 +260,12 @@ SETTINGS: tuple[Setting, ...] = (
         "client_key",
         FILE,
         "PEM file of its private key, if that is not in the same file.",
+    ),
+    Setting(
+        "collector_compat",
+        choice("auto", "published"),
+        "`published` takes the empty HTTP answers of the published Chaukas backend for "
+        "acknowledgements; `auto` asks the endpoint what it is.",
     ),
     Setting(
         "output_file",

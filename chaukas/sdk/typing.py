@@ -51,6 +51,7 @@ class Settings(TypedDict, total=False):
     ca_file: str | PurePath | None
     client_cert: str | PurePath | None
     client_key: str | PurePath | None
+    collector_compat: Literal["auto", "published"] | None
     output_file: str | PurePath | None
     file_path: str | PurePath | None
     batch_size: int | None

@@ -150,11 +150,10 @@ def test_a_child_delivers_what_its_killed_parent_left(tmp_path: Path) -> None:
     until(lambda: list((tmp_path / "spool").iterdir()) == [])
 
 
-def test_a_process_ends_in_time_in_front_of_a_black_hole(tmp_path: Path) -> None:
+def test_a_process_ends_in_front_of_a_black_hole(tmp_path: Path) -> None:
     process = start("hanging", tmp_path / "spool", 1000)
     out, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (0, b"")
-    assert float(out) <= 1.2
+    assert (process.returncode, out, error) == (0, b"", b"")
     events = recover(tmp_path, tmp_path / "sink")
     assert {e["n"] for e in events if "n" in e} == {-3, *range(1000)}
 

@@ -21,7 +21,6 @@ from chaukas.sdk._clock import SystemClock
 from chaukas.testing import FakeCollector
 from tests.support.deliveries import (
     DOORS,
-    HOST_BOUND_S,
     begin,
     data_of,
     delivering,
@@ -258,9 +257,8 @@ def test_a_frozen_disk_holds_up_neither_host_nor_exit(
         emit(range(1000))
         until(lambda: numbers_in(collector.events) == list(range(1000)))
         assert chaukas.stats().spooled >= 1000
-        begun_s = time.monotonic()
-        chaukas.disable_chaukas()
-        assert time.monotonic() - begun_s < HOST_BOUND_S
+        # Nobody reads the pipe before this returns: it has not waited for that.
+        assert not chaukas.disable_chaukas()
     # Let the thread go that hangs in it.
     with contextlib.closing(os.fdopen(os.open(frozen, os.O_RDONLY | os.O_NONBLOCK))):
         pass

@@ -181,7 +181,8 @@ class TestHttp:
 
     def test_the_published_backend_answers_nothing(self):
         with FakeCollector(is_published=True) as collector:
-            assert ask(collector, "GET", "/v1/capabilities")[0] == 404
+            _, _, told = ask(collector, "GET", "/v1/capabilities")
+            assert set(orjson.loads(told).values()) == {False}
             assert post(collector, protobuf_batch(ALL), PROTOBUF) == (202, None)
             assert post(collector) == (415, None)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import orjson
 import pytest
 
@@ -82,6 +84,21 @@ class TestWhatIsSent:
         endpoint = collector.grpc_endpoint.replace("grpc:", "http:")
 
         assert make(endpoint).send(LINES) == ACKED
+
+    @pytest.mark.parametrize(
+        ("endpoint", "target", "place"),
+        [
+            ("grpc://c.example", "c.example:4181", "grpc://c.example (port 4181)"),
+            ("grpcs://c.example", "c.example:443", "grpcs://c.example (port 443)"),
+            ("grpc://[::1]", "[::1]:4181", "grpc://[::1] (port 4181)"),
+            ("grpc://c.example:7", "c.example:7", "grpc://c.example:7"),
+            ("http://c.example", "c.example:80", "http://c.example"),
+        ],
+    )
+    def test_a_port_that_is_left_out_is_the_collectors(self, endpoint, target, place):
+        sink = GrpcSink(endpoint)
+
+        assert (sink._target, sink._place) == (target, place)
 
     def test_an_event_without_wire_form_does_not_keep_the_others_back(
         self, make, collector
@@ -236,6 +253,55 @@ class TestAnswers:
         answer = make("grpc://127.0.0.1:9", api_key_file=tmp_path / "key").send(LINES)
 
         assert (answer.action, answer.cause) == (Action.PARK, "key")
+
+
+class TestSizes:
+    """Messages larger than one end takes; gRPC has one code for both."""
+
+    @pytest.fixture
+    def server(self):
+        """Return a maker of servers that answer with so many bytes."""
+        running = []
+
+        def make(size, limit=-1, compression=grpc.Compression.NoCompression):
+            made = grpc.server(
+                ThreadPoolExecutor(1),
+                [_Answering(b"\0" * size)],
+                options=[
+                    ("grpc.max_receive_message_length", limit),
+                    ("grpc.max_send_message_length", -1),
+                ],
+                compression=compression,
+            )
+            running.append(made)
+            port = made.add_insecure_port("127.0.0.1:0")
+            made.start()
+            return f"grpc://127.0.0.1:{port}"
+
+        yield make
+        for each in running:
+            each.stop(0)
+
+    def test_a_request_that_is_too_large_is_halved(self, make, server):
+        assert make(server(0, limit=1000)).send(LINES).action is Action.SPLIT
+
+    @pytest.mark.parametrize("kind", ["NoCompression", "Gzip"])
+    def test_an_answer_that_is_too_large_is_no_verdict(self, make, server, kind):
+        endpoint = server(5 << 20, compression=grpc.Compression[kind])
+
+        answer = make(endpoint).send(LINES)
+
+        assert (answer.action, answer.cause) == (Action.RETRY, "no verdict")
+
+
+class _Answering(grpc.GenericRpcHandler):
+    """Answers every call with the same bytes."""
+
+    def __init__(self, data):
+        self._data = data
+
+    def service(self, details):
+        return grpc.unary_unary_rpc_method_handler(lambda body, context: self._data)
 
 
 class TestTrouble:

@@ -28,12 +28,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def make():
+def make(monkeypatch):
     """Return a maker of sinks that are closed at the end."""
     made = []
 
-    def sink(endpoint, **options):
-        made.append(HttpSink(endpoint, **{"environ": {}, "timeout_s": 5, **options}))
+    def sink(endpoint, environ=None, **options):
+        for name, value in (environ or {}).items():
+            monkeypatch.setenv(name, value)
+        made.append(HttpSink(endpoint, **{"timeout_s": 5, **options}))
         return made[-1]
 
     yield sink

@@ -57,6 +57,9 @@ class ScriptedRemote:
                 return DOWN
         return answer
 
+    def overdue(self, now_s: float) -> str:
+        return ""
+
     def close(self) -> None:
         self.is_closed = True
 

@@ -6,40 +6,70 @@ import orjson
 import pytest
 from google.protobuf import any_pb2, duration_pb2
 
+from chaukas.sdk._proto import service_pb2
 from chaukas.sdk.sinks._answers import (
     Action,
     Answer,
-    Tally,
     answer_of_grpc,
     answer_of_http,
+    answer_of_message,
     answer_of_tally,
     key_missing,
     tls_unusable,
     untrusted,
 )
 from chaukas.sdk.sinks._delays import LONGEST_WAIT_S, pushback_s, retry_after_s
+from chaukas.sdk.sinks._verdicts import Backend, Reply, Tally, backend_of
 
 LINES = [orjson.dumps({"event_id": f"e{n}"}) + b"\n" for n in range(4)]
 NOW_S = 1_800_000_000.0
 PLACE = "https://c.example"
 
 
-def http(status, body=b"", **headers):
+def http(status, body=b"", lines=LINES, is_single=False, credential="key", **headers):
     """Classify an HTTP answer to four events."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return answer_of_http(status, named, body, lines=LINES, place=PLACE, now_s=NOW_S)
+    return answer_of_http(
+        Reply(status, named, body),
+        lines=lines,
+        place=PLACE,
+        now_s=NOW_S,
+        is_single=is_single,
+        credential=credential,
+    )
 
 
-def grpc(code, details="", trailers=None, size_bytes=100):
+def grpc(code, details="", trailers=None, size_bytes=100, credential="key"):
     """Classify a failed gRPC call."""
     return answer_of_grpc(
-        code, details, trailers or {}, size_bytes=size_bytes, place=PLACE
+        code,
+        details,
+        trailers or {},
+        size_bytes=size_bytes,
+        place=PLACE,
+        credential=credential,
     )
 
 
 def verdict(**fields):
     """Classify a 202 with a JSON body."""
     return http(202, orjson.dumps(fields), content_type="application/json")
+
+
+def single(body, **fields):
+    """Classify the answer to the call for one event, by HTTP and by gRPC."""
+    as_json = http(
+        202,
+        orjson.dumps(body),
+        lines=LINES[:1],
+        is_single=True,
+        content_type="application/json",
+    )
+    message = service_pb2.IngestEventResponse(**(fields or body)).SerializeToString()
+    as_message = answer_of_message(
+        message, lines=LINES[:1], place=PLACE, told="gRPC OK", is_single=True
+    )
+    return as_json, as_message
 
 
 class TestHttp:
@@ -79,11 +109,6 @@ class TestHttp:
 class TestVerdict:
     """What a 2xx says."""
 
-    @pytest.mark.parametrize("status", [200, 202, 204])
-    @pytest.mark.parametrize("body", [b"", b"\n", b"{}", b'{"batch_id":"b"}'])
-    def test_the_published_answer_acks_the_whole_batch(self, status, body):
-        assert http(status, body) == Answer(Action.ACKED)
-
     def test_a_verdict_acks_and_counts(self):
         assert verdict(accepted=3, duplicate=1, rejected=[]) == Answer(
             Action.ACKED, duplicate=1
@@ -105,6 +130,10 @@ class TestVerdict:
             {"acceptedCount": 3, "rejectedCount": 1, "rejectedEventIds": ["e1"]},
         ):
             assert verdict(**fields).rejected == ((1, "rejected"),)
+        refused = [f"e{n}" for n in range(4)]
+        # JSON of protobuf leaves zeros out.
+        answer = verdict(rejectedCount=4, rejectedEventIds=refused)
+        assert len(answer.rejected) == 4
 
     def test_copies_of_one_event_are_refused_one_by_one(self):
         lines = [LINES[0], LINES[0], LINES[1]]
@@ -118,11 +147,8 @@ class TestVerdict:
             {"accepted": 3, "duplicate": 0, "rejected": []},
             {"accepted": 5, "duplicate": 0, "rejected": []},
             {"accepted": 5, "duplicate": -1, "rejected": []},
-            {"accepted": 3, "rejected": [{"event_id": "stranger"}]},
-            {"accepted": 3, "rejected": [17]},
-            {"accepted": "4"},
-            {"accepted": True, "duplicate": 3},
-            {"accepted": 4, "rejected": "none"},
+            {"accepted": 3, "duplicate": 0, "rejected": [{"event_id": "stranger"}]},
+            {"accepted": 3, "duplicate": 0, "rejected": [17]},
             {"accepted_count": 3, "rejected_count": 1},
         ],
     )
@@ -131,10 +157,30 @@ class TestVerdict:
 
         assert (answer.action, answer.cause) == (Action.RETRY, "bad verdict")
 
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"accepted": 4},
+            {"accepted": "4", "duplicate": 0, "rejected": []},
+            {"accepted": True, "duplicate": 3, "rejected": []},
+            {"accepted": 4, "duplicate": 0, "rejected": "none"},
+            {"accepted": 4, "duplicate": 0, "rejected": [], "error": None},
+        ],
+    )
+    def test_a_verdict_without_sense_is_none(self, fields):
+        answer = verdict(**fields)
+
+        assert (answer.action, answer.cause) == (Action.RETRY, "no verdict")
+
+    def test_fields_that_come_with_later_collectors_do_no_harm(self):
+        told = {"accepted": 4, "duplicate": 0, "rejected": [], "later": {"a": 1}}
+
+        assert verdict(**told) == Answer(Action.ACKED)
+
     def test_a_strange_reason_is_not_taken_over(self):
         rejected = [{"event_id": "e0", "reason": "x" * 65}, {"event_id": "e1"}]
 
-        answer = verdict(accepted=2, rejected=rejected)
+        answer = verdict(accepted=2, duplicate=0, rejected=rejected)
 
         assert answer.rejected == ((0, "rejected"), (1, "rejected"))
 
@@ -156,14 +202,67 @@ class TestVerdict:
 
         assert (answer.action, answer.cause) == (Action.RETRY, "no verdict")
 
-    def test_the_published_answer_to_one_event_can_refuse_it(self):
-        body = b'{"event_id": "e0", "status": "REJECTED"}'
+    @pytest.mark.parametrize("word", ["rejected", "REJECTED"])
+    def test_the_published_answer_to_one_event_can_refuse_it(self, word):
+        refused = Answer(Action.ACKED, ((0, "rejected"),))
 
-        answer = answer_of_http(
-            202, {}, body, lines=LINES[:1], place=PLACE, now_s=NOW_S
-        )
+        assert single({"event_id": "e0", "status": word}) == (refused, refused)
 
-        assert answer == Answer(Action.ACKED, ((0, "rejected"),))
+    def test_the_published_answer_to_one_event_can_take_it(self):
+        told = {"event_id": "e0", "status": "accepted", "processed_at": 1_800_000_000}
+
+        assert single(told) == (Answer(Action.ACKED), Answer(Action.ACKED))
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"event_id": "e1", "status": "accepted"},
+            {"event_id": "e0", "status": "failed"},
+            {"event_id": "e0", "status": "error"},
+            {"event_id": "e0"},
+        ],
+    )
+    def test_any_other_answer_to_one_event_is_no_ack(self, told):
+        assert [each.cause for each in single(told)] == ["no verdict"] * 2
+
+    def test_a_backend_is_known_by_its_capabilities(self):
+        flags = {"worm_retention": False, "rbac": True}
+        for told, backend in (
+            ({"ingest": ["protobuf", "ndjson"]}, Backend.OURS),
+            ({"ingest": ["protobuf"]}, Backend.UNKNOWN),
+            ({"ingest": "ndjson"}, Backend.UNKNOWN),
+            (flags, Backend.PUBLISHED),
+            ({**flags, "sso": "yes"}, Backend.UNKNOWN),
+            ({**flags, "status": "ok"}, Backend.UNKNOWN),
+            ({}, Backend.UNKNOWN),
+            ([], Backend.UNKNOWN),
+            (None, Backend.UNKNOWN),
+        ):
+            assert backend_of(told) is backend
+
+
+class TestCredentials:
+    """What was refused, and what to correct."""
+
+    @pytest.mark.parametrize(
+        ("credential", "told", "remedy"),
+        [
+            ("key", "refused the API key", "CHAUKAS_API_KEY or the file that holds it"),
+            ("key function", "refused the API key", "the function given as api_key"),
+            ("no key", "none was sent", "Set CHAUKAS_API_KEY or CHAUKAS_API_KEY_FILE."),
+            ("password", "refused the user and password", "CHAUKAS_ENDPOINT"),
+        ],
+    )
+    def test_the_line_says_what_was_sent_and_what_to_do(self, credential, told, remedy):
+        for answer in (
+            http(401, credential=credential),
+            http(403, credential=credential),
+            grpc("UNAUTHENTICATED", credential=credential),
+            grpc("PERMISSION_DENIED", credential=credential),
+        ):
+            assert answer.action is Action.PARK
+            assert told in answer.error
+            assert remedy in answer.error
 
 
 class TestGrpc:
@@ -192,8 +291,21 @@ class TestGrpc:
 
     def test_an_exhausted_resource_means_size_when_the_server_says_so(self):
         details = "Received message larger than max (5000000 vs. 4194304)"
+        answer = grpc("RESOURCE_EXHAUSTED", details, size_bytes=5_000_000)
 
-        assert grpc("RESOURCE_EXHAUSTED", details).action is Action.SPLIT
+        assert answer.action is Action.SPLIT
+
+    @pytest.mark.parametrize(
+        "details",
+        [
+            "CLIENT: Received message larger than max (5000000 vs. 4194304)",
+            "Decompressed message larger than max",
+        ],
+    )
+    def test_an_answer_that_is_too_large_is_not_the_fault_of_the_batch(self, details):
+        answer = grpc("RESOURCE_EXHAUSTED", details, size_bytes=5_000_001)
+
+        assert (answer.action, answer.cause) == (Action.RETRY, "no verdict")
 
     def test_an_exhausted_resource_means_size_when_the_request_is_large(self):
         answer = grpc("RESOURCE_EXHAUSTED", size_bytes=1 << 20)
@@ -297,7 +409,7 @@ def status_details(seconds: int, nanos: int) -> bytes:
 @pytest.mark.parametrize(
     "answer",
     [
-        key_missing(PLACE, "the file '/k': No such file or directory", "Correct it."),
+        key_missing(PLACE, "the file '/k': No such file", "Correct that file."),
         tls_unusable(PLACE, "cannot use CHAUKAS_CA_FILE='/ca': not a PEM file"),
         untrusted(PLACE, "certificate verify failed: self-signed certificate"),
     ],

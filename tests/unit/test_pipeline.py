@@ -330,6 +330,16 @@ def test_a_cause_is_due_once_a_minute() -> None:
     assert notices.is_due("EIO", 61.0)
 
 
+def test_causes_without_number_are_told_and_kept_as_few() -> None:
+    notices = Notices(60.0, most=3)
+    heard = [f"{n}" for n in range(10_000) if notices.is_due(f"{n}", 0.001 * n)]
+    # The fourth stands for all others.
+    assert heard == ["0", "1", "2", "3"]
+    assert len(notices._said_at_s) == 4
+    assert notices.is_due("9999", 100.0)
+    assert list(notices._said_at_s) == ["9999"]
+
+
 def test_the_wait_between_tries_doubles_up_to_two_seconds() -> None:
     waits = [backoff_s_of(failures, None) for failures in range(1, 8)]
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]

@@ -138,6 +138,7 @@ ACCEPTED: dict[str, set[str]] = {
     | {"half a surrogate", "a number of 5,000 digits", "a secret", "a hostile text"},
     "Callable[[str, Any], object]": {"a function that raises"},
     "Literal['counts', 'deltas']": set(),
+    "Literal['auto', 'published']": set(),
 }
 
 

@@ -134,9 +134,9 @@ class Delivery:
             lost=lost,
             adopted=self.keeper.delivered,
             errors={
-                sender.name: sender.last_error
+                sender.name: trouble
                 for sender in self.senders.values()
-                if sender.last_error
+                if (trouble := sender.last_error or sender.overdue())
             },
         )
 

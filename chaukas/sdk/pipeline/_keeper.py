@@ -1,6 +1,8 @@
 """
 Looks after the spools: has them synced, and takes over those of dead processes.
 
+Watches the senders too, each of which may be held up by code that it calls.
+
 A thread of its own, since a sync takes as long as the disk likes: neither the
 writer nor a sender could wait for that and keep its promise.
 """
@@ -27,6 +29,7 @@ __all__ = ["Keeper"]
 
 _SYNC_S: Final = 0.5
 _SCAN_S: Final = 60.0
+_WATCH_S: Final = 10.0
 _AT_ONCE: Final = 8
 _SPEAK_AGAIN_S: Final = 3600.0
 
@@ -121,6 +124,7 @@ class Keeper:
     def turn(self) -> None:
         """Do what is due, and rest until something will be."""
         now_s = self._monotonic()
+        self._watch(now_s)
         self._remove_finished()
         if now_s >= self._scan_at_s and self._spool.is_open:
             is_full = self._scan()
@@ -133,7 +137,8 @@ class Keeper:
             return
         self.wanted = self._spool.feed.end + 1
         if not self._spool.is_unsynced:
-            self._nudged.acquire(timeout=max(0.0, self._scan_at_s - now_s) or _SCAN_S)
+            pause_s = max(0.0, self._scan_at_s - now_s) or _SCAN_S
+            self._nudged.acquire(timeout=min(pause_s, _WATCH_S))
 
     def _run(self) -> None:
         try:
@@ -148,6 +153,13 @@ class Keeper:
         finally:
             self._let_go()
             self.is_alive = False
+
+    def _watch(self, now_s: float) -> None:
+        """Tell of senders that cannot, since they wait in code of the user's."""
+        for sender in self._senders.values():
+            trouble = sender.overdue()
+            if trouble:
+                self._notices.warn(f"overdue {sender.name}", now_s, trouble)
 
     def _sync(self) -> None:
         try:

@@ -59,7 +59,7 @@ class Quarantine:
         """Set one event aside, and tell of it once a minute."""
         kept = self._write(line, sink, reason)
         self._notices.warn(
-            f"{sink} {reason}",
+            sink,
             self._monotonic(),
             f"chaukas: {sink} refused an event for good ({reason}): it is counted as"
             f" quarantined{kept}.",

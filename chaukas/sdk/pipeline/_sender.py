@@ -33,6 +33,7 @@ _NEVER: Final = float("inf")
 _SURVIVE_S: Final = 0.1
 _SPEAK_AFTER: Final = 3
 _SPEAK_AGAIN_S: Final = 300.0
+_CAUSES: Final = 8
 _GUILTY_IN_A_ROW: Final = 16
 
 
@@ -89,7 +90,7 @@ class Sender:
         self._monotonic = monotonic
         self._nudged = allocate_lock()
         self._nudged.acquire()
-        self._notices = Notices(_SPEAK_AGAIN_S)
+        self._notices = Notices(_SPEAK_AGAIN_S, _CAUSES)
         self._hurry_to = 0
         self._is_urged = False
         self._is_ending = False
@@ -152,10 +153,16 @@ class Sender:
         Args:
             attempts: What `attempts` was when the wait began.
         """
+        if self.overdue():
+            return True
         if not self.breaker.is_tripped:
             return False
         has_tried = self.attempts > attempts
         return has_tried or self.breaker.is_told_to_wait(self._monotonic())
+
+    def overdue(self) -> str:
+        """Say what code of the user's is waited for, if it is for too long."""
+        return self.remote.overdue(self._monotonic())
 
     def turn(self) -> None:
         """Wait for something to do, and do it; one batch at most."""
@@ -344,29 +351,35 @@ class Sender:
             self._succeed()
             cursor.suspect_end = cursor.at + len(lines)
             return
-        self._give_up(cursor, lines[0], answer.cause or "invalid")
-        cursor.advance(1)
         cursor.suspect_end = 0
+        self._set_aside(cursor, lines[0], answer, "invalid")
+
+    def _set_aside(
+        self, cursor: Cursor, line: bytes, answer: Answer, reason: str
+    ) -> None:
+        """Set an event aside, and stop where the sink likes none at all."""
+        self._give_up(cursor, line, answer.cause or reason)
+        cursor.advance(1)
         self._guilty += 1
         if self._guilty < _GUILTY_IN_A_ROW:
             self._succeed()
         else:
-            # A sink that likes no event at all has something wrong itself.
+            # It has something wrong itself.
             self._park(answer)
 
     def _split(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
-        self._succeed()
         if len(lines) > 1:
+            self._succeed()
             self._limit_bytes = max(1, sum(map(len, lines)) // 2)
             return
         line = smaller(lines[0])
         if line is not None:
+            self._succeed()
             self._shrunk = (cursor, cursor.at, line)
             return
         self._shrunk = None
         self._limit_bytes = self._pace.max_batch_bytes
-        self._give_up(cursor, lines[0], answer.cause or "too_large")
-        cursor.advance(1)
+        self._set_aside(cursor, lines[0], answer, "too_large")
 
     def _give_up(self, cursor: Cursor, line: bytes, reason: str) -> None:
         self._quarantine.keep(line, self.name, reason)

@@ -7,35 +7,54 @@ no socket comes here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chaukas.sdk.sinks._delays import pushback_s, retry_after_s
+from chaukas.sdk.sinks._verdicts import (
+    JSON,
+    PROTOBUF,
+    Backend,
+    Reply,
+    Tally,
+    event_id_of,
+    is_documented_ack,
+    kind_of,
+    media_type_of,
+    tally_of_json,
+    tally_of_message,
+    tally_of_single_message,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "LATE_S",
     "Action",
     "Answer",
     "Remote",
-    "Tally",
     "answer_of_grpc",
     "answer_of_http",
+    "answer_of_message",
     "answer_of_tally",
+    "key_late",
     "key_missing",
     "misconfigured",
-    "reason_of",
     "tls_unusable",
     "too_large",
     "unreachable",
     "untrusted",
 ]
 
-_REASON_CHARS: Final = 64
+LATE_S: Final = 10.0
+"""Seconds after which it is told that the source of the API key holds up sending."""
 _SMALL_REQUEST_BYTES: Final = 64 * 1024
 _KEPT: Final = "events are kept and sent again"
+_VERDICT_STATUS: Final = frozenset({200, 201, 202})
+"""What of 2xx can carry a verdict; 206 is a part of one, and 204 has no body."""
 _HTTP_RETRY: Final = frozenset({408, 421, 425, 429})
 _HTTP_POISON: Final = frozenset({400, 422})
 _GRPC_POISON: Final = frozenset({"INVALID_ARGUMENT", "OUT_OF_RANGE"})
@@ -51,6 +70,18 @@ _ADVICE: Final = {
     "key": (
         "refused the API key ({status})",
         "Correct CHAUKAS_API_KEY or the file that holds it.",
+    ),
+    "key function": (
+        "refused the API key ({status})",
+        "Correct what the function given as api_key returns.",
+    ),
+    "no key": (
+        "wants an API key ({status}), and none was sent, as none is set",
+        "Set CHAUKAS_API_KEY or CHAUKAS_API_KEY_FILE.",
+    ),
+    "password": (
+        "refused the user and password of its address ({status})",
+        "Correct them in CHAUKAS_ENDPOINT, or set CHAUKAS_API_KEY.",
     ),
     "address": (
         "takes no events there ({status})",
@@ -72,6 +103,7 @@ _ADVICE: Final = {
 _HTTP_PARK: Final = {401: "key", 403: "key", 407: "proxy"}
 _TLS_WORDS: Final = ("certificate", "ssl_", "hostname verification")
 _DNS_WORDS: Final = ("dns", "resolving", "lookup")
+_RECEIVED: Final = re.compile(r"message larger than max \((\d{1,18}) vs")
 _SIZE_WORDS: Final = ("larger than max", "too large", "message size", "exceeds")
 
 
@@ -111,8 +143,8 @@ class Remote(Protocol):
     """
     A collector, as the sender sees it.
 
-    All methods are called by one thread at a time: the sender's, or that of a
-    forked child for `abandon`.
+    All methods but `overdue` are called by one thread at a time: the sender's, or
+    that of a forked child for `abandon`.
     """
 
     name: str
@@ -127,6 +159,20 @@ class Remote(Protocol):
         """
         ...
 
+    def overdue(self, now_s: float) -> str:
+        """
+        Say what code of the user's `send` has waited for too long, if it does.
+
+        Called by any thread, also while another one is in `send`.
+
+        Args:
+            now_s: Monotonic time in seconds.
+
+        Returns:
+            One line for people, or an empty text.
+        """
+        ...
+
     def close(self) -> None:
         """Release what is held; a later `send` connects anew."""
         ...
@@ -136,43 +182,35 @@ class Remote(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """A collector's verdict, in whichever form it came."""
-
-    accepted: int
-    duplicate: int
-    rejected: tuple[tuple[str, str], ...]
-    """Event id and reason."""
-    rejected_count: int
-    """How many were refused, named or not."""
-
-
 def answer_of_http(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
+    reply: Reply,
     *,
     lines: Sequence[bytes],
     place: str,
     now_s: float,
+    backend: Backend = Backend.UNKNOWN,
+    is_single: bool = False,
+    credential: str = "key",
 ) -> Answer:
     """
     Return what an HTTP answer means.
 
     Args:
-        status: Status code.
-        headers: Headers of the answer, found by lower-case name.
-        body: Its body, whole and decoded.
+        reply: The answer, its body whole and as it was sent.
         lines: The batch that was sent.
         place: The endpoint for people, without secrets.
         now_s: Wall time in seconds, for a `Retry-After` that is a date.
+        backend: What is known of who answered.
+        is_single: Whether the call for a single event was made.
+        credential: What was sent to say who we are: `key`, `key function`, `password`
+            or `no key`.
     """
+    status = reply.status
     told = f"HTTP {status}"
     cause = f"http {status}"
     if 200 <= status < 300:
-        return _answer_of_success(headers, body, lines, place, told)
-    wait_s = retry_after_s(headers.get("retry-after"), now_s)
+        return _answer_of_success(reply, lines, place, backend, is_single=is_single)
+    wait_s = retry_after_s(reply.headers.get("retry-after"), now_s)
     if status in _HTTP_POISON:
         return _poison(cause, place, told)
     if status == 413:
@@ -181,6 +219,7 @@ def answer_of_http(
         return misconfigured("redirect", cause, place, told)
     if 400 <= status < 500 and status not in _HTTP_RETRY:
         what = _HTTP_PARK.get(status, "address")
+        what = credential if what == "key" else what
         return misconfigured(what, cause, place, told, wait_s)
     return unreachable(cause, place, f"cannot take events now ({told})", wait_s)
 
@@ -192,9 +231,10 @@ def answer_of_grpc(
     *,
     size_bytes: int,
     place: str,
+    credential: str = "key",
 ) -> Answer:
     """
-    Return what a failed gRPC call means; for a good one see `answer_of_tally`.
+    Return what a failed gRPC call means; for a good one see `answer_of_message`.
 
     RESOURCE_EXHAUSTED names a batch that is too large as well as a quota that is
     used up. Halving would end in the loss of a good event, so a small request
@@ -206,6 +246,7 @@ def answer_of_grpc(
         trailers: Trailing metadata by lower-case name.
         size_bytes: Size of the request.
         place: The endpoint for people, without secrets.
+        credential: As for `answer_of_http`.
     """
     told = f"gRPC {code}"
     cause = f"grpc {code.lower()}"
@@ -214,17 +255,59 @@ def answer_of_grpc(
     if code in _GRPC_POISON or (code == "INTERNAL" and "deserializ" in words):
         return _poison(cause, place, told)
     if code == "RESOURCE_EXHAUSTED" and wait_s is None:
+        size = _RECEIVED.search(words)
+        # The library says the same of an answer; and requests are not compressed.
+        if (size and int(size[1]) != size_bytes) or "decompressed" in words:
+            return _no_verdict(place, told, "a message too large for one")
         is_named = any(word in words for word in _SIZE_WORDS)
         if is_named or size_bytes > _SMALL_REQUEST_BYTES:
             return too_large(cause, place, f"({told})")
     if code == "UNAVAILABLE" and any(word in words for word in _TLS_WORDS):
         return untrusted(place, words)
     if code in _GRPC_PARK:
-        return misconfigured(_GRPC_PARK[code], cause, place, told, wait_s)
+        what = _GRPC_PARK[code]
+        what = credential if what == "key" else what
+        return misconfigured(what, cause, place, told, wait_s)
     what = f"cannot take events now ({told})"
     if code == "UNAVAILABLE" and any(word in words for word in _DNS_WORDS):
         cause, what = "dns", "has a name that cannot be resolved now"
     return unreachable(cause, place, what, wait_s)
+
+
+def answer_of_message(
+    body: bytes,
+    *,
+    lines: Sequence[bytes],
+    place: str,
+    told: str,
+    is_single: bool = False,
+    may_be_empty: bool = True,
+) -> Answer:
+    """
+    Return what a response in protobuf means.
+
+    The published client's responses have no fields, so that an empty message is an
+    ack; from a server that has given verdicts before it is none.
+
+    Args:
+        body: The message.
+        lines: The batch that was sent.
+        place: The endpoint for people, without secrets.
+        told: The status, for people.
+        is_single: Whether the call for a single event was made.
+        may_be_empty: Whether an empty message is an ack.
+    """
+    if not body:
+        if may_be_empty or not lines:
+            return Answer(Action.ACKED)
+        return _no_verdict(place, told, "an empty message")
+    if is_single:
+        tally = tally_of_single_message(body, lines)
+    else:
+        tally = tally_of_message(body)
+    if tally is None:
+        return _no_verdict(place, told, "another message")
+    return answer_of_tally(tally, lines, place)
 
 
 def answer_of_tally(tally: Tally, lines: Sequence[bytes], place: str) -> Answer:
@@ -295,7 +378,8 @@ def misconfigured(
     Return the answer for what a person has to correct.
 
     Args:
-        what: `key`, `address`, `redirect`, `proxy` or `proxy address`.
+        what: `key`, `key function`, `no key`, `password`, `address`, `redirect`,
+            `proxy` or `proxy address`.
         cause: Short stable name of the trouble.
         place: The endpoint for people.
         told: The status, for people.
@@ -316,13 +400,28 @@ def key_missing(place: str, why: str, remedy: str) -> Answer:
     Args:
         place: The endpoint for people.
         why: What is wrong with its source; nothing of the key.
-        remedy: What to do about that source, as a sentence.
+        remedy: What to do about it, as a sentence.
     """
     error = (
         f"chaukas: cannot read the API key for {place} ({why}): events are kept and"
         f" will be sent once it can be read. {remedy}"
     )
     return Answer(Action.PARK, cause="key", error=error)
+
+
+def key_late(place: str, source: str) -> str:
+    """
+    Return the line about an API key that is waited for.
+
+    Args:
+        place: The endpoint for people.
+        source: Where it comes from, such as `the function given as api_key`.
+    """
+    return (
+        f"chaukas: {source} has not returned for {LATE_S:g} s, and is waited for:"
+        f" events for {place} are kept and will be sent once it has."
+        " Give it a timeout of its own."
+    )
 
 
 def tls_unusable(place: str, why: str) -> Answer:
@@ -384,109 +483,56 @@ def _tls_trouble(words: str) -> str:
 
 
 def _answer_of_success(
-    headers: Mapping[str, str],
-    body: bytes,
+    reply: Reply,
     lines: Sequence[bytes],
     place: str,
-    told: str,
+    backend: Backend,
+    *,
+    is_single: bool,
 ) -> Answer:
-    """
-    Take a 2xx for an ack only if the collector can have said it.
-
-    The published backend answers nothing, or an empty message, for the whole
-    batch. A page of text comes from something else that sits in between.
-    """
-    if not body.strip():
+    """Take a 2xx for an ack only if nobody but a collector can have said it."""
+    told = f"HTTP {reply.status}"
+    if is_documented_ack(reply, backend):
         return Answer(Action.ACKED)
-    data = None if _is_page(headers, body) else _json_of(body)
-    if not isinstance(data, dict) or data.get("error") or data.get("errors"):
-        what = f"answered {told} with something that is no verdict, as a login page is"
-        return unreachable("no verdict", place, what)
-    fields = {_squeezed(key): value for key, value in data.items()}
-    if _VERDICT_FIELDS.isdisjoint(fields):
-        # The published answer to a single event.
-        is_refused = str(fields.get("status", "")).lower().startswith("reject")
-        if not is_refused:
-            return Answer(Action.ACKED)
-        fields = {"rejectedeventids": [fields.get("eventid", "")]}
-    tally = _tally_of(fields)
-    if tally is None:
-        return unreachable("bad verdict", place, "gave a verdict that makes no sense")
-    return answer_of_tally(tally, lines, place)
+    media_type = media_type_of(reply.headers)
+    is_plain = reply.headers.get("content-encoding", "identity").lower() == "identity"
+    if reply.is_whole and is_plain and reply.status in _VERDICT_STATUS:
+        if media_type == PROTOBUF and backend is not Backend.OURS:
+            return answer_of_message(
+                reply.body, lines=lines, place=place, told=told, is_single=is_single
+            )
+        if media_type == JSON:
+            tally = tally_of_json(reply.body, lines, backend, is_single=is_single)
+            if tally is not None:
+                return answer_of_tally(tally, lines, place)
+    return _no_verdict(place, told, kind_of(reply), backend)
 
 
-_VERDICT_FIELDS: Final = frozenset(
-    "accepted acceptedcount duplicate duplicatecount rejected rejectedcount "
-    "rejectedeventids rejections".split()
-)
-
-
-def _is_page(headers: Mapping[str, str], body: bytes) -> bool:
-    kind = headers.get("content-type") or ""
-    return "html" in kind.lower() or body.lstrip()[:1] == b"<"
-
-
-def _json_of(body: bytes) -> Any:
-    # Loaded by the recorder anyway, but not by who only reads this module.
-    import orjson
-
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        return None
-
-
-def _squeezed(key: str) -> str:
-    """Make one of the spellings that gateways give a field's name."""
-    return key.replace("_", "").lower()
-
-
-def _tally_of(fields: Mapping[str, Any]) -> Tally | None:
-    """Read our verdict or the published server's; None if it is neither."""
-    accepted = fields.get("accepted", fields.get("acceptedcount", 0))
-    duplicate = fields.get("duplicate", fields.get("duplicatecount", 0))
-    rejected = fields.get("rejected", fields.get("rejections"))
-    if rejected is None:
-        ids = fields.get("rejectedeventids", [])
-        rejected = ids if isinstance(ids, list) else None
-    if type(accepted) is not int or type(duplicate) is not int:
-        return None
-    if not isinstance(rejected, list):
-        return None
-    pairs = tuple(_pair_of(item) for item in rejected)
-    count = fields.get("rejectedcount", len(pairs))
-    if type(count) is not int:
-        return None
-    return Tally(accepted, duplicate, pairs, count)
-
-
-def _pair_of(item: object) -> tuple[str, str]:
-    """Return id and reason of a refused event; an empty id fits no event."""
-    if isinstance(item, str):
-        return item, "rejected"
-    if not isinstance(item, dict):
-        return "", ""
-    event_id = item.get("event_id", item.get("eventId", ""))
-    return event_id if isinstance(event_id, str) else "", reason_of(item.get("reason"))
-
-
-def reason_of(value: object) -> str:
-    """Return a collector's reason as a short printable word."""
-    text = value if isinstance(value, str) else ""
-    if not text or len(text) > _REASON_CHARS or not text.isprintable():
-        return "rejected"
-    return text
+def _no_verdict(
+    place: str, told: str, kind: str, backend: Backend = Backend.OURS
+) -> Answer:
+    """Return the answer for a success that says nothing of the batch."""
+    remedy = "If it lasts, look at the collector and at the way to it."
+    if backend is Backend.UNKNOWN and kind == "nothing":
+        remedy = (
+            "If your backend acknowledges events in that way, set"
+            " CHAUKAS_COLLECTOR_COMPAT=published."
+        )
+    error = (
+        f"chaukas: the collector at {place} answered {told} with {kind} instead of a"
+        f" verdict: {_KEPT}. {remedy}"
+    )
+    return Answer(Action.RETRY, cause="no verdict", error=error)
 
 
 def _placed(
     rejected: Sequence[tuple[str, str]], lines: Sequence[bytes]
 ) -> tuple[tuple[int, str], ...]:
     """Find refused events in the batch; an id that is not there finds none."""
-    places: dict[object, list[int]] = {}
+    places: dict[str, list[int]] = {}
     for index, line in reversed(list(enumerate(lines))):
-        event = _json_of(line)
-        event_id = event.get("event_id") if isinstance(event, dict) else None
-        places.setdefault(event_id, []).append(index)
+        places.setdefault(event_id_of(line), []).append(index)
+    places.pop("", None)
     found = []
     for event_id, reason in rejected:
         if places.get(event_id):

@@ -12,7 +12,7 @@ import encodings.idna  # noqa: F401
 import re
 import socket
 import ssl
-from dataclasses import dataclass
+import urllib.request
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -22,6 +22,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
+from chaukas.sdk.sinks._address import host_and_port
+from chaukas.sdk.sinks._verdicts import Reply
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -29,11 +32,9 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.sinks._tls import Trust
 
-__all__ = ["Connection", "Deadline", "Reply", "TroubleError"]
+__all__ = ["Connection", "Deadline", "TroubleError", "proxy_to"]
 
 _SLICE_BYTES: Final = 64 * 1024
-_PORTS: Final = {"http": 80, "https": 443}
-_CGI: Final = "REQUEST_METHOD"
 _TUNNEL_STATUS: Final = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
@@ -54,17 +55,6 @@ class TroubleError(Exception):
         self.kind = kind
         self.words = words
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer to one request."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By lower-case name."""
-    body: bytes
-    """As it came; of a failure perhaps only the beginning."""
 
 
 class Deadline:
@@ -167,12 +157,13 @@ class _TimedTls(_Timed, HTTPSConnection):
 
 class Connection:
     """
-    The way to one origin: direct or through the proxy of the environment.
+    The way to one origin: direct, or through the proxy of the environment.
+
+    HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read at each request.
 
     Args:
         url: Its address; path, query and user are not looked at.
         trust: What TLS needs to know.
-        environ: Where HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read.
         deadline: When an exchange is given up.
         limit_bytes: Size of a body beyond which it cannot be a verdict.
     """
@@ -182,13 +173,11 @@ class Connection:
         url: str,
         *,
         trust: Trust,
-        environ: Mapping[str, str],
         deadline: Deadline,
         limit_bytes: int,
     ) -> None:
         self._origin = urlsplit(url)
         self._trust = trust
-        self._environ = environ
         self._deadline = deadline
         self._limit_bytes = limit_bytes
         self._open: _Timed | None = None
@@ -232,7 +221,8 @@ class Connection:
         # What the two libraries raise has no common base but these.
         except (OSError, HTTPException, HTTPError, ValueError) as error:
             self.close()
-            raise _trouble_of(error, is_proxied=self._proxy() is not None) from None
+            is_proxied = proxy_to(self._origin) is not None
+            raise _trouble_of(error, is_proxied=is_proxied) from None
         except BaseException:
             self.close()
             raise
@@ -265,6 +255,9 @@ class Connection:
             response = opened.getresponse()
         except (OSError, HTTPException) as error:
             raise early or error from None
+        if early is not None and 200 <= response.status < 300:
+            # A success in front of the end of the request is none of its events'.
+            raise early
         return self._read(opened, response, is_whole=early is None)
 
     def _read(self, opened: _Timed, response: HTTPResponse, *, is_whole: bool) -> Reply:
@@ -277,19 +270,22 @@ class Connection:
             raise TroubleError("oversize")
         headers = {name.lower(): value for name, value in response.headers.items()}
         is_last = "close" in headers.get("connection", "").lower()
-        if size > self._limit_bytes or is_last or not is_whole or response.version < 11:
+        # Behind one of 1xx another answer may come, which would seem the next one's.
+        is_last = is_last or response.version < 11 or response.status < 200
+        if size > self._limit_bytes or is_last or not is_whole:
             opened.close()
-        return Reply(response.status, headers, b"".join(parts))
+        is_known = _is_length_told(response.status, headers, size)
+        return Reply(response.status, headers, b"".join(parts), is_known)
 
     def _made(self) -> _Timed:
         """Return a connection that is not open yet."""
-        origin, proxy = self._origin, self._proxy()
+        origin, proxy = self._origin, proxy_to(self._origin)
         is_tls = origin.scheme == "https"
-        host, port = _place_of(origin)
+        host, port = host_and_port(origin)
         at = host, port
         options: dict[str, Any] = {}
         if proxy is not None:
-            at = _place_of(proxy)
+            at = host_and_port(proxy)
             options["proxy"] = parse_url(f"{proxy.scheme}://{at[0]}:{at[1]}")
             options["proxy_config"] = self._proxy_config()
         kind: type[_Timed] = _Timed
@@ -314,38 +310,8 @@ class Connection:
     def _proxy_config(self) -> ProxyConfig:
         return ProxyConfig(self._context(), False, None, None)
 
-    def _proxy(self) -> SplitResult | None:
-        """
-        Return the proxy that the environment names for this origin.
-
-        Raises:
-            TroubleError: It is of a kind that cannot be used.
-        """
-        host, port = _place_of(self._origin)
-        if _is_excepted(host, port, self._variable("no_proxy")):
-            return None
-        named = self._variable(f"{self._origin.scheme}_proxy")
-        url = named or self._variable("all_proxy")
-        if not url:
-            return None
-        try:
-            proxy = urlsplit(url if "://" in url else f"http://{url}")
-            _place_of(proxy)
-        except ValueError:
-            raise TroubleError("proxy address") from None
-        if proxy.scheme not in _PORTS or not proxy.hostname:
-            raise TroubleError("proxy address")
-        return proxy
-
-    def _variable(self, name: str) -> str:
-        value = self._environ.get(name)
-        # Under CGI, a header `Proxy:` of a request arrives by this other name.
-        if value is None and not (name == "http_proxy" and _CGI in self._environ):
-            value = self._environ.get(name.upper())
-        return (value or "").strip()
-
     def _is_forwarded(self) -> bool:
-        return self._origin.scheme == "http" and self._proxy() is not None
+        return self._origin.scheme == "http" and proxy_to(self._origin) is not None
 
     def _target(self, path: str) -> str:
         if not self._is_forwarded():
@@ -353,26 +319,48 @@ class Connection:
         return f"http://{self._origin.netloc.rpartition('@')[2]}{path}"
 
     def _proxy_headers(self) -> Mapping[str, str]:
-        proxy = self._proxy() if self._is_forwarded() else None
+        proxy = proxy_to(self._origin) if self._is_forwarded() else None
         return {} if proxy is None else _proxy_authorization(proxy)
 
 
-def _place_of(url: SplitResult) -> tuple[str, int]:
-    port = url.port
-    return url.hostname or "", _PORTS.get(url.scheme, 80) if port is None else port
+def proxy_to(origin: SplitResult) -> SplitResult | None:
+    """
+    Return the proxy that the environment names for an origin.
+
+    Raises:
+        TroubleError: It is of a kind that cannot be used.
+    """
+    proxies = urllib.request.getproxies_environment()
+    place = "{}:{}".format(*host_and_port(origin))
+    # The stubs do not know of it.
+    if urllib.request.proxy_bypass_environment(place, proxies):  # type: ignore[attr-defined]
+        return None
+    url = (proxies.get(origin.scheme) or proxies.get("all") or "").strip()
+    if not url:
+        return None
+    try:
+        proxy = urlsplit(url if "://" in url else f"http://{url}")
+        host_and_port(proxy)
+    except ValueError:
+        raise TroubleError("proxy address") from None
+    if proxy.scheme not in ("http", "https") or not proxy.hostname:
+        raise TroubleError("proxy address")
+    return proxy
 
 
-def _is_excepted(host: str, port: int, exceptions: str) -> bool:
-    """Return whether NO_PROXY names a host, a domain above it, or all."""
-    if exceptions == "*":
+def _is_length_told(status: int, headers: Mapping[str, str], size: int) -> bool:
+    """
+    Return whether an answer says how long its body is, and does so in one way.
+
+    Without that, a body which was cut off looks like a shorter one; a body that is
+    shorter than told has raised an error before.
+    """
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+    if coding is not None:
+        return coding.strip().lower() == "chunked" and length is None
+    if status == 204:
         return True
-    names = (name.strip().lstrip(".").lower() for name in exceptions.split(","))
-    return any(
-        place == name or place.endswith(f".{name}")
-        for name in names
-        if name
-        for place in (host, f"{host}:{port}")
-    )
+    return length is not None and length.isascii() and length == str(size)
 
 
 def _proxy_authorization(proxy: SplitResult) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,23 +20,20 @@ __all__ = ["Key", "KeyUnreadableError"]
 
 _KEY: Final = re.compile(r"[!-~]{1,16384}")
 _FILE_BYTES: Final = 16 * 1024 + 2
-
-
-_OF_FUNCTION: Final = "Correct the function given as api_key."
-_OF_FILE: Final = "Correct that file, or name another one as api_key_file."
+_MEND_FILE: Final = "Correct CHAUKAS_API_KEY_FILE, or that file."
+_MEND_FUNCTION: Final = "Correct the function that was given as api_key."
 
 
 class KeyUnreadableError(Exception):
     """
     The key cannot be had now; the text says why, and holds nothing of it.
 
-    Args:
-        why: What is wrong with its source.
-        remedy: What to do about that source, as a sentence.
+    Attributes:
+        remedy: What to do about it, as a sentence.
     """
 
     def __init__(self, why: str, remedy: str) -> None:
-        """Keep what to do beside what happened."""
+        """Keep the reason and the remedy."""
         super().__init__(why)
         self.remedy = remedy
 
@@ -48,22 +46,48 @@ class Key:
         source: The key itself, or a function without arguments that returns it,
             called on a thread of chaukas.
         path: File that holds it, used when there is no `source`.
+        monotonic: Clock in seconds.
     """
 
-    __slots__ = ("_path", "_source", "_text")
+    __slots__ = ("_asked_at_s", "_monotonic", "_path", "_source", "_text")
 
     def __init__(
         self,
         source: str | Callable[[], str] | None = None,
         path: str | os.PathLike[str] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._asked_at_s: float | None = None
         self._source = source
         self._path = path
+        self._monotonic = monotonic
         self._text: str | None = None
 
     def __repr__(self) -> str:
         """Return a text that shows nothing of the key."""
         return "<Key>"
+
+    @property
+    def kind(self) -> str:
+        """Where it comes from: `key`, `key function`, or `no key` if none is set."""
+        if self._source is None or self._source == "":
+            return "no key" if self._path is None else "key"
+        return "key" if isinstance(self._source, str) else "key function"
+
+    def late_source(self, now_s: float, late_s: float) -> str:
+        """
+        Return what has not given the key for a while; empty if nothing is waited for.
+
+        Args:
+            now_s: Monotonic time in seconds.
+            late_s: How long a while is.
+        """
+        asked_at_s = self._asked_at_s
+        if asked_at_s is None or now_s - asked_at_s < late_s:
+            return ""
+        if self._source is None:
+            return "the file of CHAUKAS_API_KEY_FILE"
+        return "the function given as api_key"
 
     def text(self) -> str:
         """
@@ -89,21 +113,28 @@ class Key:
     def _read(self) -> str:
         if isinstance(self._source, str):
             return self._source
-        if self._source is not None:
-            return _called(self._source)
-        return "" if self._path is None else _kept_in(self._path)
+        self._asked_at_s = self._monotonic()
+        try:
+            if self._source is not None:
+                return _called(self._source)
+            return "" if self._path is None else _kept_in(self._path)
+        finally:
+            self._asked_at_s = None
 
 
 def _called(source: Callable[[], str]) -> str:
     try:
         text: object = source()
+    # Someone at a terminal, whose thread this is then, wants to end the program.
+    except KeyboardInterrupt:
+        raise
     # A user's function may raise anything, and its text may quote the key.
-    except Exception as error:
+    except BaseException as error:
         what = f"its function raised {type(error).__name__}"
-        raise KeyUnreadableError(what, _OF_FUNCTION) from None
+        raise KeyUnreadableError(what, _MEND_FUNCTION) from None
     if type(text) is not str or not _KEY.fullmatch(text.strip()):
         message = "its function returned no key of printable ASCII characters"
-        raise KeyUnreadableError(message, _OF_FUNCTION)
+        raise KeyUnreadableError(message, _MEND_FUNCTION)
     return text.strip()
 
 
@@ -114,9 +145,9 @@ def _kept_in(path: str | os.PathLike[str]) -> str:
             data = file.read(_FILE_BYTES)
     except OSError as error:
         message = f"the file {place!r}: {error.strerror or type(error).__name__}"
-        raise KeyUnreadableError(message, _OF_FILE) from None
+        raise KeyUnreadableError(message, _MEND_FILE) from None
     text = data.decode("ascii", "replace").strip()
     if not _KEY.fullmatch(text):
         message = f"the file {place!r} holds no key of printable ASCII characters"
-        raise KeyUnreadableError(message, _OF_FILE)
+        raise KeyUnreadableError(message, _MEND_FILE)
     return text

@@ -14,16 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from chaukas.sdk.sinks._address import host_and_port
 from chaukas.sdk.sinks._tls import TlsFilesError, Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from chaukas.sdk.sinks._answers import Answer
 
 __all__ = ["Probe", "Reach", "proxy_of", "reach"]
 
-_PORTS: Final = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 _SECURE: Final = frozenset({"https", "grpcs"})
 
 
@@ -67,8 +65,7 @@ def reach(endpoint: str, trust: Trust, timeout_s: float) -> Reach:
         timeout_s: Longest time of each step; a resolver may take longer.
     """
     parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    port = _PORTS.get(parts.scheme, 80) if parts.port is None else parts.port
+    host, port = host_and_port(parts)
     facts: dict[str, object] = {}
     try:
         _go(host, port, trust if parts.scheme in _SECURE else None, timeout_s, facts)
@@ -80,35 +77,24 @@ def reach(endpoint: str, trust: Trust, timeout_s: float) -> Reach:
     return Reach(host, port, **facts)  # type: ignore[arg-type]
 
 
-def proxy_of(endpoint: str, environ: Mapping[str, str]) -> str:
+def proxy_of(endpoint: str) -> str:
     """
     Return the `host:port` of the proxy on the way over HTTP, or an empty text.
 
     Args:
         endpoint: `http(s)://…`.
-        environ: The environment, which names it.
 
     Raises:
         ValueError: The environment names something that is no proxy.
     """
     # Loading urllib3 takes longer than loading all of the SDK.
-    from chaukas.sdk.sinks._connection import Connection, Deadline, TroubleError
+    from chaukas.sdk.sinks._connection import TroubleError, proxy_to
 
-    made = Connection(
-        endpoint,
-        trust=Trust(),
-        environ=environ,
-        deadline=Deadline(time.monotonic),
-        limit_bytes=0,
-    )
     try:
-        proxy = made._proxy()
+        proxy = proxy_to(urlsplit(endpoint))
     except TroubleError:
         raise ValueError from None
-    if proxy is None:
-        return ""
-    port = _PORTS.get(proxy.scheme, 80) if proxy.port is None else proxy.port
-    return f"{proxy.hostname}:{port}"
+    return "" if proxy is None else "{}:{}".format(*host_and_port(proxy))
 
 
 def _go(

@@ -16,14 +16,15 @@ from chaukas.sdk._forks import holding_forks
 from chaukas.sdk._ids import RandomIds
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
+from chaukas.sdk.sinks._address import host_and_port, place_with_port
 from chaukas.sdk.sinks._answers import (
+    LATE_S,
     Action,
     Answer,
-    Tally,
     answer_of_grpc,
-    answer_of_tally,
+    answer_of_message,
+    key_late,
     key_missing,
-    reason_of,
     tls_unusable,
     too_large,
     unreachable,
@@ -35,9 +36,7 @@ from chaukas.sdk.sinks._tls import TlsFilesError, Trust
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
-
-    from chaukas.sdk._proto import service_pb2
+    from collections.abc import Callable, Sequence
 
 __all__ = ["GrpcSink"]
 
@@ -52,7 +51,7 @@ _MESSAGE_LIMIT_BYTES: Final = 4 << 20
 _REFUSES_KEY: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _LOSES_CHANNEL: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 _SINGLE_S: Final = 300.0
-_PORTS: Final = {"https": 443, "grpcs": 443}
+_SECURE: Final = frozenset({"https", "grpcs"})
 _SPLIT: Final = Answer(Action.SPLIT, cause="single events")
 
 
@@ -65,7 +64,8 @@ class GrpcSink:
     sender's.
 
     Args:
-        endpoint: `grpc(s)://host[:port]`; `http(s)` means the same.
+        endpoint: `grpc(s)://host[:port]`; `http(s)` means the same. Without a port
+            4181 for `grpc`, as the collector has it, 443 under TLS, 80 for `http`.
         api_key: The key, or a function that returns it.
         api_key_file: File that holds the key; used without an `api_key`.
         ca_file: PEM file of the authorities to trust instead of the system's.
@@ -92,12 +92,11 @@ class GrpcSink:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         parts = urlsplit(endpoint)
-        self._is_secure = parts.scheme in _PORTS
-        port = _PORTS.get(parts.scheme, 80) if parts.port is None else parts.port
-        host = parts.hostname or ""
+        self._is_secure = parts.scheme in _SECURE
+        host, port = host_and_port(parts)
         self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._place = endpoint_without_secrets(endpoint)
-        self._key = Key(api_key, api_key_file)
+        self._place = place_with_port(endpoint_without_secrets(endpoint), parts)
+        self._key = Key(api_key, api_key_file, monotonic)
         self._trust = Trust.of(ca_file, client_cert, client_key)
         self._timeout_s = timeout_s
         self._wall = wall
@@ -105,6 +104,7 @@ class GrpcSink:
         self._ids = RandomIds()
         self._channel: Any = None
         self._is_proven = False
+        self._has_told = False
         self._method = 0
         self._single_method = 0
         self._single_until_s = 0.0
@@ -133,6 +133,11 @@ class GrpcSink:
             # The next try reads certificates anew.
             self.close()
         return answer
+
+    def overdue(self, now_s: float) -> str:
+        """Say so if the API key has been waited for too long; see `Remote`."""
+        source = self._key.late_source(now_s, LATE_S)
+        return key_late(self._place, source) if source else ""
 
     def close(self) -> None:
         """Close the channel; a later `send` opens another."""
@@ -224,27 +229,24 @@ class GrpcSink:
             if refusal.code == "UNIMPLEMENTED":
                 self._single_until_s = 0.0
             raise
-        # The status is a word of the server's own choice.
-        is_refused = b"reject" in answer
-        return Answer(Action.ACKED, ((0, "rejected"),) if is_refused else ())
+        return self._answer_of(answer, lines, is_single=True)
 
-    def _answer_of(self, body: bytes, lines: Sequence[bytes]) -> Answer:
-        """Read the answer to a batch; an empty one is the published ack."""
-        with holding_forks():
-            # Loading protobuf takes longer than loading all of the SDK.
-            from google.protobuf.message import DecodeError
-
-            from chaukas.sdk._proto import service_pb2
-
-        try:
-            response = service_pb2.IngestEventBatchResponse.FromString(body)
-        except DecodeError:
-            what = "answered with something that is no verdict"
-            return unreachable("no verdict", self._place, what)
-        tally = _tally_of(response)
-        if tally == _NOTHING_TOLD:
-            return Answer(Action.ACKED)
-        return answer_of_tally(tally, lines, self._place)
+    def _answer_of(
+        self, body: bytes, lines: Sequence[bytes], *, is_single: bool = False
+    ) -> Answer:
+        """Read the answer to a batch; an empty one is the published client's ack."""
+        answer = answer_of_message(
+            body,
+            lines=lines,
+            place=self._place,
+            told="gRPC OK",
+            is_single=is_single,
+            may_be_empty=not self._has_told,
+        )
+        if body and answer.action is Action.ACKED:
+            # For good: a server that gives verdicts always does.
+            self._has_told = True
+        return answer
 
     def _call(self, method: str, body: bytes) -> bytes:
         """
@@ -319,6 +321,7 @@ class GrpcSink:
             trailers,
             size_bytes=size_bytes,
             place=self._place,
+            credential=self._key.kind,
         )
         return _RefusedError(code, answer)
 
@@ -367,20 +370,6 @@ class _RefusedError(Exception):
         super().__init__(code)
         self.code = code
         self.answer = answer
-
-
-_NOTHING_TOLD: Final = Tally(0, 0, (), 0)
-
-
-def _tally_of(response: service_pb2.IngestEventBatchResponse) -> Tally:
-    """Read a verdict; the published server names refused events without reason."""
-    reasons: Mapping[str, str] = {
-        each.event_id: reason_of(each.reason) for each in response.rejections
-    }
-    ids = response.rejected_event_ids or [each.event_id for each in response.rejections]
-    rejected = tuple((each, reasons.get(each, "rejected")) for each in ids)
-    count = response.rejected_count or len(rejected)
-    return Tally(response.accepted_count, response.duplicate_count, rejected, count)
 
 
 def _keep_for_ever(thing: object) -> None:

@@ -7,7 +7,6 @@ fraction of it, so they are used where the collector says that it takes them.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -19,9 +18,11 @@ from chaukas.sdk._ids import RandomIds
 from chaukas.sdk._version import VERSION
 from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.sinks._answers import (
+    LATE_S,
     Action,
     Answer,
     answer_of_http,
+    key_late,
     key_missing,
     misconfigured,
     tls_unusable,
@@ -33,11 +34,13 @@ from chaukas.sdk.sinks._credentials import Key, KeyUnreadableError
 from chaukas.sdk.sinks._envelope import compressed, json_lines, one_event, protobuf
 from chaukas.sdk.sinks._probe import Probe
 from chaukas.sdk.sinks._tls import TlsFilesError, Trust
+from chaukas.sdk.sinks._verdicts import Backend, Reply, backend_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
-    from chaukas.sdk.sinks._connection import Connection, Deadline, Reply, TroubleError
+    from chaukas.sdk.sinks._connection import Connection, Deadline, TroubleError
     from chaukas.sdk.sinks._envelope import Envelope
 
 __all__ = ["HttpSink"]
@@ -70,6 +73,7 @@ class _Offer:
     """Whether a 400 cannot come from the compression."""
     batch_events: int | None = None
     body_bytes: int | None = None
+    backend: Backend = Backend.UNKNOWN
 
 
 class HttpSink:
@@ -88,9 +92,10 @@ class HttpSink:
         ca_file: PEM file of the authorities to trust instead of the system's.
         client_cert: PEM file of our own certificate, for mutual TLS.
         client_key: PEM file of its private key.
+        compat: `published` says that the endpoint is the published backend, whose
+            answers may be empty; `auto` lets it show that by its capabilities.
         timeout_s: Longest time of one `send`, in seconds, however slowly an
             answer trickles in. Only a resolver of names can take longer.
-        environ: Where the proxy settings are looked up at each connection.
         wall: Wall clock in seconds.
         monotonic: Clock for intervals in seconds.
     """
@@ -106,8 +111,8 @@ class HttpSink:
         ca_file: str | os.PathLike[str] | None = None,
         client_cert: str | os.PathLike[str] | None = None,
         client_key: str | os.PathLike[str] | None = None,
+        compat: str = "auto",
         timeout_s: float = 10.0,
-        environ: Mapping[str, str] = os.environ,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -117,16 +122,17 @@ class HttpSink:
         self._query = f"?{parts.query}" if parts.query else ""
         self._basic = _basic_of(parts.username, parts.password)
         self._place = endpoint_without_secrets(endpoint)
-        self._key = Key(api_key, api_key_file)
+        self._key = Key(api_key, api_key_file, monotonic)
+        self._is_published = compat == "published"
         self._trust = Trust.of(ca_file, client_cert, client_key)
         self._timeout_s = timeout_s
-        self._environ = environ
         self._wall = wall
         self._monotonic = monotonic
         self._ids = RandomIds()
         self._connection: Connection | None = None
         self._deadline: Deadline | None = None
         self._offer: _Offer | None = None
+        self._is_ours = False
         self._ask_at_s = 0.0
         self._single_until_s = 0.0
 
@@ -155,12 +161,17 @@ class HttpSink:
             answer = tls_unusable(self._place, str(error))
         except TroubleError as trouble:
             answer = self._answer_of_trouble(trouble)
-        if answer.action is Action.PARK:
-            # The next try reads certificates and asks for everything anew.
-            self.close()
         if answer.action in (Action.PARK, Action.RETRY):
+            # The next try reads certificates and asks for everything anew, also
+            # since what was not understood may be out of step with its request.
+            self.close()
             self._offer = None
         return answer
+
+    def overdue(self, now_s: float) -> str:
+        """Say so if the API key has been waited for too long; see `Remote`."""
+        source = self._key.late_source(now_s, LATE_S)
+        return key_late(self._place, source) if source else ""
 
     def close(self) -> None:
         """Close the connection; a later `send` opens another."""
@@ -181,7 +192,6 @@ class HttpSink:
             self._connection = Connection(
                 self._endpoint,
                 trust=self._trust,
-                environ=self._environ,
                 deadline=self._deadline,
                 limit_bytes=_ANSWER_LIMIT_BYTES,
             )
@@ -251,7 +261,7 @@ class HttpSink:
             refused = ((0, "invalid"),)
             return Answer(Action.ACKED, refused) if len(lines) == 1 else _SPLIT
         reply = self._post("/events", _PROTOBUF, body)
-        answer = self._answer_of(reply, lines[:1])
+        answer = self._answer_of(reply, lines[:1], is_single=True)
         # A refusal of this event shows as well that the call exists.
         if answer.action in (Action.ACKED, Action.BISECT):
             if batch_reply is not None:
@@ -261,15 +271,29 @@ class HttpSink:
             self._single_until_s = 0.0
         return answer if batch_reply is None else self._answer_of(batch_reply, lines)
 
-    def _answer_of(self, reply: Reply, lines: Sequence[bytes]) -> Answer:
+    def _answer_of(
+        self, reply: Reply, lines: Sequence[bytes], *, is_single: bool = False
+    ) -> Answer:
         return answer_of_http(
-            reply.status,
-            reply.headers,
-            reply.body,
+            reply,
             lines=lines,
             place=self._place,
             now_s=self._wall(),
+            backend=self._backend(),
+            is_single=is_single,
+            credential=self._credential(),
         )
+
+    def _backend(self) -> Backend:
+        if self._is_ours:
+            return Backend.OURS
+        if self._is_published:
+            return Backend.DECLARED
+        return self._offer.backend if self._offer else Backend.UNKNOWN
+
+    def _credential(self) -> str:
+        has_password = self._key.kind == "no key" and self._basic
+        return "password" if has_password else self._key.kind
 
     def _post(self, path: str, kind: str, body: bytes) -> Reply:
         """Send a body, compressed unless this backend is known not to read that."""
@@ -320,6 +344,9 @@ class HttpSink:
             wait_s = float("inf") if is_final else _ASK_AGAIN_S
             self._ask_at_s = self._monotonic() + wait_s
             self._offer = _offer_of(reply.body) if reply.status == 200 else _Offer()
+            # For good: who once was the collector may be hidden by something else
+            # at any moment, whose answers are then no acks.
+            self._is_ours = self._is_ours or self._offer.backend is Backend.OURS
         return self._offer
 
     def _answer_of_trouble(self, trouble: TroubleError) -> Answer:
@@ -352,8 +379,9 @@ def _offer_of(body: bytes) -> _Offer:
         data = orjson.loads(body)
     except ValueError:
         return _Offer()
+    backend = backend_of(data)
     if not isinstance(data, dict) or not isinstance(data.get("ingest"), list):
-        return _Offer()
+        return _Offer(backend=backend)
     encodings = data.get("encodings")
     is_told = isinstance(encodings, list)
     return _Offer(
@@ -362,6 +390,7 @@ def _offer_of(body: bytes) -> _Offer:
         is_gzip_sure=is_told,
         batch_events=_limit(data.get("max_batch_events")),
         body_bytes=_limit(data.get("max_body_bytes")),
+        backend=backend,
     )
 
 

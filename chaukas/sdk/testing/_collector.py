@@ -46,7 +46,7 @@ class FakeCollector:
         max_batch_events: Most events of an HTTP request.
         max_body_bytes: Most bytes of an HTTP request, before and after
             decompression.
-        is_published: Behave as the published backend: no capabilities, no
+        is_published: Behave as the published backend: its own capabilities, no
             compression, protobuf only, empty answers.
         is_single: Know only the call for a single event.
         services: gRPC service names that it answers to; all three if empty.

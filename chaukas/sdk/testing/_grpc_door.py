@@ -122,6 +122,9 @@ class _Call:
             self._fail(body, Reply(code="UNAVAILABLE", details="Socket closed"))
         if reply.code or reply.status:
             self._fail(body, reply)
+        if reply.raw is not None:
+            self._note(body, 200)
+            return reply.raw
         if not self._desk.is_welcome(self._headers.get("authorization")):
             self._fail(body, Reply(status=401))
         answer = self._stored(body, is_batch=is_batch)

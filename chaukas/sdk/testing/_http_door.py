@@ -125,6 +125,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._break_off(reply.fault)
             return
         body = self._body()
+        if reply.raw is not None:
+            self._note(body, 0)
+            self.close_connection = True
+            self.wfile.write(reply.raw)
+            return
         outcome = self._outcome(path, body, reply)
         desk.stopped.wait(0.0 if reply.fault is Fault.TRICKLE else reply.delay_s)
         if reply.fault in _CLOSING:
@@ -162,8 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     def _send(self, outcome: Outcome, reply: Reply) -> None:
+        kind = {"content-type": outcome.kind} if outcome.kind else {}
         headers = {
-            "content-type": outcome.kind,
+            **kind,
             "content-length": str(len(outcome.body)),
             **{name.lower(): value for name, value in reply.headers.items()},
         }

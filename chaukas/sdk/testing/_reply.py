@@ -51,6 +51,10 @@ class Reply:
     """Further headers; in gRPC trailing metadata, bytes for names in `-bin`."""
     body: bytes = b""
     """Body that goes with a `status`."""
+    raw: bytes | None = None
+    """What is answered instead of all that, as it stands: in HTTP the bytes of the
+    whole answer, after which the connection is closed; in gRPC the message of a call
+    that ends with OK. Nothing is stored then."""
     code: str = ""
     """Name of a gRPC status code, such as `UNAVAILABLE`; nothing is stored then."""
     details: str = ""
