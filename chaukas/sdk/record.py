@@ -483,16 +483,39 @@ class EventPairManager:
         if not run.run_id and kind is not EventType.SESSION_START:
             run.run_id = pair.span_id
             run.started_monotonic_ns = pair.started_monotonic_ns
-        recorder.emit(
-            kind,
-            run,
-            content,
-            span_id=pair.span_id,
-            parent_span_id=parent_span_id,
-            **options,
-        )
+        try:
+            recorder.emit(
+                kind,
+                run,
+                content,
+                span_id=pair.span_id,
+                parent_span_id=parent_span_id,
+                **options,
+            )
+        except BaseException:
+            # Without a START there is nothing to end.
+            self._take_out(pair)
+            raise
         self._end_if_shut(pair)
         return pair
+
+    def _take_out(self, pair: Pair) -> bool:
+        """Take *pair* out of its run's table; tell whether it was in there."""
+        run = pair.run
+        if run.pairs.pop(pair.span_id, None) is None:
+            return False
+        if not run.pairs:
+            self._runs.pop(id(run), None)
+            if run.pairs:
+                # Another thread of the run began one in between.
+                self._runs[id(run)] = run
+        return True
+
+    def drop(self, run: Run) -> None:
+        """Take out the pairs of *run* that could not be ended, and count each."""
+        for pair in list(run.pairs.values()):
+            if self._take_out(pair):
+                self._recorder.count_failed()
 
     def end(
         self, pair: Pair, content: dict[str, Any] | None = None, **options: Any
@@ -509,13 +532,8 @@ class EventPairManager:
             Whether this call ended it; later calls change nothing.
         """
         run = pair.run
-        if run.pairs.pop(pair.span_id, None) is None:
+        if not self._take_out(pair):
             return False
-        if not run.pairs:
-            self._runs.pop(id(run), None)
-            if run.pairs:
-                # Another thread of the run began one in between.
-                self._runs[id(run)] = run
         recorder = self._recorder
         body = pair.closing if content is None else content
         duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)

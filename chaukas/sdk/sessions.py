@@ -116,7 +116,13 @@ class SessionBook:
             session.used_monotonic_ns = self._recorder.clock.monotonic_ns()
             if sampled and session.pair is None:
                 given = given or _Given("", {}, None)
-                self._start(session, trace_id, framework, first_agent, given, problems)
+                try:
+                    self._start(
+                        session, trace_id, framework, first_agent, given, problems
+                    )
+                except Exception as error:
+                    # The run is recorded all the same.
+                    problems.append(error)
         if session.scope is not None and not session.scope.framework:
             # Opened by an event of the application, before its first run.
             session.scope.framework = framework

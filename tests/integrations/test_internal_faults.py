@@ -2,7 +2,8 @@
 Whatever fails inside chaukas, the application sees what it would have seen.
 
 Each part of chaukas that a hook point calls is made to raise, one after the other, and
-every story is played again. What is recorded then is of no interest here.
+every scenario is run again. What is recorded then is of no interest here, but nothing
+stays open: no pair, no running session.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chaukas.sdk import _runtime
 from chaukas.sdk import record as record_module
 from chaukas.sdk.integrations.openai_agents_enhanced import (
     _models,
@@ -37,7 +39,6 @@ _EXTRACTORS = (
     "error_code_of",
     "error_text",
     "finish_reason_of",
-    "new_items",
     "new_user_items",
     "provider_of",
     "response_facts",
@@ -104,4 +105,29 @@ def test_a_fault_of_chaukas_is_not_seen(
         _break(patch, _FAULTS[fault])
         seen = [_seen(scenario, mode) for mode in modes]
         patch.undo()
+        left = _open_pairs(), _running_sessions()
     assert seen == expected
+    assert left[0] == []
+    # What is broken there is the very thing that would say so.
+    assert left[1] == [] or fault == "session end"
+
+
+def _open_pairs() -> list[str]:
+    """Return the pairs of runs that nobody has ended."""
+    runtime = _runtime.active()
+    assert runtime is not None
+    runs = list(runtime.recorder.pairs._runs.values())
+    return [
+        pair.kind.name
+        for run in runs
+        if run is not run.session.scope
+        for pair in run.pairs.values()
+    ]
+
+
+def _running_sessions() -> list[str]:
+    runtime = _runtime.active()
+    assert runtime is not None
+    book = runtime.sessions
+    sessions = [*book._open.values(), *(kept for kept, _ in book._retired.values())]
+    return [session.session_id for session in sessions if session.running]

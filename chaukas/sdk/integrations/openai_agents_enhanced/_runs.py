@@ -39,7 +39,7 @@ from ._run_facts import (
     session_id_of,
     trace_id_given,
 )
-from ._state import AgentsRun, ToolCall, attempt
+from ._state import AgentsRun, ToolCall, attempt, close_broken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,7 +205,7 @@ class Runs:
             return
         run.is_ended = True
         host = self._host
-        attempt("AgentRunner.run", host.recorder.pairs.close_run, run)
+        close_broken(host, run)
         run.agent_pair = run.run_config = None
         if run.parent is None:
             attempt("AgentRunner.run", host.sessions.leave, run.session)
@@ -393,7 +393,7 @@ class Runs:
         try:
             self._finish(run, result, error)
         except Exception as problem:
-            attempt("AgentRunner.run", host.recorder.pairs.close_run, run)
+            close_broken(host, run)
             report("AgentRunner.run", problem)
         finally:
             # The pair knows its run: no cycle is left to the garbage collector.

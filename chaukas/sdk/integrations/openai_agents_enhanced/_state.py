@@ -30,6 +30,7 @@ __all__ = [
     "Invocation",
     "ToolCall",
     "attempt",
+    "close_broken",
     "current_run",
     "lone_run",
 ]
@@ -217,6 +218,17 @@ def attempt(where: str, record: Callable[..., Any], *args: Any, **kwargs: Any) -
         record(*args, **kwargs)
     except Exception as error:
         report(where, error)
+
+
+def close_broken(host: Host, run: Run) -> None:
+    """
+    Leave nothing of *run* open, after an error of ours.
+
+    What cannot be ended is counted: no pair waits for ever for its END.
+    """
+    pairs = host.recorder.pairs
+    attempt("close", pairs.close_run, run)
+    attempt("close", pairs.drop, run)
 
 
 def lone_run(
