@@ -18,7 +18,6 @@ from bisect import bisect_left
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
-import click
 import orjson
 
 from chaukas.sdk.integrity import is_event
@@ -31,14 +30,16 @@ __all__ = (
     "Lines",
     "UnreadableError",
     "event_in",
-    "recorded_event_in",
     "oldest_first",
     "reason_of",
+    "recorded_event_in",
 )
 
 _STDIN: Final = "-"
 _LINE_BYTES: Final = 16 * 1024 * 1024
-"""No event is a tenth as long; blank lines in a row may take as much."""
+"""No event is a tenth as long."""
+_BLANK_BYTES: Final = 256 * 1024
+"""Blank lines in a row; more of them are an archive made to keep us busy."""
 _BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
 _BESIDE: Final = (".lock", ".tmp")
@@ -99,8 +100,11 @@ class Lines:
 
 def event_in(line: bytes) -> dict[str, Any] | None:
     """Return the JSON object that stands in a line; None when there is none."""
+    text = line.strip().removeprefix(_BOM)
+    if not text:
+        return None
     try:
-        event = orjson.loads(line.strip().removeprefix(_BOM))
+        event = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
     return event if type(event) is dict else None
@@ -150,10 +154,14 @@ def _lines_of(path: Path) -> Iterator[bytes]:
         with _opened(path) as file:
             blank_bytes = 0
             while line := file.readline(_LINE_BYTES + 1):
-                blank_bytes = 0 if line.strip() else blank_bytes + len(line)
-                if max(len(line), blank_bytes) > _LINE_BYTES:
+                if len(line) > _LINE_BYTES:
                     reason = "it has a line of more than 16 MiB, which no event takes"
                     raise UnreadableError(path, reason)
+                blank_bytes = 0 if line.strip() else blank_bytes + len(line)
+                if blank_bytes > _BLANK_BYTES:
+                    raise UnreadableError(
+                        path, "it has more than 256 KiB of blank lines"
+                    )
                 yield line
     # The latter two come from a damaged archive.
     except (OSError, EOFError, zlib.error) as error:
@@ -183,7 +191,7 @@ def _stdin(path: Path) -> io.BufferedReader:
     if sys.stdin is None:
         raise UnreadableError(path, "the standard input is closed")
     # In a test it may be any binary stream; all of them can be read into.
-    raw = cast("io.RawIOBase", click.get_binary_stream("stdin"))
+    raw = cast("io.RawIOBase", sys.stdin.buffer)
     return io.BufferedReader(raw)
 
 

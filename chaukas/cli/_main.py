@@ -87,8 +87,9 @@ def tree(files: tuple[Path, ...]) -> None:
     """
     Show what happened, as a tree: sessions, agents, models, tools.
 
-    One line for each pair of START and END, with its outcome, duration and tokens.
-    Give all files of a rotation together, .gz or not; - is the standard input.
+    One line for each pair of START and END, with its outcome, duration and tokens:
+    ✓ well, ✗ failed, ⊘ cancelled, … not ended, cut: its process is gone. Times are
+    UTC. Give all files of a rotation together, .gz or not; - is the standard input.
 
     Exit code 1: a file holds no event. 2: a file cannot be read.
     """
@@ -111,7 +112,7 @@ def tree(files: tuple[Path, ...]) -> None:
         _end_unread(error)
     for line in shown:
         say(line)
-    for sentence in _without_events(lines, bool(shown)):
+    for sentence in _without_events(lines, has_events=bool(shown)):
         say(f"chaukas: {sentence}", err=True)
     if skipped and shown:
         text = f"chaukas: {count(skipped, 'line')} skipped: no event in it."
@@ -120,7 +121,7 @@ def tree(files: tuple[Path, ...]) -> None:
         sys.exit(BROKEN)
 
 
-def _without_events(lines: Lines, has_events: bool) -> Iterator[str]:
+def _without_events(lines: Lines, *, has_events: bool) -> Iterator[str]:
     """Yield a sentence for each file that is empty, and for files without events."""
     for path in lines.empty:
         yield f"{path}: empty: it holds no event, or was emptied."
@@ -130,7 +131,7 @@ def _without_events(lines: Lines, has_events: bool) -> Iterator[str]:
 
 
 def _sentences(report: Report, lines: Lines) -> Iterator[str]:
-    yield from _without_events(lines, report.events > 0)
+    yield from _without_events(lines, has_events=report.events > 0)
     problem = report.problem
     told = [] if report.ok or problem is None else [problem]
     for each in [*told, *(one for one in report.remarks if one not in told)]:

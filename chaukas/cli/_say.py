@@ -47,7 +47,7 @@ def _let_go_of(stream: object) -> None:
     """Keep Python from trying again at exit, and complaining."""
     if stream is sys.__stdout__:
         # Python itself has None there when it is started without an output.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
@@ -61,8 +61,15 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 _UNPRINTED = 2
 _PLAIN = "chaukas-plain"
 _SIGNS = {
-    **{"├": "|", "│": "|", "└": "`", "─": "-", "→": "->", "…": "..."},
-    **{"✓": "ok", "✗": "FAILED", "⊘": "CANCELLED"},
+    "├": "|",
+    "│": "|",
+    "└": "`",
+    "─": "-",
+    "→": "->",
+    "…": "...",
+    "✓": "ok",
+    "✗": "FAILED",
+    "⊘": "CANCELLED",
 }
 codecs.register_error(_PLAIN, _plain)
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._chain import Problem, Stream, StreamState
-from ._recorded_line import canonical as _canonical
 from ._recorded_line import BOM, entry_of, is_event
+from ._recorded_line import canonical as _canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -195,9 +195,7 @@ _TORN = (
     "Half an event: a process or disk ended while it was written, or its end was"
     " cut off. The line is skipped."
 )
-_DAMAGED = (
-    "No event: the line was damaged, or something else was put in its place."
-)
+_DAMAGED = "No event: the line was damaged, or something else was put in its place."
 _REPEATED = (
     "repeats the event before it: written twice by a process that was interrupted,"
     " or copied."

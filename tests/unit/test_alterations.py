@@ -414,7 +414,7 @@ def test_an_alteration_is_named_with_its_place(
         (b"[1, 2]\n", "no record of chaukas"),
         (bytes(range(256)) * 9, "no record of chaukas"),
         (bytes(4096), "no record of chaukas"),
-        ("{\"type\":\"EVENT_TYPE_ERROR\"}\n".encode("utf-16"), "no record of chaukas"),
+        ('{"type":"EVENT_TYPE_ERROR"}\n'.encode("utf-16"), "no record of chaukas"),
         (b"%PDF-1.7\n1 0 obj\n", "no record of chaukas"),
     ],
 )
