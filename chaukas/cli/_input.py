@@ -66,6 +66,8 @@ class Lines:
         self.files = files
         self._ends: list[int] = []
         self._blank: list[bool] = []
+        self.blanks = 0
+        """Lines without anything, so far."""
 
     def __iter__(self) -> Iterator[bytes]:
         """
@@ -74,13 +76,16 @@ class Lines:
         Raises:
             UnreadableError: A file is none, or is damaged.
         """
-        self._ends, self._blank = [], []
+        self._ends, self._blank, self.blanks = [], [], 0
         count = 0
         for path in self.files:
             is_blank = True
             for line in _lines_of(path):
                 count += 1
-                is_blank = is_blank and line.strip() in {b"", _BOM}
+                if line.strip() in {b"", _BOM}:
+                    self.blanks += 1
+                else:
+                    is_blank = False
                 yield line
             self._ends.append(count)
             self._blank.append(is_blank)
@@ -129,7 +134,13 @@ def oldest_first(files: Sequence[Path]) -> list[Path]:
         UnreadableError: A file is none, or is damaged.
     """
     named = [path for path in files if not path.name.endswith(_BESIDE)] or files
-    wanted = list(dict.fromkeys(named))
+    # Of a file whose process died while it was packed, both forms are there.
+    plain = set(named)
+    wanted = [
+        path
+        for path in dict.fromkeys(named)
+        if path.suffix != ".gz" or path.with_suffix("") not in plain
+    ]
     if len(wanted) < 2 or any(str(path) == _STDIN for path in wanted):
         return wanted
     return sorted(wanted, key=_first_time)

@@ -143,6 +143,8 @@ def _sentences(report: Report, lines: Lines) -> Iterator[str]:
         yield f"{len(apart) - _LISTED:,} more streams are open or cut."
     if any(state.state == "cut" for state in apart):
         yield "Give all files of a rotation together, if there are more."
+    if lines.blanks:
+        yield f"{count(lines.blanks, 'blank line')}, skipped."
     yield from _counts(report)
 
 

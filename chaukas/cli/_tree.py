@@ -64,7 +64,7 @@ def _line(node: Node, level: int) -> str:
         node.end,
         paired=node.paired,
         is_cut=node.is_cut,
-        is_continued=node.is_continued,
+        is_continued=node.is_continued or (is_session and node.start is None),
         is_run=node.run is not None,
         totals=totals_of(node) if is_session and not level else None,
     )

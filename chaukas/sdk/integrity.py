@@ -49,7 +49,7 @@ class Report:
     torn: int
     """Lines that hold half an event: a process or disk ended inside them."""
     repeated: int
-    """Lines that say again what the line before in their stream said."""
+    """Lines that repeat the event before them in their stream."""
     midway: int
     """Streams whose beginning is not in the file, as after a rotation."""
     respelled: int = 0
@@ -201,6 +201,6 @@ _REPEATED = (
     " or copied."
 )
 _RESPELLED = (
-    "has the content that was recorded, in another spelling: another program wrote"
-    " it anew."
+    "has the content that was recorded, but another program wrote it anew, spelled"
+    " otherwise or with a worm_proof_id."
 )

@@ -329,6 +329,8 @@ ALTERATIONS: dict[str, tuple[Alter, int, str, int]] = {
         BROKEN, "missing", LAST + 3),
     "an event replaced by another stream's": (
         lambda lines: [*lines[:4], *other(5), *lines[5:]], BROKEN, "missing", 6),
+    "a proof of storage is added": (
+        put("ERROR", "worm_proof_id", "x"), SAID, "respelled", ERROR),
     # Spelling: the content is as it was, which is told.
     "the mark of the byte order": (
         text(lambda whole: b"\xef\xbb\xbf" + whole), SAID, "respelled", 1),
@@ -427,6 +429,16 @@ def test_what_is_no_record_is_called_by_its_name(
     assert code == 1
     assert text.startswith(f"{path}: {word}: ")
     assert "nothing altered" not in text
+
+
+def test_blank_lines_are_counted(whole: Lines, tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    path.write_bytes(b"\n".join(whole))
+    assert verified(path) == (
+        0,
+        (f"{LAST - 1} blank lines, skipped.\n"
+        f"{LAST} events in 1 stream (complete): nothing altered, missing or moved.\n"),
+    )
 
 
 def test_a_part_of_a_record_can_be_asked_for(whole: Lines, tmp_path: Path) -> None:

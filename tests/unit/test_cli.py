@@ -302,6 +302,8 @@ def test_verify_joins_the_files_of_a_rotation_whatever_their_order(
     files = a_rotation(tmp_path)
     assert command("verify", *files).exit_code == 0
     assert command("verify", *reversed(files)).exit_code == 0
+    unpacked = write(tmp_path / "e.jsonl.2", lines_of(6)[:2])
+    assert command("verify", *files, unpacked).exit_code == 0
     write(files[1], lines_of(6)[3:4])
     result = command("verify", *files)
     assert result.exit_code == 1

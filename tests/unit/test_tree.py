@@ -215,6 +215,10 @@ def test_a_session_that_begins_in_another_file_says_so() -> None:
     assert render([alone])[0] == (
         "session s-1  2026-01-01 12:00:01  begins in another file  1 run"
     )
+    end = span("SESSION_END", 9, "s", session_end={"session_name": "chat"})
+    assert render([alone, end])[0] == (
+        "session chat (s-1)  2026-01-01 12:00:09  begins in another file  ✓  1 run"
+    )
     # An event outside of any run opens no session.
     own = span("SYSTEM", 1, "y", metadata={"name": "http.request"})
     assert render([own])[0] == "session s-1  2026-01-01 12:00:01"
