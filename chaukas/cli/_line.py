@@ -8,11 +8,11 @@ character of a text reaches the terminal as a command to it.
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ._nesting import is_waiting
-from ._say import count
+from ._say import count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,16 +100,10 @@ def shown(value: object, limit_chars: int) -> str:
     if type(value) is not str:
         return ""
     head = value[: limit_chars * 4]
-    line = " ".join("".join(_printable(char) for char in head).split())
+    line = " ".join(printable(head).split())
     if len(line) > limit_chars or len(head) < len(value):
         return line[: limit_chars - 1] + "…"
     return line
-
-
-def _printable(char: str) -> str:
-    if char.isprintable():
-        return char
-    return " " if char.isspace() else char.encode("unicode_escape").decode("ascii")
 
 
 def _facts(start: Event | None, end: Event | None) -> Event:
@@ -132,7 +126,9 @@ def _when(base: str, event: Event, *, is_run: bool) -> str:
         return ""
     try:
         moment = _moment(event.get("timestamp"))
-    except (TypeError, ValueError):
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(timezone.utc)
+    except (TypeError, ValueError, OverflowError):
         return ""
     return f"{moment:%H:%M:%S}" if is_run else f"{moment:%Y-%m-%d %H:%M:%S}"
 

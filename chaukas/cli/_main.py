@@ -87,9 +87,9 @@ def tree(files: tuple[Path, ...]) -> None:
     """
     Show what happened, as a tree: sessions, agents, models, tools.
 
-    One line for each pair of START and END, with its outcome, duration and tokens:
-    ✓ well, ✗ failed, ⊘ cancelled, … not ended, cut: its process is gone. Times are
-    UTC. Give all files of a rotation together, .gz or not; - is the standard input.
+    One line for each pair of START and END, with its outcome, duration and tokens;
+    "cut" is what a process that is gone left without its end. Times are UTC. Give
+    all files of a rotation together, .gz or not; - is the standard input.
 
     Exit code 1: a file holds no event. 2: a file cannot be read.
     """

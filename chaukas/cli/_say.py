@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 import click
 import orjson
 
-__all__ = ("count", "ms", "say", "say_json", "size", "time_of")
+__all__ = ("count", "ms", "printable", "say", "say_json", "size", "time_of")
 
 _UNITS = ("kB", "MB", "GB", "TB")
 _STEP = 1000
@@ -24,9 +24,29 @@ def say(line: str, *, err: bool = False) -> None:
     """
     Print one line, with plain signs for those that the terminal cannot show.
 
-    A terminal that is closed gets nothing. What cannot be printed, as on a full
+    What would steer the terminal, as a file's name may, appears as its escape. A
+    terminal that is closed gets nothing. What cannot be printed, as on a full
     disk, ends the command with exit code 2; a reader that left is click's matter.
     """
+    _print(printable(line), err=err)
+
+
+def printable(text: str) -> str:
+    """Return text of one line in which nothing steers a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(char: str) -> str:
+    if char.isprintable():
+        return char
+    if char.isspace():
+        return " "
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _print(line: str, *, err: bool) -> None:
     stream = sys.stderr if err else sys.stdout
     if stream is None:
         return
@@ -76,7 +96,7 @@ codecs.register_error(_PLAIN, _plain)
 
 def say_json(value: object) -> None:
     """Print one JSON value on one line."""
-    say(orjson.dumps(value, default=str).decode())
+    _print(orjson.dumps(value, default=str).decode(), err=False)
 
 
 def count(number: int, what: str) -> str:

@@ -404,6 +404,23 @@ def test_a_line_without_end_is_refused(name: str, byte: bytes, tmp_path: Path) -
     assert " of more than 16 MiB" in result.stderr or "256 KiB of bl" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["verify", "tree"])
+def test_the_name_of_a_file_cannot_steer_the_terminal(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "\x1b[31m\u202eevil.jsonl"
+    for content in (b"", b"junk\n", *([b'{"half'] if name == "verify" else [])):
+        path.write_bytes(content)
+        result = command(name, path)
+        assert all(line.isprintable() for line in result.output.splitlines())
+        assert "\\x1b[31m" in result.output
+
+
+def test_a_time_in_another_zone_is_shown_in_utc() -> None:
+    start = {**a_run()[0], "timestamp": "2026-01-01T01:00:00+02:00"}
+    assert "  2025-12-31 23:00:00  " in render([start])[0]
+
+
 def test_a_packed_file_needs_no_name_of_one(tmp_path: Path) -> None:
     path = tmp_path / "e.jsonl"
     path.write_bytes(gzip.compress(b"".join(lines_of(3))))
@@ -525,5 +542,8 @@ def test_tree_joins_the_files_of_a_rotation(tmp_path: Path) -> None:
 def test_the_version_and_the_help_have_their_usual_options() -> None:
     assert command("--version").stdout == f"chaukas, version {VERSION}\n"
     for name in ((), ("verify",), ("tree",), ("doctor",), ("spool", "flush")):
-        assert command(*name, "-h").stdout == command(*name, "--help").stdout
+        help_text = command(*name, "-h").stdout
+        # Printed by click, which knows of no plain signs.
+        assert help_text.isascii()
+        assert help_text == command(*name, "--help").stdout
     assert "Inspect what chaukas recorded" in command("-h").stdout
