@@ -63,7 +63,7 @@ PARTS = (
     Part("generated wire code", 0, "sdk._proto."),
     # Floor 1: pure parts, each with one question to answer.
     Part("wire form", 1, "sdk.mapping", "sdk._wire sdk._wire."),
-    Part("hash chain", 1, "sdk.integrity", "sdk._chain"),
+    Part("hash chain", 1, "sdk.integrity", "sdk._chain sdk._recorded_line"),
     Part("prices", 1, "sdk.pricing sdk.totals"),
     Part("reading", 1, "sdk.prompts"),
     # Floor 2: what an event is made of, where it belongs.
@@ -117,8 +117,8 @@ PARTS = (
 
 EDGES = {
     "click": "cli._main cli._doctor cli._say cli._settings cli._spool",
-    "orjson": "sdk.record sdk.history sdk.integrity sdk._snapshot sdk._shrink "
-    "cli._input cli._say "
+    "orjson": "sdk.record sdk.history sdk._recorded_line sdk._snapshot "
+    "sdk._shrink cli._input cli._say "
     "sdk.sinks._envelope sdk.sinks.http sdk.testing._shelf "
     f"sdk.testing._desk {AGENTS}._extract",
     "urllib3": "sdk.sinks._connection",

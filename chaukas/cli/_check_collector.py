@@ -115,9 +115,7 @@ def _steps(topic: str, place: str, found: Reach) -> Iterator[Finding]:
         )
 
 
-def _answer(
-    remote: GrpcSink | HttpSink, topic: str, place: str, how: str
-) -> Finding:
+def _answer(remote: GrpcSink | HttpSink, topic: str, place: str, how: str) -> Finding:
     begun_s = time.monotonic()
     probe = remote.probe()
     taken_ms = (time.monotonic() - begun_s) * 1000

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 __all__ = ("check_disk", "existing_above", "free_bytes")
 
 _LITTLE_BYTES = 100_000_000
+_FLUSH = "The next process delivers them; or now: chaukas spool flush"
+_FLUSH_ELSEWHERE = (
+    "No collector is configured here. The next process with their collector delivers"
+    " them; or now: chaukas spool flush --set endpoint=…, with the settings of theirs"
+)
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -174,7 +179,7 @@ def _check_waiting(config: Config) -> Iterator[Finding]:
                 "Run this as the user of the application.",
             )
             continue
-        yield from _told_of(states)
+        yield from _told_of(states, has_collector=bool(sink_keys(config)))
         if refused:
             yield warn(
                 "quarantine",
@@ -191,7 +196,7 @@ def _check_waiting(config: Config) -> Iterator[Finding]:
             )
 
 
-def _told_of(states: list[SpoolState]) -> Iterator[Finding]:
+def _told_of(states: list[SpoolState], *, has_collector: bool) -> Iterator[Finding]:
     alive = [state for state in states if state.is_alive]
     dead = [state for state in states if not state.is_alive and not state.trouble]
     waiting = sum(state.waiting for state in alive)
@@ -211,7 +216,7 @@ def _told_of(states: list[SpoolState]) -> Iterator[Finding]:
             "spool",
             f"ended processes left {count(left, 'event')} in"
             f" {count(len(dead), 'spool')}{more}",
-            "The next process delivers them; or now: chaukas spool flush",
+            _FLUSH if has_collector else _FLUSH_ELSEWHERE,
             waiting=left,
             crash_lost=lost,
         )

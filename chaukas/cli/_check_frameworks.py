@@ -32,6 +32,8 @@ _SAYS = {
     "missing": "missing",
     "waiting": "in parts that are loaded on demand",
 }
+_HELPERS = {"tenacity": "there are no retries of it to record"}
+"""What it means that a library is not here which runs no agents."""
 _HERE = "Run this with the application's own Python: python -m chaukas.cli doctor"
 
 
@@ -55,13 +57,15 @@ def check_frameworks(config: Config) -> Iterator[Finding]:
 def _finding_of(framework: Framework) -> Finding:
     name = framework.name
     if not framework.is_installed:
-        text = "not installed here: only your own events are recorded"
-        return warn(name, text, _HERE)
+        if name in _HELPERS:
+            return ok(name, f"not installed here: {_HELPERS[name]}")
+        return warn(name, "not installed here: none of its runs is recorded", _HERE)
     if framework.error:
         text = f"cannot be imported ({shown(framework.error, _NAME_CHARS)})"
         return fail(name, text, f"Try: python -c 'import {framework.module}'")
     versions = ", ".join(
-        f"{package} {version}" for package, version in framework.versions.items()
+        f"{package} {version}"
+        for package, version in framework.versions.items()
         if version
     )
     counts = {outcome: len(found) for outcome, found in framework.hooks.items()}

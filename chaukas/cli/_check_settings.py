@@ -47,8 +47,8 @@ def check_settings(loaded: Loaded) -> Iterator[Finding]:
     others = {row.name: told[row.target] for row in SETTINGS if row not in given}
     yield ok(
         "settings",
-        f"the other {len(others)} have their defaults; what an application gives in"
-        " code is not seen here, but for --set",
+        f"{'the other' if given else 'all'} {len(others)} settings are at their"
+        " defaults. Settings made in code are not visible here: pass them with --set",
         defaults=others,
     )
     for problem in loaded.problems:

@@ -38,12 +38,12 @@ FAILED = 1
 @click.option(
     "--faults",
     is_flag=True,
-    help="Kill, fill, refuse and fork processes of its own, against a collector of"
-    " its own, and tell what held. Takes less than a minute.",
+    help="Start own processes and a collector, kill them, fill their disk, cut their"
+    " connection, and say what was lost. Takes less than a minute.",
 )
 def doctor(given: tuple[str, ...], *, as_json: bool, faults: bool) -> None:
     """
-    Tell what is configured, what works, and what to do.
+    Check settings, collector and disk, and say what to fix.
 
     Each line is ok, warn or fail. A collector is asked with a batch without
     events: nothing is stored there. Exit code 1: something fails.

@@ -15,11 +15,14 @@ import struct
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import chaukas
 
-__all__ = ("CHILDREN", "NAME", "STAMPS")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ("CHILDREN", "NAME", "PROGRAMS", "STAMPS")
 
 NAME: Final = "fault"
 """Name of the events that these programs record; `data.n` numbers them."""
@@ -145,6 +148,17 @@ def _pacing(count: str) -> None:
         time.sleep(0.003)
 
 
+PROGRAMS: Final[Mapping[str, Callable[..., None]]] = {
+    "stamping": _stamping,
+    "leaving": _leaving,
+    "filling": _filling,
+    "waiting": _waiting,
+    "ending": _ending,
+    "forking": _forking,
+    "pacing": _pacing,
+}
+"""The programs by the names under which they are started; all take texts."""
+
 if __name__ == "__main__":
     chaukas.enable_chaukas(strict=True)
-    globals()[f"_{sys.argv[1]}"](*sys.argv[2:])
+    PROGRAMS[sys.argv[1]](*sys.argv[2:])

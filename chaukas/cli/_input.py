@@ -2,61 +2,123 @@
 Files of events, as the commands read them.
 
 A rotated file may be compressed, and the pieces of a rotation belong together:
-both are settled here, so that no command has to know.
+both are settled here, so that no command has to know. What is no such file is
+named and refused, before it can take memory or time without end.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
+import os
+import stat
+import sys
 import zlib
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import orjson
+
+from chaukas.sdk.integrity import is_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
-__all__ = ("UNREADABLE", "Lines", "event_in", "oldest_first", "reason_of")
+__all__ = (
+    "Lines",
+    "UnreadableError",
+    "event_in",
+    "oldest_first",
+    "reason_of",
+    "recorded_event_in",
+)
 
-UNREADABLE = (OSError, EOFError, zlib.error)
-"""What reading a file may raise; the latter two from a damaged archive."""
+_STDIN: Final = "-"
+_LINE_BYTES: Final = 16 * 1024 * 1024
+"""No event is a tenth as long."""
+_BLANK_BYTES: Final = 256 * 1024
+"""Blank lines in a row; more of them are an archive made to keep us busy."""
+_BOM: Final = b"\xef\xbb\xbf"
+_GZIP: Final = b"\x1f\x8b"
+_BESIDE: Final = (".lock", ".tmp")
+"""Endings of what a rotation keeps beside its files, and `events.jsonl*` names too."""
+
+
+class UnreadableError(Exception):
+    """A file cannot be read; the text names it, says why, and what to do."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = "") -> None:
+        remedy = remedy or "Give a file of events, such as chaukas_events.jsonl."
+        super().__init__(f"cannot read {str(path)!r}: {reason}. {remedy}")
 
 
 class Lines:
-    """The lines of several files, one after the other."""
+    """
+    The lines of several files, one after the other.
+
+    Args:
+        files: Their paths; `-` is the standard input.
+    """
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self._files = files
+        self.files = files
         self._ends: list[int] = []
+        self._blank: list[bool] = []
+        self.blanks = 0
+        """Lines without anything, so far."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the lines; raises one of `UNREADABLE` as the file does."""
-        self._ends = []
+        """
+        Yield the lines, none longer than 16 MiB.
+
+        Raises:
+            UnreadableError: A file is none, or is damaged.
+        """
+        self._ends, self._blank, self.blanks = [], [], 0
         count = 0
-        for path in self._files:
-            with _open(path) as file:
-                for line in file:
-                    count += 1
-                    yield line
+        for path in self.files:
+            is_blank = True
+            for line in _lines_of(path):
+                count += 1
+                if line.strip() in {b"", _BOM}:
+                    self.blanks += 1
+                else:
+                    is_blank = False
+                yield line
             self._ends.append(count)
+            self._blank.append(is_blank)
+
+    @property
+    def empty(self) -> list[Path]:
+        """The files that hold nothing but blanks, once all were read."""
+        found = zip(self.files, self._blank, strict=False)
+        return [path for path, is_blank in found if is_blank]
 
     def place(self, number: int) -> str:
         """Return `file:line` of line `number`, counted from 1 over all files read."""
         at = bisect_left(self._ends, number)
         start = self._ends[at - 1] if at else 0
-        return f"{self._files[at]}:{number - start}"
+        return f"{self.files[at]}:{number - start}"
 
 
 def event_in(line: bytes) -> dict[str, Any] | None:
-    """Return the event that stands in a line; None when there is none."""
+    """Return the JSON object that stands in a line; None when there is none."""
+    text = line.strip().removeprefix(_BOM)
+    if not text:
+        return None
     try:
-        event = orjson.loads(line)
+        event = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
     return event if type(event) is dict else None
+
+
+def recorded_event_in(line: bytes) -> dict[str, Any] | None:
+    """Return the event that stands in a line; None for any other JSON too."""
+    event = event_in(line)
+    return event if is_event(event) else None
 
 
 def oldest_first(files: Sequence[Path]) -> list[Path]:
@@ -64,9 +126,24 @@ def oldest_first(files: Sequence[Path]) -> list[Path]:
     Return the files in the order of their first events.
 
     A shell lists `events.jsonl events.jsonl.1 events.jsonl.2`, which is the
-    newest first; a chain is to be read the other way round.
+    newest first; a chain is to be read the other way round. With the standard
+    input among them, the order is the one given. Lock files and half-made
+    archives of a rotation are left out, unless nothing else is given.
+
+    Raises:
+        UnreadableError: A file is none, or is damaged.
     """
-    return sorted(files, key=_first_time)
+    named = [path for path in files if not path.name.endswith(_BESIDE)] or files
+    # Of a file whose process died while it was packed, both forms are there.
+    plain = set(named)
+    wanted = [
+        path
+        for path in dict.fromkeys(named)
+        if path.suffix != ".gz" or path.with_suffix("") not in plain
+    ]
+    if len(wanted) < 2 or any(str(path) == _STDIN for path in wanted):
+        return wanted
+    return sorted(wanted, key=_first_time)
 
 
 def reason_of(error: Exception) -> str:
@@ -75,16 +152,66 @@ def reason_of(error: Exception) -> str:
 
 
 def _first_time(path: Path) -> str:
-    with _open(path) as file:
-        for line in file:
-            event = event_in(line)
-            if event is not None:
-                time = event.get("timestamp")
-                return time if type(time) is str else ""
+    for line in _lines_of(path):
+        event = recorded_event_in(line)
+        if event is not None:
+            time = event.get("timestamp")
+            return time if type(time) is str else ""
     return ""
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast("BinaryIO", gzip.open(path, "rb"))
-    return path.open("rb")
+def _lines_of(path: Path) -> Iterator[bytes]:
+    try:
+        with _opened(path) as file:
+            blank_bytes = 0
+            while line := file.readline(_LINE_BYTES + 1):
+                if len(line) > _LINE_BYTES:
+                    reason = "it has a line of more than 16 MiB, which no event takes"
+                    raise UnreadableError(path, reason)
+                blank_bytes = 0 if line.strip() else blank_bytes + len(line)
+                if blank_bytes > _BLANK_BYTES:
+                    raise UnreadableError(
+                        path, "it has more than 256 KiB of blank lines"
+                    )
+                yield line
+    # The latter two come from a damaged archive.
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableError(path, reason_of(error)) from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file, unpacked if need be; never one that could keep us waiting."""
+    with ExitStack() as stack:
+        if str(path) == _STDIN:
+            file = _stdin(path)
+            # It is not ours to close.
+            stack.callback(file.detach)
+        else:
+            # With it a pipe that nobody writes to does not block.
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            _refuse_all_but_files(path, fd)
+            file = stack.enter_context(os.fdopen(fd, "rb"))
+        if path.suffix == ".gz" or file.peek(2)[:2] == _GZIP:
+            yield cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=file)))
+        else:
+            yield file
+
+
+def _stdin(path: Path) -> io.BufferedReader:
+    if sys.stdin is None:
+        raise UnreadableError(path, "the standard input is closed")
+    # In a test it may be any binary stream; all of them can be read into.
+    raw = cast("io.RawIOBase", sys.stdin.buffer)
+    return io.BufferedReader(raw)
+
+
+def _refuse_all_but_files(path: Path, fd: int) -> None:
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return
+    os.close(fd)
+    if stat.S_ISDIR(mode):
+        raise UnreadableError(path, "it is a folder", "Name the files in it.")
+    reason = "it is a pipe or a device, and no file"
+    raise UnreadableError(path, reason, "Give - to read the standard input.")

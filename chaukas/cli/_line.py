@@ -7,11 +7,17 @@ character of a text reaches the terminal as a command to it.
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeGuard
+
+from ._nesting import is_waiting
+from ._say import count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from ._totals import Totals
 
 __all__ = ("line_of", "shown")
 
@@ -19,9 +25,14 @@ Event = dict[str, Any]
 
 _TEXT_CHARS = 72
 _NAME_CHARS = 48
+_ARGUMENTS_CHARS = 60
 _MINUTE_S = 60
 
+_OUTCOMES = ("failed", "cancelled", "waiting")
 _MARKS = {"EVENT_STATUS_FAILED": "✗", "EVENT_STATUS_CANCELLED": "⊘"}
+
+_INNER = "metadata of the contents"
+"""Key of a line's facts; no field of an event has blanks."""
 
 _CONTENTS = (
     "session_start",
@@ -39,23 +50,41 @@ _CONTENTS = (
 )
 
 
-def line_of(base: str, start: Event | None, end: Event | None, *, paired: bool) -> str:
+def line_of(
+    base: str,
+    start: Event | None,
+    end: Event | None,
+    *,
+    paired: bool,
+    is_cut: bool = False,
+    is_continued: bool = False,
+    is_run: bool = False,
+    totals: Totals | None = None,
+) -> str:
     """
-    Return the line: what it is, how it went, how long, how much, what went wrong.
+    Return the line: what it is, when, how it went, how long, how much, what failed.
 
     Args:
         base: Type of the events without EVENT_TYPE_, _START and _END.
         start: The earlier event of a pair, or the single event.
         end: The later event of a pair.
         paired: Whether there should be two events.
+        is_cut: Whether the second will never come.
+        is_continued: Whether a session's beginning is in none of the files.
+        is_run: Whether it is an agent right below a session.
+        totals: What a session adds up to.
     """
     facts = _facts(start, end)
     word, describe = _KINDS.get(base, (base.lower().replace("_", " "), _nothing))
+    if facts.get("is_partial") is True:
+        word = "partial"
     parts = [
         f"{shown(word, _NAME_CHARS)} {describe(facts)}".rstrip(),
-        f"{_mark(end)} {_duration(start, end, facts)}".strip() if paired else "",
-        _tokens(facts),
-        _cost(facts),
+        _when(base, start or end or {}, is_run=is_run),
+        _owner(facts) if base == "SESSION" else "",
+        "begins in another file" if is_continued else "",
+        _outcome(start, end, facts, is_cut, totals) if paired else "",
+        *(_of_totals(totals) if totals else (_tokens(facts), _cost(facts))),
         _trouble(base, facts),
     ]
     return "  ".join(part for part in parts if part)
@@ -71,34 +100,79 @@ def shown(value: object, limit_chars: int) -> str:
     if type(value) is not str:
         return ""
     head = value[: limit_chars * 4]
-    line = " ".join("".join(_printable(char) for char in head).split())
+    line = " ".join(printable(head).split())
     if len(line) > limit_chars or len(head) < len(value):
         return line[: limit_chars - 1] + "…"
     return line
 
 
-def _printable(char: str) -> str:
-    if char.isprintable():
-        return char
-    return " " if char.isspace() else char.encode("unicode_escape").decode("ascii")
-
-
 def _facts(start: Event | None, end: Event | None) -> Event:
     """Return the fields of the events and of their contents; the later ones count."""
     facts: Event = {}
+    inner: Event = {}
     for event in (start or {}, end or {}):
         facts.update({k: v for k, v in event.items() if k not in _CONTENTS})
         for name in _CONTENTS:
             content = _object(event.get(name))
             # The event's own metadata says more about the line.
             facts.update({k: v for k, v in content.items() if k != "metadata"})
-    return facts
+            inner.update(_object(content.get("metadata")))
+    return {**facts, _INNER: inner}
 
 
-def _mark(end: Event | None) -> str:
+def _when(base: str, event: Event, *, is_run: bool) -> str:
+    """Return date and time of a session or process, and the time of a run's agent."""
+    if base not in {"SESSION", "PROCESS"} and not is_run:
+        return ""
+    try:
+        moment = _moment(event.get("timestamp"))
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(timezone.utc)
+    except (TypeError, ValueError, OverflowError):
+        return ""
+    return f"{moment:%H:%M:%S}" if is_run else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _owner(facts: Event) -> str:
+    """Return whose session it is, where the application said so."""
+    parts = [
+        f"{word} {name}"
+        for word in ("tenant", "project")
+        if (name := shown(facts.get(f"{word}_id"), _NAME_CHARS)) not in {"", "default"}
+    ]
+    return "  ".join(parts)
+
+
+def _outcome(
+    start: Event | None,
+    end: Event | None,
+    facts: Event,
+    is_cut: bool,  # noqa: FBT001 - handed on, not chosen
+    totals: Totals | None,
+) -> str:
     if end is None:
-        return "…"
-    return _MARKS.get(str(end.get("status")), "✓")
+        return "cut" if is_cut else "…"
+    mark = _MARKS.get(str(end.get("status")), "✓")
+    if totals is not None and totals.is_failure:
+        mark = "✗"
+    elif mark == "✓" and is_waiting(end):
+        mark = "waiting"
+    return f"{mark} {_duration(start, end, facts)}".strip()
+
+
+def _of_totals(totals: Totals) -> tuple[str, ...]:
+    """Return what a session adds up to; nothing for one without a run."""
+    parts = []
+    if totals.runs:
+        parts.append(count(totals.runs, "run"))
+        outcomes = {name: getattr(totals, name) for name in _OUTCOMES}
+        parts += [f"{number:,} {name}" for name, number in outcomes.items() if number]
+    given, made = totals.prompt_tokens, totals.completion_tokens
+    money = [f"{_amount(cost)} {shown(name, 8)}" for name, cost in totals.costs.items()]
+    if totals.unpriced:
+        money.append(f"{count(totals.unpriced, 'call')} of unknown price")
+    tokens = f"{given:,}+{made:,} tokens" if given or made else ""
+    return ", ".join(parts), tokens, " + ".join(money)
 
 
 def _duration(start: Event | None, end: Event | None, facts: Event) -> str:
@@ -147,9 +221,15 @@ def _tokens(facts: Event) -> str:
 def _cost(facts: Event) -> str:
     cost = _object(facts.get("cost"))
     total = cost.get("total_cost")
-    if not _is_number(total):
-        return ""
-    return f"{total:.6f}".rstrip("0").rstrip(".") + f" {shown(cost.get('currency'), 8)}"
+    if _is_number(total):
+        return f"{_amount(total)} {shown(cost.get('currency'), 8)}".rstrip()
+    metadata = _object(facts.get("metadata"))
+    return "price unknown" if metadata.get("price") == "unknown" else ""
+
+
+def _amount(money: float) -> str:
+    """Return an amount with cents, or with six digits if it has not even one."""
+    return f"{money:,.2f}" if money >= 1 else f"{money:.6f}"
 
 
 def _trouble(base: str, facts: Event) -> str:
@@ -166,7 +246,16 @@ def _nothing(_facts: Event) -> str:
 def _session(facts: Event) -> str:
     name = shown(facts.get("session_name"), _NAME_CHARS)
     session = shown(facts.get("session_id"), _NAME_CHARS)
-    return f"{name} ({session})" if name else session
+    framework = _object(facts.get(_INNER)).get("framework")
+    # A name that nobody gave says nothing.
+    if not name or name in {session, f"{framework}_session"}:
+        return session
+    return f"{name} ({session})"
+
+
+def _process(facts: Event) -> str:
+    own = _object(_object(facts.get("metadata")).get("chaukas"))
+    return shown(own.get("stream"), _NAME_CHARS)
 
 
 def _agent(facts: Event) -> str:
@@ -181,7 +270,18 @@ def _model(facts: Event) -> str:
 
 def _tool(facts: Event) -> str:
     # The published spec says `name`.
-    return shown(facts.get("tool_name") or facts.get("name"), _NAME_CHARS)
+    name = shown(facts.get("tool_name") or facts.get("name"), _NAME_CHARS)
+    arguments = _object(facts.get("arguments"))
+    told = ", ".join(f"{key}={_json(value)}" for key, value in arguments.items())
+    return f"{name}({shown(told, _ARGUMENTS_CHARS)})" if told else name
+
+
+def _json(value: object) -> str:
+    """Return a value of an event as JSON; it came from there."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return "…"
 
 
 def _mcp(facts: Event) -> str:
@@ -225,13 +325,25 @@ def _policy(facts: Event) -> str:
     outcome = shown(facts.get("outcome"), _NAME_CHARS)
     rationale = shown(facts.get("rationale"), _TEXT_CHARS)
     name = shown(facts.get("policy_id"), _NAME_CHARS)
-    return "  ".join(part for part in (f"{name} {outcome}".strip(), rationale) if part)
+    parts = (f"{name} {outcome}".strip(), _call_of(facts), rationale)
+    return "  ".join(part for part in parts if part)
+
+
+def _call_of(facts: Event) -> str:
+    """Return tool and id of the call that a decision is about."""
+    known = {**_object(facts.get(_INNER)), **_object(facts.get("metadata"))}
+    call = known.get("tool_call_id")
+    rules = facts.get("rule_ids")
+    # Older files name the tool of an approval as its rule.
+    rule = rules[0] if type(call) is str and type(rules) is list and rules else ""
+    names = (known.get("tool_name") or rule, call)
+    return " ".join(text for name in names if (text := shown(name, _NAME_CHARS)))
 
 
 def _data(facts: Event) -> str:
     documents = facts.get("document_ids")
-    count = f" ({len(documents)} documents)" if type(documents) is list else ""
-    return shown(facts.get("datasource"), _NAME_CHARS) + count
+    told = f" ({count(len(documents), 'document')})" if type(documents) is list else ""
+    return shown(facts.get("datasource"), _NAME_CHARS) + told
 
 
 def _state(facts: Event) -> str:
@@ -257,6 +369,7 @@ def _system(facts: Event) -> str:
 
 
 _KINDS: Mapping[str, tuple[str, Callable[[Event], str]]] = {
+    "PROCESS": ("process", _process),
     "SESSION": ("session", _session),
     "AGENT": ("agent", _agent),
     "AGENT_HANDOFF": ("handoff", _handoff),

@@ -6,29 +6,97 @@ In one place, so that no command can print what a terminal takes for an order.
 
 from __future__ import annotations
 
+import codecs
+import errno
 import sys
 from datetime import datetime, timezone
 
 import click
 import orjson
 
-__all__ = ("count", "ms", "say", "say_json", "size", "time_of")
+__all__ = ("count", "ms", "printable", "say", "say_json", "size", "time_of")
 
 _UNITS = ("kB", "MB", "GB", "TB")
 _STEP = 1000
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print one line, with a mark for what the terminal cannot show."""
+    """
+    Print one line, with plain signs for those that the terminal cannot show.
+
+    What would steer the terminal, as a file's name may, appears as its escape. A
+    terminal that is closed gets nothing. What cannot be printed, as on a full
+    disk, ends the command with exit code 2; a reader that left is click's matter.
+    """
+    _print(printable(line), err=err)
+
+
+def printable(text: str) -> str:
+    """Return text of one line in which nothing steers a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(char: str) -> str:
+    if char.isprintable():
+        return char
+    if char.isspace():
+        return " "
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _print(line: str, *, err: bool) -> None:
     stream = sys.stderr if err else sys.stdout
-    # A pipe on Windows, or LANG=C, has no place for the tree's lines.
+    if stream is None:
+        return
+    # A pipe on Windows, or an old terminal, has no place for the tree's lines.
     encoding = stream.encoding or "utf-8"
-    click.echo(line.encode(encoding, "replace").decode(encoding), err=err)
+    plain = line.encode(encoding, _PLAIN).decode(encoding)
+    try:
+        click.echo(plain, file=stream)
+    except OSError as error:
+        if err or error.errno == errno.EPIPE:
+            raise
+        say(f"chaukas: cannot print: {error.strerror}.", err=True)
+        _let_go_of(stream)
+        sys.exit(_UNPRINTED)
+
+
+def _let_go_of(stream: object) -> None:
+    """Keep Python from trying again at exit, and complaining."""
+    if stream is sys.__stdout__:
+        # Python itself has None there when it is started without an output.
+        sys.stdout = None
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Return plain signs for what an encoding lacks; for `codecs`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    return "".join(_SIGNS.get(char, "?") for char in lost), error.end
+
+
+_UNPRINTED = 2
+_PLAIN = "chaukas-plain"
+_SIGNS = {
+    "├": "|",
+    "│": "|",
+    "└": "`",
+    "─": "-",
+    "→": "->",
+    "…": "...",
+    "✓": "ok",
+    "✗": "FAILED",
+    "⊘": "CANCELLED",
+}
+codecs.register_error(_PLAIN, _plain)
 
 
 def say_json(value: object) -> None:
     """Print one JSON value on one line."""
-    say(orjson.dumps(value, default=str).decode())
+    _print(orjson.dumps(value, default=str).decode(), err=False)
 
 
 def count(number: int, what: str) -> str:

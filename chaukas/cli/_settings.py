@@ -8,6 +8,7 @@ an application sets in its code is given to the command by `--set`.
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ("loaded_with", "origin_of", "set_option")
 
 _ARGUMENT = "argument "
+_SECRET = frozenset({"api_key"})
 
 
 def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,9 +51,21 @@ def loaded_with(given: tuple[str, ...]) -> Loaded:
 
 def _pair_of(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
-    known = {each for row in (*SETTINGS, *SWITCHES) for each in row.spellings}
-    if not sign or name not in known:
-        message = f"--set {name!r}: no such setting. See docs/CONFIGURATION.md."
+    known = {each: row for row in (*SETTINGS, *SWITCHES) for each in row.spellings}
+    row = known.get(name)
+    if row is None:
+        near = get_close_matches(name, known, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        message = f"--set {name!r}: no such setting.{hint} See docs/CONFIGURATION.md."
+        raise click.UsageError(message)
+    if row.name in _SECRET:
+        message = (
+            f"--set {name}: refused, since other users can see the arguments of a"
+            " program. Set CHAUKAS_API_KEY, or --set api_key_file=PATH."
+        )
+        raise click.UsageError(message)
+    if not sign:
+        message = f"--set {name!r}: the value is missing. Write --set {name}=VALUE."
         raise click.UsageError(message)
     return name, value
 

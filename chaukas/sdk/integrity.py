@@ -10,28 +10,28 @@ rewrite its hashes too, unless the last one was kept elsewhere.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from ._chain import Entry, Problem, Stream
-from .mapping import normal
+from ._chain import Problem, Stream, StreamState
+from ._recorded_line import BOM, entry_of, is_event
+from ._recorded_line import canonical as _canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ("Problem", "Report", "canonical", "content_hash", "link", "verify")
+    from ._chain import Kind
 
-_UNHASHED = frozenset({"content_hash", "hash_prev", "worm_proof_id"})
-
-_LINKED = re.compile(
-    rb'(\{.*),"content_hash":"([0-9a-f]{64})"(?:,"hash_prev":"[0-9a-f]{64}")?\}',
-    re.DOTALL,
+__all__ = (
+    "Problem",
+    "Report",
+    "StreamState",
+    "canonical",
+    "content_hash",
+    "is_event",
+    "link",
+    "verify",
 )
-"""A line as `link` makes it; group 1 and a brace are the bytes it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Report:
     """What checking a file found."""
 
     ok: bool
-    """No event is altered, missing, moved or without a hash."""
+    """No event is altered, missing, moved or without a hash; no line is damaged."""
     events: int
     """Whole events read; one that is repeated counts once."""
     streams: int
@@ -47,11 +47,23 @@ class Report:
     problem: Problem | None
     """The first that makes `ok` false; else the first torn line, if any."""
     torn: int
-    """Lines that hold no whole event: a process or disk ended inside them."""
+    """Lines that hold half an event: a process or disk ended inside them."""
     repeated: int
-    """Lines that say again what the line before in their stream said."""
+    """Lines that repeat the event before them in their stream."""
     midway: int
     """Streams whose beginning is not in the file, as after a rotation."""
+    respelled: int = 0
+    """Events with the content that was hashed, written otherwise than by chaukas."""
+    remarks: tuple[Problem, ...] = ()
+    """The first torn, repeated and respelled line each, in the order of the file."""
+    states: tuple[StreamState, ...] = ()
+    """Each stream, in the order in which they begin here."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Every stream is here from its beginning to its end, each event once."""
+        is_complete = all(state.state == "complete" for state in self.states)
+        return is_complete and not self.torn and not self.repeated
 
 
 def canonical(event: Mapping[str, Any]) -> bytes:
@@ -67,8 +79,7 @@ def canonical(event: Mapping[str, Any]) -> bytes:
         ValueError: It is nested too deep, or an integer is beyond any double.
         TypeError: It holds something that JSON does not know.
     """
-    plain = {k: v for k, v in normal(event).items() if k not in _UNHASHED}
-    return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    return _canonical(event)
 
 
 def content_hash(event: Mapping[str, Any]) -> str:
@@ -101,99 +112,95 @@ def verify(lines: Iterable[bytes]) -> Report:
     Check the chains of all streams in a file and name the first problem.
 
     The chain proves the order; the numbers in `metadata.chaukas.seq` prove that
-    none is missing, in whatever order threads came to be written. Events taken
-    off the end cannot be known from the file alone. Memory grows with streams
-    and gaps, not with events.
+    none is missing, in whatever order threads came to be written. A stream ends
+    with the event `chaukas.disabled`, or with the report of the process that
+    delivered what it left; without either, whether events were taken off its end
+    cannot be known. Memory grows with streams and gaps, not with events.
 
     Args:
         lines: Of a JSONL file, or of the files of a rotation, oldest first.
     """
-    streams: dict[str, Stream] = {}
-    problems: list[Problem] = []
-    torn: list[Problem] = []
-    torn_count = 0
+    check = _Check()
     for number, raw in enumerate(lines, 1):
-        text = raw.strip()
-        if not text:
-            continue
-        entry = _entry_of(text, number)
-        if entry is None:
-            torn_count += 1
-            torn = torn or [_torn(number)]
-            continue
-        found = streams.setdefault(entry.stream, Stream()).add(entry)
-        if found is not None and not problems:
-            problems.append(found)
-    for stream in streams.values():
-        problems += stream.problems()
-    return Report(
-        ok=not problems,
-        events=sum(stream.events for stream in streams.values()),
-        streams=len(streams),
-        problem=min(problems or torn, key=lambda p: p.line, default=None),
-        torn=torn_count,
-        repeated=sum(stream.repeated for stream in streams.values()),
-        midway=sum(stream.starts_midway for stream in streams.values()),
-    )
+        if raw.strip() not in _BLANK:
+            check.add(raw, number)
+    return check.report()
 
 
-def _torn(line: int) -> Problem:
-    sentence = (
-        "No whole event: a process or disk ended while it was written. "
-        "The line is skipped."
-    )
-    return Problem("torn", line, "", "", sentence)
+_BLANK = (b"", BOM)
 
 
-def _entry_of(text: bytes, line: int) -> Entry | None:
-    """Return what stands in a line; None when it is no JSON object."""
-    try:
-        event = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    if type(event) is not dict:
-        return None
-    metadata = _object(event.get("metadata"))
-    chaukas = _object(metadata.get("chaukas"))
-    seq = chaukas.get("seq")
-    stated = _text(event.get("content_hash"))
-    return Entry(
-        line=line,
-        event_id=_text(event.get("event_id"))[:64],
-        stream=_text(chaukas.get("stream")),
-        seq=seq if type(seq) is int else None,
-        hash=stated,
-        prev=_text(event.get("hash_prev")),
-        sound=_is_sound(text, event, stated),
-    )
+class _Check:
+    """What is known after so many lines."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, Stream] = {}
+        self._adopted: dict[str, int] = {}
+        self._problem: Problem | None = None
+        self._remarks: dict[Kind, Problem] = {}
+        self._torn = 0
+        self._respelled = 0
+
+    def add(self, raw: bytes, number: int) -> None:
+        """Take the next line that is not blank."""
+        entry = entry_of(raw, number)
+        if entry == "torn":
+            self._torn += 1
+            self._remark(Problem("torn", number, "", "", _TORN))
+        elif entry == "damaged":
+            self._found(Problem("damaged", number, "", "", _DAMAGED))
+        else:
+            stream = self._streams.setdefault(entry.stream, Stream())
+            repeated = stream.repeated
+            self._found(stream.add(entry))
+            if stream.repeated > repeated:
+                self._remark(entry.problem("repeated", _REPEATED))
+            if entry.is_sound and entry.is_respelled:
+                self._respelled += 1
+                self._remark(entry.problem("respelled", _RESPELLED))
+            if entry.adopted:
+                self._adopted[entry.adopted] = entry.adopted_events
+
+    def report(self) -> Report:
+        """Return what all lines together say."""
+        streams = self._streams
+        problems = [self._problem] if self._problem else []
+        problems += [found for each in streams.values() for found in each.problems()]
+        torn = self._remarks.get("torn")
+        return Report(
+            # Lines without a single event are no record that could be fine.
+            ok=not problems and (bool(streams) or torn is None),
+            events=sum(stream.events for stream in streams.values()),
+            streams=len(streams),
+            problem=min(problems, key=lambda found: found.line, default=torn),
+            torn=self._torn,
+            repeated=sum(stream.repeated for stream in streams.values()),
+            midway=sum(stream.starts_midway for stream in streams.values()),
+            respelled=self._respelled,
+            remarks=tuple(sorted(self._remarks.values(), key=lambda one: one.line)),
+            states=tuple(
+                stream.state(self._adopted.get(name))
+                for name, stream in streams.items()
+            ),
+        )
+
+    def _found(self, problem: Problem | None) -> None:
+        self._problem = self._problem or problem
+
+    def _remark(self, problem: Problem) -> None:
+        self._remarks.setdefault(problem.kind, problem)
 
 
-def _object(value: object) -> dict[str, Any]:
-    return value if type(value) is dict else {}
-
-
-def _text(value: object) -> str:
-    return value if type(value) is str else ""
-
-
-def _is_sound(text: bytes, event: dict[str, Any], stated: str) -> bool:
-    """Return whether the content gives the stated hash, byte by byte or not."""
-    match = _LINKED.fullmatch(text)
-    if match is not None and match[2].decode("ascii") == stated:
-        bare = hashlib.sha256(match[1])
-        bare.update(b"}")
-        if bare.hexdigest() == stated:
-            return True
-    # Written anew by another tool, perhaps: then the canonical form decides.
-    try:
-        # A key given twice would be read one way here and another elsewhere.
-        json.loads(text, object_pairs_hook=_once)
-        return content_hash(event) == stated
-    except (ValueError, TypeError, RecursionError):
-        return False
-
-
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    if len(dict(pairs)) != len(pairs):
-        message = "a key is given twice"
-        raise ValueError(message)
+_TORN = (
+    "Half an event: a process or disk ended while it was written, or its end was"
+    " cut off. The line is skipped."
+)
+_DAMAGED = "No event: the line was damaged, or something else was put in its place."
+_REPEATED = (
+    "repeats the event before it: written twice by a process that was interrupted,"
+    " or copied."
+)
+_RESPELLED = (
+    "has the content that was recorded, but another program wrote it anew, spelled"
+    " otherwise or with a worm_proof_id."
+)

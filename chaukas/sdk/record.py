@@ -419,6 +419,7 @@ class Recorder:
         }
         if self.config.capture_stack_traces:
             text = "".join(traceback.format_tb(error.__traceback__, limit=-_FRAMES))
+            text += f"{type(error).__name__}: {error_text(error)}"
             content["stack_trace"] = capture.text(text, "error.stack_trace")
         return content
 

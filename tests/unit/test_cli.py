@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from chaukas.cli import main
 from chaukas.cli._tree import render
+from chaukas.sdk._version import VERSION
 from tests.support.samples import EVENTS, event, linked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -62,11 +63,17 @@ def write(path: Path, lines: list[bytes]) -> Path:
 
 def test_a_run_is_a_tree() -> None:
     assert render(a_run()) == [
-        "session openai_agents_session (s-1)  ✓ 2.50 s",
-        "└─ agent Triage  ✓ 12 ms  20+7 tokens",
+        (
+            "session openai_agents_session (s-1)  2026-01-01 12:00:00  ✓ 2.50 s  1 run"
+            "  10+5 tokens  0.000010 USD"
+        ),
+        "└─ agent Triage  12:00:00  ✓ 12 ms  20+7 tokens",
         '   ├─ input "He said "hi" \\ 👋"',
-        "   ├─ model gpt-4o  ✓ 1.00 s  10+5 tokens  0.00001 USD",
-        "   ├─ tool add  ✗ 2 ms  ValueError: no",
+        "   ├─ model gpt-4o  ✓ 1.00 s  10+5 tokens  0.000010 USD",
+        (
+            '   ├─ tool add(a=1, b=-2.5, deep=[[],{},[null,true,{"x":""}]])  ✗ 2 ms'
+            "  ValueError: no"
+        ),
         "   │  └─ error ValueError: boom",
         '   └─ output "done"',
     ]
@@ -116,7 +123,7 @@ def test_a_cancelled_pair_is_marked() -> None:
         span("AGENT_START", 1, "a", agent_name="A"),
         span("AGENT_END", 2, "a", agent_name="A", status="EVENT_STATUS_CANCELLED"),
     ]
-    assert "agent A  ⊘" in render(events)[1]
+    assert "agent A  12:00:00  ⊘" in render(events)[1]
 
 
 def test_events_of_one_session_stand_together_and_sessions_in_order_of_time() -> None:
@@ -127,8 +134,8 @@ def test_events_of_one_session_stand_together_and_sessions_in_order_of_time() ->
     ]
     lines = render(events)
     assert [line for line in lines if line.startswith("session")] == [
-        "session early",
-        "session late",
+        "session early  2026-01-01 12:00:00",
+        "session late  2026-01-01 12:00:00",
     ]
     assert lines[2].startswith("└─ output")
 
@@ -139,7 +146,7 @@ def test_a_session_opened_twice_is_two_lines() -> None:
         span("SESSION_END", 2, "s1"),
         span("SESSION_START", 3, "s2"),
     ]
-    assert [line.partition("  ")[2] for line in render(events)] == ["✓ 1 ms", "…"]
+    assert [line.rpartition("  ")[2] for line in render(events)] == ["✓ 1 ms", "…"]
 
 
 def test_an_event_whose_parent_is_elsewhere_stands_below_its_session() -> None:
@@ -246,21 +253,25 @@ def test_tree_shows_a_file(tmp_path: Path) -> None:
     result = command("tree", file)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == render(a_run())
-    assert "1 line(s) held no event" in result.stderr
+    assert result.stderr == "chaukas: 1 line skipped: no event in it.\n"
 
 
 # --- verify ----------------------------------------------------------------
 
 
 def lines_of(count: int) -> list[bytes]:
-    return linked([event("INPUT_RECEIVED", n) for n in range(1, count + 1)])
+    """Return the lines of a process that ended as it should."""
+    events = [event("INPUT_RECEIVED", n) for n in range(1, count)]
+    events.append(event("SYSTEM", count))
+    events[-1]["metadata"]["name"] = "chaukas.disabled"
+    return linked(events)
 
 
 def test_verify_praises_an_untouched_file(tmp_path: Path) -> None:
     result = command("verify", write(tmp_path / "e.jsonl", lines_of(3)))
     assert (result.exit_code, result.stdout) == (
         0,
-        "3 event(s) in 1 stream(s): nothing altered, missing or moved.\n",
+        "3 events in 1 stream (complete): nothing altered, missing or moved.\n",
     )
 
 
@@ -274,70 +285,265 @@ def test_verify_names_the_place_of_the_first_problem(tmp_path: Path) -> None:
     assert "BROKEN" in result.stdout
 
 
+def a_rotation(folder: Path) -> list[Path]:
+    """Return the files of one, the newest first, with what lies beside them."""
+    lines = lines_of(6)
+    new = write(folder / "e.jsonl", lines[4:])
+    middle = write(folder / "e.jsonl.1", lines[2:4])
+    old = folder / "e.jsonl.2.gz"
+    old.write_bytes(gzip.compress(b"".join(lines[:2])))
+    beside = [write(folder / f"e.jsonl.{name}", []) for name in ("lock", "3.gz.tmp")]
+    return [new, middle, old, *beside]
+
+
 def test_verify_joins_the_files_of_a_rotation_whatever_their_order(
     tmp_path: Path,
 ) -> None:
-    lines = lines_of(6)
-    new = write(tmp_path / "e.jsonl", lines[4:])
-    middle = write(tmp_path / "e.jsonl.1", lines[2:4])
-    old = tmp_path / "e.jsonl.2.gz"
-    old.write_bytes(gzip.compress(b"".join(lines[:2])))
-    assert command("verify", new, middle, old).exit_code == 0
-    broken = write(tmp_path / "e.jsonl.1", lines[3:4])
-    result = command("verify", new, broken, old)
+    files = a_rotation(tmp_path)
+    assert command("verify", *files).exit_code == 0
+    assert command("verify", *reversed(files)).exit_code == 0
+    unpacked = write(tmp_path / "e.jsonl.2", lines_of(6)[:2])
+    assert command("verify", *files, unpacked).exit_code == 0
+    write(files[1], lines_of(6)[3:4])
+    result = command("verify", *files)
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"{broken}:1: missing: 1 event(s)")
+    assert result.stdout.startswith(f"{files[1]}:1: missing: 1 event is")
 
 
-def test_verify_reads_files_without_events(tmp_path: Path) -> None:
-    empty = write(tmp_path / "empty.jsonl", [])
-    torn = write(tmp_path / "torn.jsonl", [b"\n", b"{torn\n"])
-    full = write(tmp_path / "e.jsonl", lines_of(2))
-    result = command("verify", empty, full, torn)
-    assert result.exit_code == 0
-    assert f"{torn}:2: torn: " in result.stdout
+def test_a_file_of_a_rotation_alone_is_a_part(tmp_path: Path) -> None:
+    middle = a_rotation(tmp_path)[1]
+    result = command("verify", middle)
+    assert result.exit_code == 3
+    assert result.stdout.splitlines() == [
+        (
+            f"{middle}:1: cut: Stream 's1' begins with event"
+            " '0190a0b0-0000-7000-8000-000000000003' (seq 3): those before it are in"
+            " another file, or were cut off. It has no end either."
+        ),
+        "Give all files of a rotation together, if there are more.",
+        (
+            "2 events in 1 stream (cut): nothing altered or moved, but the record is"
+            " not whole."
+        ),
+    ]
+    assert command("verify", "--partial", middle).exit_code == 0
+
+
+def test_an_emptied_file_among_others_is_named(tmp_path: Path) -> None:
+    files = a_rotation(tmp_path)
+    whole = write(tmp_path / "whole.jsonl", lines_of(6))
+    write(files[0], [])
+    result = command("verify", whole, files[0])
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{files[0]}: empty: ")
 
 
 def test_verify_tells_of_torn_repeated_and_missing_beginnings(tmp_path: Path) -> None:
     lines = lines_of(4)[1:]
     file = write(tmp_path / "e.jsonl", [lines[0], lines[0], b'{"torn\n', *lines[1:]])
     result = command("verify", file)
-    assert result.exit_code == 0
+    assert result.exit_code == 3
+    assert f"{file}:2: repeated: Event '0190" in result.stdout
     assert f"{file}:3: torn: " in result.stdout
-    assert "1 line(s) hold no whole event" in result.stdout
-    assert "1 line(s) repeat the event before them" in result.stdout
-    assert "1 stream(s) begin in another file" in result.stdout
+    assert f"{file}:1: cut: " in result.stdout
+
+
+def test_streams_are_counted_by_their_state(tmp_path: Path) -> None:
+    lines = []
+    for number in range(30):
+        one = event("INPUT_RECEIVED", 1)
+        one["metadata"]["chaukas"]["stream"] = f"s{number}"
+        lines += linked([one])
+    result = command("verify", write(tmp_path / "e.jsonl", [*lines_of(2), *lines[2:]]))
+    told = result.stdout.splitlines()
+    assert len([line for line in told if ": open: " in line]) == 20
+    assert told[-2:] == [
+        "8 more streams are open or cut.",
+        (
+            "30 events in 29 streams (1 complete, 28 open): nothing altered or moved,"
+            " but the record is not whole."
+        ),
+    ]
+
+
+@pytest.mark.parametrize("name", ["verify", "tree"])
+def test_files_come_by_the_standard_input_too(name: str) -> None:
+    data = b"".join(lines_of(3))
+    runner = CliRunner()
+    for given in (data, gzip.compress(data)):
+        result = runner.invoke(main, [name, "-"], input=given)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "session s-1" in result.stdout or "3 events" in result.stdout
+    assert runner.invoke(main, [name, "-"], input=b"").exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["verify", "tree"])
+def test_a_pipe_and_a_device_are_refused_at_once(name: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), Path("/dev/null")):
+        result = command(name, path)
+        assert (result.exit_code, result.stderr) == (
+            2,
+            (
+                f"chaukas: cannot read '{path}': it is a pipe or a device, and no file."
+                " Give - to read the standard input.\n"
+            ),
+        )
+
+
+@pytest.mark.parametrize("name", ["verify", "tree"])
+@pytest.mark.parametrize("byte", [b"\0", b"x", b"\n", b" "])
+def test_a_line_without_end_is_refused(name: str, byte: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(20):
+            file.write(byte * 1_000_000)
+    result = command(name, path)
+    assert result.exit_code == 2
+    assert " of more than 16 MiB" in result.stderr or "256 KiB of bl" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["verify", "tree"])
+def test_the_name_of_a_file_cannot_steer_the_terminal(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "\x1b[31m\u202eevil.jsonl"
+    for content in (b"", b"junk\n", *([b'{"half'] if name == "verify" else [])):
+        path.write_bytes(content)
+        result = command(name, path)
+        assert all(line.isprintable() for line in result.output.splitlines())
+        assert "\\x1b[31m" in result.output
+
+
+def test_a_time_in_another_zone_is_shown_in_utc() -> None:
+    start = {**a_run()[0], "timestamp": "2026-01-01T01:00:00+02:00"}
+    assert "  2025-12-31 23:00:00  " in render([start])[0]
+
+
+def test_a_packed_file_needs_no_name_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    path.write_bytes(gzip.compress(b"".join(lines_of(3))))
+    assert command("verify", path).exit_code == 0
 
 
 @pytest.mark.parametrize("name", ["verify", "tree"])
 def test_a_file_that_cannot_be_read_is_exit_code_2(name: str, tmp_path: Path) -> None:
     missing = command(name, tmp_path / "none.jsonl")
     assert missing.exit_code == 2
-    assert missing.stderr.startswith("chaukas: cannot read")
+    assert missing.stderr.startswith(f"chaukas: cannot read '{tmp_path}/none.jsonl'")
     assert "No such file" in missing.stderr
     damaged = tmp_path / "e.gz"
     damaged.write_bytes(gzip.compress(b"".join(lines_of(50)))[:-20])
-    assert command(name, damaged).exit_code == 2
+    result = command(name, damaged)
+    assert result.exit_code == 2
+    assert f"cannot read '{damaged}'" in result.stderr
     (tmp_path / "plain.gz").write_bytes(b"not gzip")
     assert command(name, tmp_path / "plain.gz").exit_code == 2
     assert command(name, tmp_path).exit_code == 2
 
 
-def test_a_terminal_without_unicode_still_gets_the_tree(tmp_path: Path) -> None:
-    file = write(tmp_path / "e.jsonl", [orjson.dumps(one) + b"\n" for one in a_run()])
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from chaukas.cli import main; main()",
-            "tree",
-            str(file),
-        ],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+def on_a_terminal(
+    *arguments: str | Path, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "chaukas.cli", *map(str, arguments)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **more.pop("environ", {})}
+    more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    return subprocess.run(
+        program, env=environ, text=True, check=False, timeout=60, **more
     )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_unicode_still_tells_success_from_failure(
+    encoding: str, tmp_path: Path
+) -> None:
+    events = a_run()
+    events.insert(-3, span("AGENT_HANDOFF", 1007, "h", "a"))
+    cancelled = {"agent_name": "B", "status": "EVENT_STATUS_CANCELLED"}
+    events.insert(-1, span("AGENT_END", 2000, "b", "s", **cancelled))
+    events.insert(-1, span("AGENT_START", 2001, "c", "s", agent_name="C"))
+    file = write(tmp_path / "e.jsonl", [orjson.dumps(one) + b"\n" for one in events])
+    done = on_a_terminal("tree", file, environ={"PYTHONIOENCODING": encoding})
     assert (done.returncode, done.stderr) == (0, "")
-    assert "agent Triage  ? 12 ms" in done.stdout
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    assert lines[1:] == [
+        "|- agent Triage  12:00:00  ok 12 ms  20+7 tokens",
+        '|  |- input "He said "hi" \\ ?"',
+        "|  |- model gpt-4o  ok 1.00 s  10+5 tokens  0.000010 USD",
+        (
+            '|  |- tool add(a=1, b=-2.5, deep=[[],{},[null,true,{"x":""}]])  FAILED '
+            "2 ms  ValueError: no"
+        ),
+        "|  |  `- error ValueError: boom",
+        "|  |- handoff Triage -> Weather",
+        '|  `- output "done"',
+        "|- agent B  12:00:02  CANCELLED 12 ms  20+7 tokens",
+        "`- agent C  12:00:02  ...",
+    ]
+
+
+@pytest.mark.parametrize("name", ["verify", "tree"])
+def test_an_output_that_takes_nothing_is_no_traceback(
+    name: str, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "e.jsonl", lines_of(3))
+    closed = on_a_terminal(name, file, stdout=None, preexec_fn=lambda: os.close(1))
+    assert (closed.returncode, closed.stderr) == (0, "")
+    with Path("/dev/full").open("w") as full:
+        done = on_a_terminal(name, file, stdout=full)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "chaukas: cannot print: No space left on device.\n",
+    )
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(tmp_path: Path) -> None:
+    file = write(tmp_path / "e.jsonl", lines_of(3000))
+    program = [sys.executable, "-m", "chaukas.cli", "tree", str(file)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        program, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b'{"a": 1}\n', "no record of chaukas"),
+        (b"{\n" * 9, "no record of chaukas"),
+        (bytes(range(256)), "no record of chaukas"),
+    ],
+)
+def test_tree_calls_what_is_no_record_by_its_name(
+    content: bytes, word: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "e.jsonl"
+    path.write_bytes(content)
+    result = command("tree", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"chaukas: {path}: {word}: ")
+
+
+def test_tree_joins_the_files_of_a_rotation(tmp_path: Path) -> None:
+    files = a_rotation(tmp_path)
+    write(tmp_path / "whole.jsonl", lines_of(6))
+    whole = command("tree", tmp_path / "whole.jsonl")
+    joined = command("tree", *files)
+    assert (joined.exit_code, joined.stdout) == (0, whole.stdout)
+
+
+def test_the_version_and_the_help_have_their_usual_options() -> None:
+    assert command("--version").stdout == f"chaukas, version {VERSION}\n"
+    for name in ((), ("verify",), ("tree",), ("doctor",), ("spool", "flush")):
+        help_text = command(*name, "-h").stdout
+        # Printed by click, which knows of no plain signs.
+        assert help_text.isascii()
+        assert help_text == command(*name, "--help").stdout
+    assert "Inspect what chaukas recorded" in command("-h").stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from chaukas.cli import main
 from chaukas.cli._check_settings import check_settings
+from chaukas.cli._fault_child import PROGRAMS
 from chaukas.cli._fault_stage import Stage, StageError
 from chaukas.cli._faults import PLAYS, play_faults
 from chaukas.cli._finding import Level, fail, ok
@@ -130,8 +132,38 @@ def test_a_key_in_plain_text_is_a_warning(endpoint: str, level: Level) -> None:
     )
 
 
-def test_an_unknown_setting_is_a_wrong_use() -> None:
-    assert doctor("--set", "colour=red").exit_code == 2
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("colour=red", "--set 'colour': no such setting. See"),
+        ("tenant_idd=acme", "no such setting. Did you mean tenant_id? See"),
+        ("tenant_id", "--set 'tenant_id': the value is missing. Write --set"),
+        ("api_key=hunter2", "--set api_key: refused, since other users can see"),
+        ("api_key", "--set api_key: refused, since other users can see"),
+    ],
+)
+@pytest.mark.parametrize("command", [["doctor"], ["spool", "list"], ["spool", "flush"]])
+def test_a_wrong_use_of_set_says_what_is_wrong(
+    command: list[str], given: str, words: str
+) -> None:
+    done = CliRunner().invoke(main, [*command, "--set", given])
+    assert done.exit_code == 2
+    assert words in " ".join(done.output.split())
+    assert "hunter2" not in done.output
+
+
+@pytest.mark.parametrize(("given", "words"), [((), "all "), (("-",), "the other ")])
+def test_what_was_not_given_is_said_to_be_at_its_default(
+    given: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CHAUKAS_SPOOL_DIR")
+    options = ("--set", "batch_size=7") if given else ()
+    text = lines_about(doctor(*options), "settings")[-1]
+    assert text.startswith(f"ok {words}")
+    assert text.endswith(
+        " settings are at their defaults. Settings made in code are not visible here:"
+        " pass them with --set."
+    )
 
 
 # --- collectors ------------------------------------------------------------------
@@ -357,6 +389,9 @@ def test_what_waits_and_what_was_refused_is_a_warning(
     ) in lines_about(done, "spool")
     (refused,) = lines_about(done, "quarantine")
     assert refused.startswith("warn 1 event refused for good")
+    # Without a collector `spool flush` could do nothing.
+    (advice,) = [x for x in lines_about(doctor(), "spool") if "ended processes" in x]
+    assert "chaukas spool flush --set endpoint=…, with the settings of theirs" in advice
 
 
 # --- frameworks ------------------------------------------------------------------
@@ -374,6 +409,16 @@ def test_hook_points_are_found_and_put_back(monkeypatch: pytest.MonkeyPatch) -> 
     assert lines_about(done, "tenacity")[0].startswith("ok ")
     assert vars(AgentRunner)["run"] is original
     assert _runtime.active() is None
+
+
+def test_a_library_that_runs_no_agents_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = _runtime._Known("tenacity", "cli_nowhere", "nowhere:Nothing")
+    monkeypatch.setattr(_runtime, "_INTEGRATIONS", (known,))
+    assert lines_about(doctor(), "tenacity") == [
+        "ok not installed here: there are no retries of it to record."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -451,6 +496,12 @@ def test_a_program_that_does_not_start_is_told(tmp_path: Path) -> None:
         stage.first_line(stage.start("no_such_program"))
     with Stage(tmp_path) as stage, pytest.raises(StageError, match="ended with 1"):
         stage.lines(stage.start("no_such_program"))
+
+
+def test_every_program_that_is_started_exists() -> None:
+    source = (ROOT / "chaukas" / "cli" / "_faults.py").read_text()
+    started = set(re.findall(r"stage\.start\(\s*\"(\w+)\"", source))
+    assert started == set(PROGRAMS)
 
 
 def test_plays_go_on_after_one_that_could_not_be_played(

@@ -27,6 +27,15 @@ def run(count: int = 5, stream: str = "s1") -> list[dict[str, Any]]:
     return events
 
 
+def ended(count: int = 5, stream: str = "s1") -> list[dict[str, Any]]:
+    """Return events of a process that ended as it should."""
+    events = run(count, stream)
+    own = events[-1]["metadata"]["chaukas"]
+    events[-1] = event("SYSTEM", count, event_id=f"{stream}-{count}")
+    events[-1]["metadata"] = {"name": "chaukas.disabled", "chaukas": own}
+    return events
+
+
 def found(lines: Iterable[bytes]) -> tuple[str, int, str] | None:
     """Return kind, line and event of what `verify` complains about."""
     report = integrity.verify(lines)
@@ -140,6 +149,15 @@ def test_values_that_no_message_takes_are_hashed_as_they_stand() -> None:
     )
 
 
+@pytest.mark.parametrize("alias", ["id", "name"])
+def test_a_published_name_beside_our_own_is_hashed(alias: str) -> None:
+    call = {"tool_id": "c", "tool_name": "t"}
+    ours = integrity.content_hash({"tool_call": call})
+    for value in ("c", "t", "forged", "", None):
+        both = {"tool_call": {**call, alias: value}}
+        assert integrity.content_hash(both) != ours
+
+
 def test_what_no_message_carries_is_hashed_too() -> None:
     assert integrity.content_hash({"x": 1}) != integrity.content_hash({"x": 2})
 
@@ -174,10 +192,19 @@ def test_link_appends_the_hashes_and_a_newline() -> None:
 
 
 def test_an_untouched_file_is_fine() -> None:
-    report = integrity.verify(linked(run(5)))
+    report = integrity.verify(linked(ended(5)))
+    complete = integrity.StreamState("s1", "complete", 5, 5, "")
     assert report == integrity.Report(
-        ok=True, events=5, streams=1, problem=None, torn=0, repeated=0, midway=0
+        ok=True,
+        events=5,
+        streams=1,
+        problem=None,
+        torn=0,
+        repeated=0,
+        midway=0,
+        states=(complete,),
     )
+    assert report.is_whole
 
 
 def test_a_file_without_lines_is_fine() -> None:
@@ -203,8 +230,59 @@ def test_a_rotated_file_may_begin_midway() -> None:
     assert (report.ok, report.events, report.midway) == (True, 3, 1)
 
 
-def test_events_taken_off_the_end_cannot_be_known() -> None:
-    assert integrity.verify(linked(run(6))[:3]).ok
+def state_of(lines: list[bytes]) -> integrity.StreamState:
+    (state,) = integrity.verify(lines).states
+    return state
+
+
+def test_a_stream_without_its_end_is_open() -> None:
+    assert state_of(linked(ended(6))[:3]) == integrity.StreamState(
+        "s1",
+        "open",
+        3,
+        3,
+        "Stream 's1' has no end after event 's1-3': its process is at work or was"
+        " killed, or its last events were cut off.",
+    )
+
+
+def test_a_stream_without_its_beginning_is_cut() -> None:
+    assert state_of(linked(ended(6))[3:]) == integrity.StreamState(
+        "s1",
+        "cut",
+        3,
+        1,
+        "Stream 's1' begins with event 's1-4' (seq 4): those before it are in another"
+        " file, or were cut off.",
+    )
+    assert state_of(linked(ended(6))[3:5]).sentence.endswith("It has no end either.")
+
+
+def reported(written: int) -> dict[str, Any]:
+    """Return the report of a process that delivered what stream s1 left."""
+    (one,) = run(1, "s2")
+    one |= {"type": "EVENT_TYPE_SYSTEM", "event_id": "s2-1"}
+    one["metadata"] |= {
+        "name": "chaukas.adopted",
+        "data": {"stream": "s1", "written": written},
+    }
+    return one
+
+
+def test_a_stream_ends_with_the_report_of_who_delivered_it() -> None:
+    report = integrity.verify(linked([*run(3), reported(3)]))
+    assert [state.state for state in report.states] == ["complete", "open"]
+    report = integrity.verify(linked([*run(2), reported(3)]))
+    assert [state.state for state in report.states] == ["cut", "open"]
+    assert "has 2 of 3 events" in report.states[0].sentence
+
+
+def test_a_whole_record_has_each_stream_complete_and_each_event_once() -> None:
+    lines = linked([*ended(3, "a"), *ended(3, "b")])
+    assert integrity.verify(lines).is_whole
+    assert not integrity.verify(lines[:-1]).is_whole
+    assert not integrity.verify([*lines, lines[-1]]).is_whole
+    assert not integrity.verify([*lines, b'{"half']).is_whole
 
 
 def test_a_torn_line_is_skipped_and_counted() -> None:
@@ -216,10 +294,39 @@ def test_a_torn_line_is_skipped_and_counted() -> None:
     assert (report.problem.kind, report.problem.line) == ("torn", 2)
 
 
-@pytest.mark.parametrize("junk", [b"[1]", b"7", b'"x"', b"null", b"\xff\xfe", b"{"])
-def test_a_line_that_is_no_object_counts_as_torn(junk: bytes) -> None:
-    report = integrity.verify([*linked(run(2)), junk])
-    assert (report.ok, report.torn) == (True, 1)
+@pytest.mark.parametrize("at", range(1, 600, 13))
+def test_an_event_cut_anywhere_is_half_an_event(at: int) -> None:
+    lines = linked(run(2))
+    assert at < len(lines[1]) - 2
+    report = integrity.verify([*lines, lines[1][:at]])
+    assert (report.ok, report.torn, report.is_whole) == (True, 1, False)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        *(b"[1]", b"7", b'"x"', b"null", b"{}", b'{"a":1}', b"\xff\xfe", b"junk"),
+        *(b"\x00" * 8, b'{"type":"EVENT_TYPE_ERROR"}}', b'{"type":', b'{"a":"}\\"}x'),
+    ],
+)
+def test_a_line_that_is_no_event_is_damaged_or_half(junk: bytes) -> None:
+    report = integrity.verify([*linked(ended(2)), junk])
+    assert not (report.ok and report.is_whole)
+    assert report.problem is not None
+    assert (report.problem.kind, report.problem.line) == (
+        "torn" if junk in {b'{"type":', b'{"a":"}\\"}x'} else "damaged",
+        3,
+    )
+
+
+def test_lines_without_any_event_are_not_fine() -> None:
+    assert not integrity.verify([b"{\n"] * 5).ok
+
+
+def test_quotes_and_backslashes_without_end_take_no_time() -> None:
+    # Quadratic, this would take minutes, and the suite's alarm would sound.
+    report = integrity.verify([b'{"' + b'\\"' * 2_000_000])
+    assert report.torn == 1
 
 
 def test_a_line_written_twice_in_a_row_is_a_repetition() -> None:
@@ -238,7 +345,23 @@ def test_another_tool_s_spelling_of_the_same_event_is_not_an_alteration() -> Non
 
 def test_windows_line_ends_are_not_an_alteration() -> None:
     lines = [line.replace(b"\n", b"\r\n") for line in linked(run(3))]
-    assert integrity.verify(lines).ok
+    report = integrity.verify(lines)
+    assert (report.ok, report.respelled) == (True, 3)
+
+
+def test_a_mark_of_the_byte_order_hides_no_event() -> None:
+    lines = linked(run(3))
+    report = integrity.verify([b"\xef\xbb\xbf" + lines[0], *lines[1:]])
+    assert (report.ok, report.events, report.respelled) == (True, 3, 1)
+    assert integrity.verify([b"\xef\xbb\xbf\n", *lines]).events == 3
+
+
+def test_what_chaukas_wrote_itself_is_not_called_respelled() -> None:
+    lines = linked([event(name, n) for n, name in enumerate(EVENTS, 1)])
+    assert integrity.verify(lines).respelled == 0
+    # As an encoder would write it that keeps another order of keys.
+    turned = [orjson.dumps(dict(reversed(orjson.loads(x).items()))) for x in lines]
+    assert integrity.verify(turned).respelled == 0
 
 
 # --- verify: what is not ---------------------------------------------------
@@ -287,7 +410,7 @@ def test_the_missing_numbers_are_told() -> None:
     lines = linked(run(6))
     problem = integrity.verify([lines[0], *lines[3:]]).problem
     assert problem is not None
-    assert "2 event(s) are missing before event 's1-4'" in problem.sentence
+    assert "2 events are missing before event 's1-4'" in problem.sentence
     assert "the first with seq 2" in problem.sentence
 
 

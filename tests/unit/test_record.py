@@ -278,6 +278,7 @@ def test_a_stack_trace_is_told_unless_switched_off() -> None:
                 recorder.error(run(), error, "p")
         told = events()[0]["error"].get("stack_trace", "")
         assert (__file__ in told) is switch
+        assert told.endswith("\nValueError: x") is switch
 
 
 def test_a_message_can_be_given_instead_of_the_errors_own() -> None:

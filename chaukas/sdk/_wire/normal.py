@@ -40,6 +40,10 @@ def normal_object(source: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
         # An empty object is kept: it says that the message is there.
         if plain is not None and (plain or type(plain) is dict):
             result[key] = plain
+    for alias, name in shape.aliases.items():
+        # Beside our own name it is one name too many: some reader shows it.
+        if alias in source and name in source:
+            result[alias] = normal_tree(source[alias])
     return result
 
 
