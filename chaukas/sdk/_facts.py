@@ -10,7 +10,7 @@ made are passed over.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ._bounded import ID_CHARS, bounded
 from ._snapshot import Capture
@@ -18,9 +18,7 @@ from ._snapshot import Capture
 if TYPE_CHECKING:
     from ._snapshot import Rules
 
-__all__ = ["Facts"]
-
-T = TypeVar("T")
+__all__ = ["Facts", "fill"]
 
 _NAME_CHARS = 1024
 _KNOWN_CHARS = 128
@@ -41,6 +39,7 @@ _CAPTURED = {
 }
 """Fields whose values every integration takes with a snapshot."""
 _NOTHING: frozenset[str] = frozenset()
+_NESTED = (dict, list, tuple)
 
 
 class Facts:
@@ -55,11 +54,12 @@ class Facts:
             may run under a lock.
     """
 
-    __slots__ = ("_known", "_rules")
+    __slots__ = ("_rules", "known")
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._known: set[str] = set()
+        self.known: set[str] = set()
+        """Texts that were found harmless; whoever looks in here first saves a call."""
 
     def text(
         self, value: str, path: str, hidden: list[str], limit_chars: int = _NAME_CHARS
@@ -73,16 +73,16 @@ class Facts:
             hidden: Takes the path, if anything was hidden.
             limit_chars: Characters to keep at most.
         """
-        if value in self._known:
+        if value in self.known:
             return value
         capture = Capture(self._rules)
         shown = capture.text(bounded(value, limit_chars), path)
         if capture.is_noted:
             hidden += capture.redacted
         elif shown == value and len(value) <= _KNOWN_CHARS:
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            self._known.add(value)
+            if len(self.known) >= _KNOWN:
+                self.known.clear()
+            self.known.add(value)
         return shown
 
     def identity(self, value: str, path: str, hidden: list[str]) -> str:
@@ -94,44 +94,71 @@ class Facts:
         digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
         return f"{shown}~{digest[:_DIGEST_CHARS]}"
 
-    def members(self, content: dict[str, Any], hidden: list[str]) -> dict[str, Any]:
-        """Return the top-level members of an event, each checked."""
-        return {
-            name: self.fields(value, name, hidden)
-            if type(value) is dict
-            else self._value(value, name, hidden)
-            for name, value in content.items()
-        }
-
     def fields(
         self, member: dict[str, Any], path: str, hidden: list[str]
     ) -> dict[str, Any]:
         """Return the fields of one member: names are bounded, captured ones kept."""
         captured = _CAPTURED.get(path, _NOTHING)
-        checked = {}
+        known = self.known
+        checked = dict(member)
         for name, value in member.items():
-            if name in captured:
-                checked[name] = value
-            elif type(value) is str:
-                checked[name] = self.text(value, f"{path}.{name}", hidden)
-            else:
-                checked[name] = self._value(value, f"{path}.{name}", hidden)
+            kind = type(value)
+            if kind is str:
+                if value not in known and name not in captured:
+                    checked[name] = self.text(value, f"{path}.{name}", hidden)
+            elif kind in _NESTED and name not in captured:
+                checked[name] = self.value(value, f"{path}.{name}", hidden)
         return checked
 
-    def _value(self, value: Any, path: str, hidden: list[str]) -> Any:
+    def value(self, value: Any, path: str, hidden: list[str]) -> Any:
         """Return a value of any depth; it may hold captured texts of any length."""
         kind = type(value)
         if kind is str:
+            if value in self.known:
+                return value
             limit = self._rules.limits.string_chars
             return self.text(value, path, hidden, limit)
         if kind is dict:
             return {
-                name: self._value(item, f"{path}.{name}", hidden)
+                name: self.value(item, f"{path}.{name}", hidden)
                 for name, item in value.items()
             }
         if kind is list or kind is tuple:
             return [
-                self._value(item, f"{path}[{number}]", hidden)
+                self.value(item, f"{path}[{number}]", hidden)
                 for number, item in enumerate(value)
             ]
         return value
+
+
+def fill(
+    event: dict[str, Any],
+    content: dict[str, Any],
+    metadata: dict[str, Any] | None,
+    facts: Facts | None,
+    hidden: list[str],
+) -> None:
+    """
+    Put *content* and *metadata* into *event*.
+
+    Args:
+        event: The event, with its frame.
+        content: Top-level members.
+        metadata: Further members of `metadata`.
+        facts: Checks what is no content; None if everything was captured.
+        hidden: Takes the paths of what is hidden now.
+    """
+    if facts is None:
+        event.update(content)
+        event["metadata"].update(metadata or ())
+        return
+    for name, member in content.items():
+        kind = type(member)
+        if kind is dict:
+            event[name] = facts.fields(member, name, hidden)
+        elif kind is str or kind in _NESTED:
+            event[name] = facts.value(member, name, hidden)
+        else:
+            event[name] = member
+    if metadata:
+        event["metadata"].update(facts.fields(metadata, "metadata", hidden))

@@ -15,7 +15,7 @@ import orjson
 
 from ._clock import timestamp_of
 from ._error_facts import error_chain, error_code_of, error_text
-from ._facts import Facts
+from ._facts import Facts, fill
 from ._guard import report
 from ._ids import is_sampled
 from ._limits import DEPTH_CEILING, Limits
@@ -53,6 +53,14 @@ _SORTED = orjson.OPT_SORT_KEYS
 _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
 _FRAMES = 32
+_IDS = (
+    "agent_id",
+    "agent_name",
+    "project_id",
+    "session_id",
+    "tenant_id",
+    "trace_id",
+)
 
 
 # Nothing to hide: all content of an event was captured before.
@@ -221,9 +229,10 @@ class Recorder:
             event["span_id"] = span_id or self.ids.span_id()
             if parent_span_id:
                 event["parent_span_id"] = parent_span_id
-            if not is_captured:
-                metadata, content = self._checked(metadata, content, hidden)
-            self._fill(event, content, metadata, status, severity)
+            event["status"] = status or event["status"]
+            event["severity"] = severity or event["severity"]
+            facts = None if is_captured else self._facts
+            fill(event, content, metadata, facts, hidden)
             self._note_hidden(event, capture, hidden)
             encoded = self._encoded(event)
         except Exception as error:
@@ -234,22 +243,6 @@ class Recorder:
         else:
             self._pipeline.put(encoded, vital=TRAITS[kind].vital)
 
-    @staticmethod
-    def _fill(
-        event: Event,
-        content: dict[str, Any],
-        metadata: dict[str, Any] | None,
-        status: str,
-        severity: str,
-    ) -> None:
-        if status:
-            event["status"] = status
-        if severity:
-            event["severity"] = severity
-        if metadata:
-            event["metadata"].update(metadata)
-        event.update(content)
-
     def _note_failed(
         self, error: Exception, problems: list[Exception] | None
     ) -> None:
@@ -258,18 +251,6 @@ class Recorder:
             report("Recorder.emit", error)
         else:
             problems.append(error)
-
-    def _checked(
-        self,
-        metadata: dict[str, Any] | None,
-        content: dict[str, Any],
-        hidden: list[str],
-    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        """Return both with their names, ids and codes bounded and redacted."""
-        facts = self._facts
-        if metadata:
-            metadata = facts.fields(metadata, "metadata", hidden)
-        return metadata, facts.members(content, hidden)
 
     def _encoded(self, event: Event) -> bytes:
         """Encode *event* once, or twice if it is odd or too large."""
@@ -318,29 +299,39 @@ class Recorder:
         own: dict[str, Any] = {
             "chaukas": {"sdk": self._version, "seq": seq, "stream": self._stream}
         }
-        identity = self._facts.identity
         if run.framework:
             own["framework"] = run.framework
         if run.run_id:
             own["run_id"] = run.run_id
-        if run.user_id:
-            own["user_id"] = identity(run.user_id, "metadata.user_id", hidden)
         # Copying a ready part costs less than naming its members again.
         event: Event = {
             **self._parts[kind],
             "event_id": self.ids.event_id(now_ns),
             "metadata": own,
-            "project_id": identity(session.project_id, "project_id", hidden),
-            "tenant_id": identity(session.tenant_id, "tenant_id", hidden),
+            "project_id": session.project_id,
+            "tenant_id": session.tenant_id,
             "timestamp": timestamp_of(at_ns or now_ns),
-            "trace_id": identity(run.trace_id, "trace_id", hidden),
+            "trace_id": run.trace_id,
         }
         if session.session_id:
-            event["session_id"] = identity(session.session_id, "session_id", hidden)
+            event["session_id"] = session.session_id
         if agent is not None:
-            event["agent_id"] = identity(agent.agent_id, "agent_id", hidden)
-            event["agent_name"] = identity(agent.name, "agent_name", hidden)
+            event["agent_id"], event["agent_name"] = agent
+        if run.user_id:
+            own["user_id"] = run.user_id
+            self._hide_ids(own, ("user_id",), "metadata.", hidden)
+        self._hide_ids(event, _IDS, "", hidden)
         return event
+
+    def _hide_ids(
+        self, part: Event, names: tuple[str, ...], path: str, hidden: list[str]
+    ) -> None:
+        """Bound and redact ids of the application; nearly all are known."""
+        known = self._facts.known
+        for name in names:
+            value = part.get(name)
+            if value is not None and value not in known:
+                part[name] = self._facts.identity(value, f"{path}{name}", hidden)
 
     @staticmethod
     def _note_hidden(event: Event, capture: Capture | None, hidden: list[str]) -> None:
