@@ -636,6 +636,21 @@ def _seen_by_bare_host(mode: Mode) -> list[Any]:
     [
         ("gpt-5", "gpt-5", "str"),
         (_item(model="vendor/large"), "vendor/large", "vendor"),
+        (
+            _item(model="openai/large", base_url="http://127.0.0.1:1/v1"),
+            "openai/large",
+            "openai_compatible",
+        ),
+        (
+            _item(model="openai/large", base_url="https://llm.acme.example/v1"),
+            "openai/large",
+            "llm.acme.example",
+        ),
+        (
+            _item(model="vendor/large", base_url="https://proxy.acme.example"),
+            "vendor/large",
+            "vendor",
+        ),
         (_item(model=3), "SimpleNamespace", "SimpleNamespace"),
         (_item(model="m", _client=_item(base_url=_item(host=""))), "m", None),
     ],

@@ -11,6 +11,7 @@ import hashlib
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -151,8 +152,17 @@ def provider_of(model: Any) -> str:
         return _provider_at(host)
     name = _text(getattr(model, "model", None))
     if "/" in name:
-        return name.partition("/")[0]
+        return _routed_provider(name.partition("/")[0], getattr(model, "base_url", None))
     return type(model).__name__
+
+
+def _routed_provider(prefix: str, base_url: Any) -> str:
+    """Return who serves a routed name: not OpenAI, at an address that is not its."""
+    host = urlsplit(base_url).hostname if type(base_url) is str else None
+    if not host:
+        return prefix
+    provider = _provider_at(host)
+    return provider if provider == _COMPATIBLE or prefix == "openai" else prefix
 
 
 @lru_cache(maxsize=256)

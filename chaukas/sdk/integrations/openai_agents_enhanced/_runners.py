@@ -60,9 +60,9 @@ def tell_unseen() -> None:
         return
     _is_told = True
     _LOGGER.warning(
-        "chaukas: an agent runs by a function that was taken from its runner before"
-        " chaukas was enabled: only its model calls are recorded. Call"
-        " enable_chaukas() before the modules that keep such functions are imported."
+        "chaukas: an agent run began before chaukas was enabled, or by a function that"
+        " was taken from its runner before: only its model calls are recorded. Call"
+        " enable_chaukas() earlier, before other modules are imported."
     )
 
 
