@@ -152,7 +152,8 @@ def provider_of(model: Any) -> str:
         return _provider_at(host)
     name = _text(getattr(model, "model", None))
     if "/" in name:
-        return _routed_provider(name.partition("/")[0], getattr(model, "base_url", None))
+        base_url = getattr(model, "base_url", None)
+        return _routed_provider(name.partition("/")[0], base_url)
     return type(model).__name__
 
 
