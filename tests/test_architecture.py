@@ -95,7 +95,7 @@ PARTS = (
     ),
     Part("pipeline", 4, "sdk.pipeline sdk.pipeline._survey", "sdk.pipeline."),
     # Floor 5: putting wrappers around a stranger's functions.
-    Part("patching", 5, "sdk.patching", "sdk._placed"),
+    Part("patching", 5, "sdk.patching", "sdk._placed sdk._reloads"),
     # Floor 6: one part for each framework; they share the base.
     Part("integration base", 6, "sdk.integrations sdk.integrations.base"),
     Part("openai agents, public", 6, "sdk.integrations.openai_agents"),

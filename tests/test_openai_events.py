@@ -146,7 +146,8 @@ def test_agent_handoff() -> None:
 
 @in_loop
 def test_model_invocation_events(mode: Mode) -> None:
-    events = events_of(lambda: run_served([Text("Hello there")], mode))
+    script = [Text("Hello there")]
+    events = events_of(lambda: run_served(script, mode, host="api.openai.com"))
     start = only(events, "MODEL_INVOCATION_START")["llm_invocation"]
     assert (start["provider"], start["model"]) == ("openai", "gpt-5")
     end = only(events, "MODEL_INVOCATION_END")
@@ -635,6 +636,21 @@ def _seen_by_bare_host(mode: Mode) -> list[Any]:
     [
         ("gpt-5", "gpt-5", "str"),
         (_item(model="vendor/large"), "vendor/large", "vendor"),
+        (
+            _item(model="openai/large", base_url="http://127.0.0.1:1/v1"),
+            "openai/large",
+            "openai_compatible",
+        ),
+        (
+            _item(model="openai/large", base_url="https://llm.acme.example/v1"),
+            "openai/large",
+            "llm.acme.example",
+        ),
+        (
+            _item(model="vendor/large", base_url="https://proxy.acme.example"),
+            "vendor/large",
+            "vendor",
+        ),
         (_item(model=3), "SimpleNamespace", "SimpleNamespace"),
         (_item(model="m", _client=_item(base_url=_item(host=""))), "m", None),
     ],
@@ -651,7 +667,13 @@ def test_a_model_is_named_by_what_it_says_of_itself(
     [
         ("api.openai.com", "openai"),
         ("acme.openai.azure.com", "azure"),
-        ("localhost", "openai"),
+        ("API.OpenAI.com.", "openai"),
+        ("notapi.openai.com", "notapi.openai.com"),
+        ("localhost", "openai_compatible"),
+        ("127.0.0.1", "openai_compatible"),
+        ("10.1.2.3", "openai_compatible"),
+        ("::1", "openai_compatible"),
+        ("vllm", "openai_compatible"),
         ("models.acme.example", "models.acme.example"),
     ],
 )
@@ -710,7 +732,8 @@ def test_a_response_tells_its_parts() -> None:
         "items": ["web_search_call"],
     }
     assert _extract.response_facts(None) == {}
-    assert _extract.finish_reason_of(facts) == "refusal"
+    completed = _item(status="completed")
+    assert _extract.finish_reason_of(facts, completed) == "refusal"
 
 
 @pytest.mark.parametrize(
@@ -719,7 +742,9 @@ def test_a_response_tells_its_parts() -> None:
         (_item(status="incomplete", incomplete_details=None), "incomplete"),
         (_item(status="incomplete", incomplete_details=_item(reason="x")), "x"),
         (_item(status="failed"), "failed"),
-        (None, "stop"),
+        (_item(status="completed"), "stop"),
+        (_item(status="in_progress"), ""),
+        (None, ""),
     ],
 )
 def test_a_response_tells_why_it_ended(response: Any, reason: str) -> None:

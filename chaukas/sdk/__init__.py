@@ -94,7 +94,8 @@ def enable_chaukas(
 
     Returns:
         Whether this call enabled chaukas. False if it was enabled already, which
-        changes nothing, or is switched off by `CHAUKAS_ENABLED=false`.
+        changes no setting and mends what the program undid since, or is switched
+        off by `CHAUKAS_ENABLED=false`.
 
     Raises:
         TypeError: An argument that is no setting.
@@ -134,6 +135,7 @@ def _enabled(
         raise ConfigError(*loaded.problems)
     chosen = _in_one_place(loaded.config)
     if _is_enabled_already(chosen):
+        _runtime.mend()
         return False
     if chosen.log_level:
         _LOGGER.setLevel(chosen.log_level)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeAlias, TypeGuard, cast
 
 import wrapt
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "MISSING",
+    "Holder",
     "PlacedFunction",
     "PlacedMethod",
     "Switch",
@@ -35,10 +36,14 @@ __all__ = (
     "mro_of",
     "namespace_of",
     "own",
+    "placed_for",
     "restore",
     "stripped",
     "write",
 )
+
+Holder: TypeAlias = ModuleType | type | object
+"""What functions stand in: a module, a class, or an object that has its own."""
 
 MISSING: Final = object()
 """Stands for "no such name", where None is a value."""
@@ -123,6 +128,7 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         self._self_wrap = wrap
         self._self_switch = switch
         self._self_inherited = inherited
+        self._self_raw: object = raw
         self._self_unbound: Any = None
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -168,14 +174,19 @@ def is_class(candidate: object) -> TypeGuard[type]:
     return issubclass(type(candidate), type)
 
 
-def own(holder: ModuleType | type, name: str) -> object:
+def own(holder: Holder, name: str) -> object:
     """Return what stands under *name* in the holder itself, or MISSING."""
-    read = _class_dict if is_class(holder) else _module_dict
-    namespace: Mapping[str, Any] = read(holder)
+    namespace: Mapping[str, Any]
+    if is_class(holder):
+        namespace = _class_dict(holder)
+    elif issubclass(type(holder), ModuleType):
+        namespace = _module_dict(holder)
+    else:
+        namespace = _attributes_of(holder)
     return namespace.get(name, MISSING)
 
 
-def looked_up(holder: ModuleType | type, name: str) -> object:
+def looked_up(holder: Holder, name: str) -> object:
     """Return what *name* finds, unbound, along the MRO of a class, or MISSING."""
     holders = mro_of(holder) if is_class(holder) else (holder,)
     found = (own(each, name) for each in holders)
@@ -210,7 +221,7 @@ def namespace_of(module: ModuleType) -> dict[str, Any]:
     return namespace
 
 
-def write(holder: ModuleType | type, name: str, value: object) -> None:
+def write(holder: Holder, name: str, value: object) -> None:
     """Put *value* under *name*; MISSING removes the name."""
     if is_class(holder):
         if value is MISSING:
@@ -219,17 +230,54 @@ def write(holder: ModuleType | type, name: str, value: object) -> None:
             type.__setattr__(holder, name, value)
     elif isinstance(holder, ModuleType):
         namespace_of(holder)[name] = value
+    else:
+        _attributes_of(holder)[name] = value
 
 
-def restore(holder: ModuleType | type, name: str, switch: Switch) -> None:
+def _attributes_of(holder: object) -> dict[str, Any]:
+    """Return what an object holds itself, asking neither it nor its class."""
+    try:
+        attributes = object.__getattribute__(holder, "__dict__")
+    except AttributeError:
+        return {}
+    return attributes if type(attributes) is dict else {}
+
+
+def restore(holder: Holder, name: str, switch: Switch) -> None:
     """Take off the wrapper of *switch*, if it is still the outermost there."""
     current = own(holder, name)
     if is_of(current, switch):
         write(holder, name, stripped(current))
 
 
+def placed_for(
+    raw: object, wrap: Callable[..., Any], switch: Switch, *, inherited: bool
+) -> tuple[PlacedFunction, object]:
+    """
+    Return a wrapper of *raw*, and what stands in its place.
+
+    That is the wrapper itself, but of a static method a static method around it: who
+    looks past the descriptors finds what was there before.
+    """
+    if type(raw) is not staticmethod:
+        function = cast("Callable[..., Any]", raw)
+        placed = PlacedFunction(function, wrap, switch, inherited=inherited)
+        return placed, placed
+    placed = PlacedFunction(raw.__func__, wrap, switch, inherited=inherited)
+    placed._self_raw = raw
+    return placed, staticmethod(placed)
+
+
+def _layer(raw: object) -> object:
+    """Return our wrapper inside of a static method, or *raw* itself."""
+    if type(raw) is staticmethod and type(raw.__func__) is PlacedFunction:
+        return raw.__func__
+    return raw
+
+
 def is_of(raw: object, switch: Switch) -> bool:
     """Say whether *raw* is a wrapper of *switch*, on or off."""
+    raw = _layer(raw)
     return type(raw) is PlacedFunction and raw._self_switch is switch
 
 
@@ -242,9 +290,11 @@ def stripped(raw: object) -> object:
 def beneath(raw: object) -> tuple[object, bool]:
     """Return what our switched-off layers wrap, and whether it was inherited."""
     inherited = False
-    while type(raw) is PlacedFunction and not raw._self_switch.is_on():
-        inherited = raw._self_inherited
-        raw = raw.__wrapped__
+    layer = _layer(raw)
+    while type(layer) is PlacedFunction and not layer._self_switch.is_on():
+        inherited = layer._self_inherited
+        raw = layer._self_raw
+        layer = _layer(raw)
     return raw, inherited
 
 
@@ -252,9 +302,12 @@ def carries(raw: object, wrap: Callable[..., Any]) -> bool:
     """Say whether *wrap* is already active at some layer that can be seen."""
     while True:
         if type(raw) is PlacedFunction:
-            if raw._self_wrap is wrap and raw._self_switch.is_on():
+            # Equal: a bound method of ours is another object at each access.
+            if raw._self_wrap == wrap and raw._self_switch.is_on():
                 return True
             raw = raw.__wrapped__
+        elif type(raw) is PlacedMethod:
+            raw = raw._self_parent
         elif type(raw) is FunctionType and "__wrapped__" in raw.__dict__:
             raw = raw.__dict__["__wrapped__"]
         elif type(raw) is classmethod or type(raw) is staticmethod:

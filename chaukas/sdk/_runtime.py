@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .sessions import SessionBook
     from .sinks import Sink
 
-__all__ = ["Runtime", "active", "data_access_names", "start", "stop"]
+__all__ = ["Runtime", "active", "data_access_names", "mend", "start", "stop"]
 
 _LOGGER = logging.getLogger("chaukas.sdk")
 _process_id = os.getpid
@@ -411,6 +411,20 @@ def _attach(runtime: Runtime, known: _Known) -> bool:
     except Exception as error:
         report(f"install {known.name}", error)
         return False
+
+
+def mend() -> None:
+    """Patch again what the program undid since, by loading a framework anew, say."""
+    runtime = active()
+    for integration in () if runtime is None else tuple(runtime.integrations):
+        _renew(integration)
+
+
+def _renew(integration: BaseIntegrationWrapper) -> None:
+    try:
+        integration.renew()
+    except Exception as error:
+        report(f"install {integration.name}", error)
 
 
 def _detach(integration: BaseIntegrationWrapper) -> None:

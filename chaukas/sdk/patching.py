@@ -5,8 +5,10 @@ It is a floor of its own because patching has traps (binding, identity, subclass
 yet born, modules not yet imported) that no integration should have to know.
 
 Whatever a program can ask of a function (identity by way of the class, signature, kind,
-documentation, pickle, copy) answers as before while a patch is active. Only a static
-or class method is another object at each access, as a class method always is.
+documentation, pickle, copy) answers as before while a patch is active. What is left to
+see: the type of a patched function, and one frame of ours in a traceback for each
+patched function that an exception passes. That frame stays, because to cut it out the
+exception would have to be caught and changed, which is the host's alone to do.
 """
 
 from __future__ import annotations
@@ -18,14 +20,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
 import wrapt
 
+from chaukas.sdk import _reloads
 from chaukas.sdk._guard import report
 from chaukas.sdk._placed import (
     MISSING,
+    Holder,
     PlacedFunction,
     Switch,
     beneath,
@@ -39,6 +44,7 @@ from chaukas.sdk._placed import (
     mro_of,
     namespace_of,
     own,
+    placed_for,
     restore,
     stripped,
     write,
@@ -76,6 +82,9 @@ class Patch:
     """First version of the target's package that has it, for the documents."""
     post_import: bool = False
     """Do not import the module; wait until the host does."""
+    on_object: bool = False
+    """The holder is an object of the module: patch what it holds itself, put there
+    by somebody else, and leave alone what it has from its class."""
     instead_of: str = ""
     """Target that an earlier or later release has in its place: install this one
     only if that one is missing."""
@@ -88,10 +97,10 @@ class _Installation:
     patch: Patch
     switch: Switch
     name: str
-    holders: list[ModuleType | type] = field(default_factory=list)
-    base: type | None = None
-    """Root of the class walk. Its classes are no holders, since a reference from here
-    would keep the host's classes alive."""
+    holders: list[Holder] = field(default_factory=list)
+    bases: list[type] = field(default_factory=list)
+    """Roots of the class walk; several if its module was loaded again. The classes
+    below are no holders, since a reference from here would keep them alive."""
     top: str = ""
     """Package whose modules may hold the wrapper, for `everywhere`."""
 
@@ -164,11 +173,34 @@ class MonkeyPatcher:
             self._outcomes.clear()
             self._awaited.clear()
             _forget(self)
+            _reloads.unwatch(self.loaded_again)
             births.turn_off()
             for installation in reversed(installed):
                 installation.switch.turn_off()
             for installation in reversed(installed):
                 _undo(installation, births)
+
+    def renew(self) -> None:
+        """Put every patch in force again where it is not any more; never raises."""
+        for name in {_module_of(patch) for patch in tuple(self._installed)}:
+            module = sys.modules.get(name)
+            if module is not None and issubclass(type(module), ModuleType):
+                self.loaded_again(name, module)
+
+    def loaded_again(self, name: str, module: ModuleType) -> None:
+        """Patch what a module holds now, beside what it held before; never raises."""
+        for patch in tuple(self._installed):
+            if _module_of(patch) != name:
+                continue
+            try:
+                with _lock:
+                    installation = self._installed.get(patch)
+                    holder = _holder_of(module, patch)
+                    if installation is not None and holder is not None:
+                        self._fill(installation, holder)
+            # The host's import, or its call of enable, goes on.
+            except Exception as error:
+                report(f"install {patch.target}", error)
 
     def _install(self, patch: Patch) -> Outcome:
         module_name, _, path = patch.target.partition(":")
@@ -190,7 +222,7 @@ class MonkeyPatcher:
             self._outcomes[patch.target] = outcome
             return outcome
 
-    def _put_in_force(self, patch: Patch, holder: ModuleType | type) -> Outcome:
+    def _put_in_force(self, patch: Patch, holder: Holder) -> Outcome:
         """Install all of a patch or, when anything fails, nothing of it."""
         name = patch.target.rpartition(".")[2].rpartition(":")[2]
         installation = _Installation(patch, Switch(), name)
@@ -203,9 +235,11 @@ class MonkeyPatcher:
                 del self._installed[patch]
                 installation.switch.turn_off()
                 _undo(installation, None)
+        if done:
+            _reloads.watch(_module_of(patch), self.loaded_again)
         return "active" if done else "missing"
 
-    def _fill(self, installation: _Installation, holder: ModuleType | type) -> bool:
+    def _fill(self, installation: _Installation, holder: Holder) -> bool:
         """Put the wrappers of one patch in their places; False: there are none."""
         patch, name = installation.patch, installation.name
         if patch.subclasses and is_class(holder):
@@ -214,7 +248,8 @@ class MonkeyPatcher:
         if not is_wrappable(raw):
             return False
         placed = _put(holder, name, patch.wrap, installation.switch)
-        installation.holders.append(holder)
+        if not any(each is holder for each in installation.holders):
+            installation.holders.append(holder)
         if patch.everywhere and placed is not None and not is_class(holder):
             installation.top = patch.target.partition(":")[0].partition(".")[0]
             for namespace in _namespaces_of(installation.top):
@@ -228,7 +263,8 @@ class MonkeyPatcher:
         name = installation.name
         if all(own(cls, name) is MISSING for cls in (*family, *mro_of(base))):
             return False
-        installation.base = base
+        if not any(each is base for each in installation.bases):
+            installation.bases.append(base)
         for cls in family:
             self._dress(installation, cls)
         return True
@@ -241,7 +277,7 @@ class MonkeyPatcher:
             _put(cls, installation.name, wrap, installation.switch)
         if own(cls, _HOOK) is not MISSING:
             _put(cls, _HOOK, self._birth_wrap, self._births)
-        elif cls is installation.base:
+        elif any(cls is base for base in installation.bases):
             relay = _relay_of(cls)
             wrap = self._birth_wrap
             placed = PlacedFunction(relay, wrap, self._births, inherited=True)
@@ -274,7 +310,8 @@ class MonkeyPatcher:
             with _lock:
                 ancestors = mro_of(cls)
                 for installation in tuple(self._installed.values()):
-                    if any(each is installation.base for each in ancestors):
+                    bases = installation.bases
+                    if any(each is base for base in bases for each in ancestors):
                         self._dress(installation, cls)
         # The host is defining a class; that must work whatever happens here.
         except Exception as error:
@@ -307,6 +344,10 @@ class MonkeyPatcher:
             report(f"install {patch.target}", error)
 
 
+def _module_of(patch: Patch) -> str:
+    return patch.target.partition(":")[0]
+
+
 def _on_import(module_name: str, module: ModuleType) -> None:
     with _lock:
         entries = _waiting.pop(module_name, [])
@@ -335,21 +376,21 @@ def _imported(module_name: str, path: str) -> ModuleType | None:
 def _holder_of(
     module: ModuleType | None,
     patch: Patch,
-) -> ModuleType | type | None:
-    """Return the module or class that a target's last name belongs to."""
+) -> Holder | None:
+    """Return what a target's last name belongs to: a module, a class, an object."""
     if module is None:
         return None
-    holder: ModuleType | type = module
+    holder: Holder = module
     for part in patch.target.partition(":")[2].split(".")[:-1]:
         found = looked_up(holder, part)
-        if not is_class(found):
+        if is_class(found) == patch.on_object or found is MISSING:
             return None
         holder = found
     return holder
 
 
 def _put(
-    holder: ModuleType | type,
+    holder: Holder,
     name: str,
     wrap: Wrap,
     switch: Switch,
@@ -360,13 +401,8 @@ def _put(
         return None
     below, inherited = beneath(raw)
     inherited = inherited or own(holder, name) is MISSING
-    placed = PlacedFunction(
-        cast("Callable[..., Any]", below),
-        wrap,
-        switch,
-        inherited=inherited,
-    )
-    write(holder, name, placed)
+    placed, standing = placed_for(below, wrap, switch, inherited=inherited)
+    write(holder, name, standing)
     return placed
 
 
@@ -395,7 +431,7 @@ def _undo(installation: _Installation, births: Switch | None) -> None:
     try:
         for holder in installation.holders:
             restore(holder, name, switch)
-        for cls in () if installation.base is None else family_of(installation.base):
+        for cls in chain.from_iterable(map(family_of, installation.bases)):
             restore(cls, name, switch)
             if births is not None:
                 restore(cls, _HOOK, births)

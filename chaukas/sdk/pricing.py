@@ -11,10 +11,23 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-__all__ = ["cost_of", "load"]
+__all__ = ["cost_of", "is_priced", "load"]
 
 _PER_MTOK = 1e-6
 _DIGITS = 12
+_COMPATIBLE = "openai_compatible"
+"""A provider that nobody knows: a name that it has in common with OpenAI's says
+nothing of its price."""
+_ALIASES = {
+    "azure_ai": "azure",
+    "bedrock": "aws",
+    "fireworks_ai": "fireworks",
+    "gemini": "google",
+    "together_ai": "together",
+    "vertex_ai": "google",
+    "xai": "x-ai",
+}
+"""Providers by the names that LiteLLM routes by."""
 
 
 class _Rates(NamedTuple):
@@ -62,15 +75,13 @@ def load() -> None:
 @lru_cache(maxsize=512)
 def _rates_of(provider: str, model: str) -> _Rates | None:
     try:
-        from genai_prices import Usage, calc_price
-
-        found = calc_price(
-            Usage(input_tokens=1, output_tokens=1),
-            model_ref=model,
-            provider_id=provider or None,
-        ).model_price
-    except (LookupError, ImportError):
+        from genai_prices import Usage
+    except ImportError:
         return None
+    listed = _listed(provider, model, Usage(input_tokens=1, output_tokens=1))
+    if listed is None:
+        return None
+    found = listed.model_price
     names = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
     values = [getattr(found, name, None) for name in names]
     if values[0] is None or values[1] is None:
@@ -98,10 +109,46 @@ def _flat_parts(rates: _Rates, tokens: _Tokens) -> _Parts:
     return _Parts(_PER_MTOK * sum(parts), _PER_MTOK * tokens.output * rates.output)
 
 
+def _places_of(provider: str, model: str) -> list[tuple[str, str, str]]:
+    """
+    Return where a model may stand in the list: its name, and the seller or its URL.
+
+    A provider given as a host is found by its address, and never by a name that it
+    contains. A routed name such as `anthropic/claude-sonnet-4-5` may stand there as
+    it is, or under the provider that it begins with.
+    """
+    if provider == _COMPATIBLE:
+        return []
+    if "." in provider:
+        return [(model, "", f"https://{provider}")]
+    prefix, _, rest = model.partition("/")
+    places = [(model, _ALIASES.get(provider, provider), "")]
+    if rest:
+        places.append((rest, _ALIASES.get(prefix, prefix), ""))
+    return places
+
+
+def _listed(provider: str, model: str, usage: Any) -> Any:
+    """Return what the list says of a call, or None."""
+    from genai_prices import calc_price
+
+    for name, seller, address in _places_of(provider, model):
+        try:
+            if address:
+                return calc_price(usage, name, provider_api_url=address)
+            found = calc_price(usage, name, provider_id=seller or None)
+        except LookupError:
+            continue
+        # The list also finds a provider by a part of the name it is given.
+        if not seller or found.provider.id == seller:
+            return found
+    return None
+
+
 def _looked_up_parts(
     provider: str, model: str, tokens: _Tokens, audio: _Audio
 ) -> _Parts | None:
-    from genai_prices import Usage, calc_price
+    from genai_prices import Usage
 
     usage = Usage(
         input_tokens=tokens.input,
@@ -113,11 +160,18 @@ def _looked_up_parts(
         cache_audio_read_tokens=audio.cached or None,
     )
     try:
-        found = calc_price(usage, model_ref=model, provider_id=provider or None)
-    except (LookupError, ValueError):
+        found = _listed(provider, model, usage)
+    except ValueError:
         # Counts that contradict each other, such as more cached than there are.
         return None
+    if found is None:
+        return None
     return _Parts(float(found.input_price), float(found.output_price))
+
+
+def is_priced(provider: str, model: str) -> bool:
+    """Tell whether the list has a price for *model* at *provider*."""
+    return bool(model) and _rates_of(provider, model) is not None
 
 
 # Each is a number of the call.

@@ -47,7 +47,9 @@ def model_for_example(replies: Script) -> Iterator[ModelServer | None]:
 
     with ModelServer(replies) as server:
         # A connection kept alive would outlast the event loop it belongs to.
-        client = server.client(default_headers={"connection": "close"})
+        client = server.client(
+            known_as="api.openai.com", default_headers={"connection": "close"}
+        )
         set_default_openai_client(client, use_for_tracing=False)
         set_tracing_disabled(disabled=True)
         yield server

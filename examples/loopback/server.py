@@ -100,11 +100,13 @@ class ModelServer:
             return 0
         return max(0, len(self._script) - len(self.requests))
 
-    def client(self, **options: Any) -> AsyncOpenAI:
+    def client(self, known_as: str = "", **options: Any) -> AsyncOpenAI:
         """
         Make an asynchronous client of this server.
 
         Args:
+            known_as: Host name that the client has for it, such as that of a
+                provider whose prices are to hold; by default its address.
             options: Handed to `openai.AsyncOpenAI`, such as `max_retries=2`.
 
         The proxy settings of the environment are ignored: the connection never
@@ -113,9 +115,18 @@ class ModelServer:
         # Late, because a script and its server are of use without the client.
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-        options.setdefault("http_client", DefaultAsyncHttpxClient(trust_env=False))
+        async def reroute(request: Any) -> None:
+            request.url = request.url.copy_with(
+                host="127.0.0.1", port=self._http.server_port
+            )
+
+        http = DefaultAsyncHttpxClient(
+            trust_env=False, event_hooks={"request": [reroute]}
+        )
+        options.setdefault("http_client", http)
         options.setdefault("api_key", _PLACEHOLDER_KEY)
-        return AsyncOpenAI(base_url=self.base_url, **options)
+        url = f"http://{known_as}/v1" if known_as else self.base_url
+        return AsyncOpenAI(base_url=url, **options)
 
     def sync_client(self, **options: Any) -> OpenAI:
         """Make a blocking client of this server; else as `client`."""

@@ -69,7 +69,11 @@ async def api() -> None:
     await converse(RealtimeRunner(agent(), model=model), {})
 
 
-@section(TABLE, "WebSocket handling", shows="MODEL_INVOCATION_END.cost")
+@section(
+    TABLE,
+    "WebSocket handling",
+    shows="MODEL_INVOCATION_END.llm_invocation.total_tokens",
+)
 async def websocket() -> None:
     answers = Called("add", {"a": 1, "b": 2}), Said("Three.", audio_ms=200)
     with RealtimeServer(answers) as server:

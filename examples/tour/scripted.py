@@ -55,7 +55,7 @@ async def stream(agent: Agent[Any], given: Any = "Hi", **options: Any) -> list[A
 async def served(*replies: Reply) -> AsyncIterator[Any]:
     """Yield a client of a provider that answers with these replies over HTTP."""
     with ModelServer(replies) as server:
-        async with server.client() as client:
+        async with server.client(known_as="api.openai.com") as client:
             yield client
 
 

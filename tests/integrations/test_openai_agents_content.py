@@ -85,6 +85,7 @@ def _rich_run(mode: Mode, **run: Any) -> Any:
         script,
         mode,
         run=run,
+        host="api.openai.com",
         instructions="Be brief",
         tools=[log_in],
         output_type=City,
@@ -168,6 +169,7 @@ def test_a_model_call_tells_what_was_asked(rich: list[Event]) -> None:
     assert {name: first[name] for name in first if name != "request"} == {
         "provider": "openai",
         "model": "gpt-5",
+        "metadata": {"turn": 1, "api": "responses"},
         "temperature": 0.5,
         "top_p": 0.25,
         "max_tokens": 99,
@@ -228,7 +230,9 @@ def test_a_known_model_has_its_cost_and_an_unknown_none(rich: list[Event]) -> No
     assert cost["output_tokens"] == 20
     assert cost["total_cost"] == pytest.approx(cost["input_cost"] + cost["output_cost"])
     events = record(lambda: scenarios.answer(Mode.RUN)).events
-    assert "cost" not in only(events, "MODEL_INVOCATION_END")
+    ended = only(events, "MODEL_INVOCATION_END")
+    assert "cost" not in ended
+    assert ended["llm_invocation"]["metadata"]["price"] == "unknown"
 
 
 def test_headers_of_the_request_are_never_read(rich: list[Event]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 from agents import Agent, LocalShellTool, RunHooks, Runner, function_tool
@@ -10,6 +11,8 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 from openai.types.responses.response_output_item import LocalShellCall
 
 from chaukas.cli._tree import render
+from chaukas.sdk import _runtime
+from chaukas.sdk.integrations.openai_agents import SpanRecorder
 from chaukas.sdk.integrations.openai_agents_enhanced._fallback import FALLBACKS
 from chaukas.sdk.patching import MonkeyPatcher, Patch
 from chaukas.sdk.testing import capture_events
@@ -35,6 +38,10 @@ _SHELL = {
     "action": {"type": "exec", "command": ["date"], "env": {}},
 }
 _RUN = ("agents.run:AgentRunner.run", "agents.run:AgentRunner.run_streamed")
+_BODIES = (
+    "agents.run:AgentRunner._run_impl",
+    "agents.run_internal.run_loop:start_streaming",
+)
 
 
 @function_tool
@@ -173,7 +180,7 @@ async def test_spans_take_over_when_no_run_can_be_patched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without `AgentRunner.run` the SDK's own spans give agents, tools, handoffs."""
-    _hide(monkeypatch, *_RUN, _EXECUTOR, _HANDOFF, *_MODEL)
+    _hide(monkeypatch, *_RUN, *_BODIES, _EXECUTOR, _HANDOFF, *_MODEL)
     events = await _record()
     kinds = [event["type"].removeprefix("EVENT_TYPE_") for event in events]
 
@@ -182,6 +189,55 @@ async def test_spans_take_over_when_no_run_can_be_patched(
     assert kinds.count("AGENT_HANDOFF") == 1
     assert 1 == kinds.count("SESSION_START") == kinds.count("SESSION_END")
     assert "tool add" in "\n".join(render(events))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_body_of_a_run_is_enough(
+    streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _shape(await _record(streamed=streamed))
+    _hide(monkeypatch, *_RUN)
+    assert _shape(await _record(streamed=streamed)) == whole
+
+
+async def test_spans_are_sampled_as_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    _hide(monkeypatch, *_RUN, *_BODIES, _EXECUTOR, _HANDOFF, *_MODEL)
+    with capture_events(sample_rate=0) as events:
+        await Runner.run(_agents(), "hi")
+    assert {event["type"] for event in events()} == {"EVENT_TYPE_SYSTEM"}
+
+
+class _Ended(NamedTuple):
+    """A trace, or a span that never ends."""
+
+    trace_id: str
+    span_id: str = "s"
+    parent_id: str | None = None
+    span_data: Any = SimpleNamespace(type="agent", name="A", tools=[], handoffs=[])
+
+
+def test_what_a_trace_left_open_goes_with_it() -> None:
+    with capture_events() as events:
+        recorder = SpanRecorder(_runtime.active())
+        for number in range(50):
+            trace = _Ended(f"trace_{number}")
+            recorder.on_trace_start(trace)
+            recorder.on_span_start(trace)
+            recorder.on_trace_end(trace)
+        assert not recorder._traces
+        for number in range(2000):
+            recorder.on_trace_start(_Ended(f"open_{number}"))
+        assert len(recorder._traces) == 1024
+    kinds = [event["type"] for event in events()]
+    assert kinds.count("EVENT_TYPE_AGENT_END") == 50
+
+
+def test_a_trace_that_cannot_be_read_is_no_error_of_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
+    with capture_events():
+        SpanRecorder(_runtime.active()).on_trace_end(object())
 
 
 def test_every_fallback_is_a_patch_of_the_integration() -> None:

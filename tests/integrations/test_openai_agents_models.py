@@ -74,7 +74,7 @@ def test_both_apis_make_the_same_tree(api: Callable[[Any], Any], mode: Mode) -> 
     assert recorded.value.final_output == "Hello"
     assert tree_of(recorded.events) == _ANSWER
     told = only(recorded.events, "MODEL_INVOCATION_END")["llm_invocation"]
-    assert (told["provider"], told["model"]) == ("openai", "gpt-5")
+    assert (told["provider"], told["model"]) == ("openai_compatible", "gpt-5")
     assert told["finish_reason"] == "stop"
     assert told["response"]["text"] == "Hello"
 
@@ -114,7 +114,7 @@ def test_a_dropped_connection_is_a_retry_without_a_status(mode: Mode) -> None:
     retry = only(events, "RETRY")["retry"]
     assert "status" not in retry["metadata"]
     assert retry["strategy"] == "exponential"
-    assert retry["metadata"]["error_code"] in {"RemoteProtocolError", "ReadError"}
+    assert retry["metadata"]["error_code"] == "APIConnectionError"
     assert only(events, "MODEL_INVOCATION_END")["status"] == "EVENT_STATUS_COMPLETED"
 
 
@@ -261,9 +261,8 @@ def test_the_runner_tells_attempt_status_and_time_slept(mode: Mode) -> None:
     assert {one["error_message"] for one in retries} == {"busy"}
     assert {one["metadata"]["error_code"] for one in retries} == {"Busy"}
     assert all(one["backoff_ms"] >= 4 for one in retries)
-    assert only(events, "MODEL_INVOCATION_END")["llm_invocation"]["metadata"] == {
-        "attempts": 3
-    }
+    metadata = only(events, "MODEL_INVOCATION_END")["llm_invocation"]["metadata"]
+    assert metadata["attempts"] == 3
 
 
 @in_loop
@@ -362,7 +361,7 @@ def test_a_model_by_name_comes_from_the_provider(mode: Mode) -> None:
     events = record(story).events
     assert tree_of(events) == _ANSWER
     told = only(events, "MODEL_INVOCATION_END")["llm_invocation"]
-    assert (told["provider"], told["model"]) == ("acme", "acme/large")
+    assert (told["provider"], told["model"]) == ("acme", "large")
 
 
 @in_loop

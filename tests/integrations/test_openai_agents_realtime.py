@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
 import subprocess
 import sys
 import tracemalloc
@@ -255,7 +256,14 @@ def test_a_turn_tells_its_usage_its_cost_and_how_much_was_said() -> None:
     assert total["output_audio_tokens"] == 180
 
 
-def test_audio_tokens_cost_what_audio_costs() -> None:
+def test_audio_tokens_cost_what_audio_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up = socket.getaddrinfo
+
+    def here(host: Any, *args: Any, **kwargs: Any) -> Any:
+        named = host == "api.openai.com"
+        return look_up("127.0.0.1" if named else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", here)
     with RealtimeServer([Said("Hello")]) as server:
 
         async def greet() -> None:
@@ -263,6 +271,7 @@ def test_audio_tokens_cost_what_audio_costs() -> None:
                 **server.model_config,
                 "initial_model_settings": {"model_name": "gpt-realtime"},
             }
+            options["url"] = options["url"].replace("127.0.0.1", "api.openai.com")
             async with await RealtimeRunner(bot()).run(model_config=options) as session:
                 await session.send_message("Hi")
                 async for event in session:

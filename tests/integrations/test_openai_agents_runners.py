@@ -183,8 +183,10 @@ def test_enabling_in_the_middle_of_a_run_records_the_next_one() -> None:
     async def story() -> list[dict[str, Any]]:
         agent = assistant(say("Hello"), say("Hello again"))
         running = Runner.run_streamed(agent, "Hi")
+        stream = running.stream_events()
+        await anext(stream)
         with capture_events() as events:
-            async for _ in running.stream_events():
+            async for _ in stream:
                 pass
             await run_in(Mode.RUN, agent)
         return events()

@@ -480,5 +480,8 @@ def test_openais_own_speech_models_tell_provider_retries_and_time(
     heard, spoken = (
         event["llm_invocation"] for event in named(run.events, "MODEL_INVOCATION_END")
     )
-    assert (heard["provider"], heard["model"]) == ("openai", "gpt-4o-transcribe")
+    assert (heard["provider"], heard["model"]) == (
+        "openai_compatible",
+        "gpt-4o-transcribe",
+    )
     assert spoken["metadata"]["audio"]["ms"] == 1000

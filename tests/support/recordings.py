@@ -156,7 +156,7 @@ async def _play(server: ModelServer, stations_url: str) -> None:
     agent = _agent()
     stations = _stations(stations_url)
     store = SQLiteSession("chat-42")
-    async with server.client(max_retries=0) as client:
+    async with server.client(known_as="api.openai.com", max_retries=0) as client:
         config = RunConfig(
             model_provider=OpenAIProvider(openai_client=client),
             tracing_disabled=True,

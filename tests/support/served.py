@@ -49,6 +49,7 @@ async def run_served(
     given: Any = "Hi",
     client: dict[str, Any] | None = None,
     run: dict[str, Any] | None = None,
+    host: str = "",
     **agent: Any,
 ) -> Any:
     """
@@ -61,9 +62,10 @@ async def run_served(
         given: The run's input.
         client: Options of the openai client.
         run: Further arguments of `Runner.run`.
+        host: Name by which the client knows the server; by default its address.
         **agent: Arguments of `Agent`.
     """
     with ModelServer(replies) as server:
-        async with server.client(**(client or {})) as connection:
+        async with server.client(known_as=host, **(client or {})) as connection:
             one: Agent[Any] = Agent(name="Assistant", model=api(connection), **agent)
             return await run_in(mode, one, given, **(run or {}))

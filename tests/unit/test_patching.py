@@ -346,6 +346,16 @@ class TestEachKind:
         for kind in (classmethod, staticmethod, types.FunctionType):
             assert isinstance(placed, kind) is isinstance(original, kind)
 
+    def test_a_static_method_is_one_for_who_looks_past_descriptors(self, host, patcher):
+        original = vars(host.Thing)["static_method"]
+        patcher.install(Patch(target(host, "Thing.static_method"), Seen()))
+
+        assert type(inspect.getattr_static(host.Thing, "static_method")) is staticmethod
+        assert host.Thing.static_method is host.Thing.static_method
+
+        patcher.undo_all()
+        assert vars(host.Thing)["static_method"] is original
+
     def test_the_wrapper_is_told_instance_or_class(self, host, patcher):
         seen = Seen()
         for name in ("method", "class_method", "static_method"):
@@ -729,9 +739,9 @@ class TestInstall:
     def test_a_wrap_beneath_a_decorator_is_found(self, host, patcher, name):
         seen, second = Seen(), MonkeyPatcher()
         patch = Patch(target(host, f"Thing.{name}"), seen)
+        kind = type(vars(host.Thing)[name])
         patcher.install(patch)
         ours = vars(host.Thing)[name]
-        kind = type(ours.__wrapped__)
 
         @functools.wraps(ours)
         def decorated(*args):

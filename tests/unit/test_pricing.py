@@ -42,6 +42,31 @@ def test_names_with_dates_and_variants_are_found(model: str) -> None:
     assert cost_of("openai", model, input_tokens=10, output_tokens=1)
 
 
+@pytest.mark.parametrize(
+    ("provider", "routed", "seller", "model"),
+    [
+        ("anthropic", "anthropic/claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5"),
+        ("gemini", "gemini/gemini-2.5-pro", "google", "gemini-2.5-pro"),
+        ("xai", "xai/grok-4", "x-ai", "grok-4"),
+        ("api.openai.com", "gpt-4o", "openai", "gpt-4o"),
+        ("api.groq.com", "llama-3.3-70b-versatile", "groq", "llama-3.3-70b-versatile"),
+        (
+            "openrouter",
+            "openrouter/anthropic/claude-sonnet-4.5",
+            "openrouter",
+            "anthropic/claude-sonnet-4.5",
+        ),
+    ],
+)
+def test_a_routed_name_costs_what_its_model_costs(
+    provider: str, routed: str, seller: str, model: str
+) -> None:
+    cost = cost_of(provider, routed, input_tokens=1000, output_tokens=100)
+    wanted = listed((seller, model), input_tokens=1000, output_tokens=100)
+    assert cost is not None
+    assert Decimal(str(cost["total_cost"])) == pytest.approx(wanted.total_price)
+
+
 @given(
     plain=st.integers(0, 10**7),
     cached=st.integers(0, 10**6),
@@ -91,6 +116,10 @@ def test_a_large_call_takes_the_price_of_its_tier() -> None:
     [
         ("openai", "my-own-model"),
         ("nobody", "gpt-4o"),
+        ("openai_compatible", "gpt-4o"),
+        ("openai.acme.example", "gpt-4o"),
+        ("MyOpenAIModel", "gpt-4o"),
+        ("nobody", "nobody/gpt-4o"),
         ("", "my-own-model"),
         ("openai", ""),
     ],

@@ -323,7 +323,7 @@ TREES: dict[str, str] = {
 """By story, or by story and mode where the modes differ; for the newest release."""
 
 _SERVED = (
-    "MODEL openai gpt-5 20+6 cached 8 reasoning 2",
+    "MODEL openai_compatible gpt-5 20+6 cached 8 reasoning 2",
     'TOOL add call_1 {"a": 1, "b": 2} -> 3',
 )
 FACTS: dict[str, tuple[str, ...]] = {

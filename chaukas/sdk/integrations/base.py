@@ -96,10 +96,18 @@ class BaseIntegrationWrapper(ABC):
 
     def install(self) -> None:
         """Install every patch; what a release lacks is noted, never raised."""
+        self._install_patches()
+
+    def _install_patches(self) -> None:
         for patch in self.patches():
             first = patch.instead_of
             if not first or self.patcher.outcomes.get(first) == "missing":
                 self.patcher.install(patch)
+
+    def renew(self) -> None:
+        """Put in force again what is not any more, and what was not there before."""
+        self.patcher.renew()
+        self._install_patches()
 
     def uninstall(self) -> None:
         """Put every original back."""

@@ -18,7 +18,7 @@ failed call was (hooks end with success only), errors that a tool turned into a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import wrapt
 
@@ -36,6 +36,7 @@ __all__ = ["HookSink", "SpanRecorder", "hooks_around"]
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
 _FRAMEWORK = "openai_agents"
+_OPEN_TRACES = 1024
 
 
 class HookSink(Protocol):
@@ -117,6 +118,14 @@ class _Hooks(wrapt.ObjectProxy):  # type: ignore[type-arg]
         )
 
 
+class _Trace(NamedTuple):
+    """A trace that has not ended, and the pairs of its spans by their ids."""
+
+    run: Run
+    session: Session
+    pairs: dict[str, Pair]
+
+
 class SpanRecorder:
     """
     A `TracingProcessor` that records whole runs, should no run be patchable.
@@ -129,8 +138,7 @@ class SpanRecorder:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._runs: dict[str, tuple[Run, Session]] = {}
-        self._pairs: dict[str, Pair] = {}
+        self._traces: dict[str, _Trace] = {}
         self.is_enabled = True
         """False once chaukas is disabled: the SDK has no way to take one out."""
 
@@ -139,30 +147,41 @@ class SpanRecorder:
         if not self.is_enabled:
             return
         try:
-            trace_id = trace.trace_id
-            group_id = getattr(trace, "group_id", None)
-            sessions = self._host.sessions
-            opening = open_session(
-                sessions,
-                self._host.recorder,
-                group_id,
-                framework=_FRAMEWORK,
-                trace_id=trace_id,
-            )
-            session = opening.session
-            run = Run(
-                session, trace_id, sampled=opening.sampled, framework=_FRAMEWORK
-            )
-            self._runs[trace_id] = (run, session)
+            self._begin(trace.trace_id, getattr(trace, "group_id", None))
         except Exception as error:
             report("TracingProcessor", error)
 
+    def _begin(self, trace_id: str, group_id: str | None) -> None:
+        host = self._host
+        opening = open_session(
+            host.sessions,
+            host.recorder,
+            group_id,
+            framework=_FRAMEWORK,
+            trace_id=trace_id,
+        )
+        session = opening.session
+        run = Run(session, trace_id, sampled=opening.sampled, framework=_FRAMEWORK)
+        if len(self._traces) >= _OPEN_TRACES:
+            # One that never ends, by an application that forgot it.
+            self._end(next(iter(self._traces)))
+        self._traces[trace_id] = _Trace(run, session, {})
+
     def on_trace_end(self, trace: Any) -> None:
         """Close what is open in the run of a trace."""
-        run, session = self._runs.pop(trace.trace_id, (None, None))
-        if run is not None and session is not None:
-            self._host.recorder.pairs.close_run(run)
-            self._host.sessions.leave(session)
+        try:
+            self._end(trace.trace_id)
+        except Exception as error:
+            report("TracingProcessor", error)
+
+    def _end(self, trace_id: str) -> None:
+        ended = self._traces.pop(trace_id, None)
+        if ended is None:
+            return
+        try:
+            self._host.recorder.pairs.close_run(ended.run)
+        finally:
+            self._host.sessions.leave(ended.session)
 
     def on_span_start(self, span: Any) -> None:
         """Open the pair of a span."""
@@ -184,32 +203,32 @@ class SpanRecorder:
     def force_flush(self) -> None:
         """Do nothing: chaukas writes by itself."""
 
-    def _parent_of(self, span: Any, run: Run) -> str:
-        pair = self._pairs.get(span.parent_id or "")
+    def _parent_of(self, span: Any, trace: _Trace) -> str:
+        pair = trace.pairs.get(span.parent_id or "")
         if pair is not None:
             return pair.span_id
         node = CURRENT.get()
         if node is not None:
             return node.parent_span_id
-        opening = run.session.pair
+        opening = trace.session.pair
         return opening.span_id if opening else ""
 
     def _open(self, span: Any) -> None:
-        found = self._runs.get(span.trace_id)
-        if found is None:
+        trace = self._traces.get(span.trace_id)
+        if trace is None:
             return
-        run, data = found[0], span.span_data
+        run, data = trace.run, span.span_data
         kind, content, metadata = _start_of(data)
-        parent_span_id = self._parent_of(span, run)
+        parent_span_id = self._parent_of(span, trace)
         if kind is None:
             # Task, turn and custom spans only pass their parent on.
-            outer = self._pairs.get(span.parent_id or "")
+            outer = trace.pairs.get(span.parent_id or "")
             if outer is not None:
-                self._pairs[span.span_id] = outer
+                trace.pairs[span.span_id] = outer
             return
         if kind is EventType.AGENT_START:
             run.agent = AgentRef(data.name, data.name)
-        self._pairs[span.span_id] = self._host.recorder.pairs.start(
+        trace.pairs[span.span_id] = self._host.recorder.pairs.start(
             kind,
             run,
             content,
@@ -219,15 +238,15 @@ class SpanRecorder:
         )
 
     def _close(self, span: Any) -> None:
-        found = self._runs.get(span.trace_id)
-        if found is None:
+        trace = self._traces.get(span.trace_id)
+        if trace is None:
             return
-        run, data = found[0], span.span_data
+        run, data = trace.run, span.span_data
         recorder = self._host.recorder
-        pair = self._pairs.pop(span.span_id, None)
+        pair = trace.pairs.pop(span.span_id, None)
         if data.type in {"handoff", "guardrail"}:
             kind, content = _point_of(data)
-            parent_span_id = self._parent_of(span, run)
+            parent_span_id = self._parent_of(span, trace)
             recorder.emit(kind, run, content, parent_span_id=parent_span_id)
             return
         if pair is None or data.type in _PASSING:

@@ -30,6 +30,7 @@ from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
 from chaukas.sdk.integrations.openai_agents import SpanRecorder
 from chaukas.sdk.patching import Patch
 
+from ._answers import Answers
 from ._approvals import Approvals
 from ._fallback import Fallback, groups_missing
 from ._mcp import MCPCalls
@@ -40,6 +41,7 @@ from ._policies import Policies
 from ._realtime import Realtime
 from ._resumes import Resumes
 from ._retries import Retries
+from ._runners import BODIES, Runners
 from ._runs import Runs
 from ._sandbox import SandboxMemory
 from ._state import FRAMEWORK
@@ -106,6 +108,8 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         self._tools = Tools(host, approvals)
         self._policies = Policies(host, self._runs)
         self._rooms: tuple[Room, ...] = (
+            Runners(self._runs),
+            Answers(),
             approvals,
             Resumes(host, pauses),
             Older(self._tools, self._policies),
@@ -126,13 +130,17 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         super().install()
         self._fallbacks = groups_missing(self.missing())
         groups = set(self._fallbacks.values())
-        if "run" in groups:
+        if "run" in groups and not set(BODIES) & self._active():
             # Without a run to patch there is none to give hooks to either.
             self._spans = SpanRecorder(self.host)
             self._add_processor(self._spans)
         elif groups:
             fallback = Fallback(groups, self._models, self._tools, self._policies)
             self._runs.fallback = fallback
+
+    def _active(self) -> set[str]:
+        outcomes = self.patcher.outcomes
+        return {target for target, outcome in outcomes.items() if outcome == "active"}
 
     def _add_processor(self, processor: SpanRecorder) -> None:
         from agents.tracing import add_trace_processor

@@ -11,6 +11,7 @@ import hashlib
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -28,40 +29,30 @@ __all__ = [
     "bound",
     "finish_reason_of",
     "hash_of",
+    "json_hash_of",
     "model_name_of",
     "new_user_items",
     "prompt_of",
     "provider_of",
     "response_facts",
     "role_of",
-    "settings_of",
+    "text_of",
     "tool_names",
     "usage_of",
 ]
 
 _HASH_CHARS = 16
 _ARGUMENT_CHARS = 65_536
-_SETTINGS = (
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "frequency_penalty",
-    "presence_penalty",
-)
-_FURTHER_SETTINGS = (
-    "tool_choice",
-    "parallel_tool_calls",
-    "truncation",
-    "reasoning",
-    "verbosity",
-    "store",
-    "top_logprobs",
-    "response_include",
-    "include_usage",
-    "prompt_cache_retention",
-    "timeout",
-)
-_PROVIDERS = {"api.openai.com": "openai", "openai.azure.com": "azure"}
+_PROVIDERS = {
+    "api.openai.com": "openai",
+    "openai.azure.com": "azure",
+    "cognitiveservices.azure.com": "azure",
+    "services.ai.azure.com": "azure",
+}
+SCHEMA_CLASS = ("agents.agent_output", "AgentOutputSchema")
+"""Module and name of the only schema class whose methods are called."""
+_COMPATIBLE = "openai_compatible"
+"""Who serves an address that names nobody: the API is OpenAI's, the model is not."""
 _PARAMETERS = (
     "system_instructions",
     "input",
@@ -124,8 +115,12 @@ def usage_of(response: Any) -> Usage:
     )
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return *value* if it is a text, otherwise an empty one."""
     return value if type(value) is str else ""
+
+
+_text = text_of
 
 
 def agent_ref(agent: Any) -> AgentRef:
@@ -147,8 +142,8 @@ def provider_of(model: Any) -> str:
     """
     Return who serves *model*.
 
-    `openai`, `azure`, another host, the prefix of a routed name, or the class of a
-    custom model.
+    `openai`, `azure`, another host, `openai_compatible` for an address without a
+    name, the prefix of a routed name, or the class of a custom model.
     """
     host = ""
     with suppress(AttributeError):
@@ -157,16 +152,28 @@ def provider_of(model: Any) -> str:
         return _provider_at(host)
     name = _text(getattr(model, "model", None))
     if "/" in name:
-        return name.partition("/")[0]
+        base_url = getattr(model, "base_url", None)
+        return _routed_provider(name.partition("/")[0], base_url)
     return type(model).__name__
+
+
+def _routed_provider(prefix: str, base_url: Any) -> str:
+    """Return who serves a routed name: not OpenAI, at an address that is not its."""
+    host = urlsplit(base_url).hostname if type(base_url) is str else None
+    if not host:
+        return prefix
+    provider = _provider_at(host)
+    return provider if provider == _COMPATIBLE or prefix == "openai" else prefix
 
 
 @lru_cache(maxsize=256)
 def _provider_at(host: str) -> str:
+    name = host.lower().rstrip(".")
     for known, provider in _PROVIDERS.items():
-        if host.endswith(known):
+        if name == known or name.endswith(f".{known}"):
             return provider
-    return "openai" if host in {"127.0.0.1", "localhost", "::1"} else host
+    is_name = "." in name and ":" not in name and not name[-1].isdigit()
+    return host if is_name else _COMPATIBLE
 
 
 def tool_names(tools: Any) -> list[str]:
@@ -193,6 +200,14 @@ def hash_of(text: str) -> str:
     """Return a short hash of *text*; the few instructions of a program recur."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:_HASH_CHARS]
+
+
+def json_hash_of(value: Any) -> str:
+    """Return a short hash of *value*, made of what JSON has; empty if it is not."""
+    try:
+        return hash_of(orjson.dumps(value).decode())
+    except TypeError:
+        return ""
 
 
 def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:
@@ -231,28 +246,10 @@ def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:
 def _type_name(output_type: Any) -> str:
     if isinstance(output_type, type):
         return output_type.__name__
-    name = type(output_type).__name__
+    cls = type(output_type)
     # A schema class of the application would be a stranger's code.
-    return _text(output_type.name()) if name == "AgentOutputSchema" else name
-
-
-def settings_of(settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """
-    Return the settings with fields of their own in the spec, and the others.
-
-    Headers, bodies and extra arguments are never read: they may hold keys.
-    """
-    own = {
-        name: value
-        for name in _SETTINGS
-        if type(value := getattr(settings, name, None)) in (int, float)
-    }
-    further = {
-        name: value
-        for name in _FURTHER_SETTINGS
-        if (value := getattr(settings, name, None)) is not None
-    }
-    return own, further
+    is_own = (cls.__module__, cls.__name__) == SCHEMA_CLASS
+    return _text(output_type.name()) if is_own else cls.__name__
 
 
 def prompt_of(prompt: Any) -> Any:
@@ -377,19 +374,28 @@ def _parts(content: Any, name: str) -> Sequence[str]:
     return [text for part in content if (text := _text(_read(part, name)))]
 
 
-def finish_reason_of(facts: dict[str, Any], response: Any = None) -> str:
+def finish_reason_of(
+    facts: dict[str, Any], response: Any = None, said: str = ""
+) -> str:
     """
-    Return why the model stopped.
+    Return why the model stopped, or an empty text where nobody said it.
 
-    `stop`, `tool_calls`, `refusal`, or what the provider said of an incomplete or
-    failed response.
+    Args:
+        facts: Of the answer, as `response_facts` gives them.
+        response: An openai `Response`. An incomplete or failed one tells why; of a
+            completed one the answer does: `stop`, `tool_calls` or `refusal`.
+        said: The provider's own word, as of a chat completion.
     """
+    if said:
+        return said
     status = _text(getattr(response, "status", None))
     if status == "incomplete":
         details = getattr(response, "incomplete_details", None)
         return _text(getattr(details, "reason", None)) or status
     if status in {"failed", "cancelled"}:
         return status
+    if status != "completed":
+        return ""
     if "refusal" in facts:
         return "refusal"
     return "tool_calls" if "tool_calls" in facts else "stop"

@@ -16,7 +16,7 @@ __all__ = ["hidden_request", "hidden_response"]
 
 _REQUEST = "llm_invocation.request"
 _RESPONSE = "llm_invocation.response"
-_CONTENT = frozenset({"input", "system"})
+_CONTENT = frozenset({"input", "system", "output_schema_definition"})
 _PROMPT_FACTS = ("id", "version")
 
 

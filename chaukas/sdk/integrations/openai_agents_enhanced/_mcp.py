@@ -412,15 +412,16 @@ class MCPCalls(Part):
         if call is None or func is None:
             return await wrapped(*args, **kwargs)
 
-        async def func_once() -> Any:
+        async def func_once(*given: Any, **options: Any) -> Any:
             attempt("MCP retry", self._note_attempt, call)
             try:
-                return await func()
+                return await func(*given, **options)
             except Exception as error:
                 attempt("MCP retry", self._note_failure, call, error)
                 raise
 
-        return await wrapped(func_once)
+        kwargs.pop("func", None)
+        return await wrapped(func_once, *args[1:], **kwargs)
 
     async def call_once(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]

@@ -15,7 +15,6 @@ from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.pricing import cost_of
 from chaukas.sdk.record import (
     error_code_of,
     error_text,
@@ -29,17 +28,24 @@ from ._extract import (
     bound,
     finish_reason_of,
     hash_of,
-    model_name_of,
     prompt_of,
-    provider_of,
     response_facts,
-    settings_of,
     tool_names,
     usage_of,
 )
 from ._hidden import hidden_request, hidden_response
 from ._hosted import note_hosted
+from ._model_decisions import CONTENT_FILTER, note_filter, note_withheld
+from ._model_facts import (
+    asked_of,
+    chunks_by_kind,
+    outcome_of,
+    price_facts,
+    schema_of,
+)
 from ._run_facts import hides_content
+from ._runners import tell_unseen
+from ._settings_sent import settings_of
 from ._state import AgentsRun, Invocation, attempt, current_run, lone_run
 from ._streams import (
     WatchedStream,
@@ -57,8 +63,7 @@ __all__ = ["ModelCalls", "WatchedStream", "bound"]
 _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
-_CONTENT_FILTER = "content_filter"
-_FILTER_CODES = frozenset({_CONTENT_FILTER, "content_policy_violation"})
+_FILTER_CODES = frozenset({CONTENT_FILTER, "content_policy_violation"})
 
 
 class ModelCalls(Part):
@@ -77,6 +82,7 @@ class ModelCalls(Part):
         """Wrap the runner's loop around one call that is not streamed."""
         run = current_run()
         if run is None:
+            tell_unseen()
             return await wrapped(*args, **kwargs)
         invocation = self._expect(run, kwargs)
         token = CURRENT.set(Node(run, run.agent_span_id, "call", invocation))
@@ -96,6 +102,8 @@ class ModelCalls(Part):
         """Wrap the runner's loop around one streamed call, by its stream factory."""
         run = current_run()
         get_stream = kwargs.get("get_stream")
+        if run is None:
+            tell_unseen()
         if run is None or get_stream is None:
             return wrapped(*args, **kwargs)
         invocation = self._expect(run, kwargs)
@@ -181,6 +189,8 @@ class ModelCalls(Part):
                 invocation = Invocation(self._run_of(node))
                 invocation.is_alone = True
             invocation.attempts += 1
+            # Of an attempt that was given up, nothing belongs to the next one.
+            invocation.answer = None
             if invocation.pair is None:
                 self._start(
                     invocation, model, bound(args, kwargs), streamed=streamed
@@ -236,18 +246,13 @@ class ModelCalls(Part):
         run = invocation.run
         recorder = self._recorder
         capture = recorder.capture(run)
-        own, further = settings_of(arguments.get("model_settings"))
-        content: dict[str, Any] = {
-            "provider": provider_of(model),
-            "model": model_name_of(model),
-        }
-        content.update(own)
-        run.last_model = content["model"]
+        settings = settings_of(arguments.get("model_settings"))
         run.turns += 1
-        request = self._request_of(run, arguments, further)
+        invocation.content = asked_of(model, settings, run)
+        run.last_model = invocation.content.get("model", "")
+        request = self._request_of(run, arguments, settings.further)
         if streamed:
             request["stream"] = True
-        invocation.content = without_defaults(content)
         invocation.started_ns = recorder.clock.monotonic_ns()
         invocation.pair = recorder.pairs.start(
             EventType.MODEL_INVOCATION_START,
@@ -293,8 +298,8 @@ class ModelCalls(Part):
         if type(handoffs) is list and handoffs:
             request["handoffs"] = [getattr(h, "tool_name", None) for h in handoffs]
         schema = arguments.get("output_schema")
-        if schema is not None and not schema.is_plain_text():
-            request["output_schema"] = schema.name()
+        if schema is not None:
+            request |= schema_of(run, schema)
         for name in ("previous_response_id", "conversation_id"):
             if arguments.get(name) is not None:
                 request[name] = arguments[name]
@@ -345,7 +350,7 @@ class ModelCalls(Part):
         *,
         status: str = _COMPLETED,
         response: Any = None,
-        error_message: str = "",
+        error: dict[str, str] | None = None,
     ) -> None:
         pair = invocation.pair
         if pair is None:
@@ -353,38 +358,42 @@ class ModelCalls(Part):
         run = invocation.run
         recorder = self._recorder
         facts = response_facts(output)
-        reason = finish_reason_of(facts, response)
+        outcome = outcome_of(invocation, facts, response, response_id)
+        if status == _FAILED and not outcome.finish_reason:
+            outcome.finish_reason = "error"
         capture = recorder.capture(run)
         told: Any = {}
         if facts and self._tells_content(run):
             told = capture.tree(facts, "llm_invocation.response")
         elif facts:
             told = hidden_response(facts, capture, recorder.capture_facts())
-        if error_message and isinstance(told, dict):
-            told["error"] = error_message
-        content = self._end_content(invocation, usage, told, reason)
+        if error and isinstance(told, dict):
+            told |= error
+        content = self._end_content(invocation, usage, told, outcome.finish_reason)
         body: dict[str, Any] = {"llm_invocation": content}
-        if type(response_id) is str and response_id:
-            body["response_id"] = response_id
-        cost = cost_of(
-            content.get("provider", ""),
-            content.get("model", ""),
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            input_audio_tokens=usage.input_audio_tokens,
-            output_audio_tokens=usage.output_audio_tokens,
-            cached_audio_tokens=usage.cached_audio_tokens,
-        )
-        if cost:
-            body["cost"] = cost
+        if outcome.response_id:
+            body["response_id"] = outcome.response_id
+        self._add_answered(body, usage, outcome.model)
+        cost = body.get("cost")
         run.agent_totals.add(usage, cost)
         self._host.sessions.add(run, usage, cost)
         self._tell_inside(invocation, output, facts)
         recorder.pairs.end(pair, body, status=status, capture=capture)
-        if "refusal" in facts:
-            self._note_refusal(run, facts["refusal"])
+        if status == _COMPLETED:
+            note_withheld(recorder, invocation, facts, outcome.finish_reason)
+
+    @staticmethod
+    def _add_answered(body: dict[str, Any], usage: Usage, answered_by: str) -> None:
+        """Add the model that answered, and the price of the call."""
+        content = body["llm_invocation"]
+        metadata = content.setdefault("metadata", {})
+        if answered_by:
+            metadata["response_model"] = answered_by
+        cost, is_known = price_facts(content, usage, answered_by)
+        if cost:
+            body["cost"] = cost
+        if not is_known:
+            metadata["price"] = "unknown"
 
     def _tell_inside(
         self, invocation: Invocation, output: Any, facts: dict[str, Any]
@@ -405,6 +414,7 @@ class ModelCalls(Part):
         started_ns = invocation.started_ns
         content: dict[str, Any] = {
             **invocation.content,
+            "metadata": dict(invocation.content.get("metadata", ())),
             "prompt_tokens": usage.input_tokens,
             "completion_tokens": usage.output_tokens,
             "total_tokens": usage.total_tokens,
@@ -425,28 +435,12 @@ class ModelCalls(Part):
             spent_ns = recorder.clock.monotonic_ns() - invocation.first_chunk_ns
             speed = tokens_per_second(generated, spent_ns)
             if speed:
-                content.setdefault("metadata", {})["tokens_per_second"] = speed
+                content["metadata"]["tokens_per_second"] = speed
+        if invocation.delta_counts:
+            content["metadata"]["chunks"] = chunks_by_kind(invocation.delta_counts)
         if invocation.attempts > 1:
-            content.setdefault("metadata", {})["attempts"] = invocation.attempts
+            content["metadata"]["attempts"] = invocation.attempts
         return without_defaults(content)
-
-    def _note_refusal(self, run: AgentsRun, refusal: str) -> None:
-        recorder = self._recorder
-        capture = recorder.capture(run)
-        recorder.emit(
-            EventType.POLICY_DECISION,
-            run,
-            {
-                "policy": {
-                    "policy_id": "model_refusal",
-                    "outcome": "deny",
-                    "rationale": capture.text(refusal, "policy.rationale"),
-                }
-            },
-            parent_span_id=run.agent_span_id,
-            capture=capture,
-            severity="SEVERITY_WARN",
-        )
 
     def _end_failed(self, invocation: Invocation, error: BaseException) -> None:
         """End with an error, or as cancelled."""
@@ -468,14 +462,17 @@ class ModelCalls(Part):
             capture = recorder.capture(invocation.run)
             text = capture.text(error_text(error), "llm_invocation.response.error")
             code = fields_of(error).get("code")
-            if code in _FILTER_CODES or _CONTENT_FILTER in error_text(error):
-                self._note_filter(invocation)
+            if code in _FILTER_CODES or CONTENT_FILTER in error_text(error):
+                note_filter(recorder, invocation)
             recorder.error(invocation.run, error, pair.span_id)
-            content = self._partial(invocation)
-            content["response"] = {"error": text, "error_code": error_code_of(error)}
-            content["finish_reason"] = "error"
-            recorder.pairs.end(
-                pair, {"llm_invocation": content}, status=_FAILED, capture=capture
+            answer = invocation.answer
+            self._end_with(
+                invocation,
+                answer and answer.output,
+                answer.usage if answer else Usage(),
+                answer and answer.response_id,
+                status=_FAILED,
+                error={"error": text, "error_code": error_code_of(error)},
             )
         except Exception as problem:
             self._end_bare(invocation, status=_FAILED)
@@ -489,17 +486,6 @@ class ModelCalls(Part):
 
     def _partial(self, invocation: Invocation) -> dict[str, Any]:
         return self._end_content(invocation, Usage(), None, "")
-
-    def _note_filter(self, invocation: Invocation) -> None:
-        """Record a content filter that ended the call, as POLICY_DECISION deny."""
-        pair = invocation.pair
-        self._recorder.emit(
-            EventType.POLICY_DECISION,
-            invocation.run,
-            {"policy": {"policy_id": _CONTENT_FILTER, "outcome": "deny"}},
-            parent_span_id=pair.span_id if pair else "",
-            severity="SEVERITY_WARN",
-        )
 
     # -- streams ------------------------------------------------------------------
 
@@ -540,8 +526,8 @@ class ModelCalls(Part):
             message if type(message) is str else f"response ended: {reason}",
             "error.error_message",
         )
-        if reason == _CONTENT_FILTER:
-            self._note_filter(invocation)
+        if reason == CONTENT_FILTER:
+            note_filter(recorder, invocation)
         body = {
             "error_message": text,
             "error_code": code if type(code) is str else f"ModelBehaviorError:{reason}",
@@ -561,7 +547,7 @@ class ModelCalls(Part):
             getattr(response, "id", None),
             status=_FAILED,
             response=response,
-            error_message=text,
+            error={"error": text},
         )
 
     def settle(self, run: AgentsRun, error: BaseException | None) -> None:

@@ -15,6 +15,7 @@ from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import error_code_of, ms_between, without_defaults
 
 from ._extract import Usage, arguments_of, usage_of
+from ._model_decisions import CONTENT_FILTER, note_filter
 from ._realtime_talk import Item, Playing, Turn
 from ._run_facts import is_redacted
 from ._state import Invocation
@@ -35,7 +36,6 @@ _COMPLETED = "EVENT_STATUS_COMPLETED"
 _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
 _STATUS = {"cancelled": _CANCELLED, "failed": _FAILED}
-_CONTENT_FILTER = "content_filter"
 _GOES_ON = "the session goes on"
 _REDACTED = "Error details are hidden by the SDK."
 _TOLD_BEFORE = ("Tool call task failed", "Tool output send failed")
@@ -185,7 +185,7 @@ class Turns(Part):
             turn.response_id,
             status=status,
             response=response,
-            error_message=message,
+            error={"error": message} if message else None,
         )
         self.tell_items(talk, turn)
 
@@ -200,8 +200,8 @@ class Turns(Part):
             status=said.get("status"),
             incomplete_details=SimpleNamespace(reason=reason),
         )
-        if reason == _CONTENT_FILTER:
-            self._models._note_filter(turn.invocation)
+        if reason == CONTENT_FILTER:
+            note_filter(self._recorder, turn.invocation)
         if status != _FAILED:
             return response, ""
         problem = details.get("error")

@@ -8,6 +8,7 @@ and the error in flight tells why.
 from __future__ import annotations
 
 import sys
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
 from chaukas.sdk._guard import report
@@ -22,15 +23,34 @@ from ._state import AgentsRun, Invocation, attempt, current_run
 __all__ = ["Retries"]
 
 _NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
 _CONVERSATION_LOCKED_RETRIES = 3
+_EXPONENTIAL = "exponential"
+"""What the client does, and the runner while another request has a conversation."""
 
-_SERVER_REFUSAL = ("server_error", "Server error")
+_SERVER_ERROR = 500
+_SERVER_REFUSAL = ("InternalServerError", "Server error")
 _REFUSALS = {
-    408: ("timeout_error", "Request timed out"),
-    409: ("conflict_error", "Conflict"),
-    429: ("rate_limit_error", "Rate limit exceeded"),
+    400: ("BadRequestError", "Bad request"),
+    401: ("AuthenticationError", "Not authenticated"),
+    403: ("PermissionDeniedError", "Not permitted"),
+    404: ("NotFoundError", "Not found"),
+    408: ("APIStatusError", "Request timed out"),
+    409: ("ConflictError", "Conflict"),
+    422: ("UnprocessableEntityError", "Not processable"),
+    429: ("RateLimitError", "Rate limit exceeded"),
 }
-"""Code and text of what a provider answers before the client tries again."""
+"""
+Class of the error that the client makes of an answer, and a text for it.
+
+The same spelling as in the ERROR that comes when no further try helps. The API's own
+code is in the body, which the client does not read before it tries again.
+"""
+_OTHER_REFUSAL = ("APIStatusError", "Refused")
+_TIMEOUT = "APITimeoutError"
+_CONNECTION = "APIConnectionError"
+_LONGEST_WAIT_S = 60.0
+"""Of clients that do not say it."""
 
 
 class Retries(Part):
@@ -77,6 +97,7 @@ class Retries(Part):
             slept_ms=slept_ms,
             error=error,
             metadata={"layer": "runner", "model": run.last_model},
+            strategy=_EXPONENTIAL if locked else "",
         )
 
     async def http_sleep(
@@ -115,19 +136,22 @@ class Retries(Part):
         slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
         try:
             metadata: dict[str, Any] = {"layer": "http"}
-            strategy = "exponential"
+            strategy = _EXPONENTIAL
             message = None
             response = kwargs.get("response")
             if response is not None:
                 # The client closes the answer unread; its status says enough.
                 metadata["status"] = status = response.status_code
-                code, text = _REFUSALS.get(status, _SERVER_REFUSAL)
+                code, text = _refusal_of(status)
                 message = f"{text} (HTTP {status})"
                 metadata["error_code"] = code
                 headers = response.headers
                 metadata["request_id"] = headers.get("x-request-id")
-                if headers.get("retry-after") or headers.get("retry-after-ms"):
+                now_s = self._recorder.clock.time_ns() / _NS_PER_S
+                if _names_a_wait(headers, now_s):
                     strategy = "retry_after"
+            elif error is not None:
+                metadata["error_code"] = _transport_code_of(error)
             run = node.run
             if isinstance(run, AgentsRun):
                 metadata["model"] = run.last_model
@@ -158,7 +182,7 @@ class Retries(Part):
         slept_ms: float,
         error: BaseException | None,
         metadata: dict[str, Any],
-        strategy: str = "exponential",
+        strategy: str = "",
         message: str | None = None,
     ) -> None:
         recorder = self._recorder
@@ -166,7 +190,7 @@ class Retries(Part):
         text = message or ""
         if error is not None and message is None:
             text = capture.text(error_text(error), "retry.error_message")
-            metadata["error_code"] = error_code_of(error)
+            metadata.setdefault("error_code", error_code_of(error))
             if status_of(error):
                 metadata["status"] = status_of(error)
         retry = {
@@ -185,3 +209,36 @@ class Retries(Part):
             parent_span_id=parent_span_id,
             capture=capture,
         )
+
+
+def _refusal_of(status: int) -> tuple[str, str]:
+    if status >= _SERVER_ERROR:
+        return _SERVER_REFUSAL
+    return _REFUSALS.get(status, _OTHER_REFUSAL)
+
+
+def _transport_code_of(error: BaseException) -> str:
+    """Return the error that the client makes of one of its transport's."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    is_timeout = bool(names & {"TimeoutException", "TimeoutError"})
+    return _TIMEOUT if is_timeout else _CONNECTION
+
+
+def _names_a_wait(headers: Any, now_s: float) -> bool:
+    """Tell whether an answer says how long to wait, and the client will do it."""
+    for name, per_s in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if not text:
+            continue
+        try:
+            wait_s = float(text) / per_s
+        except ValueError:
+            # A date, or nonsense that the client passes over as well.
+            moment = parsedate_tz(text)
+            if moment is None:
+                continue
+            wait_s = mktime_tz(moment) - now_s
+        client = sys.modules.get("openai._base_client")
+        longest_s = getattr(client, "MAX_RETRY_AFTER_DELAY", _LONGEST_WAIT_S)
+        return bool(0 < wait_s <= longest_s)
+    return False

@@ -181,6 +181,7 @@ class Runs:
         run = self.open(kwargs, AgentsRun, agent_ref(agent), pause)
         try:
             run.is_super_pending = not is_own
+            run.is_body_pending = True
             self._describe(run, agent, given, state, kwargs)
         except BaseException:
             self.abandon(run)

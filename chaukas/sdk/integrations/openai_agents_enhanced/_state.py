@@ -45,9 +45,12 @@ class AgentsRun(Run):
         "agent_count",
         "agent_pair",
         "agent_totals",
+        "asked_model",
         "has_terminal_error",
         "invocation",
+        "is_body_pending",
         "is_super_pending",
+        "known_schema",
         "known_system",
         "last_model",
         "pause",
@@ -83,13 +86,19 @@ class AgentsRun(Run):
         """The model call that is open, or failed and not yet settled."""
         self.known_system = ""
         """Hash of the system text that was recorded last."""
+        self.known_schema = ""
+        """Hash of the output schema that was recorded last."""
         self.last_model = ""
+        self.asked_model = ""
+        """Name by which the model in force was asked for, if it was by name."""
         self.pause: Any = None
         """What it leaves for a run that goes on with it; of a top-level run only."""
         self.retry_key: Any = None
         self.run_config: Any = None
         self.is_super_pending = False
         """A runner of the application has it, the SDK's own not yet."""
+        self.is_body_pending = False
+        """Its `run` was seen, what that calls to do the work was not yet."""
         self.has_terminal_error = False
         """A stream ended with a failure, which has its ERROR; the runner raises one."""
 
@@ -111,9 +120,11 @@ class Invocation:
     """One logical model call with all its retries."""
 
     __slots__ = (
+        "answer",
         "attempts",
         "chunk_count",
         "content",
+        "delta_counts",
         "error",
         "first_chunk_ns",
         "hosted",
@@ -134,9 +145,13 @@ class Invocation:
         """Open once the model class was reached."""
         self.content: dict[str, Any] = {}
         """`provider`, `model` and settings, repeated in the END."""
+        self.answer: Any = None
+        """What the provider answered to the last attempt, if that was seen."""
         self.attempts = 0
         self.started_ns = 0
         self.chunk_count = 0
+        self.delta_counts: dict[str, int] = {}
+        """Events of the stream by kind: `text`, `arguments`, `other`."""
         self.first_chunk_ns = 0
         self.is_alone = False
         """No runner looks after it: its end is the model's."""

@@ -17,10 +17,12 @@ from ._hosted import HOSTED_STEPS, watch_hosted
 from ._state import AgentsRun, attempt
 
 if TYPE_CHECKING:
+    from ._answers import Answer
     from ._models import ModelCalls
     from ._state import Invocation
 
 __all__ = [
+    "Chunks",
     "ToldStream",
     "WatchedStream",
     "is_stream",
@@ -39,6 +41,8 @@ _TERMINAL = frozenset(
         "response.error",
     }
 )
+_COUNTED_KINDS = 64
+"""More kinds than the API has; a model of the application may have any."""
 _NOTED = _TERMINAL | HOSTED_STEPS
 
 
@@ -80,8 +84,12 @@ class WatchedStream(wrapt.ObjectProxy):  # type: ignore[type-arg]
         except Exception:
             # A model of the application's own may stream anything.
             return event
-        if type(kind) is str and (invocation.first_chunk_ns == 0 or kind in _NOTED):
-            self._note(kind, event, invocation)
+        if type(kind) is str:
+            counts = invocation.delta_counts
+            if kind in counts or len(counts) < _COUNTED_KINDS:
+                counts[kind] = counts.get(kind, 0) + 1
+            if invocation.first_chunk_ns == 0 or kind in _NOTED:
+                self._note(kind, event, invocation)
         return event
 
     async def _first(self) -> Any:
@@ -146,6 +154,29 @@ class ToldStream(WatchedStream):
         if pieces is not None:
             attempt("stream_events", pieces.take, event)
         return event
+
+
+# Only checkers know the base's type argument.
+class Chunks(wrapt.ObjectProxy):  # type: ignore[type-arg]
+    """The chunks of a streamed completion, noted as they pass."""
+
+    def __init__(self, chunks: Any, answer: Answer) -> None:
+        super().__init__(chunks)
+        self._self_answer = answer
+
+    def __aiter__(self) -> Chunks:
+        """Return itself, as a stream is its own iterator."""
+        return self
+
+    async def __anext__(self) -> Any:
+        """Return the next chunk, unchanged."""
+        chunk = await self.__wrapped__.__anext__()
+        try:
+            self._self_answer.take_completion(chunk)
+        except Exception:
+            # A compatible provider may leave out anything.
+            return chunk
+        return chunk
 
 
 def watched(stream: Any, calls: ModelCalls, invocation: Invocation) -> Any:
