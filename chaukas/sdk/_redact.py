@@ -80,17 +80,17 @@ class Redactor:
 
     Raises:
         TypeError: A key or pattern of another type.
-        ValueError: A key without a letter, or a pattern that does not compile.
+        ValueError: A pattern that does not compile.
 
     """
 
     __slots__ = (
         "_extra",
-        "_hides_all",
         "_patterns",
         "_squeezed",
         "_stems",
         "has_patterns",
+        "hides_all",
     )
 
     def __init__(
@@ -109,7 +109,8 @@ class Redactor:
                 raise TypeError(msg)
         words = [words_of(key) for key in keys]
         # What is no name, such as `*`, may be meant for every name: all is hidden.
-        self._hides_all = any(not each for each in words)
+        self.hides_all = any(not each for each in words)
+        """Whether a key is no name, so that all is hidden."""
         words = [each for each in words if each]
         # As one word too: the text is searched in lower case, where the capital
         # that parts two words is lost.
@@ -121,7 +122,7 @@ class Redactor:
 
     def is_sensitive(self, name: str) -> bool:
         """Tell whether a value of this name is hidden."""
-        return self._hides_all or is_sensitive(name, self._squeezed)
+        return self.hides_all or is_sensitive(name, self._squeezed)
 
     def hides(self, name: str, item: object) -> bool:
         """
@@ -132,7 +133,7 @@ class Redactor:
             item: Its value; only exact built-in types are looked at.
 
         """
-        if self._hides_all or (self._squeezed and squeeze(name) in self._squeezed):
+        if self.hides_all or (self._squeezed and squeeze(name) in self._squeezed):
             return True
         return not is_benign_item(name, item)
 
@@ -146,7 +147,7 @@ class Redactor:
         """
         low = text.lower() if text.isascii() else lowered(text)
         return (
-            self._hides_all
+            self.hides_all
             or has_pair_marker(low, self._stems)
             or has_marker(text, low)
             or has_command_marker(low)
@@ -159,7 +160,7 @@ class Redactor:
 
     def _spans(self, text: str, work: Work | None) -> list[tuple[int, int]]:
         """Return the spans; without *work*, only what is known by its form."""
-        if self._hides_all:
+        if self.hides_all:
             return [(0, len(text))] if text and text != REDACTED else []
         found = self._found(text, work)
         if (
@@ -207,7 +208,7 @@ class Redactor:
         """
         # Every usual secret is longer than a short word, or has a sign in it.
         is_word = len(text) < _WORD_CHARS and text.replace("_", "a").isalnum()
-        if is_word and not self._patterns and not self._hides_all:
+        if is_word and not self._patterns and not self.hides_all:
             return text
         for pass_number in range(_PASSES_LIMIT):
             # Names of a long text are looked for once: that is most of the cost.

@@ -12,13 +12,15 @@ from chaukas.sdk import _redact, _redact_commands, _redact_pairs, _redact_view
 from chaukas.sdk._redact import REDACTED, Redactor
 from chaukas.sdk._snapshot import Capture, Rules
 from tests.support.placements import BENIGN_TEXTS, BENIGN_TREES, PLACEMENTS
+from tests.support.printed import BENIGN_LINES, PRINTED
 from tests.support.secrets import Planted
 
 RULES = Rules()
-NAMES = [planted.name for planted in PLACEMENTS]
+PLACES = [*PLACEMENTS, *PRINTED]
+NAMES = [planted.name for planted in PLACES]
 
 
-@pytest.mark.parametrize("planted", PLACEMENTS, ids=NAMES)
+@pytest.mark.parametrize("planted", PLACES, ids=NAMES)
 def test_a_secret_at_a_known_place_vanishes(planted: Planted) -> None:
     capture = Capture(RULES)
     shown = json.dumps(capture.tree(planted.value, "x"), ensure_ascii=False)
@@ -28,7 +30,7 @@ def test_a_secret_at_a_known_place_vanishes(planted: Planted) -> None:
     assert capture.redacted
 
 
-@pytest.mark.parametrize("planted", PLACEMENTS, ids=NAMES)
+@pytest.mark.parametrize("planted", PLACES, ids=NAMES)
 def test_a_secret_vanishes_from_the_json_text_and_the_repr_of_its_place(
     planted: Planted,
 ) -> None:
@@ -42,7 +44,7 @@ def test_a_secret_vanishes_from_the_json_text_and_the_repr_of_its_place(
         assert planted.secret not in shown
 
 
-@pytest.mark.parametrize("planted", PLACEMENTS, ids=NAMES)
+@pytest.mark.parametrize("planted", PLACES, ids=NAMES)
 def test_a_secret_vanishes_among_other_texts(planted: Planted) -> None:
     if type(planted.value) is not str:
         pytest.skip("no text")
@@ -51,7 +53,7 @@ def test_a_secret_vanishes_among_other_texts(planted: Planted) -> None:
     assert planted.secret not in Capture(RULES).text(text, "x")
 
 
-@pytest.mark.parametrize("text", BENIGN_TEXTS)
+@pytest.mark.parametrize("text", [*BENIGN_TEXTS, *BENIGN_LINES])
 def test_a_text_about_secrets_stays_as_it_is(text: str) -> None:
     capture = Capture(RULES)
 
