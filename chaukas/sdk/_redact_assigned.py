@@ -47,6 +47,10 @@ _LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))+")
 _REST: Final = re.compile(r"[^\r\n]*")
 _TYPED: Final = re.compile(r"[ \t]*=[ \t]*")
 _PROSE: Final = re.compile(r"[a-z]{1,15}")
+_TYPE: Final = re.compile(
+    r"(?:[A-Z][a-z]{1,20}){2,6}|Path|Any|Callable|Literal|Annotated|Union|Sequence"
+    r"|Mapping|Dict|List|Tuple|Type|Final|ClassVar|Self"
+)
 _GAP_CHARS: Final = 64
 _PRICE: Final = re.compile(r"[0-9]{0,5}(?:\.[0-9]{1,12})?")
 _DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){1,8}")
@@ -118,7 +122,7 @@ def _plain_span(place: Place, position: int) -> tuple[int, int] | None:
         span = _header_span(place, position)
     elif place.before in ("?", "&", ";"):
         span = None if bare is None else kept(text, name, *trimmed(bare))
-        if span and name.lower() == "code" and text[span[0] : span[1]].isdigit():
+        if span and not is_sensitive(name) and _is_sample(text[span[0] : span[1]]):
             span = None
     elif (call := CALL.match(text, position)) is not None:
         span = call_span(text, name, call)
@@ -142,6 +146,11 @@ def _string_span(place: Place, opened: re.Match[str]) -> tuple[int, int] | None:
     if span and place.separator == ":" and not place.close and _is_token(place.name):
         return None if _PROSE.fullmatch(place.text, *span) is not None else span
     return span
+
+
+def _is_sample(value: str) -> bool:
+    """Tell ``?key=value`` of a document, and ``?code=404``."""
+    return len(value) <= 12 and (value.isalpha() or value.isdigit())
 
 
 def _closes(place: Place, opened: re.Match[str]) -> bool:
@@ -227,6 +236,9 @@ def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
     text = place.text
     if PLACEHOLDER.match(text, position) is not None:
         return
+    if squeeze(place.name) == "tokens" and text[position] == "{":
+        # The rules of a lexer.
+        return
     end = bracket_end(text, position)
     if text[position] == "{" and is_schema_text(text, position, end):
         return
@@ -261,7 +273,7 @@ def _header_span(place: Place, position: int) -> tuple[int, int] | None:
     if line is None:
         return None
     value = text[position : line.end()].rstrip()
-    if value.lower() in BENIGN_WORDS:
+    if value.partition("[")[0].lower() in BENIGN_WORDS:
         return None
     if squeeze(place.name) == "cookie" and is_prose(value) and "=" not in value:
         return None
@@ -310,18 +322,23 @@ def _is_word(place: Place, value: str, end: int) -> bool:
         return True
     if len(value) < _SYMBOLS_LIMIT and squeeze(value) == "":
         return True
+    if len(value) < _SYMBOLS_LIMIT and value.lstrip("-").isdigit():
+        return True
     if place.separator == ":":
         return _is_said(place, value, end)
     # Code that hands on a variable: `settings.API_KEY`, `token == expected_token`.
     if _DOTTED.fullmatch(value) and is_sensitive(value.rpartition(".")[2]):
         return True
-    is_code = text[end - len(value) - 1] == " " and not name.isupper()
+    is_code = text[end - len(value) - 1] == " " or "_" in value
+    is_code = is_code and not name.isupper()
     return is_code and is_name_like(value) and is_sensitive(value)
 
 
 def _is_said(place: Place, value: str, end: int) -> bool:
     """Tell a word of a sentence after a colon from a secret."""
     name, text = place.name, place.text
+    if _TYPE.fullmatch(value) is not None:
+        return True
     if name.lower().endswith(("token", "auth")):
         return (
             _PROSE.fullmatch(value) is not None or _PRICE.fullmatch(value) is not None

@@ -25,9 +25,9 @@ __all__ = (
 PLACEHOLDER: Final = re.compile(
     r"\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
     r"|\$\([\w \-./]{1,64}\)|%[A-Z_]+%"
-    r"|\{\{[^{}]{0,100}\}\}|\{[A-Za-z_][\w.]{0,64}\}|%s|%\(\w{1,64}\)s"
+    r"|\{\{[^{}]{0,100}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}\}|%s|%\(\w{1,64}\)s"
     r"|<[^<>]{0,64}>|[*.\-_\u2022]+|x{4,}|\[?redacted\]?"
-    r"|your[_\- ][\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]",
+    r"|your[_\- ][\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
     re.IGNORECASE | re.ASCII,
 )
 """Stands for a value that somebody has yet to fill in, or has hidden already."""
@@ -55,10 +55,10 @@ _LETTERS: Final = re.compile(r"[^\W\d_]+(?:[ ,;][^\W\d_]+)*[.!?]?")
 _PATH: Final = re.compile(r"(?:~|\.{0,2})/[\w.\-/ ~@]*|[A-Za-z]:[\\/]\S*|\.{1,2}")
 _NAME_LIKE: Final = re.compile(
     r"[a-z]{1,20}(?:[_\-. ][a-z]{1,20})*|[A-Z][a-z]{0,20}(?:-[A-Z][a-z]{1,20})*"
-    r"|[A-Z]{2,}(?:_[A-Z0-9]+)*|[a-z]+(?:[A-Z][a-z]+)+"
+    r"|[A-Za-z]{1,30}|[A-Z]{2,}(?:_[A-Z0-9]+)*|[a-z]+(?:[A-Z][a-z]+)+"
 )
 _PROSE_WORD: Final = re.compile(
-    r"[^\W\d_]+(?:['\u2019\-][^\W\d_]+)*[,.;:!?)]*|[0-9]{1,3}[,.]?"
+    r"[*(\"'`]*[^\W\d_]+(?:['\u2019\-][^\W\d_]+)*[,.;:!?)*\"'`_]*|[0-9]{1,3}[,.]?"
 )
 _SCHEMA_REFS: Final = ("$ref", "anyOf", "oneOf", "allOf")
 # A default or an example may be a secret: what has one is no mere description.
@@ -83,6 +83,9 @@ _SCHEMA_TYPES: Final = frozenset(
 _ITEMS: Final = 64
 _FILE_NAMES: Final = frozenset(
     "pwd oldpwd netrc pgpass htpasswd kubeconfig dockerconfigjson dockercfg".split()
+)
+_KEY_FILE: Final = re.compile(
+    r"[\w./\\\-~:]{0,200}\.(?:pem|key|crt|cer|json|p12|pfx|jks|ya?ml|txt|env|pub)"
 )
 _PATH_ENDS: Final = frozenset("json config pem content cookie file credential".split())
 
@@ -118,7 +121,7 @@ def is_benign_text(name: str, value: str) -> bool:
 
     """
     value = value.strip()
-    if not value or value.lower() in _NO_VALUES:
+    if not value or value.lower() in _NO_VALUES or value.lower() in _SCHEMES:
         return True
     scheme, _, rest = value.partition(" ")
     if rest and scheme.lower() in _SCHEMES:
@@ -127,10 +130,12 @@ def is_benign_text(name: str, value: str) -> bool:
         return True
     last, squeezed = last_word(name), squeeze(name)
     # A label: `"password": "Password"`.
-    is_label = value[:1].isupper() and squeeze(value) == squeezed
+    is_label = squeeze(value) == squeezed
+    is_label = is_label and (value[:1].isupper() or "pass" not in squeezed)
     is_mode = last == "auth" and value.lower() in BENIGN_WORDS
     is_file = squeezed in _FILE_NAMES or last in _PATH_ENDS
     is_path = is_file and _PATH.fullmatch(value) is not None
+    is_path = is_path or _KEY_FILE.fullmatch(value) is not None
     # `secrets: 3`, `pass: 12`.
     is_several = squeezed == "pass" or name[-1:] in "sS"
     is_count = is_several and _SMALL_NUMBER.fullmatch(value) is not None

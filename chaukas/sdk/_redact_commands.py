@@ -100,12 +100,19 @@ FORMS: Final[tuple[Form, ...]] = (
         "net user",
         re.compile(r"net user [\w.\-]{1,64} (?![/*])(?P<secret>[^\s\"'|;]+)"),
     ),
-    Form(
-        "identified",
-        re.compile(
-            r"identified(?: with [\w'\"]{1,40})?\s{1,8}(?:by|as)\s{1,8}"
-            r"(?:password\s{1,8}|values\s{1,8})?(?:\\*[\"'])?(?P<secret>[^\s\"'\\;]+)"
-        ),
+    *(
+        Form(
+            "identified",
+            re.compile(
+                r"identified(?: with [\w'\"]{1,40})?\s{1,8}(?:by|as)\s{1,8}"
+                r"(?:password\s{1,8}|values\s{1,8})?" + value
+            ),
+        )
+        for value in (
+            r"\\*[\"'](?P<secret>[^\s\"'\\;]+)",
+            # Without quotes, a word of a sentence may stand there too.
+            r"(?P<secret>(?=[^\s\d\"'`;]{0,64}[0-9])[^\s\"'`;]+)",
+        )
     ),
     Form(
         "password",

@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from ._redact_benign import is_name_like, is_own_name
+from ._redact_names import is_sensitive
 from ._redact_quoted import BARE, LOOKUP, OPEN, Place, kept, quoted_span, trimmed
 
 __all__ = ("argument_span", "element_span", "listed_span", "spaced_span")
@@ -74,7 +75,8 @@ def element_span(place: Place) -> tuple[int, int] | None:
 def argument_span(place: Place) -> tuple[int, int] | None:
     """Find the value in ``.setPassword("…")``."""
     opened = OPEN.match(place.text, place.value_at)
-    if opened is None or place.close:
+    method = place.name.rpartition(".")[2]
+    if opened is None or place.close or not is_sensitive(method):
         return None
     if not (
         place.before == "."
@@ -117,6 +119,8 @@ def _is_shown(place: Place, value: str) -> bool:
     if value.isupper() and value.lower() in _METAVARS:
         return True
     if LOOKUP.match(value) is not None:
+        return True
+    if value.isalpha() and len(value) <= 10 and not place.name.startswith("-"):
         return True
     return is_own_name(place.name, value) and not place.name.startswith("-")
 

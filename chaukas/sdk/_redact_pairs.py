@@ -204,7 +204,10 @@ def pair_spans(
         name_end = match.end("tail")
         start = _name_start(low, match.start())
         name = text[start:name_end]
-        if name in harmless:
+        if name in harmless or (
+            low[start - 1 : start] == "[" and low[name_end : name_end + 1] == "]"
+        ):
+            # The index in `styles[token] = x` names no value.
             continue
         work.left -= _STEP_NEW
         place = _place_of(text, low, match, start, squeezed)

@@ -112,7 +112,7 @@ def quote_end(text: str, start: int, opened: str) -> int:
 
 def trimmed(bare: re.Match[str]) -> tuple[int, int]:
     """Return a bare value without the signs that follow it."""
-    return bare.start(), bare.start() + len(bare[0].rstrip(",.)]}\\"))
+    return bare.start(), bare.start() + len(bare[0].rstrip(",.)]}\\`"))
 
 
 def call_span(text: str, name: str, call: re.Match[str]) -> tuple[int, int] | None:

@@ -21,6 +21,7 @@ _CELL: Final = re.compile(r"[ \t\"'`*\\]*([\w .\-/#()]{0,40}?)[ \t\"'`*\\]*")
 # The table may itself stand in quotes, such as a field of JSON.
 _OPENED: Final = re.compile(r".*[:\[({=] ?\\*[\"']")
 _GAP: Final = re.compile(r"[ ]{2,}")
+_PLAIN_CELL: Final = re.compile(r"[A-Za-z_][\w\-]{0,40}(?: [\w\-]{1,40})?")
 _QUOTED_CELL: Final = re.compile(r"\"(?:[^\"\r\n]|\"\"){0,4096}\"|[^,;\t\r\n]*")
 _HEAD_CHARS: Final = 1000
 _WORDS_LIMIT: Final = 3
@@ -78,7 +79,8 @@ def _separator_of(line: str) -> str:
     for sign in ("|", "\t", ";", ","):
         if sign in line:
             return sign
-    return "  " if _GAP.search(line.strip()) is not None else ""
+    is_aligned = _GAP.search(line.strip()) is not None and _is_plain_head(line)
+    return "  " if is_aligned else ""
 
 
 def _follows_row(text: str, line_at: int, separator: str, line: str) -> bool:
@@ -90,6 +92,11 @@ def _follows_row(text: str, line_at: int, separator: str, line: str) -> bool:
     if not before.strip() or before.lstrip().startswith("+"):
         return False
     return len(_split(before, separator)) == len(_split(line, separator))
+
+
+def _is_plain_head(line: str) -> bool:
+    """Tell the head of columns from a line of code with spaces in it."""
+    return all(_PLAIN_CELL.fullmatch(cell) for cell in _GAP.split(line.strip()))
 
 
 def _split(line: str, separator: str) -> list[str]:

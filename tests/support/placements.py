@@ -428,7 +428,7 @@ _FORMATS = [
     Planted("mfa", f"mfa_code={_S}", _S),
     Planted("code", f"https://x.test/cb?code={_S}&state=1", _S),
     Planted("cfgset", f"git config http.extraheader 'Authorization: Basic {_S}'", _S),
-    Planted("npmrc", f"//registry.npmjs.org/:_authToken={_S}", _S),
+    Planted("npmrc", f"//packages.test/:_authToken={_S}", _S),
     Planted("pypirc", f"[pypi]\nusername = __token__\npassword = {_S}", _S),
     Planted(
         "awscred", f"[default]\naws_access_key_id = x\naws_secret_access_key = {_S}", _S
