@@ -183,15 +183,7 @@ def pair_spans(
     """
     work = Work() if work is None else work
     squeezed = frozenset(squeeze(name) for name in extra)
-    in_prose = not low.startswith("-") and not any(map(low.__contains__, _DIRECTIVES))
-    found = merge(
-        *(
-            form.finditer(low)
-            for needle, form in _stems_of(extra, in_prose=in_prose)
-            if needle in low
-        ),
-        key=re.Match.start,
-    )
+    found = _candidates(low, extra)
     position = name_end = table_end = 0
     harmless: set[str] = set()
     for match in found:
@@ -224,6 +216,19 @@ def pair_spans(
         for span in _values(place):
             position = max(position, span[1])
             yield span
+
+
+def _candidates(low: str, extra: frozenset[str]) -> Iterator[re.Match[str]]:
+    """Return where the stems of names stand, in order."""
+    in_prose = not low.startswith("-") and not any(map(low.__contains__, _DIRECTIVES))
+    return merge(
+        *(
+            form.finditer(low)
+            for needle, form in _stems_of(extra, in_prose=in_prose)
+            if needle in low
+        ),
+        key=re.Match.start,
+    )
 
 
 def _place_of(
