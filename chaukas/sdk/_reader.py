@@ -253,10 +253,9 @@ def _is_key(name: str) -> bool:
     if _OTHER_SEPARATORS.search(name):
         return False
     try:
-        Redactor((name,))
+        return not Redactor((name,)).hides_all
     except (TypeError, ValueError):
         return False
-    return True
 
 
 def _read_integrations(value: object) -> tuple[str, ...]:

@@ -8,9 +8,13 @@ pattern knows any more: secrets are found first, in the whole text's positions.
 import re
 from collections.abc import Iterator, Sequence
 
+from ._redact_benign import is_benign_item
+from ._redact_commands import command_spans, has_command_marker
 from ._redact_names import is_sensitive, squeeze, words_of
-from ._redact_pairs import REDACTED, has_pair_marker, pair_spans
+from ._redact_pairs import Work, has_pair_marker, pair_spans
+from ._redact_quoted import REDACTED
 from ._redact_values import has_marker, secret_spans
+from ._redact_view import decoded, has_escaped_letters
 
 __all__ = ("REDACTED", "Redactor", "lowered", "middle_out", "visible")
 
@@ -20,6 +24,17 @@ OVERLAP_CHARS = 8192
 _PASSES_LIMIT = 8
 """How often a text is searched again for secrets that were glued together."""
 
+_WORD_CHARS = 16
+_SHORT_CHARS = 4096
+_OPEN_REACH_CHARS = 1024 * 1024
+_OPENINGS = (
+    *("\n", " ", '"', "'", "`", "=", ">", "&", "-----BEGIN"),
+    *("|\n", "|-\n", ">\n", ">-\n", "|\\n", ">\\n"),
+    *('": "', '":"', "': '", '\\": \\"', '\\":\\"', ": "),
+)
+"""How values begin; what has none of these before it is a value by itself."""
+_OPEN_BEFORE_CHARS = 256
+_OPEN_AFTER_CHARS = 128
 _SEAM_TRIES = 8
 _SEAM_REACH_CHARS = 64
 _GAPS = " \n\t"
@@ -65,11 +80,18 @@ class Redactor:
 
     Raises:
         TypeError: A key or pattern of another type.
-        ValueError: A key without a letter, or a pattern that does not compile.
+        ValueError: A pattern that does not compile.
 
     """
 
-    __slots__ = ("_extra", "_patterns", "_squeezed", "_stems", "has_patterns")
+    __slots__ = (
+        "_extra",
+        "_patterns",
+        "_squeezed",
+        "_stems",
+        "has_patterns",
+        "hides_all",
+    )
 
     def __init__(
         self,
@@ -77,14 +99,19 @@ class Redactor:
         patterns: Sequence[str | re.Pattern[str]] = (),
     ) -> None:
         """Check and prepare the user's names and patterns."""
-        for key in keys:
-            if not isinstance(key, str) or not words_of(key):
+        given: Sequence[object] = keys
+        for key in given:
+            if not isinstance(key, str):
                 msg = (
                     f"chaukas: cannot redact the key {key!r}: expected a name such "
                     f"as 'patient_id'. Correct or remove it."
                 )
-                raise (ValueError if isinstance(key, str) else TypeError)(msg)
+                raise TypeError(msg)
         words = [words_of(key) for key in keys]
+        # What is no name, such as `*`, may be meant for every name: all is hidden.
+        self.hides_all = any(not each for each in words)
+        """Whether a key is no name, so that all is hidden."""
+        words = [each for each in words if each]
         # As one word too: the text is searched in lower case, where the capital
         # that parts two words is lost.
         self._extra = frozenset(" ".join(each) for each in words)
@@ -95,35 +122,82 @@ class Redactor:
 
     def is_sensitive(self, name: str) -> bool:
         """Tell whether a value of this name is hidden."""
-        return is_sensitive(name, self._squeezed)
+        return self.hides_all or is_sensitive(name, self._squeezed)
 
-    def is_suspect(self, text: str, *, paired: bool = False) -> bool:
+    def hides(self, name: str, item: object) -> bool:
+        """
+        Tell whether a value under a sensitive name is hidden.
+
+        Args:
+            name: A name that is sensitive.
+            item: Its value; only exact built-in types are looked at.
+
+        """
+        if self.hides_all or (self._squeezed and squeeze(name) in self._squeezed):
+            return True
+        return not is_benign_item(name, item)
+
+    def is_suspect(self, text: str) -> bool:
         """
         Tell quickly whether a text may hold a secret; never misses one.
 
         Args:
             text: A text, or many joined.
-            paired: Names and values may be separate texts among those joined.
 
         """
         low = text.lower() if text.isascii() else lowered(text)
-        return has_pair_marker(low, paired=paired, stems=self._stems) or has_marker(
-            text, low
+        return (
+            self.hides_all
+            or has_pair_marker(low, self._stems)
+            or has_marker(text, low)
+            or has_command_marker(low)
+            or has_escaped_letters(low)
         )
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where the secrets of a text stand, in order, apart."""
-        low = lowered(text)
-        found: list[tuple[int, int]] = []
-        if has_marker(text, low):
-            found.extend(secret_spans(text, low))
-        if has_pair_marker(low, paired=False, stems=self._stems):
-            found.extend(pair_spans(text, low, self._extra))
+        return self._spans(text, Work())
+
+    def _spans(self, text: str, work: Work | None) -> list[tuple[int, int]]:
+        """Return the spans; without *work*, only what is known by its form."""
+        if self.hides_all:
+            return [(0, len(text))] if text and text != REDACTED else []
+        found = self._found(text, work)
+        if (
+            work
+            and (found or self._is_marked(text))
+            and (view := decoded(text)) is not None
+        ):
+            found += [
+                view.span(start, end)
+                for start, end in _merged(self._found(view.text, Work()))
+            ]
+            if view.end is not None:
+                found.append((view.end, len(text)))
         for pattern in self._patterns:
             found.extend(match.span() for match in pattern.finditer(text))
         if found and REDACTED in text:
             found = [span for span in found if not _is_marked(text, *span)]
         return _merged(found) if found else found
+
+    def _is_marked(self, text: str) -> bool:
+        """Tell whether an escaped form of a text may hold a secret."""
+        return ("\\" in text or "%" in text or "&" in text) and self.is_suspect(text)
+
+    def _found(self, text: str, work: Work | None) -> list[tuple[int, int]]:
+        """Return where the usual secrets stand, in no order."""
+        low = lowered(text)
+        found: list[tuple[int, int]] = []
+        if has_marker(text, low):
+            found.extend(secret_spans(text, low))
+        if work is None:
+            return found
+        if has_pair_marker(low, self._stems):
+            found.extend(pair_spans(text, low, self._extra, work))
+            found.extend(command_spans(low))
+        elif has_command_marker(low):
+            found.extend(command_spans(low))
+        return found
 
     def redact(self, text: str) -> str:
         """
@@ -132,8 +206,14 @@ class Redactor:
         A secret glued to another is seen once that is gone, so the search goes
         on until there is none; a text that takes too long is hidden altogether.
         """
-        for _ in range(_PASSES_LIMIT):
-            spans = self.spans(text)
+        # Every usual secret is longer than a short word, or has a sign in it.
+        is_word = len(text) < _WORD_CHARS and text.replace("_", "a").isalnum()
+        if is_word and not self._patterns and not self.hides_all:
+            return text
+        for pass_number in range(_PASSES_LIMIT):
+            # Names of a long text are looked for once: that is most of the cost.
+            work = Work() if not pass_number or len(text) <= _SHORT_CHARS else None
+            spans = self._spans(text, work)
             if not spans:
                 return text
             text = _render(text, spans, 0, len(text))
@@ -189,15 +269,44 @@ class Redactor:
         tail_at = len(text) - tail_chars
         window_at = max(0, tail_at - OVERLAP_CHARS)
         heads = self.spans(text[: head_chars + OVERLAP_CHARS])
+        # A value may be longer than the window: then its name stands before it.
+        context = _context(text, window_at)
         tails = [
-            (start + window_at, end + window_at)
-            for start, end in self.spans(text[window_at:])
+            (start - len(context) + window_at, end - len(context) + window_at)
+            for start, end in self.spans(context + text[window_at:])
         ]
         head = _render(text, heads, 0, head_chars)
         tail = _render(text, tails, tail_at, len(text))
         found = any(start < head_chars for start, _ in heads)
         found = found or any(end > tail_at for _, end in tails)
         return f"{head}…<+{tail_at - head_chars} chars>{tail}", found
+
+
+def _context(text: str, end: int) -> str:
+    """
+    Return what stands around the beginnings that are still open at a place.
+
+    The last line, word, quotes, block and private key that begin before it; a
+    value that goes on beyond the place has begun with one of them.
+    """
+    floor = max(0, end - _OPEN_REACH_CHARS)
+    openings = {text.rfind(opening, floor, end) for opening in _OPENINGS}
+    if floor:
+        if max(openings) < 0:
+            # One word without an end: nobody can tell what it is.
+            return "password="
+    else:
+        # The text itself may be one long value.
+        openings.add(0)
+    pieces: list[str] = []
+    position = 0
+    for at in sorted(openings):
+        if at < 0:
+            continue
+        start = max(position, at - _OPEN_BEFORE_CHARS)
+        position = min(end, max(position, at + _OPEN_AFTER_CHARS))
+        pieces.append(text[start:position])
+    return "".join(pieces)
 
 
 def _gap_before(text: str, end: int) -> int:

@@ -8,10 +8,23 @@ place and shown in another.
 
 import re
 from functools import lru_cache
+from typing import Final
+from unicodedata import normalize
 
-__all__ = ("HEADER_NAMES", "QUERY_NAMES", "is_sensitive", "squeeze", "words_of")
+__all__ = (
+    "HEADER_NAMES",
+    "NAME_CHARS",
+    "QUERY_NAMES",
+    "is_sensitive",
+    "last_word",
+    "squeeze",
+    "words_of",
+)
 
-HEADER_NAMES = frozenset(
+NAME_CHARS: Final = 64
+"""Longest name that is remembered; what is longer is payload more often."""
+
+HEADER_NAMES: Final = frozenset(
     {
         "authorization",
         "proxyauthorization",
@@ -20,77 +33,140 @@ HEADER_NAMES = frozenset(
         "xapikey",
         "apikey",
         "xauthtoken",
+        "xauth",
+        "xauthkey",
+        "xcsrftoken",
         "xamzsecuritytoken",
         "ocpapimsubscriptionkey",
     }
 )
 """Squeezed header names that are hidden in ``[name, value]`` pairs as well."""
 
-QUERY_NAMES = frozenset({"key", "sig", "signature", "hmac"})
+QUERY_NAMES: Final = frozenset(
+    {"key", "sig", "signature", "hmac", "code", "sid", "auth", "pw"}
+)
 """Squeezed names that hold a secret in the query part of a URL, not elsewhere."""
 
-_EXACT = frozenset({"pass", "auth", "otp", "totp", "jwt", "bearer"})
-
-_PASS_OWNERS = frozenset(
-    "db user smtp mysql ftp mail email redis postgres pg admin root http proxy"
-    " ssh login basic".split()
+# Words that make a name sensitive wherever they stand in it.
+_CORE: Final = frozenset(
+    "password passwd passphrase passcode passkey passwort pword kennwort contrasena"
+    " senha secret credential cred authorization authz cookie csrf xsrf jwt bearer"
+    " pwd pswd psw otp totp hotp netrc pgpass htpasswd kubeconfig dockerconfigjson"
+    " dockercfg mnemonic phpsessid jsessionid sessionid sessid connectionstring"
+    " connstr privkey requirepass masterauth pgpassword psk bindpw rootpw".split()
 )
 
-_STEMS = (
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "secret",
-    "apikey",
-    "privatekey",
-    "accesskey",
-    "accountkey",
-    "signingkey",
-    "encryptionkey",
-    "masterkey",
-    "sharedkey",
-    "subscriptionkey",
-    "functionskey",
-    "storagekey",
-    "sshkey",
-    "credential",
-    "authorization",
-    "cookie",
-    "connectionstring",
-    "connstr",
-    "accesstoken",
-    "refreshtoken",
-    "authtoken",
-    "bearertoken",
-    "sessiontoken",
-    "apitoken",
-    "amzsignature",
+# Two words beside each other that make a name sensitive.
+_PAIRS: Final = frozenset(
+    tuple(pair.split("+"))
+    for pair in (
+        "connection+string conn+str conn+string connect+sid client+assertion"
+        " code+verifier saml+response saml+assertion seed+phrase recovery+phrase"
+        " secret+phrase account+json amz+signature goog+signature hub+signature"
+        " pass+phrase pass+word pass+code pass+key docker+config 2+fa"
+        " wallet+seed de+passe auth+header auth+value auth+data auth+string auth+blob"
+        " auth+code auth+digest auth+hash auth+config private+pem shared+access".split()
+    )
+)
+
+_KEY_OWNERS: Final = frozenset(
+    "api access secret private priv account signing sign encryption encrypt"
+    " decryption crypto cipher symmetric master shared storage subscription"
+    " functions function ssh client rsa aes des dsa ec ecdsa ed25519 fernet deploy"
+    " deployment app application consumer tls ssl hmac gpg pgp auth service session"
+    " admin root bot webhook vault unseal wallet jwt jwe license licence developer"
+    " merchant integration openai anthropic claude gemini google azure aws gcp"
+    " stripe twilio sendgrid mailgun github gitlab slack cohere mistral groq"
+    " pinecone huggingface hf datadog sentry algolia firebase supabase cloudflare"
+    " deepseek openrouter replicate elastic serp serpapi tavily exa langsmith"
+    " langfuse wandb xai perplexity together fireworks rapidapi maps wg wireguard"
+    " preshared psk wep wpa anon write ingest ingestion"
+    " x".split()
+)
+
+_PASS_OWNERS: Final = frozenset(
+    "db database user smtp mysql ftp sftp mail email redis postgres pg admin root"
+    " http https proxy ssh login basic wifi wlan sudo keystore truststore store key"
+    " become ansible vault rdp vnc ldap bind mqtt amqp rabbit rabbitmq elastic kafka"
+    " jdbc imap pop3 wp jenkins nexus registry docker git github gitlab router guest"
+    " api client server my cert pfx p12 zip account app mongo mongodb oracle sa"
+    " service enc gpg new old current default".split()
+)
+
+_PAT_OWNERS: Final = frozenset(
+    "github gitlab azure ado devops git gh gl jira bitbucket databricks airtable"
+    " my user access".split()
+)
+
+_CODE_OWNERS: Final = frozenset(
+    "mfa 2fa fa otp totp recovery backup auth authorization verification sms"
+    " security access login pairing invite".split()
 )
 
 # What a name says *about* a secret is not the secret: `password_length`.
-_HARMLESS_LAST = frozenset(
-    "count counts limit length len type types name names policy policies url uri"
-    " endpoint id ids expiry expires expiration ttl usage used budget size"
-    " required enabled disabled strength label description rules scope scopes"
-    " version status path file filename dir domain server servers arn ref age"
-    " attempts error errors present valid invalid changed secs seconds ms".split()
+_HARMLESS_LAST: Final = frozenset(
+    "version ms accepted count limit length len type name policy url uri endpoint"
+    " id expiry"
+    " expire expiration ttl usage used budget size required enable enabled disabled"
+    " strength label description rule scope status path file filename dir"
+    " directory folder domain server arn ref reference age attempt error present"
+    " valid invalid changed sec second m min minute hour day date time at on by"
+    " consent santa sauce garden agent reset rotation rotated rotate manager"
+    " management engine provider source format pattern regex validator validation"
+    " checker field form prompt message notice banner jar recipe cutter"
+    " menu ingredient handler helper generator requirement complexity history"
+    " lifetime duration timeout updated created set exist missing needed protected"
+    " less setting preference mode method kind class index idx position offset"
+    " window rate price cost per ratio distribution logprob prob probability"
+    " weight embedding symbol address balance supply holder amount decimal network"
+    " standard sale stream streaming latency speed throughput hint help title"
+    " placeholder column table tip doc docs documentation screen page"
+    " button link event category level flow scheme realm callback host port user"
+    " username header_name failure failed success successful total sum"
+    " limiter counter estimate estimator encoding ization izer"
+    " box bar board view dialog modal store dough crumble monster baker".split()
 )
 
 # Tokens of language models and parsers, and those that turn a page. The last
 # name a place in a list; hiding them would hide why an agent read on.
-_HARMLESS_TOKENS = frozenset(
+_HARMLESS_TOKENS: Final = frozenset(
     "page nextpage next continuation cursor sync eos bos pad unk sep cls mask"
     " stop special first last start end begin per cancel cancellation unexpected"
     " output input prompt completion max min total image audio text new previous"
-    " prev".split()
+    " prev reasoning thinking cached cache used remaining available context num"
+    " number n of count generated estimated avg average mean median budget video"
+    " prediction accepted rejected creation read details billed overlap chunk"
+    " byte word sub subword visual vision no many top logit sampled draft"
+    " message system tool tools function request response extra added"
+    " nft erc20 governance utility csharp design lexer parser syntax".split()
 )
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
-_NOISE = re.compile(r"[\W_]+")
+_OWNERS: Final = {"pass": _PASS_OWNERS, "pat": _PAT_OWNERS, "code": _CODE_OWNERS}
+
+_AUTH_BEFORE: Final = frozenset(
+    "require requires need needs use uses no without enable disable skip is has"
+    " with supports".split()
+)
+
+# A number, a stage or a form at the end of a name does not change what it is.
+_TRIMMED: Final = frozenset(
+    "v prod production dev development staging stage test live sandbox value list"
+    " raw plain plaintext b64 base64 pem content data env var old new"
+    " current previous backup primary secondary".split()
+)
+
+_GLUED: Final = re.compile(
+    r"(.+?)(password|passwd|passphrase|token|secret|credential|cookie|key|pass|pwd)"
+)
+_GLUED_FIRST: Final = re.compile(
+    r"(password|passwd|secret|token|credential|cookie)"
+    r"(hash|value|text|key|string|data|id|name|type|count|length|policy|field|url)"
+)
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
+_NOISE: Final = re.compile(r"[\W_]+")
+_MARKS: Final = re.compile(r"[\u0300-\u036f]")
 
 
-@lru_cache(maxsize=4096)
 def squeeze(name: str) -> str:
     """Return *name* in lower case without separators: ``X-Api_Key``: xapikey."""
     return _NOISE.sub("", name).lower()
@@ -101,7 +177,12 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in _WORDS.findall(name)]
 
 
-@lru_cache(maxsize=4096)
+def last_word(name: str) -> str:
+    """Return the last word of a name in the singular; empty without any."""
+    words = words_of(name)
+    return _singular(words[-1]) if words else ""
+
+
 def is_sensitive(name: str, extra: frozenset[str] = frozenset()) -> bool:
     """
     Tell whether a value of this name must be hidden.
@@ -114,31 +195,72 @@ def is_sensitive(name: str, extra: frozenset[str] = frozenset()) -> bool:
         extra: Further sensitive names, squeezed.
 
     """
-    squeezed = squeeze(name)
-    if squeezed in extra or squeezed in _EXACT or squeezed.endswith("pwd"):
+    # Only names are remembered: longer texts are payload, perhaps a secret.
+    if len(name) > NAME_CHARS:
+        return _decide(name, extra)
+    return _decide_once(name, extra)
+
+
+def _decide(name: str, extra: frozenset[str]) -> bool:
+    """Decide without remembering."""
+    plain = name
+    if not name.isascii():
+        plain = _MARKS.sub("", normalize("NFKD", name)).lower()
+    words = words_of(plain)
+    if extra and squeeze(name) in extra:
         return True
-    words = words_of(name)
-    if squeezed.endswith(("token", "otp")):
-        return not _is_harmless_token(squeezed, words)
-    if squeezed.endswith("pass"):
-        return _is_password(squeezed, words)
-    searched = squeezed.replace("secretar", "")
-    if not any(stem in searched for stem in _STEMS):
+    if not words:
         return False
-    return words[-1] not in _HARMLESS_LAST
+    # `tokens` is a list of secrets; `max_tokens` a number, and no text either.
+    parts = [part for word in words for part in _parts(_singular(word))]
+    if _ends_harmless(parts):
+        return False
+    while len(parts) > 1 and (parts[-1].isdigit() or parts[-1] in _TRIMMED):
+        parts.pop()
+    if any(part in _CORE for part in parts):
+        return not _ends_harmless(parts)
+    return any(
+        _is_secret_at(parts, at) for at in range(len(parts))
+    ) and not _ends_harmless(parts)
 
 
-def _is_password(squeezed: str, words: list[str]) -> bool:
-    """Tell ``smtp_pass`` from ``first_pass`` and ``bypass``."""
-    if words[-1] == "pass" and len(words) > 1:
-        return words[-2] in _PASS_OWNERS
-    return squeezed[: -len("pass")] in _PASS_OWNERS
+_decide_once = lru_cache(maxsize=2048)(_decide)
 
 
-def _is_harmless_token(squeezed: str, words: list[str]) -> bool:
-    """Tell model, parser and page tokens from those that open doors."""
-    if squeezed.endswith("otp"):
-        return words[-1] != "otp"
-    if words[-1] == "token" and len(words) > 1:
-        return words[-2] in _HARMLESS_TOKENS
-    return squeezed[: -len("token")] in _HARMLESS_TOKENS
+def _singular(word: str) -> str:
+    """Return a word without the s of the plural; other words are left alone."""
+    if word in ("ids", "policies"):
+        return "id" if word == "ids" else "policy"
+    is_plural = len(word) > 3 and word.endswith("s")
+    return word[:-1] if is_plural and not word.endswith(("ss", "us", "is")) else word
+
+
+def _parts(word: str) -> tuple[str, ...]:
+    """Split words that are written as one: ``authtoken``, ``dbpassword``."""
+    if word in _CORE:
+        return (word,)
+    glued = _GLUED.fullmatch(word) or _GLUED_FIRST.fullmatch(word)
+    return (word,) if glued is None else (glued[1], glued[2])
+
+
+def _ends_harmless(parts: list[str]) -> bool:
+    """Tell whether the last word says that the value is about a secret."""
+    return len(parts) > 1 and parts[-1] in _HARMLESS_LAST
+
+
+def _is_secret_at(parts: list[str], at: int) -> bool:
+    """Tell whether the word at a place, with the one before, means a secret."""
+    part = parts[at]
+    before = parts[at - 1] if at else ""
+    is_last = at == len(parts) - 1
+    if (before, part) in _PAIRS or (part == "pw" and is_last):
+        return True
+    if part == "token":
+        return before not in _HARMLESS_TOKENS
+    if part == "key":
+        return before in _KEY_OWNERS
+    if not is_last:
+        return False
+    if part == "auth":
+        return before not in _AUTH_BEFORE
+    return (part == "pass" and at == 0) or before in _OWNERS.get(part, ())

@@ -11,16 +11,16 @@ from ._blob import encoded_mark, has_data_url, without_data_urls
 from ._budget import Budget
 from ._node import Node, Notes
 from ._redact import REDACTED, Redactor, middle_out, visible
-from ._redact_names import HEADER_NAMES, squeeze
+from ._redact_places import placed_secrets, table_cells
 
 __all__ = ("BUDGET", "Scrubber")
 
 BUDGET: Final = "<budget>"
 """Stands for what was left when the time was over."""
 
-_NAME_KEYS: Final = ("name", "key", "header")
-_PAIR_ITEMS: Final = 2
 _WORD_CHARS: Final = 16
+_LEAF_CHARS: Final = 2048
+"""What a search costs before its first letter, in letters."""
 
 
 class Scrubber:
@@ -53,13 +53,12 @@ class Scrubber:
         # Every usual secret is longer than a short word, or has a sign in it.
         self._trusts_words = redact is None and not redactor.has_patterns
 
-    def is_suspect(self, texts: list[str], *, paired: bool) -> bool:
+    def is_suspect(self, texts: list[str]) -> bool:
         """
         Tell quickly whether any text needs a closer look; never misses one.
 
         Args:
             texts: The texts of a tree.
-            paired: Whether a name and its value may stand in two texts.
 
         """
         joined = texts[0] if len(texts) == 1 else "\n".join(texts)
@@ -67,7 +66,7 @@ class Scrubber:
             return True
         if not self._binary and has_data_url(joined):
             return True
-        return self._redactor.is_suspect(joined, paired=paired)
+        return self._redactor.is_suspect(joined)
 
     def scrub(self, root: Node, budget: Budget, notes: Notes) -> None:
         """
@@ -83,7 +82,13 @@ class Scrubber:
         work = [root]
         for node in work:
             target = node.target
-            secrets = self._paired_secrets(target)
+            for row, at, rows_key, column in table_cells(target, self._redactor):
+                rows = (
+                    node if rows_key is None else Node(target[rows_key], node, rows_key)
+                )
+                row[column] = REDACTED
+                notes.hide(Node(row, rows, at), column)
+            secrets = placed_secrets(target, self._redactor)
             for key, item in list(_items_of(target)):
                 kind = type(item)
                 if key in secrets:
@@ -105,7 +110,7 @@ class Scrubber:
             if type(item) is str:
                 if self._trusts_words and len(item) < _WORD_CHARS and item.isalnum():
                     return item
-                if budget.scan(len(item)):
+                if budget.scan(len(item) + _LEAF_CHARS):
                     return BUDGET
                 shown = self._text(item, node, key, notes)
             if shown is not REDACTED:
@@ -140,35 +145,6 @@ class Scrubber:
         if kind is str:
             return middle_out(visible(str(answer)), self._limit_chars)
         return answer if kind is bool or answer is None else _number(answer)
-
-    def _paired_secrets(self, target: Any) -> "set[str | int]":
-        """Find values whose name stands beside them, as a text of its own."""
-        if type(target) is dict:
-            return self._named_value(target)
-        found: set[str | int] = set()
-        for at, item in enumerate(target[:-1]):
-            if type(item) is not str or type(target[at + 1]) is not str:
-                continue
-            is_header = len(target) == _PAIR_ITEMS and squeeze(item) in HEADER_NAMES
-            if is_header or self._is_option(item, target[at + 1]):
-                found.add(at + 1)
-        return found
-
-    def _is_option(self, item: str, following: str) -> bool:
-        """Tell ``--password`` of a command line, its value being the next item."""
-        if not item.startswith("--") or "=" in item or following.startswith("-"):
-            return False
-        return self._redactor.is_sensitive(item)
-
-    def _named_value(self, target: dict[str, Any]) -> "set[str | int]":
-        """Find the value of ``{"name": "Authorization", "value": …}``."""
-        if "value" not in target:
-            return set()
-        for key in _NAME_KEYS:
-            name = target.get(key)
-            if type(name) is str and self._redactor.is_sensitive(name):
-                return {"value"}
-        return set()
 
 
 def _items_of(target: Any) -> "Iterable[tuple[str | int, Any]]":

@@ -43,7 +43,6 @@ _NAME_CHARS: Final = 1024
 _CUT_KEY_CHARS: Final = 224
 _NAMES_KNOWN: Final = 4096
 _INT_BITS: Final = 4096
-_PAIR_ITEMS: Final = 2
 
 _KNOWN_WORDS: Final = frozenset(
     "user assistant system developer tool function message text input_text"
@@ -149,7 +148,7 @@ class Capture:
         "_budget",
         "_exact_int",
         "_notes",
-        "_paired",
+        "_placed",
         "_rules",
         "_short_chars",
         "_texts",
@@ -210,7 +209,7 @@ class Capture:
             texts: list[str] = []
             copied = plain_copy(value, texts, rules.safe_names, rules.quick_chars)
             if copied is not NOT_PLAIN and (
-                not texts or not rules.scrubber.is_suspect(texts, paired=True)
+                not texts or not rules.scrubber.is_suspect(texts)
             ):
                 plain: Json = copied
                 return plain
@@ -219,7 +218,7 @@ class Capture:
         self._notes.base = path
         self._texts: list[str] = []
         self._work: list[Node] = []
-        self._paired = False
+        self._placed = False
         top: list[Any] = []
         root = Node(top, None, 0)
         self._budget.nodes -= 1
@@ -228,7 +227,7 @@ class Capture:
         for node in self._work:
             self._fill(node)
         if rules.thorough or (
-            self._texts and rules.scrubber.is_suspect(self._texts, paired=self._paired)
+            self._placed or (self._texts and rules.scrubber.is_suspect(self._texts))
         ):
             rules.scrubber.scrub(root, self._budget, self._notes)
         tree: Json = top[0]
@@ -248,7 +247,7 @@ class Capture:
             rules.is_quick
             and type(value) is str
             and len(value) <= rules.quick_chars
-            and not rules.scrubber.is_suspect([value], paired=False)
+            and not rules.scrubber.is_suspect([value])
         ):
             return value
         if self._short_chars == -1:
@@ -328,8 +327,6 @@ class Capture:
         target, note = node.target, self._texts.append
         budget, short, exact = self._budget, self._short_chars, self._exact_int
         left = budget.chars
-        if len(items) == _PAIR_ITEMS:
-            self._paired = True
         for item in items:
             kind = type(item)
             if kind is str and len(item) <= short and left >= 0:
@@ -357,7 +354,7 @@ class Capture:
             key = name
             # A name may also be there already, from a key of another type.
             if type(name) is not str or name not in safe or name in target:
-                key, is_hidden = self._key(name, node)
+                key, is_hidden = self._key(name, node, item)
                 if is_hidden:
                     target[key] = REDACTED
                     continue
@@ -380,23 +377,24 @@ class Capture:
 
     # Keys.
 
-    def _key(self, key: Any, node: Node) -> tuple[str, bool]:
+    def _key(self, key: Any, node: Node, item: Any) -> tuple[str, bool]:
         """Return how a key is shown, and whether its value must be hidden."""
         name = _name_of_key(key)
         rules = self._rules
         try:
-            is_hidden = rules.redactor.is_sensitive(name[:_NAME_CHARS])
+            is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS])
+            is_hidden = is_secret and rules.redactor.hides(name[:_NAME_CHARS], item)
             if len(name) > _KEY_CHARS:
                 shown = visible(rules.redactor.cut(name, _CUT_KEY_CHARS)[0])
             else:
                 shown = visible(rules.redactor.redact(name))
         # Whatever goes wrong: hide the name and the value.
         except Exception:
-            shown, is_hidden = _UNREADABLE, True
-        if shown == "value":
-            # Its name may stand beside it, as the value of another key.
-            self._paired = True
-        elif shown == key and not is_hidden:
+            shown, is_hidden, is_secret = _UNREADABLE, True, True
+        if shown == "kty":
+            # The parts of a key stand beside it, under names of one letter.
+            self._placed = True
+        elif shown == key and not is_secret:
             if len(rules.safe_names) >= _NAMES_KNOWN:
                 rules.safe_names.clear()
             rules.safe_names.add(shown)

@@ -572,11 +572,7 @@ class TestProblems:
 
     @pytest.mark.parametrize("name", ["*", "!!!", "___", "a", "1", "é", "日本", "a;b"])
     def test_a_key_is_readable_if_the_redactor_takes_it(self, name):
-        try:
-            Redactor((name,))
-            is_taken = ";" not in name
-        except ValueError:
-            is_taken = False
+        is_taken = ";" not in name and not Redactor((name,)).hides_all
 
         assert (loaded({"redact_keys": [name]}).problems == ()) is is_taken
 

@@ -219,7 +219,6 @@ def test_a_name_of_a_secret_is_sensitive(name: str) -> None:
         "name",
         "key",
         "keys",
-        "tokens",
         "max_tokens",
         "maxTokens",
         "total_tokens",
@@ -326,7 +325,6 @@ def test_a_pattern_that_matches_nothing_at_all_hides_nothing() -> None:
     ("arguments", "error", "part"),
     [
         ({"keys": [7]}, TypeError, "the key 7"),
-        ({"keys": ["--"]}, ValueError, "the key '--'"),
         ({"patterns": ["("]}, ValueError, "the pattern '('"),
         ({"patterns": [3]}, TypeError, "the pattern 3"),
         ({"patterns": [re.compile(b"x")]}, TypeError, "re.compile(b'x')"),
@@ -388,10 +386,10 @@ def test_an_interrupt_in_the_users_function_passes(stop: type[BaseException]) ->
 def test_a_failure_inside_redaction_hides_the_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(_self: Redactor, _text: str) -> str:
+    def broken(_self: Redactor, _text: str, _work: object) -> str:
         raise RuntimeError
 
-    monkeypatch.setattr(Redactor, "spans", broken)
+    monkeypatch.setattr(Redactor, "_spans", broken)
     capture = Capture(Rules())
     shown = capture.tree({"fresh": "password=x", "long": "a b" * 100_000}, "x")
 

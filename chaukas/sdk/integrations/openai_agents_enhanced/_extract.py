@@ -195,9 +195,13 @@ def _handoff_names(handoffs: Any) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=256)
 def hash_of(text: str) -> str:
-    """Return a short hash of *text*; the few instructions of a program recur."""
+    """
+    Return a short hash of *text*.
+
+    Not remembered: that would keep the instructions themselves, and hashing them
+    again costs some microseconds.
+    """
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:_HASH_CHARS]
 

@@ -1,0 +1,220 @@
+"""The places where secrets stand by a name, and the texts that only look alike."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from chaukas.sdk import _redact, _redact_commands, _redact_pairs, _redact_view
+from chaukas.sdk._redact import REDACTED, Redactor
+from chaukas.sdk._snapshot import Capture, Rules
+from tests.support.placements import BENIGN_TEXTS, BENIGN_TREES, PLACEMENTS
+from tests.support.printed import BENIGN_LINES, PRINTED
+from tests.support.secrets import Planted
+
+RULES = Rules()
+PLACES = [*PLACEMENTS, *PRINTED]
+NAMES = [planted.name for planted in PLACES]
+
+
+@pytest.mark.parametrize("planted", PLACES, ids=NAMES)
+def test_a_secret_at_a_known_place_vanishes(planted: Planted) -> None:
+    capture = Capture(RULES)
+    shown = json.dumps(capture.tree(planted.value, "x"), ensure_ascii=False)
+
+    assert planted.secret not in shown
+    assert REDACTED in shown
+    assert capture.redacted
+
+
+@pytest.mark.parametrize("planted", PLACES, ids=NAMES)
+def test_a_secret_vanishes_from_the_json_text_and_the_repr_of_its_place(
+    planted: Planted,
+) -> None:
+    if type(planted.value) is not str:
+        # Tables and keys in parts are known as structures only.
+        texts = [planted.value]
+    else:
+        texts = [json.dumps({"output": planted.value}), repr({"out": planted.value})]
+    for text in texts:
+        shown = json.dumps(Capture(RULES).tree(text, "x"), ensure_ascii=False)
+        assert planted.secret not in shown
+
+
+@pytest.mark.parametrize("planted", PLACES, ids=NAMES)
+def test_a_secret_vanishes_among_other_texts(planted: Planted) -> None:
+    if type(planted.value) is not str:
+        pytest.skip("no text")
+    text = f"I looked at it.\n\n{planted.value}\n\nThat is all, no more.\n"
+
+    assert planted.secret not in Capture(RULES).text(text, "x")
+
+
+@pytest.mark.parametrize("text", [*BENIGN_TEXTS, *BENIGN_LINES])
+def test_a_text_about_secrets_stays_as_it_is(text: str) -> None:
+    capture = Capture(RULES)
+
+    assert capture.text(text, "x") == text
+    assert capture.redacted == []
+
+
+@pytest.mark.parametrize("tree", BENIGN_TREES, ids=str)
+def test_a_tree_about_secrets_stays_as_it_is(tree: Any) -> None:
+    capture = Capture(RULES)
+
+    assert capture.tree(tree, "x") == tree
+    assert capture.redacted == []
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_benign_texts_together_stay_as_they_are(part: int) -> None:
+    text = "\n\n".join(BENIGN_TEXTS[part::3])
+
+    assert Redactor().redact(text) == text
+
+
+_LONG = "".join(random.Random(7).choices("abcdefghijkXYZ0123456789", k=100_000))
+_LINES = "\n".join(_LONG[at : at + 64] for at in range(0, len(_LONG), 64))
+_PROSE = "word " * 20_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"a": 1, "password": _LONG, "z": 1}),
+        json.dumps({"a": _PROSE, "password": _LONG, "z": 1}),
+        json.dumps({"x": json.dumps({"a": _PROSE, "password": _LONG, "z": 1})}),
+        json.dumps({"a": _PROSE, "password": _LINES.replace("\n", '"')}),
+        f"GET / HTTP/1.1\r\nCookie: sid={_LONG}\r\nA: b",
+        f"{_PROSE}\n-----BEGIN RSA PRIVATE KEY-----\n{_LINES}\n",
+        json.dumps({"key": f"-----BEGIN RSA PRIVATE KEY-----\n{_LINES}\n"}),
+        f"A=1\nDB_PASSWORD={_LONG}\nB=2",
+        f"https://x.test/?a=1&token={_LONG}&b=2",
+        f"Authorization: Bearer {_LONG}",
+        "password: |\n  " + _LINES.replace("\n", "\n  "),
+        f"<a>{_PROSE}<password>{_LONG}</password></a>",
+        repr({"a": _PROSE, "password": _LONG}),
+        f"x eyJhbGciOiJIUzI1NiJ9.eyJ{_LONG}.abc",
+    ],
+    ids=(
+        "json late nested quotes cookie pem pem-json env url header yaml xml repr jwt"
+    ).split(),
+)
+def test_a_value_longer_than_the_search_is_hidden_at_both_ends(text: str) -> None:
+    shown = Capture(RULES).text(text, "x")
+
+    assert len(shown) < len(text)
+    assert not any(_LONG[at : at + 30] in shown for at in range(0, 99_000, 15))
+
+
+def test_a_long_text_without_secrets_shows_its_beginning_and_its_end() -> None:
+    text = json.dumps({"image": _LONG, "note": _PROSE + "the token is here"})
+
+    shown = Capture(RULES).text(text, "x")
+
+    assert REDACTED not in shown
+    assert shown[:40_000] == text[:40_000]
+    assert shown[-10_000:] == text[-10_000:]
+
+
+UNITS = (
+    "token: ",
+    "token=a1 ",
+    'name="token" ',
+    '{"name": "password", ',
+    "mysql -p",
+    "curl -u ",
+    "login x password ",
+    "password\n",
+    "password\n[type=",
+    "user,password\n",
+    "\\u0070",
+    "%70",
+    "&#112;",
+    "&amp;",
+    '"\\',
+    "key\\\\\\",
+    "token:{",
+    "token:{[",
+    "insert into t (",
+    "insert into t (password) values (",
+    "[parameters: (",
+    "echo x |",
+    "password:\n  a1\n",
+    "password: |\n  a1\n",
+    "<token ",
+    "<token>a1",
+    "token=f('a1',",
+    "jdbc:oracle:thin:b/",
+    ":5432:a:b:",
+    "machine a login b ",
+    "kind: Secret data:\n",
+    "--token ",
+    "cookie: a=1; ",
+    "private-lines: 1 ",
+    "a:b@tcp(",
+    "kty'd': '",
+    "| password ",
+    "a  token  ",
+    "password (",
+    "set password ",
+)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_work_on_a_text_is_counted_and_bounded(
+    unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+
+    def counted(function: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            return function(*args, **kwargs)
+
+        return call
+
+    for module, name in (
+        (_redact_pairs, "_name_start"),
+        (_redact_pairs, "_values"),
+        (_redact_pairs, "named_span"),
+        (_redact_pairs, "table_spans"),
+        (_redact_commands, "_window_spans"),
+        (_redact_commands, "_block"),
+        (_redact_view, "_meaning"),
+        (_redact, "secret_spans"),
+    ):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
+    text = (unit * 65_536)[:65_536]
+
+    Redactor().redact(text)
+
+    # One text costs at most some thousands of looks, whatever it is made of.
+    assert steps <= 8_000
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_twice_the_text_does_not_cost_more_than_the_bound(unit: str) -> None:
+    # Quadratic work on 256 KiB would be billions of steps: the run would hang.
+    assert type(Redactor().redact((unit * 262_144)[:262_144])) is str
+
+
+def test_what_stands_after_the_last_counted_name_is_hidden() -> None:
+    text = "password=a1 " * 5000 + "password=Qz7-xW9kLm2"
+
+    shown = Redactor().redact(text)
+
+    assert "Qz7-xW9kLm2" not in shown
+    assert shown.startswith("password=[REDACTED] password=[REDACTED]")
+    assert shown.endswith(REDACTED)
+
+
+def test_many_harmless_names_hide_nothing() -> None:
+    line = '{"total_tokens": 12, "prompt_tokens": 5, "author": "me", "key": "a"}\n'
+    text = line * 900
+
+    assert Redactor().redact(text) == text
