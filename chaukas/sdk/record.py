@@ -212,7 +212,7 @@ class Recorder:
             agent: Agent to name instead of the one in force.
             capture: What made *content*; what it hid is noted.
             metadata: Further members of `metadata`.
-            status: Wire name to use instead of the usual one.
+            status: Wire name to use instead of the usual.
             severity: The same.
             at_ns: Wall time at which it happened, in nanoseconds, if not now.
             is_spare: It is the first to be dropped when memory fills up.
@@ -238,6 +238,9 @@ class Recorder:
         except Exception as error:
             self._note_failed(error, problems)
             return
+        self._put(encoded, kind, is_spare=is_spare)
+
+    def _put(self, encoded: bytes, kind: EventType, *, is_spare: bool) -> None:
         if is_spare:
             self._pipeline.offer(encoded)
         else:
