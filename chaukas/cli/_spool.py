@@ -155,8 +155,11 @@ def lines_of(state: SpoolState, keys: Sequence[str]) -> Iterator[str]:
         return
     owner = "in use by a process" if state.is_alive else "left by an ended process"
     lost = f", {count(state.crash_lost, 'event')} died with it"
+    if state.is_loss_unknown:
+        lost = ", nothing tells how many events died with it"
+    is_lossy = state.crash_lost or state.is_loss_unknown
     dropped = f", {count(state.dropped, 'event')} dropped" if state.dropped else ""
-    yield f"{state.stream}  {owner}{lost if state.crash_lost else ''}{dropped}"
+    yield f"{state.stream}  {owner}{lost if is_lossy else ''}{dropped}"
     for backlog in state.backlogs:
         name = backlog.key.partition("-")[0]
         whose = "" if backlog.key in keys else ", not the one configured here"

@@ -18,9 +18,11 @@ from chaukas.sdk import integrity
 from chaukas.sdk.context import SUPPRESSED
 from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan, _delivery
 from chaukas.sdk.pipeline._breaker import State
+from chaukas.sdk.pipeline._page import totals_of
 from chaukas.sdk.pipeline._small import smaller
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.sinks._answers import Action, Answer
+from chaukas.sdk.sinks._disk import Disk
 from chaukas.sdk.sinks.file import FileRemote
 from chaukas.sdk.sinks.jsonl import JsonlSink
 from tests.support.faulty_io import FaultyDisk, FlakySink
@@ -577,7 +579,7 @@ def test_many_dead_processes_are_adopted(make: Any, tmp_path: Path) -> None:
     remote = ScriptedRemote()
     pipe = make(remote)
     put(pipe, range(1000, 1001))
-    until(lambda: pipe.stats().adopted == 200)
+    until(lambda: pipe.stats().adopted == 200 and pipe.stats().acked == 1)
     assert sorted(remote.numbers) == [*range(200), 1000]
     assert pipe.close(5.0)
     assert list((tmp_path / "spool").iterdir()) == []
@@ -601,7 +603,8 @@ def test_what_died_with_a_process_is_counted_and_reported_once(
     until(lambda: pipe.stats().dropped == {"crash_lost": 7})
     assert is_lawful(pipe)
     assert pipe.stats().emitted == 9
-    until(lambda: (tmp_path / "spool" / "dead" / "page").read_bytes()[8] == 1)
+    page = str(tmp_path / "spool" / "dead" / "page")
+    until(lambda: totals_of(page, Disk()) == (17, 0, True))
     assert not pipe.close(0.05)
     # The one who adopted it ended before it could deliver; nobody tells it twice.
     remote.is_down = False

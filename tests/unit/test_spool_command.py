@@ -207,12 +207,16 @@ def test_flush_delivers_what_was_left(
 ) -> None:
     leave(5)
     leave(5)
+    # The second one may have found the time to tell that it adopted the first.
+    waiting = b"".join(each.read_bytes() for each in spool_dir.glob("*/*.seg"))
+    count = waiting.count(b"\n")
+    assert count - 2 * (5 + OWN) in {0, 1}
     collector.start()
     done = command("flush")
     assert done.exit_code == 0, done.output
     assert done.output.splitlines() == [
-        f"2 spools left by ended processes: {2 * (5 + OWN)} events to deliver.",
-        f"Delivered {2 * (5 + OWN)} events; 2 spools done.",
+        f"2 spools left by ended processes: {count} events to deliver.",
+        f"Delivered {count} events; 2 spools done.",
     ]
     assert numbers(collector) == set(range(5))
     assert streams(spool_dir) == []

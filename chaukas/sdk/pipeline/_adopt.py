@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.pipeline._feed import Feed, Ledger, first_of
 from chaukas.sdk.pipeline._notice import Notices
-from chaukas.sdk.pipeline._page import PAGE_BYTES, Totals, mark_told, totals_of
+from chaukas.sdk.pipeline._page import Totals, mark_told, totals_of
 from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
 from chaukas.sdk.pipeline._spool import (
     LOCK_NAME,
@@ -79,7 +79,7 @@ class Adopted:
     def tell(self) -> None:
         """Note in its folder that the loss was reported, as far as possible."""
         with contextlib.suppress(OSError):
-            mark_told(Path(self.feed.folder, PAGE_NAME))
+            mark_told(str(Path(self.feed.folder, PAGE_NAME)), self.disk)
 
     def position_of(self, key: str) -> Position:
         """
@@ -242,7 +242,7 @@ def _take(
     ledger = Ledger(its_keys, on_lost)
     written = _end_of(folder, firsts, disk)
     feed = Feed(folder, ledger, disk, firsts=firsts, end=written, is_own=False)
-    totals = _totals(Path(folder, PAGE_NAME))
+    totals = totals_of(str(Path(folder, PAGE_NAME)), disk)
     kept = [_kept(folder, key, disk) for key in its_keys]
     waiting = max(0, written - max(min(kept, default=0), *firsts[:1], 0))
     return Adopted(feed, its_keys, written, totals, waiting, fd, disk)
@@ -290,13 +290,3 @@ def _set_aside(path: str, folder: str, disk: Disk) -> None:
         f"chaukas: cannot read {path!r}: it is set aside as {str(target)!r}, and the"
         " rest of that spool is delivered. Remove it once it was looked at.",
     )
-
-
-def _totals(path: Path) -> Totals | None:
-    try:
-        if path.is_symlink() or path.stat().st_size < PAGE_BYTES:
-            return None
-        return totals_of(path)
-    except OSError:
-        # Then only the count of the loss is lost.
-        return None

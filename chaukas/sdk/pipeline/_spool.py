@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Final
 from chaukas.sdk._native import sleep
 from chaukas.sdk.pipeline._feed import Feed, Ledger
 from chaukas.sdk.pipeline._notice import LOGGER
-from chaukas.sdk.pipeline._page import PAGE_BYTES, Page
+from chaukas.sdk.pipeline._page import open_page, remove_page
 from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.sinks._disk import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from chaukas.sdk.pipeline._page import Page
 
 __all__ = [
     "LOCK_NAME",
@@ -108,6 +110,7 @@ class Spool:
         self._limit_bytes = limit_bytes
         self._segment_bytes = min(segment_bytes, limit_bytes // _SEGMENTS_AT_LEAST)
         self._on_open = on_open
+        self._page: Page | None = None
         self._lock_fd = -1
         self._fd = -1
         self._size = 0
@@ -169,6 +172,8 @@ class Spool:
         if self.feed.ledger.waiting(self.feed.end) == 0:
             with contextlib.suppress(OSError):
                 remove_spool(self.feed.folder, self.disk)
+            if self._page is not None:
+                self._page.remove()
         self._unlock()
 
     def sync(self) -> None:
@@ -250,7 +255,10 @@ class Spool:
         if not self._is_made or self.disk.find_itself(self.feed.folder) is None:
             self._make_folder()
         self._lock()
-        page = self._page()
+        if self._page is not None:
+            # Its folder may be gone, and then nobody else would find it.
+            self._page.remove()
+        self._page = page = open_page(self._path(PAGE_NAME), self.disk)
         for key in self.keys:
             self.position_of(key).close()
         if self._on_open is not None:
@@ -309,16 +317,6 @@ class Spool:
             self.disk.close(fd)
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self._lock_fd = fd
-
-    def _page(self) -> Page:
-        fd = self.disk.open(
-            self._path(PAGE_NAME), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        )
-        try:
-            self.disk.cut(fd, PAGE_BYTES)
-            return Page(fd)
-        finally:
-            self.disk.close(fd)
 
     def _enter(self) -> None:
         """Go on with the last segment, if it is as this process left it."""
@@ -405,10 +403,11 @@ def remove_spool(folder: str, disk: Disk) -> None:
         OSError: The disk refused; what is left can be removed later.
     """
     names = disk.names(folder)
-    first = [PAGE_NAME] if PAGE_NAME in names else []
+    if PAGE_NAME in names:
+        remove_page(os.path.join(folder, PAGE_NAME), disk)  # noqa: PTH118
     last = [LOCK_NAME] if LOCK_NAME in names else []
     middle = sorted(set(names) - {PAGE_NAME, LOCK_NAME}, key=_segments_first)
-    for name in (*first, *middle, *last):
+    for name in (*middle, *last):
         disk.remove(os.path.join(folder, name))  # noqa: PTH118
     disk.remove_folder(folder)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chaukas.sdk.pipeline._feed import first_of, segment_name
-from chaukas.sdk.pipeline._page import PAGE_BYTES, Totals, totals_of
+from chaukas.sdk.pipeline._page import totals_of
 from chaukas.sdk.pipeline._position import POSITION_SUFFIX, position_in
 from chaukas.sdk.pipeline._quarantine import QUARANTINE_NAME
 from chaukas.sdk.pipeline._spool import (
@@ -66,9 +66,11 @@ class SpoolState:
     written: int = 0
     """Events ever written to it."""
     emitted: int | None = None
-    """Events that its owner captured; None if that cannot be read."""
+    """Events that its owner captured; None if nothing tells."""
     dropped: int = 0
     """Events of those that were given up before they reached a file."""
+    is_loss_unknown: bool = False
+    """Its owner is dead, and what it had counted went with a restart of the machine."""
     trouble: str = ""
     """Why it cannot be read, for people; then the rest says nothing."""
 
@@ -212,7 +214,7 @@ def _read(folder: str, disk: Disk) -> SpoolState | None:
         time = _object_in(line).get("timestamp")
         if type(time) is str and (not oldest or time < oldest):
             oldest = time
-    totals = _totals(Path(folder, PAGE_NAME))
+    totals = totals_of(str(Path(folder, PAGE_NAME)), disk)
     return SpoolState(
         folder,
         is_alive,
@@ -221,6 +223,7 @@ def _read(folder: str, disk: Disk) -> SpoolState | None:
         written=end,
         emitted=None if totals is None else totals.emitted,
         dropped=0 if totals is None else totals.dropped,
+        is_loss_unknown=totals is None and not is_alive and PAGE_NAME in names,
     )
 
 
@@ -288,16 +291,6 @@ def _scan(folder: str, first: int, most: int, disk: Disk) -> tuple[int, int]:
 def _open(folder: str, first: int, disk: Disk) -> int:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     return disk.open(str(Path(folder, segment_name(first))), flags)
-
-
-def _totals(path: Path) -> Totals | None:
-    try:
-        if path.is_symlink() or path.stat().st_size < PAGE_BYTES:
-            return None
-        return totals_of(path)
-    except OSError:
-        # Then only the counts of captured and dropped events are unknown.
-        return None
 
 
 def _object_in(line: bytes) -> dict[str, Any]:
