@@ -60,10 +60,9 @@ def places_of(config: Config) -> str:
 
 def fallback_dir() -> str:
     """Return the folder of spools, among the temporary ones, that is the stand-in."""
-    # Not by `tempfile`, which writes a file to find out. Whoever makes the folder
-    # makes it 0700, and takes none that is not.
-    temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
-    return str(Path(temporary, f"chaukas-{os.geteuid()}"))
+    from .config import temporary_spool_dir_of
+
+    return str(temporary_spool_dir_of(os.environ))
 
 
 def _destination_of(name: str, config: Config) -> Destination:
