@@ -68,7 +68,8 @@ def fallback_dir() -> str:
 def _destination_of(name: str, config: Config) -> Destination:
     from .pipeline import Destination
 
-    return Destination(_key_of(name, config), _remote_of(name, config))
+    key, remote = _key_of(name, config), _remote_of(name, config)
+    return Destination(key, remote, is_near=name == "file")
 
 
 def _key_of(name: str, config: Config) -> str:

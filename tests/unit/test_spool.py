@@ -126,6 +126,65 @@ def test_segments_that_all_sinks_are_past_are_removed(tmp_path: Path) -> None:
     assert len(list((tmp_path / "s").glob("*.seg"))) == len(spool.feed.firsts) == 1
 
 
+def test_the_last_segment_goes_too_once_all_of_it_is_delivered(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, keys=["http", "grpc"])
+    spool.send(lines(1, 2))
+    fast, slow = cursor_of(spool), cursor_of(spool, "grpc")
+    assert read_all(fast) == [1, 2]
+    assert b'"n":1' in content_of(tmp_path / "s")
+    assert read_all(slow) == [1, 2]
+    assert content_of(tmp_path / "s") == b""
+    assert spool.used_bytes == 0
+    spool.send(lines(3))
+    spool.send(lines(4))
+    assert read_all(fast) == read_all(slow) == [3, 4]
+    assert content_of(tmp_path / "s") == b""
+    spool.abandon()
+    (adopted,) = left_behind(tmp_path, ("http", "grpc"))
+    assert (adopted.written, adopted.waiting_at_first) == (4, 0)
+    adopted.let_go()
+
+
+def content_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("*.seg"))
+
+
+def test_a_delivered_segment_stays_while_no_other_can_be_begun(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    spool = spool_in(tmp_path, disk=disk)
+    spool.send(lines(1))
+    cursor = cursor_of(spool)
+    batch = cursor.read(10, 1000)
+    disk.fail("open", errno.EMFILE)
+    cursor.advance(len(batch))
+    disk.heal()
+    assert content_of(tmp_path / "s") == b"".join(lines(1))
+    spool.send(lines(2))
+    assert read_all(cursor) == [2]
+    assert content_of(tmp_path / "s") == b""
+
+
+def test_writing_and_releasing_at_the_same_time_loses_nothing(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(0))
+    cursor = cursor_of(spool)
+    found: list[int] = []
+
+    def read() -> None:
+        while len(found) < 3001:
+            batch = cursor.read(7, 1000)
+            found.extend(numbers_of(batch))
+            cursor.advance(len(batch))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for n in range(1, 3001):
+        assert spool.send(lines(n)).accepted == 1
+    reader.join()
+    assert found == list(range(3001))
+    assert content_of(tmp_path / "s") == b""
+
+
 def test_folders_and_files_are_for_the_owner_only(tmp_path: Path) -> None:
     spool = spool_in(tmp_path / "made")
     spool.send(lines(1))
@@ -196,9 +255,8 @@ def test_a_short_write_leaves_no_half_line(tmp_path: Path, cut: int) -> None:
     spool.send(lines(0))
     disk.shorten(cut)
     assert spool.send(lines(1, 2, 3)).accepted == 3
+    assert content_of(tmp_path / "s") == b"".join(lines(0, 1, 2, 3))
     assert read_all(cursor_of(spool)) == [0, 1, 2, 3]
-    segment = next((tmp_path / "s").glob("*.seg"))
-    assert segment.read_bytes() == b"".join(lines(0, 1, 2, 3))
 
 
 def test_a_disk_that_fills_up_in_mid_line_is_gone_on_with(tmp_path: Path) -> None:

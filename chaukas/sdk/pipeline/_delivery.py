@@ -7,6 +7,7 @@ The pipeline sees one store that takes lines, and one question: what became of t
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk._native import sleep
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.pipeline._adopt import Adopted
     from chaukas.sdk.pipeline._backoff import Backoff
     from chaukas.sdk.pipeline._page import Page
-    from chaukas.sdk.pipeline._plan import SpoolPlan
+    from chaukas.sdk.pipeline._plan import Destination, Pace, SpoolPlan
     from chaukas.sdk.sinks import Verdict
     from chaukas.sdk.sinks._disk import Disk
 
@@ -85,7 +86,7 @@ class Delivery:
             each.key: Sender(
                 each.remote,
                 self._opener(each.key),
-                pace=plan.pace,
+                pace=_pace_for(each, plan.pace),
                 quarantine=quarantine,
                 on_recovery=on_recovery,
                 on_finished=self._on_finished,
@@ -218,3 +219,7 @@ class Delivery:
 
     def _on_finished(self, cursor: Cursor) -> None:
         self.keeper.finished(cursor)
+
+
+def _pace_for(destination: Destination, pace: Pace) -> Pace:
+    return replace(pace, flush_interval_s=0.0) if destination.is_near else pace

@@ -27,6 +27,8 @@ class Destination:
     tenant: a spool is delivered only to the sinks for which it was written.
     """
     remote: Remote
+    is_near: bool = False
+    """Each event is sent at once, and waits for no batch: a file on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,7 @@ class Spool:
         self._page: Page | None = None
         self._lock_fd = -1
         self._fd = -1
+        self._first = 0
         self._size = 0
         self._is_torn = False
         self._is_made = False
@@ -208,6 +209,10 @@ class Spool:
         return Position(self._path(key + POSITION_SUFFIX), self.disk)
 
     def _append(self, lines: Sequence[bytes]) -> int:
+        with self.feed.writing:
+            return self._append_held(lines)
+
+    def _append_held(self, lines: Sequence[bytes]) -> int:
         data = b"".join(lines)
         self._prepare(len(data))
         taken = self.disk.write(self._fd, data)
@@ -223,6 +228,9 @@ class Spool:
     def _prepare(self, incoming_bytes: int) -> None:
         if not self.is_open:
             self._open_patiently()
+        if self._fd >= 0 and self.feed.firsts[-1:] != (self._first,):
+            # All of it was delivered, and another one begun.
+            self._leave()
         if self._fd < 0:
             self._enter()
         elif not self.disk.status(self._fd).st_nlink:
@@ -323,7 +331,10 @@ class Spool:
         if not self.feed.firsts:
             self._begin()
             return
-        path = self.feed.path_of(self.feed.firsts[-1])
+        first = self.feed.firsts[-1]
+        if first != self._first:
+            self._first, self._size = first, 0
+        path = self.feed.path_of(first)
         try:
             self._fd = self.disk.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -341,6 +352,7 @@ class Spool:
         first = self.feed.end
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         self._fd = self.disk.open(self.feed.path_of(first), flags)
+        self._first = first
         self._size = 0
         self._is_torn = False
         self.feed.begin_segment(first)
