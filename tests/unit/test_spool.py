@@ -18,6 +18,7 @@ from chaukas.sdk.pipeline._adopt import find
 from chaukas.sdk.pipeline._counted import CountedIntake
 from chaukas.sdk.pipeline._cursor import Cursor
 from chaukas.sdk.pipeline._feed import Ledger
+from chaukas.sdk.pipeline._layout import is_stream_name
 from chaukas.sdk.pipeline._notice import Notices
 from chaukas.sdk.pipeline._page import (
     BLOCK_BYTES,
@@ -29,7 +30,7 @@ from chaukas.sdk.pipeline._page import (
 )
 from chaukas.sdk.pipeline._position import Position, position_in
 from chaukas.sdk.pipeline._sound import SoundCheck
-from chaukas.sdk.pipeline._spool import Spool, is_stream_name
+from chaukas.sdk.pipeline._spool import Spool
 from chaukas.sdk.sinks._disk import Disk
 from tests.support.faulty_io import FaultyDisk
 

@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.pipeline._feed import Feed, Ledger, first_of
-from chaukas.sdk.pipeline._notice import Notices
-from chaukas.sdk.pipeline._page import Totals, mark_told, totals_of
-from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
-from chaukas.sdk.pipeline._spool import (
+from chaukas.sdk.pipeline._layout import (
+    CORRUPT_NAME,
     LOCK_NAME,
     PAGE_NAME,
     is_private,
     is_stream_name,
-    remove_spool,
 )
+from chaukas.sdk.pipeline._notice import Notices
+from chaukas.sdk.pipeline._page import Totals, mark_told, totals_of
+from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
+from chaukas.sdk.pipeline._spool import remove_spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +37,6 @@ __all__ = ["Adopted", "adopt", "find"]
 
 _OLD_S: Final = 60.0
 _SLICE_BYTES: Final = 1 << 18
-_CORRUPT_NAME: Final = "corrupt"
 
 
 @dataclass(eq=False)
@@ -280,7 +280,7 @@ def _lines_in(path: str, disk: Disk) -> int:
 
 
 def _set_aside(path: str, folder: str, disk: Disk) -> None:
-    corrupt = Path(folder).parent / _CORRUPT_NAME
+    corrupt = Path(folder).parent / CORRUPT_NAME
     target = corrupt / f"{Path(folder).name}-{Path(path).name}"
     disk.make_directory(str(corrupt))
     disk.rename(path, str(target))

@@ -76,11 +76,17 @@ class Delivery:
             limit_bytes=plan.limit_bytes,
             on_open=on_page,
             disk=disk,
+            wall=wall,
         )
         self._monotonic = monotonic
         self._is_ending = False
         quarantine = Quarantine(
-            plan.spool_dir, stream, self.spool.disk, wall=wall, monotonic=monotonic
+            lambda: self.spool.spool_dir,
+            stream,
+            self.spool.disk,
+            limit_bytes=plan.limit_bytes,
+            wall=wall,
+            monotonic=monotonic,
         )
         self.senders = {
             each.key: Sender(

@@ -16,6 +16,7 @@ from chaukas.sdk._native import allocate_lock, sleep, start_thread
 from chaukas.sdk.pipeline._adopt import find
 from chaukas.sdk.pipeline._cursor import Cursor
 from chaukas.sdk.pipeline._notice import Notices
+from chaukas.sdk.pipeline._quarantine import remove_old
 from chaukas.sdk.pipeline._quiet import hush
 
 if TYPE_CHECKING:
@@ -175,8 +176,10 @@ class Keeper:
             self._nudged.acquire(timeout=_SYNC_S)
 
     def _scan(self) -> bool:
+        spool_dir = self._spool.spool_dir
+        remove_old(spool_dir, self._spool.disk, self._wall())
         found = find(
-            self._spool.spool_dir,
+            spool_dir,
             self._senders,
             self._spool.disk,
             limit=_AT_ONCE - len(self._held),

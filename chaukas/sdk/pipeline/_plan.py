@@ -53,7 +53,7 @@ class SpoolPlan:
     fallback_dir: str | None = None
     """Folder that serves where the first cannot be made or written."""
     limit_bytes: int = 512 << 20
-    """Most that the spool of this process may take on the disk."""
+    """Most that all spools of the folder may take on the disk, over all processes."""
     pace: Pace = field(default_factory=Pace)
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
-import stat
+import time
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk._native import sleep
 from chaukas.sdk.pipeline._feed import Feed, Ledger
+from chaukas.sdk.pipeline._layout import LOCK_NAME, PAGE_NAME, is_private
 from chaukas.sdk.pipeline._notice import LOGGER
 from chaukas.sdk.pipeline._page import open_page, remove_page
 from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
+from chaukas.sdk.pipeline._usage import Allowance, Usage, usage_of
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.sinks._disk import Disk
 
@@ -27,19 +28,8 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.pipeline._page import Page
 
-__all__ = [
-    "LOCK_NAME",
-    "PAGE_NAME",
-    "Spool",
-    "is_private",
-    "is_stream_name",
-    "remove_spool",
-]
+__all__ = ["Spool", "remove_spool"]
 
-LOCK_NAME: Final = "lock"
-PAGE_NAME: Final = "page"
-_STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_RESERVED: Final = frozenset({"quarantine", "corrupt"})
 _SEGMENT_BYTES: Final = 4 << 20
 _SEGMENTS_AT_LEAST: Final = 8
 _TRIES: Final = 10
@@ -58,11 +48,6 @@ _ADVICE: Final = {
 }
 
 
-def is_stream_name(name: str) -> bool:
-    """Return whether a name in the spool folder may be that of a spool."""
-    return _STREAM.fullmatch(name) is not None and name not in _RESERVED
-
-
 class Spool:
     """
     Appends lines to segment files of a folder that this process alone owns.
@@ -77,11 +62,12 @@ class Spool:
             it may deliver what is left.
         fallback_dir: Folder of all spools where the first cannot be used; None for
             none. It must be this user's alone.
-        limit_bytes: Most that its segments may take; further events are refused
-            as `spool_full`.
+        limit_bytes: Most that all spools of the folder may take, those of other
+            processes included; further events are refused as `spool_full`.
         on_open: Given the page of counters, whenever there is a new one.
         disk: File operations; tests pass a failing disk.
         segment_bytes: Size from which on a new segment is begun.
+        wall: Wall clock in seconds.
     """
 
     def __init__(
@@ -95,6 +81,7 @@ class Spool:
         on_open: Callable[[Page], None] | None = None,
         disk: Disk | None = None,
         segment_bytes: int = _SEGMENT_BYTES,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.spool_dir = spool_dir
         self.keys = tuple(keys)
@@ -107,7 +94,8 @@ class Spool:
         )
         self._stream = stream
         self._fallback_dir = fallback_dir
-        self._limit_bytes = limit_bytes
+        self._allowance = Allowance(limit_bytes, self._measure)
+        self._wall = wall
         self._segment_bytes = min(segment_bytes, limit_bytes // _SEGMENTS_AT_LEAST)
         self._on_open = on_open
         self._page: Page | None = None
@@ -131,15 +119,9 @@ class Spool:
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
         """Append the batch, as far as there is room; refuse the rest of it."""
-        room = self._limit_bytes - self.used_bytes
-        fitting = 0
-        for line in batch:
-            room -= len(line)
-            if room < 0:
-                break
-            fitting += 1
         stored, is_stuck = 0, False
         try:
+            fitting = self._fitting(batch)
             while stored < fitting:
                 progress = self._append(batch[stored:fitting])
                 if is_stuck and not progress:
@@ -208,6 +190,24 @@ class Spool:
         """
         return Position(self._path(key + POSITION_SUFFIX), self.disk)
 
+    def _fitting(self, batch: Sequence[bytes]) -> int:
+        """Return how many events of a batch there is room for."""
+        if not self.is_open:
+            # First: whoever measures the folder must see this spool in it.
+            self._open_patiently()
+        wanted = sum(map(len, batch))
+        room = self._allowance.room(self.used_bytes, wanted)
+        if room >= wanted:
+            return len(batch)
+        for index, line in enumerate(batch):
+            room -= len(line)
+            if room < 0:
+                return index
+        return len(batch)
+
+    def _measure(self) -> Usage:
+        return usage_of(self.spool_dir, self._stream, self.disk, self._wall())
+
     def _append(self, lines: Sequence[bytes]) -> int:
         with self.feed.writing:
             return self._append_held(lines)
@@ -222,6 +222,7 @@ class Spool:
             stored, whole = _whole_of(lines, taken)
             self._is_torn = taken != whole
         self._size += whole
+        self._allowance.note(whole)
         self.feed.add(stored, whole)
         return stored
 
@@ -396,12 +397,6 @@ class Spool:
 
 def _advice_of(code: int) -> str:
     return _ADVICE.get(code, "Check the disk and the folder.")
-
-
-def is_private(status: os.stat_result) -> bool:
-    """Return whether a path is a folder of this user, closed to all others."""
-    is_closed = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
-    return is_closed and status.st_uid == os.geteuid()
 
 
 def remove_spool(folder: str, disk: Disk) -> None:

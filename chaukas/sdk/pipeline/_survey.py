@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chaukas.sdk.pipeline._feed import first_of, segment_name
-from chaukas.sdk.pipeline._page import totals_of
-from chaukas.sdk.pipeline._position import POSITION_SUFFIX, position_in
-from chaukas.sdk.pipeline._quarantine import QUARANTINE_NAME
-from chaukas.sdk.pipeline._spool import (
+from chaukas.sdk.pipeline._layout import (
+    CORRUPT_NAME,
     LOCK_NAME,
     PAGE_NAME,
+    QUARANTINE_NAME,
     is_private,
     is_stream_name,
 )
+from chaukas.sdk.pipeline._page import totals_of
+from chaukas.sdk.pipeline._position import POSITION_SUFFIX, position_in
 from chaukas.sdk.sinks._disk import Disk
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ __all__ = [
 
 _SLICE_BYTES: Final = 1 << 18
 _LINE_BYTES: Final = 1 << 16
-_CORRUPT_NAME: Final = "corrupt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def quarantined(spool_dir: str) -> Iterator[Refused]:
 def set_aside(spool_dir: str) -> list[str]:
     """Return the files that could not be read and were set aside."""
     with contextlib.suppress(OSError):
-        return sorted(str(path) for path in Path(spool_dir, _CORRUPT_NAME).iterdir())
+        return sorted(str(path) for path in Path(spool_dir, CORRUPT_NAME).iterdir())
     return []
 
 
