@@ -80,6 +80,10 @@ class FaultyDisk(Disk):
         found: os.stat_result | None = self._do("find", super().find, path)
         return found
 
+    def find_itself(self, path: str) -> os.stat_result | None:
+        found: os.stat_result | None = self._do("find", super().find_itself, path)
+        return found
+
     def make_directory(self, path: str) -> None:
         self._do("make_directory", super().make_directory, path)
 

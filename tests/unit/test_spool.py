@@ -294,6 +294,18 @@ def test_events_in_a_segment_that_is_gone_count_as_lost(tmp_path: Path) -> None:
     assert spool.feed.ledger.lost == {"spool_io": third - second}
 
 
+@pytest.mark.parametrize(("mode", "is_told"), [(0o777, 1), (0o1777, 0), (0o770, 0)])
+def test_a_spool_folder_that_everybody_can_write_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, is_told: int
+) -> None:
+    tmp_path.chmod(mode)
+    spool = spool_in(tmp_path)
+    assert spool.send(lines(1)).accepted == 1
+    assert spool.send(lines(2)).accepted == 1
+    told = [r for r in caplog.records if "everybody may write" in r.getMessage()]
+    assert len(told) == is_told
+
+
 def test_a_folder_of_that_name_is_never_taken(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     verdict = spool_in(tmp_path).send(lines(1))

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk._native import sleep
 from chaukas.sdk.pipeline._feed import Feed, Ledger
-from chaukas.sdk.pipeline._layout import LOCK_NAME, PAGE_NAME, is_private
+from chaukas.sdk.pipeline._layout import (
+    LOCK_NAME,
+    PAGE_NAME,
+    is_open_to_others,
+    is_private,
+)
 from chaukas.sdk.pipeline._notice import LOGGER
 from chaukas.sdk.pipeline._page import open_page, remove_page
 from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
@@ -105,6 +110,7 @@ class Spool:
         self._size = 0
         self._is_torn = False
         self._is_made = False
+        self._is_told = False
         self._synced = 0
 
     @property
@@ -284,6 +290,19 @@ class Spool:
                 raise
             self._fall_back(error)
         self._is_made = True
+        self._warn_if_open_to_others()
+
+    def _warn_if_open_to_others(self) -> None:
+        status = self.disk.find(self.spool_dir)
+        if self._is_told or status is None or not is_open_to_others(status):
+            return
+        self._is_told = True
+        LOGGER.warning(
+            "chaukas: the spool folder %r belongs to another user, or everybody may"
+            " write there: others can take away what waits in it, and read nothing."
+            " Close it by chmod 700, or set CHAUKAS_SPOOL_DIR.",
+            self.spool_dir,
+        )
 
     def _can_fall_back(self) -> bool:
         # Once events lie in the first folder, there is only that one.
