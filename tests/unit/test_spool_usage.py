@@ -135,6 +135,7 @@ def quarantine_in(folder: Path, stream: str = "s") -> Quarantine:
         lambda: str(folder),
         stream,
         Disk(),
+        key="http-1",
         limit_bytes=8 * 1000,
         wall=lambda: NOW_S,
         monotonic=lambda: 1.0,

@@ -209,11 +209,12 @@ class Keeper:
     def _remove_finished(self) -> None:
         for adopted in tuple(self._held):
             if not self._left[id(adopted.feed)]:
+                lost = sum(adopted.feed.ledger.lost.values())
+                # First: whoever sees that the folder is gone finds it counted.
+                self.delivered += max(0, adopted.waiting_at_first - lost)
                 adopted.remove()
                 self._held.remove(adopted)
                 del self._left[id(adopted.feed)]
-                lost = sum(adopted.feed.ledger.lost.values())
-                self.delivered += max(0, adopted.waiting_at_first - lost)
                 # Others may wait, where there were more than fit at once.
                 self._scan_at_s = 0.0
 

@@ -38,13 +38,15 @@ class Quarantine:
     """
     One file of refused events for each process, below the spool folder.
 
-    Each line is a JSON object: `at_s` (wall time), `sink`, `reason` and `event`,
-    the line as text. All processes together keep 16 MiB at most, and no more than an
-    eighth of what the spools may take; what comes then is only counted.
+    Each line is a JSON object: `at_s` (wall time), `sink`, `key` (the sink as spools
+    know it), `reason` and `event`, the line as text. All processes together keep
+    16 MiB at most, and no more than an eighth of what the spools may take; what comes
+    then is only counted.
 
     Args:
         spool_dir: Tells the folder of all spools.
         stream: Name of the file.
+        key: The sink that refuses.
         limit_bytes: Most that all spools may take.
         disk: File operations.
         wall: Wall clock in seconds.
@@ -57,12 +59,14 @@ class Quarantine:
         stream: str,
         disk: Disk,
         *,
+        key: str,
         limit_bytes: int,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._spool_dir = spool_dir
         self._stream = stream
+        self._key = key
         self._limit_bytes = min(_LIMIT_BYTES, limit_bytes // _LIMIT_SHARE)
         self._disk = disk
         self._wall = wall
@@ -83,6 +87,7 @@ class Quarantine:
         entry = {
             "at_s": round(self._wall(), 3),
             "sink": sink,
+            "key": self._key,
             "reason": reason,
             "event": line.decode("utf-8", "backslashreplace").rstrip("\n"),
         }

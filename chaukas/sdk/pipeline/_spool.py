@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk._native import sleep
+from chaukas.sdk.pipeline._about import About, write_about
 from chaukas.sdk.pipeline._feed import Feed, Ledger
 from chaukas.sdk.pipeline._layout import (
     LOCK_NAME,
@@ -72,6 +73,7 @@ class Spool:
         on_open: Given the page of counters, whenever there is a new one.
         disk: File operations; tests pass a failing disk.
         segment_bytes: Size from which on a new segment is begun.
+        about: What it tells people of itself.
         wall: Wall clock in seconds.
     """
 
@@ -86,6 +88,7 @@ class Spool:
         on_open: Callable[[Page], None] | None = None,
         disk: Disk | None = None,
         segment_bytes: int = _SEGMENT_BYTES,
+        about: About | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.spool_dir = spool_dir
@@ -100,6 +103,7 @@ class Spool:
         self._stream = stream
         self._fallback_dir = fallback_dir
         self._allowance = Allowance(limit_bytes, self._measure)
+        self._about = about
         self._wall = wall
         self._segment_bytes = min(segment_bytes, limit_bytes // _SEGMENTS_AT_LEAST)
         self._on_open = on_open
@@ -276,6 +280,8 @@ class Spool:
         self._page = page = open_page(self._path(PAGE_NAME), self.disk)
         for key in self.keys:
             self.position_of(key).close()
+        if self._about is not None:
+            write_about(self.feed.folder, self._about, self.disk)
         if self._on_open is not None:
             self._on_open(page)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from chaukas.sdk.pipeline._about import About, about_in
 from chaukas.sdk.pipeline._feed import first_of, segment_name
 from chaukas.sdk.pipeline._layout import (
     CORRUPT_NAME,
@@ -69,6 +70,8 @@ class SpoolState:
     """Events that its owner captured; None if nothing tells."""
     dropped: int = 0
     """Events of those that were given up before they reached a file."""
+    about: About = field(default_factory=About)
+    """Whose it is, as its owner wrote down."""
     is_loss_unknown: bool = False
     """Its owner is dead, and what it had counted went with a restart of the machine."""
     trouble: str = ""
@@ -223,6 +226,7 @@ def _read(folder: str, disk: Disk) -> SpoolState | None:
         written=end,
         emitted=None if totals is None else totals.emitted,
         dropped=0 if totals is None else totals.dropped,
+        about=about_in(folder, disk),
         is_loss_unknown=totals is None and not is_alive and PAGE_NAME in names,
     )
 
