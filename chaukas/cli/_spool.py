@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.config import Config
     from chaukas.sdk.pipeline._survey import SpoolState
 
-__all__ = ("flush", "lines_of", "list_", "quarantine", "show", "spool")
+__all__ = ("flush", "lines_of", "list_", "quarantine", "retry", "show", "spool")
 
 LEFT = 1
 UNREAD = 2
