@@ -107,6 +107,8 @@ class Runtime:
 
         config = self.config
         ids = self._given_ids or RandomIds()
+        if "grpc" in config.sinks:
+            self._load_grpc()
         self.pipeline = Pipeline(
             self._make_sink(),
             stream=ids.event_id(self._clock.time_ns()),
@@ -139,6 +141,16 @@ class Runtime:
         self._own_run = Run(session, ids.trace_id())
         # Last: a process in which this failed is not the one it is for.
         self.pid = _process_id()
+
+    def _load_grpc(self) -> None:
+        """Load it now and not when a fork may have to wait for that."""
+        from .sinks.grpc import load
+
+        try:
+            load()
+        except Exception as error:
+            # The sender says what cannot be sent for want of it.
+            report("load grpc", error)
 
     def _renewed(self) -> Recorder:
         """
