@@ -64,7 +64,11 @@ def load() -> None:
     """
     with holding_forks():
         # Late, as it takes longer than loading all of the SDK.
+        # F401: having it loaded is all that is wanted.
         import grpc  # noqa: F401
+
+        # F401: as above; it reads the answer.
+        from chaukas.sdk._proto import service_pb2  # noqa: F401
 
         protobuf((), batch_id="", timestamp=timestamp_of(0))
 
