@@ -345,7 +345,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "spool_limit",
         size(_MIB),
-        "Most bytes of waiting events on disk.",
+        "Most bytes that all waiting events take on disk, over all processes.",
         field="spool_limit_bytes",
     ),
     Setting(
