@@ -94,7 +94,7 @@ assert chaukas.stats().queued == 301
 os.unlink(disk + "/ballast")
 assert chaukas.flush(30)
 law()
-assert chaukas.stats().acked == 301
+assert not chaukas.stats().lost
 """
     with FakeCollector() as collector:
         run(tmp_path, small_disk, collector.endpoint, body)
@@ -119,9 +119,60 @@ assert not chaukas.stats().lost
 os.unlink(disk + "/ballast")
 assert chaukas.flush(30)
 law()
-assert chaukas.stats().acked == 302
+assert not chaukas.stats().lost
 """
     with FakeCollector() as collector:
         run(tmp_path, small_disk, collector.endpoint, body)
         assert numbers_in(collector.events) == list(range(300))
         assert_each_once(collector.events)
+
+
+READ_ONLY = (
+    'subprocess.run(["mount", "-o", "remount,ro", disk], check=True)',
+    'subprocess.run(["mount", "-o", "remount,rw", disk], check=True)',
+)
+REMOVED = ('shutil.rmtree(disk + "/spool")', "pass")
+NO_FILES = (
+    "resource.setrlimit(resource.RLIMIT_NOFILE, (3, FILES[1]))",
+    "resource.setrlimit(resource.RLIMIT_NOFILE, FILES)",
+)
+UNDER_WAY = """
+chaukas.event("first")
+assert chaukas.flush(20)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "begin_fault", "end_fault"),
+    [
+        # With a file open for writing, a file system cannot be made read-only.
+        pytest.param("", *READ_ONLY, id="read-only at first"),
+        pytest.param("", *NO_FILES, id="no files at first"),
+        pytest.param(UNDER_WAY, *NO_FILES, id="no files"),
+        pytest.param(UNDER_WAY, *REMOVED, id="removed"),
+    ],
+)
+def test_every_event_is_delivered_waiting_or_counted_after_a_fault_of_the_disk(
+    tmp_path: Path, small_disk: Path, first: str, begin_fault: str, end_fault: str
+) -> None:
+    body = f"""{FULL}
+import resource, shutil, subprocess
+FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
+os.makedirs(disk + "/spool", 0o700)
+enable(){first}
+{begin_fault}
+emit(40)
+chaukas.flush(0.3)
+law()
+{end_fault}
+emit_from_threads(40)
+assert chaukas.flush(30)
+law()
+print(chaukas.stats().lost)
+"""
+    with FakeCollector() as collector:
+        lost = int(run(tmp_path, small_disk, collector.endpoint, body))
+        assert len(numbers_in(collector.events)) == 80 - lost
+        assert_each_once(collector.events)
+    # Nothing but what was removed under our hands may be lost.
+    assert not lost or (begin_fault, end_fault) == REMOVED
