@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import sys
@@ -583,6 +584,22 @@ def test_many_dead_processes_are_adopted(make: Any, tmp_path: Path) -> None:
     assert sorted(remote.numbers) == [*range(200), 1000]
     assert pipe.close(5.0)
     assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_process_that_ends_a_little_after_the_next_one_began_is_adopted(
+    make: Any, tmp_path: Path
+) -> None:
+    leave(tmp_path, range(10), stream="dead")
+    lock = os.open(tmp_path / "spool" / "dead" / "lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    remote = ScriptedRemote()
+    pipe = make(remote)
+    put(pipe, range(10, 11))
+    keeper = pipe._delivery.keeper
+    until(lambda: keeper._scans == 1)
+    assert not keeper.held
+    os.close(lock)
+    until(lambda: sorted(remote.numbers) == list(range(11)))
 
 
 def test_what_died_with_a_process_is_counted_and_reported_once(

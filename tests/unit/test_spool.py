@@ -338,6 +338,38 @@ def test_a_temporary_folder_that_others_can_enter_is_not_taken(
 # --- what is left when a process is gone -----------------------------------------
 
 
+def test_nobody_takes_a_spool_over_in_the_middle_of_a_write(tmp_path: Path) -> None:
+    """As when a program ends, or disables, while its disk is slow."""
+    is_writing, go_on = threading.Event(), threading.Event()
+
+    class Slow(FaultyDisk):
+        def write(self, fd: int, data: bytes) -> int:
+            is_writing.set()
+            go_on.wait()
+            return super().write(fd, data)
+
+    spool = spool_in(tmp_path, disk=Slow())
+    writer = threading.Thread(target=spool.send, args=(lines(1, 2),))
+    writer.start()
+    assert is_writing.wait(10)
+    spool.retire()
+    assert left_behind(tmp_path) == []
+    go_on.set()
+    writer.join()
+    assert adopted_numbers(tmp_path) == [1, 2]
+    verdict = spool.send(lines(3))
+    assert (verdict.accepted, verdict.cause) == (0, "closed")
+
+
+def test_a_spool_that_was_never_opened_is_not_opened_after_its_end(
+    tmp_path: Path,
+) -> None:
+    spool = spool_in(tmp_path)
+    spool.retire()
+    assert spool.send(lines(1)).accepted == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_spool_is_left_alone_while_its_owner_lives(tmp_path: Path) -> None:
     spool = spool_in(tmp_path)
     spool.send(lines(1))

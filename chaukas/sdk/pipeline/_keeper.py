@@ -31,6 +31,8 @@ __all__ = ["Keeper"]
 _SYNC_S: Final = 0.5
 _SCAN_S: Final = 60.0
 _WATCH_S: Final = 10.0
+_FIRST_SCANS_S: Final = (1.0, 5.0)
+"""At first sooner: what this process follows on may just be ending."""
 _AT_ONCE: Final = 8
 _SPEAK_AGAIN_S: Final = 3600.0
 
@@ -76,6 +78,7 @@ class Keeper:
         self._held: list[Adopted] = []
         self._left: dict[int, set[str]] = {}
         self._scan_at_s = 0.0
+        self._scans = 0
         self._is_ending = False
 
     @property
@@ -129,7 +132,8 @@ class Keeper:
         self._remove_finished()
         if now_s >= self._scan_at_s and self._spool.is_open:
             is_full = self._scan()
-            self._scan_at_s = now_s if is_full and not self._held else now_s + _SCAN_S
+            is_urgent = is_full and not self._held
+            self._scan_at_s = now_s if is_urgent else now_s + self._next_scan_s()
         if self._spool.is_unsynced:
             self.wanted = 1 << 62
             self._nudged.acquire(timeout=_SYNC_S)
@@ -140,6 +144,13 @@ class Keeper:
         if not self._spool.is_unsynced:
             pause_s = max(0.0, self._scan_at_s - now_s) or _SCAN_S
             self._nudged.acquire(timeout=min(pause_s, _WATCH_S))
+
+    def _next_scan_s(self) -> float:
+        """Return the time until the next scan, in seconds."""
+        self._scans += 1
+        if self._scans > len(_FIRST_SCANS_S):
+            return _SCAN_S
+        return _FIRST_SCANS_S[self._scans - 1]
 
     def _run(self) -> None:
         try:

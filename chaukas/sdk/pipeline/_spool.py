@@ -40,6 +40,7 @@ _SEGMENT_BYTES: Final = 4 << 20
 _SEGMENTS_AT_LEAST: Final = 8
 _TRIES: Final = 10
 _PATIENCE_S: Final = 0.002
+_LET_GO_S: Final = 0.02
 _UNUSABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 _ADVICE: Final = {
     errno.ENOSPC: "Free some space on that disk.",
@@ -115,6 +116,7 @@ class Spool:
         self._is_torn = False
         self._is_made = False
         self._is_told = False
+        self._is_retired = False
         self._synced = 0
 
     @property
@@ -129,6 +131,15 @@ class Spool:
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
         """Append the batch, as far as there is room; refuse the rest of it."""
+        with self.feed.writing:
+            verdict = self._send(batch)
+        if self._is_retired:
+            self._let_go()
+        return verdict
+
+    def _send(self, batch: Sequence[bytes]) -> Verdict:
+        if self._is_retired:
+            return Verdict(0, cause="closed", error="chaukas: the spool is closed.")
         stored, is_stuck = 0, False
         try:
             fitting = self._fitting(batch)
@@ -156,18 +167,30 @@ class Spool:
 
     def retire(self) -> None:
         """
-        Let go of the folder; remove it if nothing in it waits.
+        Let go of the folder for good; remove it if nothing in it waits.
 
-        Called once no thread reads or writes it.
+        A writer that is in the middle of a batch does so once it is through: until
+        then nobody else may take the folder over.
         """
-        if not self.is_open:
+        self._is_retired = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # Whoever else holds it is the writer, or a sender for a moment.
+        if not self.feed.writing.acquire(timeout=_LET_GO_S):
             return
-        if self.feed.ledger.waiting(self.feed.end) == 0:
-            with contextlib.suppress(OSError):
-                remove_spool(self.feed.folder, self.disk)
-            if self._page is not None:
-                self._page.remove()
-        self._unlock()
+        try:
+            if not self.is_open:
+                return
+            self._leave()
+            if self.feed.ledger.waiting(self.feed.end) == 0:
+                with contextlib.suppress(OSError):
+                    remove_spool(self.feed.folder, self.disk)
+                if self._page is not None:
+                    self._page.remove()
+            self._unlock()
+        finally:
+            self.feed.writing.release()
 
     def sync(self) -> None:
         """
@@ -219,10 +242,6 @@ class Spool:
         return usage_of(self.spool_dir, self._stream, self.disk, self._wall())
 
     def _append(self, lines: Sequence[bytes]) -> int:
-        with self.feed.writing:
-            return self._append_held(lines)
-
-    def _append_held(self, lines: Sequence[bytes]) -> int:
         data = b"".join(lines)
         self._prepare(len(data))
         taken = self.disk.write(self._fd, data)
