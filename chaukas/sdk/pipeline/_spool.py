@@ -138,8 +138,6 @@ class Spool:
         return verdict
 
     def _send(self, batch: Sequence[bytes]) -> Verdict:
-        if self._is_retired:
-            return Verdict(0, cause="closed", error="chaukas: the spool is closed.")
         stored, is_stuck = 0, False
         try:
             fitting = self._fitting(batch)
@@ -170,7 +168,8 @@ class Spool:
         Let go of the folder for good; remove it if nothing in it waits.
 
         A writer that is in the middle of a batch does so once it is through: until
-        then nobody else may take the folder over.
+        then nobody else may take the folder over. What it still writes is left there
+        for the next process.
         """
         self._is_retired = True
         self._let_go()
