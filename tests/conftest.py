@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from chaukas.sdk.pipeline._page import remove_page
+from chaukas.sdk.sinks._disk import Disk
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -43,6 +46,10 @@ def _clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     if runtime is not None and runtime.active() is not None:
         runtime.stop("disabled")
     _quiet_agents()
+    # A spool that a test left behind has a part of it in shared memory.
+    for page in tmp_path.rglob("page"):
+        if page.is_file():
+            remove_page(str(page), Disk())
 
 
 def _quiet_agents() -> None:

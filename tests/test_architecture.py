@@ -96,7 +96,12 @@ PARTS = (
         "sdk.sinks._tls",
         "sdk.sinks.",
     ),
-    Part("pipeline", 4, "sdk.pipeline sdk.pipeline._survey", "sdk.pipeline."),
+    Part(
+        "pipeline",
+        4,
+        "sdk.pipeline sdk.pipeline._survey sdk.pipeline._retry",
+        "sdk.pipeline.",
+    ),
     # Floor 5: putting wrappers around a stranger's functions.
     Part("patching", 5, "sdk.patching", "sdk._placed sdk._reloads"),
     # Floor 6: one part for each framework; they share the base.

@@ -14,7 +14,17 @@ from datetime import datetime, timezone
 import click
 import orjson
 
-__all__ = ("count", "ms", "printable", "say", "say_json", "size", "time_of")
+__all__ = (
+    "age",
+    "count",
+    "ms",
+    "printable",
+    "say",
+    "say_json",
+    "seconds_of",
+    "size",
+    "time_of",
+)
 
 _UNITS = ("kB", "MB", "GB", "TB")
 _STEP = 1000
@@ -122,6 +132,24 @@ def ms(milliseconds: float) -> str:
     if milliseconds >= _STEP:
         return f"{milliseconds / _STEP:.2f} s"
     return f"{milliseconds:.0f} ms" if milliseconds >= 1 else f"{milliseconds:.1f} ms"
+
+
+def age(seconds: float) -> str:
+    """Return how long ago something was, in the unit that fits."""
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length_s:
+            return f"{seconds // length_s:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def seconds_of(time: str) -> float | None:
+    """Return an RFC 3339 time as wall time in seconds, or None if it is none."""
+    try:
+        # Before Python 3.11, neither `Z` nor other than 3 or 6 digits of a second.
+        moment = datetime.strptime(time[:19], "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=timezone.utc).timestamp()
 
 
 def time_of(at_s: float) -> str:

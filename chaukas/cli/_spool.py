@@ -7,17 +7,18 @@ The commands only ask and print; looking and delivering is the SDK's.
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaukas.sdk._upkeep import deliver, sink_keys, spool_dirs
+from chaukas.sdk._upkeep import deliver, put_back, sink_keys, spool_dirs
 from chaukas.sdk.pipeline._survey import Refused, quarantined, survey
 
 from ._input import event_in, reason_of
 from ._line import shown
-from ._say import count, say, say_json, size, time_of
+from ._say import age, count, say, say_json, seconds_of, size, time_of
 from ._settings import loaded_with, set_option
 
 if TYPE_CHECKING:
@@ -27,12 +28,23 @@ if TYPE_CHECKING:
     from chaukas.sdk.config import Config
     from chaukas.sdk.pipeline._survey import SpoolState
 
-__all__ = ("flush", "lines_of", "list_", "quarantine", "show", "spool")
+__all__ = ("flush", "lines_of", "list_", "quarantine", "retry", "show", "spool")
 
 LEFT = 1
 UNREAD = 2
 _NAME_CHARS = 64
+_PLACE_CHARS = 200
 _PREFIX = "EVENT_TYPE_"
+
+
+_timeout_option = click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Longest wait, in seconds.",
+)
 
 
 @click.group()
@@ -78,14 +90,7 @@ def list_(given: tuple[str, ...], *, as_json: bool) -> None:
 
 @spool.command()
 @set_option
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    help="Longest wait, in seconds.",
-)
+@_timeout_option
 def flush(given: tuple[str, ...], timeout_s: float) -> None:
     """
     Deliver what ended processes left, with the configured sinks.
@@ -93,17 +98,27 @@ def flush(given: tuple[str, ...], timeout_s: float) -> None:
     Exit code 0: all of it was delivered, 1: something is left, 2: no collector is
     configured, or the folder cannot be read.
     """
+    _deliver_now(_with_collector(given), timeout_s)
+
+
+def _with_collector(given: tuple[str, ...]) -> Config:
+    """Return the settings, or end because they name no collector."""
     loaded = loaded_with(given)
     for problem in loaded.problems:
         say(str(problem), err=True)
     if not sink_keys(loaded.config):
         say(
             "chaukas: no collector is configured: nothing can be delivered."
-            " Set CHAUKAS_ENDPOINT, or give --set endpoint=….",
+            " Set CHAUKAS_ENDPOINT, or give --set endpoint=…. What waits, and for which"
+            " endpoint, tenant and project: chaukas spool list",
             err=True,
         )
         sys.exit(UNREAD)
-    done = deliver(loaded.config, timeout_s, _tell_start)
+    return loaded.config
+
+
+def _deliver_now(config: Config, timeout_s: float) -> None:
+    done = deliver(config, timeout_s, _tell_start)
     for line in _report(done):
         say(line)
     _end_if_unread(done.unread)
@@ -142,6 +157,35 @@ def show(given: tuple[str, ...], *, as_json: bool) -> None:
         say("Nothing is in quarantine.")
 
 
+@quarantine.command()
+@set_option
+@_timeout_option
+def retry(given: tuple[str, ...], timeout_s: float) -> None:
+    """
+    Send again what the configured sinks had refused, once that was mended.
+
+    What is refused once more goes to quarantine once more. Exit code 0: all of it was
+    delivered or refused, 1: something is left, 2: no collector is configured, or a
+    file cannot be read.
+    """
+    config = _with_collector(given)
+    try:
+        done = put_back(config)
+    except OSError as error:
+        _end_if_unread([error])
+        return
+    if done.left:
+        say(
+            f"{count(done.left, 'event')} of other sinks, or beyond spool_limit, stay"
+            " in quarantine."
+        )
+    if not done.events:
+        say("Nothing to send again is in quarantine.")
+        return
+    say(f"{count(done.events, 'event')} taken out of quarantine.")
+    _deliver_now(config, timeout_s)
+
+
 def lines_of(state: SpoolState, keys: Sequence[str]) -> Iterator[str]:
     """
     Yield what a person reads of one spool.
@@ -155,22 +199,43 @@ def lines_of(state: SpoolState, keys: Sequence[str]) -> Iterator[str]:
         return
     owner = "in use by a process" if state.is_alive else "left by an ended process"
     lost = f", {count(state.crash_lost, 'event')} died with it"
+    if state.is_loss_unknown:
+        lost = ", nothing tells how many events died with it"
+    is_lossy = state.crash_lost or state.is_loss_unknown
     dropped = f", {count(state.dropped, 'event')} dropped" if state.dropped else ""
-    yield f"{state.stream}  {owner}{lost if state.crash_lost else ''}{dropped}"
+    if state.about.pid:
+        owner += f" ({state.about.pid})"
+    yield f"{state.stream}  {owner}{lost if is_lossy else ''}{dropped}"
     for backlog in state.backlogs:
-        name = backlog.key.partition("-")[0]
+        name = _destination_of(state, backlog.key)
         whose = "" if backlog.key in keys else ", not the one configured here"
         rest = f"  {size(backlog.size_bytes)}" if backlog.events else ""
         yield f"  {name}{whose}: {count(backlog.events, 'event')} waiting{rest}"
     if state.oldest:
-        yield f"  oldest: {shown(state.oldest, _NAME_CHARS)}"
+        since_s = seconds_of(state.oldest)
+        ago = "" if since_s is None else f", {age(time.time() - since_s)} ago"
+        yield f"  oldest: {shown(state.oldest, _NAME_CHARS)}{ago}"
+
+
+def _destination_of(state: SpoolState, key: str) -> str:
+    """Return what a person calls a sink: its kind, and where it sends for whom."""
+    about = state.about
+    name = key.partition("-")[0]
+    if place := about.places.get(key):
+        name += f" {shown(place, _PLACE_CHARS)}"
+    if about.tenant_id or about.project_id:
+        name += f" (tenant {shown(about.tenant_id, _NAME_CHARS)},"
+        name += f" project {shown(about.project_id, _NAME_CHARS)})"
+    return name
 
 
 def _object_of(state: SpoolState) -> dict[str, Any]:
+    since_s = seconds_of(state.oldest)
     return {
         "stream": state.stream,
         **asdict(state),
-        "crash_lost": state.crash_lost,
+        "crash_lost": None if state.is_loss_unknown else state.crash_lost,
+        "oldest_age_s": None if since_s is None else round(time.time() - since_s, 1),
     }
 
 

@@ -40,6 +40,8 @@ def output_of(config: Config) -> Sink | SpoolPlan:
         fallback_dir=fallback_dir(),
         limit_bytes=config.spool_limit_bytes,
         pace=Pace(config.batch_size, config.max_batch_bytes, config.flush_interval_s),
+        tenant_id=config.tenant_id,
+        project_id=config.project_id,
     )
 
 
@@ -60,16 +62,20 @@ def places_of(config: Config) -> str:
 
 def fallback_dir() -> str:
     """Return the folder of spools, among the temporary ones, that is the stand-in."""
-    # Not by `tempfile`, which writes a file to find out. Whoever makes the folder
-    # makes it 0700, and takes none that is not.
-    temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108
-    return str(Path(temporary, f"chaukas-{os.geteuid()}"))
+    from .config import temporary_spool_dir_of
+
+    return str(temporary_spool_dir_of(os.environ))
 
 
 def _destination_of(name: str, config: Config) -> Destination:
     from .pipeline import Destination
 
-    return Destination(_key_of(name, config), _remote_of(name, config))
+    return Destination(
+        _key_of(name, config),
+        _remote_of(name, config),
+        place=_place_of(name, config),
+        is_near=name == "file",
+    )
 
 
 def _key_of(name: str, config: Config) -> str:
@@ -79,14 +85,16 @@ def _key_of(name: str, config: Config) -> str:
     Programs of several tenants may share a spool folder; none must deliver what
     another one left to the wrong place. The API key is no part of it: keys change.
     """
-    if name == "file":
-        place = str(config.output_file.absolute())
-    else:
-        from .config import summary_of
-
-        place = str(summary_of(config)["endpoint"])
-    parts = (name, place, config.tenant_id, config.project_id)
+    parts = (name, _place_of(name, config), config.tenant_id, config.project_id)
     return f"{name}-{sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"
+
+
+def _place_of(name: str, config: Config) -> str:
+    if name == "file":
+        return str(config.output_file.absolute())
+    from .config import summary_of
+
+    return str(summary_of(config)["endpoint"])
 
 
 def _remote_of(name: str, config: Config) -> Remote:

@@ -93,6 +93,8 @@ class Runtime:
         self._given_ids = ids
         self._default_session_id = config.session_id or ""
         self._claimed: dict[str, object] = {}
+        self._renewals: dict[int, object] = {}
+        self._missed = 0
         self._build()
 
     def _build(self) -> None:
@@ -105,7 +107,8 @@ class Runtime:
 
         config = self.config
         ids = self._given_ids or RandomIds()
-        self.pid = _process_id()
+        if "grpc" in config.sinks:
+            self._load_grpc()
         self.pipeline = Pipeline(
             self._make_sink(),
             stream=ids.event_id(self._clock.time_ns()),
@@ -136,17 +139,47 @@ class Runtime:
         # What chaukas says of itself stands in no session.
         session = Session("", config.tenant_id, config.project_id)
         self._own_run = Run(session, ids.trace_id())
+        # Last: a process in which this failed is not the one it is for.
+        self.pid = _process_id()
+
+    def _load_grpc(self) -> None:
+        """Load it now and not when a fork may have to wait for that."""
+        from .sinks.grpc import load
+
+        try:
+            load()
+        except Exception as error:
+            # The sender says what cannot be sent for want of it.
+            report("load grpc", error)
 
     def _renewed(self) -> Recorder:
-        """Return the recorder of this process, after a fork nobody told of."""
-        self.renew()
+        """
+        Return the recorder of this process for an event, which is lost if it fails.
+
+        Raises:
+            Exception: It cannot be made now.
+        """
+        if self.pid != _process_id():
+            try:
+                self.renew()
+            except Exception:
+                self._missed += 1
+                raise
         return self.recorder
+
+    def try_to_renew(self) -> None:
+        """Renew if this is a new process; the next call tries again if that fails."""
+        try:
+            if self.pid != _process_id():
+                self.renew()
+        except Exception as error:
+            report("fork", error)
 
     @property
     def sessions(self) -> SessionBook:
         """Sessions of this process; others after a fork."""
         if self.pid != _process_id():
-            self.renew()
+            self.try_to_renew()
         return self._sessions
 
     def system(
@@ -237,15 +270,29 @@ class Runtime:
         }
 
     def renew(self) -> None:
-        """Swap the pipeline in a forked child; the parent's events stay its own."""
+        """
+        Swap the pipeline in a forked child; the parent's events stay its own.
+
+        Raises:
+            Exception: The system has no files or memory to give, now.
+        """
         global _lock
-        # First of all: what follows must not find itself in a foreign process.
-        self.pid = _process_id()
-        # The thread that held it may not exist here.
-        _lock = original("_thread", "RLock")()
-        self.recorder.pairs.forget()
-        self.pipeline.abandon()
-        self._build()
+        me, claim = _process_id(), object()
+        # What is called below may record, and other threads may come meanwhile.
+        if self._renewals.setdefault(me, claim) is not claim:
+            raise RuntimeError("chaukas is not ready in this process yet")
+        try:
+            # The thread that held it may not exist here.
+            _lock = original("_thread", "RLock")()
+            self.recorder.pairs.forget()
+            self.pipeline.abandon()
+            self._build()
+        finally:
+            del self._renewals[me]
+        missed, self._missed = self._missed, 0
+        for _ in range(missed):
+            self.pipeline.next_seq()
+            self.pipeline.drop("fork_lost")
 
     def close(self, reason: str, timeout_s: float) -> bool:
         """End everything open, and write what waits."""
@@ -313,7 +360,7 @@ def active() -> Runtime | None:
     runtime = _runtime
     if runtime is not None and runtime.pid != _process_id():
         # A fork that Python was not told of (fork called from C).
-        runtime.renew()
+        runtime.try_to_renew()
     return runtime
 
 
@@ -459,12 +506,8 @@ def _in_child() -> None:
     # The thread that held it may not exist here.
     _lock = original("_thread", "RLock")()
     runtime = _runtime
-    if runtime is None:
-        return
-    try:
-        runtime.renew()
-    except Exception as error:
-        report("fork", error)
+    if runtime is not None:
+        runtime.try_to_renew()
 
 
 class _Marker:

@@ -50,6 +50,7 @@ __all__ = (
     "Setting",
     "spool_dir_of",
     "summary_of",
+    "temporary_spool_dir_of",
 )
 
 _MIB = 1 << 20
@@ -69,9 +70,16 @@ def spool_dir_of(environ: Mapping[str, str]) -> Path:
     try:
         base = Path(home) if Path(home).is_absolute() else Path.home()
     except RuntimeError:
-        # The last resort; whoever makes the folder makes it 0700.
-        return Path(environ.get("TMPDIR") or "/tmp") / "chaukas"  # noqa: S108
+        return temporary_spool_dir_of(environ)
     return base / ".local" / "state" / "chaukas"
+
+
+def temporary_spool_dir_of(environ: Mapping[str, str]) -> Path:
+    """Return a folder among the temporary ones, of its own for each user."""
+    # Not by `tempfile`, which writes a file to find out. Whoever makes the folder
+    # makes it 0700, and takes none that is not.
+    temporary = environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    return Path(temporary) / f"chaukas-{os.geteuid()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +345,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "spool_limit",
         size(_MIB),
-        "Most bytes of waiting events on disk.",
+        "Most bytes that all waiting events take on disk, over all processes.",
         field="spool_limit_bytes",
     ),
     Setting(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .config import Config
     from .pipeline import SpoolPlan
+    from .pipeline._retry import PutBack
     from .pipeline._survey import SpoolState
     from .sinks._answers import Remote
 
@@ -31,6 +32,7 @@ __all__ = [
     "Framework",
     "deliver",
     "frameworks",
+    "put_back",
     "remotes_of",
     "sink_keys",
     "spool_dirs",
@@ -130,6 +132,24 @@ def deliver(
             on_start(ours)
         one = _deliver_from(replace(config, spool_dir=Path(place)), ours, timeout_s)
         done = _both(done, one)
+    return done
+
+
+def put_back(config: Config) -> PutBack:
+    """
+    Have the events that the configured sinks had refused wait in a spool again.
+
+    Raises:
+        OSError: A folder or file cannot be read or written.
+    """
+    from .pipeline._retry import PutBack, put_back
+    from .sinks._disk import Disk
+
+    keys, disk = sink_keys(config), Disk()
+    done = PutBack()
+    for place in spool_dirs(config):
+        one = put_back(place, keys, disk, limit_bytes=config.spool_limit_bytes)
+        done = PutBack(done.events + one.events, done.left + one.left)
     return done
 
 

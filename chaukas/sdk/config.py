@@ -30,6 +30,7 @@ from chaukas.sdk._settings import (
     Setting,
     spool_dir_of,
     summary_of,
+    temporary_spool_dir_of,
 )
 from chaukas.sdk.errors import Problem
 
@@ -52,6 +53,7 @@ __all__ = (
     "settings_table",
     "shown",
     "summary_of",
+    "temporary_spool_dir_of",
 )
 
 _PREFIX = "CHAUKAS_"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chaukas.testing import FakeCollector
+from tests.support import deliveries
 from tests.support.programs import Done, play
 
 if TYPE_CHECKING:
@@ -225,6 +227,50 @@ def test_such_a_child_may_leave_without_a_word(tmp_path: Path) -> None:
     assert (done.code, done.error) == (0, "")
     assert len(streams(done)) == 1
     assert_pairs(done)
+
+
+def test_a_child_that_cannot_be_made_ready_counts_its_events_and_tries_again(
+    tmp_path: Path,
+) -> None:
+    body = """
+        import ctypes, resource
+        from chaukas.sdk import _runtime
+        enable()
+        real = _runtime.Runtime._build
+        def build(self):
+            # As whatever else it opens: the system has no file to give.
+            os.close(os.dup(0))
+            real(self)
+        _runtime.Runtime._build = build
+        if not ctypes.PyDLL(None).fork():
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
+            chaukas.event("lost")
+            assert chaukas.is_enabled() and chaukas.flush()
+            chaukas.event("lost")
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            chaukas.event("child")
+            assert chaukas.flush(20)
+            stats = chaukas.stats()
+            total = stats.acked + stats.spooled + stats.queued + stats.lost
+            assert stats.emitted == total, stats
+            print(dict(stats.dropped))
+            chaukas.disable_chaukas(20)
+            sys.stdout.flush()
+            os._exit(0)
+        assert os.wait()[1] == 0
+        """
+    with FakeCollector() as collector:
+        process = deliveries.begin(
+            tmp_path, collector.endpoint, body, CHAUKAS_RAISE_INTERNAL=""
+        )
+        out, error = process.communicate(timeout=60)
+        assert process.returncode == 0, error
+        assert "Traceback" not in error
+        assert "OSError" in error
+        assert out == "{'fork_lost': 2}\n"
+        (child,) = (e for e in collector.events if e["metadata"].get("name") == "child")
+        assert child["metadata"]["chaukas"]["seq"] == 3
 
 
 MULTIPROCESSING = """

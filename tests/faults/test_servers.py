@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -317,6 +317,92 @@ def test_workers_of_uvicorn_deliver_what_they_record(
     found = sorted(data["n"] for data in requests_in(collector))
     assert found == list(range(REQUESTS))
     assert len(data_of(collector.events, "boot")) == 3
+
+
+def numbers_in_file(path: Path) -> list[int]:
+    """Return the numbers of the requests that an output file tells of, sorted."""
+    events = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return sorted(data["n"] for data in data_of(events, "request"))
+
+
+def test_a_server_that_a_signal_ends_has_each_request_in_its_file(
+    tmp_path: Path, collector: FakeCollector
+) -> None:
+    """It raises the signal again, so nothing of chaukas runs at its end."""
+    pytest.importorskip("uvicorn")
+    endpoint = collector.endpoint
+    collector.stop()
+    record = tmp_path / "events.jsonl"
+    environ = {
+        "CHAUKAS_OUTPUT_MODE": "file,http",
+        "CHAUKAS_OUTPUT_FILE": str(record),
+        "CHAUKAS_FLUSH_INTERVAL": "1",
+    }
+    command = ("uvicorn", "--log-level", "warning")
+    with serving(tmp_path, endpoint, ASGI, *command, **environ) as server:
+        server.ask(range(REQUESTS))
+        code, told = server.end()
+    assert code == -signal.SIGTERM, told
+    assert numbers_in_file(record) == list(range(REQUESTS))
+
+
+LIFESPAN = """
+    import chaukas
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            chaukas.enable_chaukas(strict=True, auto_detect=False)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            chaukas.disable_chaukas()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        chaukas.event("request", {"n": int(scope["query_string"])})
+        headers = [(b"content-length", b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"1"})
+    """
+
+
+def test_a_server_that_disables_at_its_end_leaves_no_tail(
+    tmp_path: Path, collector: FakeCollector
+) -> None:
+    """The two lines that the documents name."""
+    pytest.importorskip("uvicorn")
+    command = ("uvicorn", "--log-level", "warning")
+    environ = {"CHAUKAS_FLUSH_INTERVAL": "1"}
+    with serving(tmp_path, collector.endpoint, LIFESPAN, *command, **environ) as server:
+        server.ask(range(REQUESTS))
+        code, told = server.end()
+    assert code == -signal.SIGTERM, told
+    assert sorted(d["n"] for d in requests_in(collector)) == list(range(REQUESTS))
+    assert spools_in(tmp_path / "spool") == []
+
+
+def test_no_delivered_event_stays_on_the_disk_of_a_server_that_a_signal_ends(
+    tmp_path: Path, collector: FakeCollector
+) -> None:
+    pytest.importorskip("uvicorn")
+    command = ("uvicorn", "--workers", "2", "--log-level", "warning")
+    with serving(tmp_path, collector.endpoint, ASGI, *command) as server:
+        server.wait_for_workers(2)
+        server.ask(range(REQUESTS))
+        until(lambda: len(requests_in(collector)) == REQUESTS, 30.0)
+        until(lambda: content_of(tmp_path / "spool") == b"", 30.0)
+        server.end()
+    assert content_of(tmp_path / "spool") == b""
+    recover(tmp_path, collector.endpoint)
+    assert_each_once(collector.events)
+
+
+def content_of(spool: Path) -> bytes:
+    """Return all that waits in the spools, while others may be removing it."""
+    found = b""
+    for path in spool.glob("*/*.seg"):
+        with suppress(FileNotFoundError):
+            found += path.read_bytes()
+    return found
 
 
 CHILDREN = """

@@ -87,7 +87,7 @@ def many(path: str, writer: str, count: str) -> None:
 
 
 def rotating(path: str, writer: str, count: str) -> None:
-    """Emit into a file that is rotated and compressed all the time."""
+    """Emit into a file that is rotated and compressed all the time; warnings show."""
     _rotation._LOOK_AGAIN_S = 0.002
     rotation = Rotation(limit_bytes=60_000, keep=10_000, gzip=True)
     pipe = pipeline(path, rotation=rotation)

@@ -61,6 +61,9 @@ class FaultyDisk(Disk):
     def cut(self, fd: int, size: int) -> None:
         self._do("cut", super().cut, fd, size)
 
+    def allocate(self, fd: int, offset: int, size: int) -> None:
+        self._do("allocate", super().allocate, fd, offset, size)
+
     def sync_data(self, fd: int) -> None:
         self._do("sync_data", super().sync_data, fd)
 
@@ -75,6 +78,10 @@ class FaultyDisk(Disk):
 
     def find(self, path: str) -> os.stat_result | None:
         found: os.stat_result | None = self._do("find", super().find, path)
+        return found
+
+    def find_itself(self, path: str) -> os.stat_result | None:
+        found: os.stat_result | None = self._do("find", super().find_itself, path)
         return found
 
     def make_directory(self, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import FrozenInstanceError, fields
 from enum import Enum
@@ -989,8 +990,9 @@ class TestSpoolDir:
 
         monkeypatch.setattr(Path, "home", homeless)
 
-        assert spool_dir_of({}) == Path("/tmp/chaukas")
-        assert spool_dir_of({"TMPDIR": "/t"}) == Path("/t/chaukas")
+        own = f"chaukas-{os.geteuid()}"
+        assert spool_dir_of({}) == Path("/tmp", own)
+        assert spool_dir_of({"TMPDIR": "/t"}) == Path("/t", own)
 
 
 class TestErrors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import logging
@@ -951,9 +952,9 @@ def test_sampling_is_per_trace_and_whole() -> None:
     for event in events():
         if event["type"] != "EVENT_TYPE_SYSTEM":
             trace = event["trace_id"]
-            runs[trace] = runs.get(trace, 0) + (not event["type"].startswith(
-                "EVENT_TYPE_SESSION"
-            ))
+            runs[trace] = runs.get(trace, 0) + (
+                not event["type"].startswith("EVENT_TYPE_SESSION")
+            )
     assert 0 < len(runs) < 60
     assert len(set(runs.values())) == 1
 
@@ -1042,3 +1043,38 @@ def test_the_test_kit_refuses_settings_that_cannot_be_used() -> None:
     with pytest.raises(ConfigError), capture_events(sample_rate="often"):
         pass
     assert not chaukas.is_enabled()
+
+
+LOADED = """
+import sys
+import chaukas
+
+if sys.argv[2] == "broken":
+    sys.modules["grpc"] = None
+wanted = {"grpc", "chaukas.sdk._proto.service_pb2", "google.protobuf.message"}
+assert chaukas.enable_chaukas(endpoint=sys.argv[1], spool_dir="spool")
+print(sorted(name for name in wanted if sys.modules.get(name)))
+chaukas.event("one")
+chaukas.disable_chaukas(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "state", "count"),
+    [("grpc", "", 3), ("http", "", 0), ("grpc", "broken", 0)],
+)
+def test_what_a_fork_would_wait_for_is_loaded_when_chaukas_is_enabled(
+    scheme: str, state: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For gRPC only, and a library that is broken ends nothing."""
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL")
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, f"{scheme}://127.0.0.1:9", state],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(ast.literal_eval(done.stdout)) == count

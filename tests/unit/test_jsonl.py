@@ -8,15 +8,12 @@ import gzip
 import json
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from chaukas.sdk.sinks.jsonl import JsonlSink, Rotation
 from tests.support.faulty_io import FaultyDisk
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Clock:
@@ -270,9 +267,9 @@ def test_abandon_closes_and_writes_nothing(path: Path) -> None:
 
 
 def files_of(path: Path) -> list[Path]:
-    return sorted(
-        p for p in path.parent.iterdir() if p.name.startswith(path.name + ".")
-    )
+    """Return all that belongs to a file and is not the file itself, sorted by name."""
+    folder = path.parent.iterdir()
+    return sorted(p for p in folder if p.name.startswith(f"{path.stem}.") and p != path)
 
 
 def test_no_file_grows_beyond_the_limit(path: Path) -> None:
@@ -296,7 +293,7 @@ def test_a_new_period_begins_a_new_file(path: Path) -> None:
     [old] = [p for p in files_of(path) if p.suffix != ".lock"]
     assert numbers_in(old) == [1, 2]
     assert numbers_in(path) == [3]
-    assert old.name == "events.jsonl.20260101T130000000000Z"
+    assert old.name == "events.20260101T130000000000Z.jsonl"
 
 
 def test_only_the_newest_files_are_kept(path: Path) -> None:
@@ -405,3 +402,170 @@ def test_a_disk_that_fails_in_compressing_loses_no_event(path: Path) -> None:
     found = [n for p in [*old, path] for n in numbers_in(p)]
     assert found == [1, 2, 3, 4, 5, 6]
     assert stored == len(found)
+
+
+def test_names_of_files_set_aside_are_in_the_order_of_time(path: Path) -> None:
+    clock = Clock()
+    sink = JsonlSink(path, rotation=Rotation(limit_bytes=10, keep=9), wall=clock)
+    for n in range(4):
+        clock.now_s += 86_400
+        sink.send(lines(n))
+    names = sorted(p.name for p in path.parent.glob("*.jsonl"))
+    assert [numbers_in(path.with_name(name)) for name in names] == [[0], [1], [2], [3]]
+    assert names[-1] == path.name
+
+
+@pytest.mark.parametrize("name", ["events", ".events", "a.b.log", "events.jsonl.1"])
+def test_files_of_any_name_are_set_aside_and_pruned(path: Path, name: str) -> None:
+    path = path.with_name(name)
+    sink = JsonlSink(path, rotation=Rotation(limit_bytes=10, keep=2))
+    for n in range(6):
+        sink.send(lines(n))
+    found = sorted(p for p in path.parent.iterdir() if p.suffix != ".lock")
+    assert sorted(numbers_in(p)[0] for p in found) == [3, 4, 5]
+
+
+class Quick(FaultyDisk):
+    """Another process is faster: what was listed is gone when it is opened."""
+
+    is_on = False
+
+    def names(self, path: str) -> list[str]:
+        names = super().names(path)
+        for name in names:
+            if self.is_on and name.endswith("Z.jsonl"):
+                Path(path, name).unlink()
+        return names
+
+
+def compressing(path: Path, disk: FaultyDisk, clock: Clock) -> JsonlSink:
+    """Return a sink that has begun to compress one file."""
+    rotation = Rotation(limit_bytes=10, gzip=True)
+    sink = JsonlSink(path, rotation=rotation, disk=disk, monotonic=clock)
+    sink.send(lines(1))
+    sink.send(lines(2))
+    clock.now_s += 1.0
+    sink._tend()
+    return sink
+
+
+def test_a_file_that_another_process_compressed_is_passed_over(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk, clock = Quick(), Clock()
+    sink = JsonlSink(
+        path,
+        rotation=Rotation(limit_bytes=10, gzip=True),
+        disk=disk,
+        monotonic=clock,
+    )
+    other = JsonlSink(path)
+    other.send(lines(1))
+    sink.send(lines(2))
+    disk.is_on = True
+    other.close()
+    clock.now_s += 1.0
+    sink._tend()
+    assert list(path.parent.glob("*Z.jsonl*")) == []
+    assert caplog.text == ""
+    sink.close()
+
+
+def test_an_end_in_the_middle_of_compressing_leaves_no_half_of_it(path: Path) -> None:
+    disk = FaultyDisk()
+    sink = compressing(path, disk, Clock())
+    assert len(list(path.parent.glob("*.tmp"))) == 1
+    sink.close()
+    assert not list(path.parent.glob("*.tmp"))
+    assert not disk.open_fds
+    assert sorted(numbers_in(p) for p in path.parent.glob("*.jsonl")) == [[1], [2]]
+
+
+def test_a_forked_child_leaves_to_its_parent_what_is_being_compressed(
+    path: Path,
+) -> None:
+    disk, clock = FaultyDisk(), Clock()
+    parent = compressing(path, disk, clock)
+    pid = os.fork()
+    if not pid:
+        parent.abandon()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    for _ in range(4):
+        parent._tend()
+    parent.close()
+    (packed,) = path.parent.glob("*.jsonl.gz")
+    assert gzip.decompress(packed.read_bytes()) == lines(1)[0]
+
+
+# --- files that others can reach -------------------------------------------------
+
+
+def owned(path: Path, user: int) -> None:
+    try:
+        os.chown(path, user, -1, follow_symlinks=False)
+    except PermissionError:
+        pytest.skip("no right to give files away")
+
+
+def test_a_link_of_another_user_in_a_folder_for_all_is_not_followed(
+    path: Path,
+) -> None:
+    target = path.with_name("target")
+    target.write_bytes(b"precious")
+    path.symlink_to(target)
+    owned(path, 4711)
+    path.parent.chmod(0o1777)
+    sink = JsonlSink(path)
+    verdict = sink.send(lines(1))
+    assert (verdict.accepted, verdict.cause) == (0, "ELOOP")
+    assert "a link that another user made" in verdict.error
+    assert target.read_bytes() == b"precious"
+    path.parent.chmod(0o755)
+    assert sink.send(lines(1)).accepted == 1
+
+
+def test_a_link_of_ones_own_is_followed(path: Path) -> None:
+    path.symlink_to(path.with_name("target"))
+    path.parent.chmod(0o1777)
+    assert JsonlSink(path).send(lines(1)).accepted == 1
+    assert path.is_symlink()
+    assert numbers_in(path.with_name("target")) == [1]
+
+
+def test_a_link_that_is_put_there_meanwhile_is_not_followed(path: Path) -> None:
+    target = path.with_name("target")
+    target.write_bytes(b"precious")
+
+    class Late(FaultyDisk):
+        def open(self, at: str, flags: int) -> int:
+            path.symlink_to(target)
+            return super().open(at, flags)
+
+    assert JsonlSink(path, disk=Late()).send(lines(1)).cause == "ELOOP"
+    assert target.read_bytes() == b"precious"
+
+
+def test_a_file_that_everybody_can_write_is_used_and_told_once(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.touch()
+    path.chmod(0o666)
+    sink = JsonlSink(path)
+    sink.send(lines(1))
+    sink.close()
+    sink.send(lines(2))
+    (record,) = caplog.records
+    assert "can be written by everybody" in record.getMessage()
+    assert numbers_in(path) == [1, 2]
+
+
+def test_a_file_of_another_user_is_used_and_told(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.touch()
+    owned(path, 4711)
+    JsonlSink(path).send(lines(1))
+    (record,) = caplog.records
+    assert "belongs to another user" in record.getMessage()
+    assert numbers_in(path) == [1]

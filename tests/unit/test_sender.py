@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import sys
@@ -18,9 +19,11 @@ from chaukas.sdk import integrity
 from chaukas.sdk.context import SUPPRESSED
 from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan, _delivery
 from chaukas.sdk.pipeline._breaker import State
+from chaukas.sdk.pipeline._page import totals_of
 from chaukas.sdk.pipeline._small import smaller
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.sinks._answers import Action, Answer
+from chaukas.sdk.sinks._disk import Disk
 from chaukas.sdk.sinks.file import FileRemote
 from chaukas.sdk.sinks.jsonl import JsonlSink
 from tests.support.faulty_io import FaultyDisk, FlakySink
@@ -577,10 +580,26 @@ def test_many_dead_processes_are_adopted(make: Any, tmp_path: Path) -> None:
     remote = ScriptedRemote()
     pipe = make(remote)
     put(pipe, range(1000, 1001))
-    until(lambda: pipe.stats().adopted == 200)
+    until(lambda: pipe.stats().adopted == 200 and pipe.stats().acked == 1)
     assert sorted(remote.numbers) == [*range(200), 1000]
     assert pipe.close(5.0)
     assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_process_that_ends_a_little_after_the_next_one_began_is_adopted(
+    make: Any, tmp_path: Path
+) -> None:
+    leave(tmp_path, range(10), stream="dead")
+    lock = os.open(tmp_path / "spool" / "dead" / "lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    remote = ScriptedRemote()
+    pipe = make(remote)
+    put(pipe, range(10, 11))
+    keeper = pipe._delivery.keeper
+    until(lambda: keeper._scans == 1)
+    assert not keeper.held
+    os.close(lock)
+    until(lambda: sorted(remote.numbers) == list(range(11)))
 
 
 def test_what_died_with_a_process_is_counted_and_reported_once(
@@ -601,7 +620,8 @@ def test_what_died_with_a_process_is_counted_and_reported_once(
     until(lambda: pipe.stats().dropped == {"crash_lost": 7})
     assert is_lawful(pipe)
     assert pipe.stats().emitted == 9
-    until(lambda: (tmp_path / "spool" / "dead" / "page").read_bytes()[8] == 1)
+    page = str(tmp_path / "spool" / "dead" / "page")
+    until(lambda: totals_of(page, Disk()) == (17, 0, True))
     assert not pipe.close(0.05)
     # The one who adopted it ended before it could deliver; nobody tells it twice.
     remote.is_down = False

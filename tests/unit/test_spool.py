@@ -13,15 +13,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaukas.sdk import integrity
+from chaukas.sdk.pipeline import _page
 from chaukas.sdk.pipeline._adopt import find
 from chaukas.sdk.pipeline._counted import CountedIntake
 from chaukas.sdk.pipeline._cursor import Cursor
 from chaukas.sdk.pipeline._feed import Ledger
+from chaukas.sdk.pipeline._layout import is_stream_name
 from chaukas.sdk.pipeline._notice import Notices
-from chaukas.sdk.pipeline._page import PAGE_BYTES, Page, mark_told, totals_of
+from chaukas.sdk.pipeline._page import (
+    BLOCK_BYTES,
+    Page,
+    mark_told,
+    open_page,
+    remove_page,
+    totals_of,
+)
 from chaukas.sdk.pipeline._position import Position, position_in
 from chaukas.sdk.pipeline._sound import SoundCheck
-from chaukas.sdk.pipeline._spool import Spool, is_stream_name
+from chaukas.sdk.pipeline._spool import Spool
 from chaukas.sdk.sinks._disk import Disk
 from tests.support.faulty_io import FaultyDisk
 
@@ -118,6 +127,65 @@ def test_segments_that_all_sinks_are_past_are_removed(tmp_path: Path) -> None:
     assert len(list((tmp_path / "s").glob("*.seg"))) == len(spool.feed.firsts) == 1
 
 
+def test_the_last_segment_goes_too_once_all_of_it_is_delivered(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, keys=["http", "grpc"])
+    spool.send(lines(1, 2))
+    fast, slow = cursor_of(spool), cursor_of(spool, "grpc")
+    assert read_all(fast) == [1, 2]
+    assert b'"n":1' in content_of(tmp_path / "s")
+    assert read_all(slow) == [1, 2]
+    assert content_of(tmp_path / "s") == b""
+    assert spool.used_bytes == 0
+    spool.send(lines(3))
+    spool.send(lines(4))
+    assert read_all(fast) == read_all(slow) == [3, 4]
+    assert content_of(tmp_path / "s") == b""
+    spool.abandon()
+    (adopted,) = left_behind(tmp_path, ("http", "grpc"))
+    assert (adopted.written, adopted.waiting_at_first) == (4, 0)
+    adopted.let_go()
+
+
+def content_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("*.seg"))
+
+
+def test_a_delivered_segment_stays_while_no_other_can_be_begun(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    spool = spool_in(tmp_path, disk=disk)
+    spool.send(lines(1))
+    cursor = cursor_of(spool)
+    batch = cursor.read(10, 1000)
+    disk.fail("open", errno.EMFILE)
+    cursor.advance(len(batch))
+    disk.heal()
+    assert content_of(tmp_path / "s") == b"".join(lines(1))
+    spool.send(lines(2))
+    assert read_all(cursor) == [2]
+    assert content_of(tmp_path / "s") == b""
+
+
+def test_writing_and_releasing_at_the_same_time_loses_nothing(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.send(lines(0))
+    cursor = cursor_of(spool)
+    found: list[int] = []
+
+    def read() -> None:
+        while len(found) < 3001:
+            batch = cursor.read(7, 1000)
+            found.extend(numbers_of(batch))
+            cursor.advance(len(batch))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for n in range(1, 3001):
+        assert spool.send(lines(n)).accepted == 1
+    reader.join()
+    assert found == list(range(3001))
+    assert content_of(tmp_path / "s") == b""
+
+
 def test_folders_and_files_are_for_the_owner_only(tmp_path: Path) -> None:
     spool = spool_in(tmp_path / "made")
     spool.send(lines(1))
@@ -162,7 +230,7 @@ def test_sync_reaches_every_segment_once(tmp_path: Path) -> None:
 # --- trouble ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", ["open", "make_folder", "write", "cut"])
+@pytest.mark.parametrize("operation", ["open", "make_folder", "write", "allocate"])
 @pytest.mark.parametrize(
     "code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE, errno.EACCES]
 )
@@ -188,9 +256,8 @@ def test_a_short_write_leaves_no_half_line(tmp_path: Path, cut: int) -> None:
     spool.send(lines(0))
     disk.shorten(cut)
     assert spool.send(lines(1, 2, 3)).accepted == 3
+    assert content_of(tmp_path / "s") == b"".join(lines(0, 1, 2, 3))
     assert read_all(cursor_of(spool)) == [0, 1, 2, 3]
-    segment = next((tmp_path / "s").glob("*.seg"))
-    assert segment.read_bytes() == b"".join(lines(0, 1, 2, 3))
 
 
 def test_a_disk_that_fills_up_in_mid_line_is_gone_on_with(tmp_path: Path) -> None:
@@ -227,6 +294,18 @@ def test_events_in_a_segment_that_is_gone_count_as_lost(tmp_path: Path) -> None:
     assert spool.feed.ledger.lost == {"spool_io": third - second}
 
 
+@pytest.mark.parametrize(("mode", "is_told"), [(0o777, 1), (0o1777, 0), (0o770, 0)])
+def test_a_spool_folder_that_everybody_can_write_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, is_told: int
+) -> None:
+    tmp_path.chmod(mode)
+    spool = spool_in(tmp_path)
+    assert spool.send(lines(1)).accepted == 1
+    assert spool.send(lines(2)).accepted == 1
+    told = [r for r in caplog.records if "everybody may write" in r.getMessage()]
+    assert len(told) == is_told
+
+
 def test_a_folder_of_that_name_is_never_taken(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     verdict = spool_in(tmp_path).send(lines(1))
@@ -257,6 +336,37 @@ def test_a_temporary_folder_that_others_can_enter_is_not_taken(
 
 
 # --- what is left when a process is gone -----------------------------------------
+
+
+def test_nobody_takes_a_spool_over_in_the_middle_of_a_write(tmp_path: Path) -> None:
+    """As when a program ends, or disables, while its disk is slow."""
+    is_writing, go_on = threading.Event(), threading.Event()
+
+    class Slow(FaultyDisk):
+        def write(self, fd: int, data: bytes) -> int:
+            is_writing.set()
+            go_on.wait()
+            return super().write(fd, data)
+
+    spool = spool_in(tmp_path, disk=Slow())
+    writer = threading.Thread(target=spool.send, args=(lines(1, 2),))
+    writer.start()
+    assert is_writing.wait(10)
+    spool.retire()
+    assert left_behind(tmp_path) == []
+    go_on.set()
+    writer.join()
+    assert adopted_numbers(tmp_path) == [1, 2]
+
+
+def test_what_is_written_after_the_end_is_left_for_the_next_process(
+    tmp_path: Path,
+) -> None:
+    spool = spool_in(tmp_path)
+    spool.retire()
+    assert spool.send(lines(1)).accepted == 1
+    assert spool.send(lines(2)).accepted == 1
+    assert adopted_numbers(tmp_path) == [1, 2]
 
 
 def test_a_spool_is_left_alone_while_its_owner_lives(tmp_path: Path) -> None:
@@ -507,42 +617,167 @@ def test_an_event_is_lost_once_however_many_sinks_give_it_up() -> None:
     assert ledger.lost == {"quarantined": 2, "spool_io": 1}
 
 
-def page_at(path: Path) -> Page:
-    with path.open("w+b") as file:
-        file.truncate(PAGE_BYTES)
-        return Page(file.fileno())
+@pytest.fixture(params=["shared memory", "the disk"])
+def shared_dir(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder that stands for the shared memory; or is not there."""
+    folder = tmp_path / "shared"
+    if request.param == "shared memory":
+        folder.mkdir()
+    monkeypatch.setattr(_page, "SHARED_DIR", str(folder))
+    return folder
 
 
-def test_the_page_tells_what_all_threads_counted(tmp_path: Path) -> None:
+def in_threads(count: int, act: Any) -> None:
+    """Do something in so many threads, all of which live at the same time."""
+    together = threading.Barrier(count)
+
+    def run() -> None:
+        together.wait()
+        act()
+        together.wait()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_the_page_tells_what_all_threads_counted(
+    tmp_path: Path, shared_dir: Path
+) -> None:
     intake = CountedIntake(1000)
+    path = str(tmp_path / "page")
 
     def emit() -> None:
         for _ in range(10):
             intake.put(b"x" * 50, vital=False)
 
     emit()
-    intake.attach(page_at(tmp_path / "page"))
-    thread = threading.Thread(target=emit)
-    thread.start()
-    thread.join()
+    intake.attach(open_page(path, Disk()))
+    in_threads(1, emit)
     emit()
     intake.drop("crash_lost", 5)
     intake.note_refused(3)
     dropped = sum(sum(cell.drops) for cell in intake.cells)
     assert dropped > 5
-    totals = totals_of(tmp_path / "page")
-    assert totals == (35, dropped + 3, False)
-    mark_told(tmp_path / "page")
-    told = totals_of(tmp_path / "page")
-    assert told is not None
-    assert told.is_told
+    assert totals_of(path, Disk()) == (35, dropped + 3, False)
+    mark_told(path, Disk())
+    assert totals_of(path, Disk()) == (35, dropped + 3, True)
 
 
-def test_what_is_no_page_tells_nothing(tmp_path: Path) -> None:
+def test_a_page_lies_in_shared_memory_where_there_is_some(
+    tmp_path: Path, shared_dir: Path
+) -> None:
+    page = open_page(str(tmp_path / "page"), Disk())
+    page.count(1, 7)
+    (holder,) = shared_dir.iterdir() if shared_dir.exists() else [tmp_path / "page"]
+    assert holder.stat().st_size == BLOCK_BYTES
+    assert not holder.stat().st_mode & 0o077
+    remove_page(str(tmp_path / "page"), Disk())
+    assert not holder.exists()
+    assert not (tmp_path / "page").exists()
+    page.count(1, 8)
+
+
+def test_a_page_has_its_room_before_it_is_mapped(
+    tmp_path: Path, shared_dir: Path
+) -> None:
+    disk = FaultyDisk()
+    disk.fail("allocate", errno.ENOSPC)
+    with pytest.raises(OSError, match="No space"):
+        open_page(str(tmp_path / "page"), disk)
+    assert not disk.open_fds
+    disk.heal()
+    open_page(str(tmp_path / "page"), disk).count(1, 1)
+    assert disk.calls["allocate"] == (3 if shared_dir.exists() else 2)
+
+
+def test_a_page_lies_on_the_disk_where_shared_memory_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shared").mkdir()
+    monkeypatch.setattr(_page, "SHARED_DIR", str(tmp_path / "shared"))
+    disk = FaultyDisk()
+    disk.fail("allocate", errno.ENOSPC, times=1)
+    open_page(str(tmp_path / "page"), disk).count(1, 1)
+    assert list((tmp_path / "shared").iterdir()) == []
+    assert (tmp_path / "page").stat().st_size == BLOCK_BYTES
+    assert totals_of(str(tmp_path / "page"), disk) == (1, 0, False)
+
+
+def test_more_threads_than_a_page_has_room_for_are_counted_all_the_same(
+    tmp_path: Path, shared_dir: Path
+) -> None:
+    disk = FaultyDisk()
+    intake = CountedIntake(1 << 20)
+    path = str(tmp_path / "page")
+    intake.attach(open_page(path, disk))
+    disk.fail("allocate", errno.ENOSPC)
+    in_threads(600, lambda: intake.put(b"x", vital=False))
+    in_threads(600, lambda: intake.drop("memory_full"))
+    intake.note_refused(1)
+    assert totals_of(path, disk) == (1200, 601, False)
+    disk.heal()
+    intake.note_refused(2)
+    assert totals_of(path, disk) == (1200, 602, False)
+    in_threads(600, lambda: intake.put(b"x", vital=False))
+    assert totals_of(path, disk) == (1800, 602, False)
+    intake.note_refused(2)
+    assert totals_of(path, disk) == (1800, 602, False)
+
+
+def test_a_page_does_not_grow_into_another_file(tmp_path: Path) -> None:
+    page = Page(str(tmp_path / "page"), Disk())
+    (tmp_path / "page").unlink()
+    with pytest.raises(FileNotFoundError):
+        page.grow()
+    (tmp_path / "page").write_bytes(b"")
+    with pytest.raises(FileNotFoundError):
+        page.grow()
+    assert (tmp_path / "page").read_bytes() == b""
+    page.count(1, 1)
+
+
+def test_what_is_no_page_tells_nothing(tmp_path: Path, shared_dir: Path) -> None:
     (tmp_path / "short").write_bytes(b"chaukas1")
-    (tmp_path / "other").write_bytes(bytes(PAGE_BYTES))
-    assert totals_of(tmp_path / "short") is None
-    assert totals_of(tmp_path / "other") is None
+    (tmp_path / "other").write_bytes(bytes(BLOCK_BYTES))
+    (tmp_path / "gone").write_bytes(b"shared chaukas-" + b"0" * 32 + b"\n")
+    (tmp_path / "astray").write_bytes(b"shared chaukas-../../../etc/passwd\n")
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    os.mkfifo(tmp_path / "pipe")
+    names = ["short", "other", "gone", "astray", "link", "pipe", "missing"]
+    assert [totals_of(str(tmp_path / name), Disk()) for name in names] == [None] * 7
+
+
+def test_a_page_that_another_user_put_into_shared_memory_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_page, "SHARED_DIR", str(tmp_path))
+    open_page(str(tmp_path / "page"), Disk())
+    assert totals_of(str(tmp_path / "page"), Disk()) == (0, 0, False)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert totals_of(str(tmp_path / "page"), Disk()) is None
+
+
+def test_no_page_is_left_in_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setattr(_page, "SHARED_DIR", str(shared))
+    spool = spool_in(tmp_path / "spool")
+    spool.send(lines(1))
+    for path in (tmp_path / "spool" / "s").iterdir():
+        path.unlink()
+    spool.send(lines(2))
+    assert len(list(shared.iterdir())) == 1
+    read_all(cursor_of(spool))
+    spool.close()
+    spool.retire()
+    assert list(shared.iterdir()) == []
 
 
 def test_no_flipped_bit_in_an_event_is_overlooked() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,14 @@ from click.testing import CliRunner, Result
 
 import chaukas
 from chaukas.cli import main
+from chaukas.sdk._upkeep import sink_keys
+from chaukas.sdk.config import load
 from chaukas.sdk.pipeline import _survey
 from chaukas.sdk.pipeline._position import Position
+from chaukas.sdk.pipeline._retry import put_back
 from chaukas.sdk.pipeline._survey import progress_of, quarantined, survey
 from chaukas.sdk.sinks._disk import Disk
-from chaukas.testing import FakeCollector
+from chaukas.testing import FakeCollector, Reply
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -98,9 +103,12 @@ def test_a_spool_that_was_left_is_listed(
     (stream,) = streams(spool_dir)
     lines = done.output.splitlines()
     assert done.exit_code == 0
-    assert lines[0] == f"{stream}  left by an ended process"
-    assert lines[1].startswith(f"  http: {3 + OWN} events waiting  ")
-    assert lines[2].startswith("  oldest: 20")
+    assert re.fullmatch(rf"{stream}  left by an ended process \(\d+\)", lines[0])
+    assert lines[1].startswith(
+        f"  http {collector.endpoint} (tenant default, project default):"
+        f" {3 + OWN} events waiting  "
+    )
+    assert re.fullmatch(r"  oldest: 20\S+, \d+ s ago", lines[2])
 
 
 def test_a_spool_in_use_says_so(spool_dir: Path, collector: FakeCollector) -> None:
@@ -113,7 +121,9 @@ def test_a_spool_for_another_sink_says_so(
     spool_dir: Path, collector: FakeCollector
 ) -> None:
     leave(1, CHAUKAS_TENANT_ID="acme")
-    assert "http, not the one configured here: 2 events" in command("list").output
+    output = command("list").output
+    assert "tenant acme, project default), not the one configured" in output
+    assert "configured here: 2 events" in output
     assert "not the one" not in command("list", "--set", "tenant_id=acme").output
 
 
@@ -129,6 +139,59 @@ def test_the_list_for_machines_has_the_numbers(
     (segment,) = spool_dir.glob("*/*.seg")
     assert backlog["events"] == 3 + OWN
     assert backlog["size_bytes"] == segment.stat().st_size
+    about = found["about"]
+    assert about.pop("pid") > 0
+    assert about == {
+        "tenant_id": "default",
+        "project_id": "default",
+        "places": {backlog["key"]: collector.endpoint},
+    }
+    assert 0 <= found["oldest_age_s"] < 3600
+
+
+def test_the_list_shows_no_secret_of_an_endpoint(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    host = collector.endpoint.removeprefix("http://")
+    leave(1, CHAUKAS_ENDPOINT=f"http://user:hidden-word@{host}/?token=hidden-word")
+    output = command("list").output + command("list", "--json").output
+    assert host in output
+    assert "hidden-word" not in output
+    for path in spool_dir.rglob("about.json"):
+        assert "hidden-word" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"pid": "x", "places": [1]}', "[" * 100_000, "\x1b[31m"]
+)
+def test_a_spool_that_tells_nonsense_of_itself_is_listed_all_the_same(
+    spool_dir: Path, collector: FakeCollector, text: str
+) -> None:
+    leave(1)
+    (about,) = spool_dir.glob("*/about.json")
+    about.write_text(text)
+    done = command("list")
+    assert done.exit_code == 0
+    assert "left by an ended process\n  http: 2 events waiting" in done.output
+
+
+def test_a_loss_of_which_nothing_tells_is_not_said_to_be_none(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    """As after a restart of the machine, which forgets shared memory."""
+    leave(1)
+    (page,) = spool_dir.glob("*/page")
+    page.write_text("shared chaukas-" + "0" * 32 + "\n")
+    assert "nothing tells how many events died with it" in command("list").output
+    assert json.loads(command("list", "--json").output)["crash_lost"] is None
+    collector.start()
+    assert command("flush").exit_code == 0
+    (report,) = (
+        event["metadata"]["data"]
+        for event in collector.events
+        if event["metadata"].get("name") == "chaukas.adopted"
+    )
+    assert report.keys() == {"stream", "written", "waiting"}
 
 
 def test_what_a_sink_has_taken_does_not_wait(
@@ -207,12 +270,16 @@ def test_flush_delivers_what_was_left(
 ) -> None:
     leave(5)
     leave(5)
+    # The second one may have found the time to tell that it adopted the first.
+    waiting = b"".join(each.read_bytes() for each in spool_dir.glob("*/*.seg"))
+    count = waiting.count(b"\n")
+    assert count - 2 * (5 + OWN) in {0, 1}
     collector.start()
     done = command("flush")
     assert done.exit_code == 0, done.output
     assert done.output.splitlines() == [
-        f"2 spools left by ended processes: {2 * (5 + OWN)} events to deliver.",
-        f"Delivered {2 * (5 + OWN)} events; 2 spools done.",
+        f"2 spools left by ended processes: {count} events to deliver.",
+        f"Delivered {count} events; 2 spools done.",
     ]
     assert numbers(collector) == set(range(5))
     assert streams(spool_dir) == []
@@ -360,3 +427,103 @@ def test_lines_cut_short_are_left_out_of_the_quarantine(spool_dir: Path) -> None
 def test_an_empty_quarantine_says_so(spool_dir: Path) -> None:
     assert command("quarantine", "show").output == "Nothing is in quarantine.\n"
     assert command("quarantine", "show", "--json").output == ""
+
+
+# --- quarantine retry ------------------------------------------------------------
+
+
+def refuse_all(collector: FakeCollector, count: int) -> None:
+    """Have a process whose every event is refused, by a collector that is mended."""
+    collector.start()
+    collector.always = Reply(status=400)
+    chaukas.enable_chaukas(strict=True, flush_interval=0.01, auto_detect=False)
+    for n in range(count):
+        chaukas.event("left", {"n": n})
+    until(lambda: chaukas.stats().dropped.get("quarantined", 0) == count + OWN)
+    collector.always = None
+    chaukas.disable_chaukas()
+
+
+def test_what_was_refused_is_sent_again(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    refuse_all(collector, 5)
+    assert numbers(collector) == set()
+    done = command("quarantine", "retry")
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines() == [
+        f"{5 + OWN} events taken out of quarantine.",
+        f"1 spool left by ended processes: {5 + OWN} events to deliver.",
+        f"Delivered {5 + OWN} events; 1 spool done.",
+    ]
+    assert numbers(collector) == set(range(5))
+    assert list(quarantined(str(spool_dir))) == []
+    assert streams(spool_dir) == []
+    again = command("quarantine", "retry")
+    assert again.output == "Nothing to send again is in quarantine.\n"
+
+
+def test_what_is_refused_again_is_in_quarantine_again(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    refuse_all(collector, 3)
+    before = sorted(each.event for each in quarantined(str(spool_dir)))
+    collector.always = Reply(status=400)
+    done = command("quarantine", "retry", "--timeout", "20")
+    assert "refused for good" in done.output
+    after = [each.event for each in quarantined(str(spool_dir))]
+    # What this command says of itself was refused as well.
+    assert set(before) <= set(after)
+    assert len(set(after)) == len(after)
+
+
+def test_what_another_sink_refused_stays_in_quarantine(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    refuse_all(collector, 2)
+    done = command("quarantine", "retry", "--set", "tenant_id=acme")
+    assert done.output.splitlines()[0] == (
+        f"{2 + OWN} events of other sinks, or beyond spool_limit, stay in quarantine."
+    )
+    assert len(list(quarantined(str(spool_dir)))) == 2 + OWN
+    assert command("quarantine", "retry").exit_code == 0
+    assert numbers(collector) == {0, 1}
+
+
+def test_lines_of_a_quarantine_that_nobody_can_read_stay_there(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    refuse_all(collector, 1)
+    (path,) = (spool_dir / "quarantine").glob("*.jsonl")
+    strange = b'{"half":\n[1]\n{"key":1,"event":2}\n'
+    path.write_bytes(strange + path.read_bytes())
+    assert command("quarantine", "retry").exit_code == 0
+    (left,) = (spool_dir / "quarantine").glob("*.jsonl")
+    assert left.read_bytes() == strange
+    assert numbers(collector) == {0}
+
+
+def test_what_has_no_room_stays_in_quarantine(
+    spool_dir: Path, collector: FakeCollector
+) -> None:
+    refuse_all(collector, 3)
+    (path,) = (spool_dir / "quarantine").glob("*.jsonl")
+    config = load({}, None, {}).config
+    (key,) = sink_keys(replace(config, sinks=("http",), endpoint=collector.endpoint))
+    limit_bytes = path.stat().st_size + 2500
+    done = put_back(str(spool_dir), [key], Disk(), limit_bytes=limit_bytes)
+    assert 0 < done.events < 3 + OWN
+    assert done.left == 3 + OWN - done.events
+    assert len(list(quarantined(str(spool_dir)))) == done.left
+
+
+def test_without_a_collector_nothing_is_taken_out_of_quarantine(
+    spool_dir: Path, collector: FakeCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_all(collector, 1)
+    monkeypatch.delenv("CHAUKAS_ENDPOINT")
+    done = command("quarantine", "retry")
+    assert done.exit_code == 2
+    assert "no collector is configured" in done.output
+    assert "chaukas spool list" in done.output
+    assert len(list(quarantined(str(spool_dir)))) == 1 + OWN

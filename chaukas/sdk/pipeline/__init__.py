@@ -281,13 +281,10 @@ class Pipeline:
             self._intake.drop("crash_lost", lost)
         if self._report_adopted is None or not (lost or adopted.written):
             return True
-        facts = {
-            "emitted": 0 if totals is None else totals.emitted,
-            "dropped": 0 if totals is None else totals.dropped,
-            "written": adopted.written,
-            "waiting": adopted.waiting_at_first,
-            "crash_lost": lost,
-        }
+        facts = {"written": adopted.written, "waiting": adopted.waiting_at_first}
+        if totals is not None:
+            facts |= {"emitted": totals.emitted, "dropped": totals.dropped}
+            facts["crash_lost"] = lost
         event = self._report_adopted(adopted.stream, facts)
         if event is None:
             return True

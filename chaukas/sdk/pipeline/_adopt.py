@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.pipeline._feed import Feed, Ledger, first_of
-from chaukas.sdk.pipeline._notice import Notices
-from chaukas.sdk.pipeline._page import PAGE_BYTES, Totals, mark_told, totals_of
-from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
-from chaukas.sdk.pipeline._spool import (
+from chaukas.sdk.pipeline._layout import (
+    CORRUPT_NAME,
     LOCK_NAME,
     PAGE_NAME,
     is_private,
     is_stream_name,
-    remove_spool,
 )
+from chaukas.sdk.pipeline._notice import Notices
+from chaukas.sdk.pipeline._page import Totals, mark_told, totals_of
+from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
+from chaukas.sdk.pipeline._spool import remove_spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +37,6 @@ __all__ = ["Adopted", "adopt", "find"]
 
 _OLD_S: Final = 60.0
 _SLICE_BYTES: Final = 1 << 18
-_CORRUPT_NAME: Final = "corrupt"
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ class Adopted:
     def tell(self) -> None:
         """Note in its folder that the loss was reported, as far as possible."""
         with contextlib.suppress(OSError):
-            mark_told(Path(self.feed.folder, PAGE_NAME))
+            mark_told(str(Path(self.feed.folder, PAGE_NAME)), self.disk)
 
     def position_of(self, key: str) -> Position:
         """
@@ -242,7 +242,7 @@ def _take(
     ledger = Ledger(its_keys, on_lost)
     written = _end_of(folder, firsts, disk)
     feed = Feed(folder, ledger, disk, firsts=firsts, end=written, is_own=False)
-    totals = _totals(Path(folder, PAGE_NAME))
+    totals = totals_of(str(Path(folder, PAGE_NAME)), disk)
     kept = [_kept(folder, key, disk) for key in its_keys]
     waiting = max(0, written - max(min(kept, default=0), *firsts[:1], 0))
     return Adopted(feed, its_keys, written, totals, waiting, fd, disk)
@@ -280,7 +280,7 @@ def _lines_in(path: str, disk: Disk) -> int:
 
 
 def _set_aside(path: str, folder: str, disk: Disk) -> None:
-    corrupt = Path(folder).parent / _CORRUPT_NAME
+    corrupt = Path(folder).parent / CORRUPT_NAME
     target = corrupt / f"{Path(folder).name}-{Path(path).name}"
     disk.make_directory(str(corrupt))
     disk.rename(path, str(target))
@@ -290,13 +290,3 @@ def _set_aside(path: str, folder: str, disk: Disk) -> None:
         f"chaukas: cannot read {path!r}: it is set aside as {str(target)!r}, and the"
         " rest of that spool is delivered. Remove it once it was looked at.",
     )
-
-
-def _totals(path: Path) -> Totals | None:
-    try:
-        if path.is_symlink() or path.stat().st_size < PAGE_BYTES:
-            return None
-        return totals_of(path)
-    except OSError:
-        # Then only the count of the loss is lost.
-        return None

@@ -112,6 +112,11 @@ class Chores:
 
 
 def _advice_of(stats: Stats) -> str:
+    if "spool_full" in stats.dropped:
+        return (
+            "All spools together are at spool_limit: raise it, or see what waits:"
+            " chaukas spool list"
+        )
     if "memory_full" in stats.dropped:
         return "Raise memory_limit if this was a burst."
     return "Nothing is wrong at present."

@@ -6,11 +6,13 @@ Apart, so that a program without a spool does not pay for it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 from chaukas.sdk._native import get_ident
 from chaukas.sdk.pipeline._intake import Intake
+from chaukas.sdk.pipeline._page import SHARED, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CountedIntake"]
 
-_WRITER: int = 0
+_SPARE: int = 128
+"""The page grows before the last places are taken: so many threads may come at once."""
 
 
 class CountedIntake(Intake):
@@ -49,7 +52,10 @@ class CountedIntake(Intake):
         page = self._page
         if page is not None:
             cell = self._cells.get(get_ident()) or self._new_cell()
-            page.count(cell.place, cell.count + 1)
+            if cell.place < page.room:
+                page.count(cell.place, cell.count + 1)
+            else:
+                self._share(page, 1)
         super().put(event, vital=vital)
 
     def attach(self, page: Page) -> None:
@@ -59,35 +65,63 @@ class CountedIntake(Intake):
         Called by the writer's thread. Others go on counting meanwhile, so each
         number is written until it is not behind.
         """
-        page.lose(_WRITER, self._refused)
+        page.lose(WRITER, self._refused)
         self._page = page
         self._is_fresh = True
+        self._extend(page)
         self._copy(page)
 
     def note_refused(self, events: int) -> None:
         """Note how many events the writer refused in all."""
         self._refused = events
         page = self._page
-        if page is not None:
-            page.lose(_WRITER, events)
-            if self._is_fresh:
-                # Again, for a thread that was counting at the first time.
-                self._is_fresh = False
-                self._copy(page)
+        if page is None:
+            return
+        page.lose(WRITER, events)
+        self._extend(page)
+        if self._is_fresh:
+            # Again, for a thread that was counting at the first time.
+            self._is_fresh = False
+            self._copy(page)
+
+    def _extend(self, page: Page) -> None:
+        """Have room for the threads that there are and for some more, if it can be."""
+        with contextlib.suppress(OSError):
+            while len(self._cells) + _SPARE >= page.room:
+                page.grow()
+                self._is_fresh = True
+        if len(self._cells) >= page.room:
+            self._is_fresh = True
 
     def _copy(self, page: Page) -> None:
         for cell in self.cells:
-            while _is_behind(page.noted(cell.place), cell):
+            while cell.place < page.room and _is_behind(page.noted(cell.place), cell):
                 page.count(cell.place, cell.count)
                 page.lose(cell.place, sum(cell.drops))
+        self._share(page)
+
+    def _share(self, page: Page, more: int = 0) -> None:
+        """
+        Keep the sum over all threads that have no place of their own.
+
+        Several of them may do so at once, and the last one win with a smaller sum;
+        the writer mends that after each batch.
+        """
+        sharing = [cell for cell in self.cells if cell.place >= page.room]
+        page.count(SHARED, sum(cell.count for cell in sharing) + more)
+        page.lose(SHARED, sum(sum(cell.drops) for cell in sharing))
 
     def _lose(self, cell: Cell, index: int, events: int) -> None:
         super()._lose(cell, index, events)
         page = self._page
-        if page is not None:
+        if page is None:
+            return
+        if cell.place < page.room:
             page.count(cell.place, cell.count)
             page.lose(cell.place, sum(cell.drops))
+        else:
+            self._share(page)
 
 
-def _is_behind(noted: tuple[int, int] | None, cell: Cell) -> bool:
-    return noted is not None and (noted[0] < cell.count or noted[1] < sum(cell.drops))
+def _is_behind(noted: tuple[int, int], cell: Cell) -> bool:
+    return noted[0] < cell.count or noted[1] < sum(cell.drops)

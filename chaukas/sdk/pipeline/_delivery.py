@@ -6,10 +6,13 @@ The pipeline sees one store that takes lines, and one question: what became of t
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk._native import sleep
+from chaukas.sdk.pipeline._about import About
 from chaukas.sdk.pipeline._cursor import Cursor
 from chaukas.sdk.pipeline._keeper import Keeper
 from chaukas.sdk.pipeline._plan import Outcome
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.pipeline._adopt import Adopted
     from chaukas.sdk.pipeline._backoff import Backoff
     from chaukas.sdk.pipeline._page import Page
-    from chaukas.sdk.pipeline._plan import SpoolPlan
+    from chaukas.sdk.pipeline._plan import Destination, Pace, SpoolPlan
     from chaukas.sdk.sinks import Verdict
     from chaukas.sdk.sinks._disk import Disk
 
@@ -75,18 +78,25 @@ class Delivery:
             limit_bytes=plan.limit_bytes,
             on_open=on_page,
             disk=disk,
+            about=_about_of(plan),
+            wall=wall,
         )
         self._monotonic = monotonic
         self._is_ending = False
-        quarantine = Quarantine(
-            plan.spool_dir, stream, self.spool.disk, wall=wall, monotonic=monotonic
-        )
         self.senders = {
             each.key: Sender(
                 each.remote,
                 self._opener(each.key),
-                pace=plan.pace,
-                quarantine=quarantine,
+                pace=_pace_for(each, plan.pace),
+                quarantine=Quarantine(
+                    lambda: self.spool.spool_dir,
+                    stream,
+                    self.spool.disk,
+                    key=each.key,
+                    limit_bytes=plan.limit_bytes,
+                    wall=wall,
+                    monotonic=monotonic,
+                ),
                 on_recovery=on_recovery,
                 on_finished=self._on_finished,
                 backoff=backoff,
@@ -218,3 +228,12 @@ class Delivery:
 
     def _on_finished(self, cursor: Cursor) -> None:
         self.keeper.finished(cursor)
+
+
+def _about_of(plan: SpoolPlan) -> About:
+    places = {each.key: each.place for each in plan.destinations}
+    return About(os.getpid(), plan.tenant_id, plan.project_id, places)
+
+
+def _pace_for(destination: Destination, pace: Pace) -> Pace:
+    return replace(pace, flush_interval_s=0.0) if destination.is_near else pace

@@ -126,6 +126,8 @@ class Feed:
         """Size of all events ever added here."""
         self.removed_bytes = 0
         """Size of those in segments that were removed."""
+        self.writing = allocate_lock()
+        """Held by the writer while the last segment and `end` change."""
         self._sizes: dict[int, int] = {}
         self._disk = disk
         self._lock = allocate_lock()
@@ -148,10 +150,12 @@ class Feed:
         self.end += events
 
     def release(self) -> None:
-        """Remove the segments that every sink is past, but never the last one."""
-        if len(self.firsts) < 2 or self.firsts[1] > self.ledger.position:
-            return
+        """Remove the segments that every sink is past."""
         position = self.ledger.position
+        if self.is_own and position == self.end and not self._seal():
+            return
+        if len(self.firsts) < 2 or self.firsts[1] > position:
+            return
         with self._lock:
             ends = (*self.firsts[1:], position + 1)
             spans = zip(self.firsts, ends, strict=True)
@@ -163,3 +167,26 @@ class Feed:
                 self._disk.remove(self.path_of(first))
             self.removed_bytes += self._sizes.pop(first, 0)
         self.ledger.forget_passed()
+
+    def _seal(self) -> bool:
+        """
+        Begin an empty segment, so that the one before it can go.
+
+        Its name keeps how many events were ever written, which the one that goes
+        told. Never waits: while the writer is at it, there is more to come.
+        """
+        if not self.writing.acquire(blocking=False):
+            return False
+        try:
+            end = self.end
+            if not self.firsts or self.firsts[-1] == end:
+                return len(self.firsts) > 1
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+            self._disk.close(self._disk.open(self.path_of(end), flags))
+            self.begin_segment(end)
+        except OSError:
+            # Then they stay until the next one is begun, or the folder goes.
+            return False
+        finally:
+            self.writing.release()
+        return True

@@ -16,6 +16,7 @@ from chaukas.sdk._native import allocate_lock, sleep, start_thread
 from chaukas.sdk.pipeline._adopt import find
 from chaukas.sdk.pipeline._cursor import Cursor
 from chaukas.sdk.pipeline._notice import Notices
+from chaukas.sdk.pipeline._quarantine import remove_old
 from chaukas.sdk.pipeline._quiet import hush
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ __all__ = ["Keeper"]
 _SYNC_S: Final = 0.5
 _SCAN_S: Final = 60.0
 _WATCH_S: Final = 10.0
+_FIRST_SCANS_S: Final = (1.0, 5.0)
+"""At first sooner: what this process follows on may just be ending."""
 _AT_ONCE: Final = 8
 _SPEAK_AGAIN_S: Final = 3600.0
 
@@ -75,6 +78,7 @@ class Keeper:
         self._held: list[Adopted] = []
         self._left: dict[int, set[str]] = {}
         self._scan_at_s = 0.0
+        self._scans = 0
         self._is_ending = False
 
     @property
@@ -128,7 +132,8 @@ class Keeper:
         self._remove_finished()
         if now_s >= self._scan_at_s and self._spool.is_open:
             is_full = self._scan()
-            self._scan_at_s = now_s if is_full and not self._held else now_s + _SCAN_S
+            is_urgent = is_full and not self._held
+            self._scan_at_s = now_s if is_urgent else now_s + self._next_scan_s()
         if self._spool.is_unsynced:
             self.wanted = 1 << 62
             self._nudged.acquire(timeout=_SYNC_S)
@@ -139,6 +144,13 @@ class Keeper:
         if not self._spool.is_unsynced:
             pause_s = max(0.0, self._scan_at_s - now_s) or _SCAN_S
             self._nudged.acquire(timeout=min(pause_s, _WATCH_S))
+
+    def _next_scan_s(self) -> float:
+        """Return the time until the next scan, in seconds."""
+        self._scans += 1
+        if self._scans > len(_FIRST_SCANS_S):
+            return _SCAN_S
+        return _FIRST_SCANS_S[self._scans - 1]
 
     def _run(self) -> None:
         try:
@@ -175,8 +187,10 @@ class Keeper:
             self._nudged.acquire(timeout=_SYNC_S)
 
     def _scan(self) -> bool:
+        spool_dir = self._spool.spool_dir
+        remove_old(spool_dir, self._spool.disk, self._wall())
         found = find(
-            self._spool.spool_dir,
+            spool_dir,
             self._senders,
             self._spool.disk,
             limit=_AT_ONCE - len(self._held),
@@ -206,11 +220,12 @@ class Keeper:
     def _remove_finished(self) -> None:
         for adopted in tuple(self._held):
             if not self._left[id(adopted.feed)]:
+                lost = sum(adopted.feed.ledger.lost.values())
+                # First: whoever sees that the folder is gone finds it counted.
+                self.delivered += max(0, adopted.waiting_at_first - lost)
                 adopted.remove()
                 self._held.remove(adopted)
                 del self._left[id(adopted.feed)]
-                lost = sum(adopted.feed.ledger.lost.values())
-                self.delivered += max(0, adopted.waiting_at_first - lost)
                 # Others may wait, where there were more than fit at once.
                 self._scan_at_s = 0.0
 

@@ -27,6 +27,10 @@ class Destination:
     tenant: a spool is delivered only to the sinks for which it was written.
     """
     remote: Remote
+    place: str = ""
+    """Where that is, for people: endpoint without secrets, or path of the file."""
+    is_near: bool = False
+    """Each event is sent at once, and waits for no batch: a file on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,11 @@ class SpoolPlan:
     fallback_dir: str | None = None
     """Folder that serves where the first cannot be made or written."""
     limit_bytes: int = 512 << 20
-    """Most that the spool of this process may take on the disk."""
+    """Most that all spools of the folder may take on the disk, over all processes."""
     pace: Pace = field(default_factory=Pace)
+    tenant_id: str = ""
+    """For people who look at what waits; keys of sinks hold it as well."""
+    project_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,38 +10,37 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
-import stat
+import time
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk._native import sleep
+from chaukas.sdk.pipeline._about import About, write_about
 from chaukas.sdk.pipeline._feed import Feed, Ledger
+from chaukas.sdk.pipeline._layout import (
+    LOCK_NAME,
+    PAGE_NAME,
+    is_open_to_others,
+    is_private,
+)
 from chaukas.sdk.pipeline._notice import LOGGER
-from chaukas.sdk.pipeline._page import PAGE_BYTES, Page
+from chaukas.sdk.pipeline._page import open_page, remove_page
 from chaukas.sdk.pipeline._position import POSITION_SUFFIX, Position
+from chaukas.sdk.pipeline._usage import Allowance, Usage, usage_of
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.sinks._disk import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = [
-    "LOCK_NAME",
-    "PAGE_NAME",
-    "Spool",
-    "is_private",
-    "is_stream_name",
-    "remove_spool",
-]
+    from chaukas.sdk.pipeline._page import Page
 
-LOCK_NAME: Final = "lock"
-PAGE_NAME: Final = "page"
-_STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_RESERVED: Final = frozenset({"quarantine", "corrupt"})
+__all__ = ["Spool", "remove_spool"]
+
 _SEGMENT_BYTES: Final = 4 << 20
 _SEGMENTS_AT_LEAST: Final = 8
 _TRIES: Final = 10
 _PATIENCE_S: Final = 0.002
+_LET_GO_S: Final = 0.02
 _UNUSABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 _ADVICE: Final = {
     errno.ENOSPC: "Free some space on that disk.",
@@ -54,11 +53,6 @@ _ADVICE: Final = {
     errno.ENOTDIR: "Set CHAUKAS_SPOOL_DIR to a folder.",
     errno.EEXIST: "Set CHAUKAS_SPOOL_DIR to a folder.",
 }
-
-
-def is_stream_name(name: str) -> bool:
-    """Return whether a name in the spool folder may be that of a spool."""
-    return _STREAM.fullmatch(name) is not None and name not in _RESERVED
 
 
 class Spool:
@@ -75,11 +69,13 @@ class Spool:
             it may deliver what is left.
         fallback_dir: Folder of all spools where the first cannot be used; None for
             none. It must be this user's alone.
-        limit_bytes: Most that its segments may take; further events are refused
-            as `spool_full`.
+        limit_bytes: Most that all spools of the folder may take, those of other
+            processes included; further events are refused as `spool_full`.
         on_open: Given the page of counters, whenever there is a new one.
         disk: File operations; tests pass a failing disk.
         segment_bytes: Size from which on a new segment is begun.
+        about: What it tells people of itself.
+        wall: Wall clock in seconds.
     """
 
     def __init__(
@@ -93,6 +89,8 @@ class Spool:
         on_open: Callable[[Page], None] | None = None,
         disk: Disk | None = None,
         segment_bytes: int = _SEGMENT_BYTES,
+        about: About | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.spool_dir = spool_dir
         self.keys = tuple(keys)
@@ -105,14 +103,20 @@ class Spool:
         )
         self._stream = stream
         self._fallback_dir = fallback_dir
-        self._limit_bytes = limit_bytes
+        self._allowance = Allowance(limit_bytes, self._measure)
+        self._about = about
+        self._wall = wall
         self._segment_bytes = min(segment_bytes, limit_bytes // _SEGMENTS_AT_LEAST)
         self._on_open = on_open
+        self._page: Page | None = None
         self._lock_fd = -1
         self._fd = -1
+        self._first = 0
         self._size = 0
         self._is_torn = False
         self._is_made = False
+        self._is_told = False
+        self._is_retired = False
         self._synced = 0
 
     @property
@@ -127,15 +131,16 @@ class Spool:
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
         """Append the batch, as far as there is room; refuse the rest of it."""
-        room = self._limit_bytes - self.used_bytes
-        fitting = 0
-        for line in batch:
-            room -= len(line)
-            if room < 0:
-                break
-            fitting += 1
+        with self.feed.writing:
+            verdict = self._send(batch)
+        if self._is_retired:
+            self._let_go()
+        return verdict
+
+    def _send(self, batch: Sequence[bytes]) -> Verdict:
         stored, is_stuck = 0, False
         try:
+            fitting = self._fitting(batch)
             while stored < fitting:
                 progress = self._append(batch[stored:fitting])
                 if is_stuck and not progress:
@@ -160,16 +165,31 @@ class Spool:
 
     def retire(self) -> None:
         """
-        Let go of the folder; remove it if nothing in it waits.
+        Let go of the folder for good; remove it if nothing in it waits.
 
-        Called once no thread reads or writes it.
+        A writer that is in the middle of a batch does so once it is through: until
+        then nobody else may take the folder over. What it still writes is left there
+        for the next process.
         """
-        if not self.is_open:
+        self._is_retired = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # Whoever else holds it is the writer, or a sender for a moment.
+        if not self.feed.writing.acquire(timeout=_LET_GO_S):
             return
-        if self.feed.ledger.waiting(self.feed.end) == 0:
-            with contextlib.suppress(OSError):
-                remove_spool(self.feed.folder, self.disk)
-        self._unlock()
+        try:
+            if not self.is_open:
+                return
+            self._leave()
+            if self.feed.ledger.waiting(self.feed.end) == 0:
+                with contextlib.suppress(OSError):
+                    remove_spool(self.feed.folder, self.disk)
+                if self._page is not None:
+                    self._page.remove()
+            self._unlock()
+        finally:
+            self.feed.writing.release()
 
     def sync(self) -> None:
         """
@@ -202,6 +222,24 @@ class Spool:
         """
         return Position(self._path(key + POSITION_SUFFIX), self.disk)
 
+    def _fitting(self, batch: Sequence[bytes]) -> int:
+        """Return how many events of a batch there is room for."""
+        if not self.is_open:
+            # First: whoever measures the folder must see this spool in it.
+            self._open_patiently()
+        wanted = sum(map(len, batch))
+        room = self._allowance.room(self.used_bytes, wanted)
+        if room >= wanted:
+            return len(batch)
+        for index, line in enumerate(batch):
+            room -= len(line)
+            if room < 0:
+                return index
+        return len(batch)
+
+    def _measure(self) -> Usage:
+        return usage_of(self.spool_dir, self._stream, self.disk, self._wall())
+
     def _append(self, lines: Sequence[bytes]) -> int:
         data = b"".join(lines)
         self._prepare(len(data))
@@ -212,12 +250,16 @@ class Spool:
             stored, whole = _whole_of(lines, taken)
             self._is_torn = taken != whole
         self._size += whole
+        self._allowance.note(whole)
         self.feed.add(stored, whole)
         return stored
 
     def _prepare(self, incoming_bytes: int) -> None:
         if not self.is_open:
             self._open_patiently()
+        if self._fd >= 0 and self.feed.firsts[-1:] != (self._first,):
+            # All of it was delivered, and another one begun.
+            self._leave()
         if self._fd < 0:
             self._enter()
         elif not self.disk.status(self._fd).st_nlink:
@@ -250,9 +292,14 @@ class Spool:
         if not self._is_made or self.disk.find_itself(self.feed.folder) is None:
             self._make_folder()
         self._lock()
-        page = self._page()
+        if self._page is not None:
+            # Its folder may be gone, and then nobody else would find it.
+            self._page.remove()
+        self._page = page = open_page(self._path(PAGE_NAME), self.disk)
         for key in self.keys:
             self.position_of(key).close()
+        if self._about is not None:
+            write_about(self.feed.folder, self._about, self.disk)
         if self._on_open is not None:
             self._on_open(page)
 
@@ -267,6 +314,19 @@ class Spool:
                 raise
             self._fall_back(error)
         self._is_made = True
+        self._warn_if_open_to_others()
+
+    def _warn_if_open_to_others(self) -> None:
+        status = self.disk.find(self.spool_dir)
+        if self._is_told or status is None or not is_open_to_others(status):
+            return
+        self._is_told = True
+        LOGGER.warning(
+            "chaukas: the spool folder %r belongs to another user, or everybody may"
+            " write there: others can take away what waits in it, and read nothing."
+            " Close it by chmod 700, or set CHAUKAS_SPOOL_DIR.",
+            self.spool_dir,
+        )
 
     def _can_fall_back(self) -> bool:
         # Once events lie in the first folder, there is only that one.
@@ -310,22 +370,15 @@ class Spool:
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self._lock_fd = fd
 
-    def _page(self) -> Page:
-        fd = self.disk.open(
-            self._path(PAGE_NAME), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        )
-        try:
-            self.disk.cut(fd, PAGE_BYTES)
-            return Page(fd)
-        finally:
-            self.disk.close(fd)
-
     def _enter(self) -> None:
         """Go on with the last segment, if it is as this process left it."""
         if not self.feed.firsts:
             self._begin()
             return
-        path = self.feed.path_of(self.feed.firsts[-1])
+        first = self.feed.firsts[-1]
+        if first != self._first:
+            self._first, self._size = first, 0
+        path = self.feed.path_of(first)
         try:
             self._fd = self.disk.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -343,6 +396,7 @@ class Spool:
         first = self.feed.end
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         self._fd = self.disk.open(self.feed.path_of(first), flags)
+        self._first = first
         self._size = 0
         self._is_torn = False
         self.feed.begin_segment(first)
@@ -388,12 +442,6 @@ def _advice_of(code: int) -> str:
     return _ADVICE.get(code, "Check the disk and the folder.")
 
 
-def is_private(status: os.stat_result) -> bool:
-    """Return whether a path is a folder of this user, closed to all others."""
-    is_closed = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
-    return is_closed and status.st_uid == os.geteuid()
-
-
 def remove_spool(folder: str, disk: Disk) -> None:
     """
     Remove a spool whose lock is held, so that a kill in between does no harm.
@@ -405,10 +453,11 @@ def remove_spool(folder: str, disk: Disk) -> None:
         OSError: The disk refused; what is left can be removed later.
     """
     names = disk.names(folder)
-    first = [PAGE_NAME] if PAGE_NAME in names else []
+    if PAGE_NAME in names:
+        remove_page(os.path.join(folder, PAGE_NAME), disk)  # noqa: PTH118
     last = [LOCK_NAME] if LOCK_NAME in names else []
     middle = sorted(set(names) - {PAGE_NAME, LOCK_NAME}, key=_segments_first)
-    for name in (*first, *middle, *last):
+    for name in (*middle, *last):
         disk.remove(os.path.join(folder, name))  # noqa: PTH118
     disk.remove_folder(folder)
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from chaukas.sdk.pipeline._about import About, about_in
 from chaukas.sdk.pipeline._feed import first_of, segment_name
-from chaukas.sdk.pipeline._page import PAGE_BYTES, Totals, totals_of
-from chaukas.sdk.pipeline._position import POSITION_SUFFIX, position_in
-from chaukas.sdk.pipeline._quarantine import QUARANTINE_NAME
-from chaukas.sdk.pipeline._spool import (
+from chaukas.sdk.pipeline._layout import (
+    CORRUPT_NAME,
     LOCK_NAME,
     PAGE_NAME,
+    QUARANTINE_NAME,
     is_private,
     is_stream_name,
 )
+from chaukas.sdk.pipeline._page import totals_of
+from chaukas.sdk.pipeline._position import POSITION_SUFFIX, position_in
 from chaukas.sdk.sinks._disk import Disk
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ __all__ = [
 
 _SLICE_BYTES: Final = 1 << 18
 _LINE_BYTES: Final = 1 << 16
-_CORRUPT_NAME: Final = "corrupt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,13 @@ class SpoolState:
     written: int = 0
     """Events ever written to it."""
     emitted: int | None = None
-    """Events that its owner captured; None if that cannot be read."""
+    """Events that its owner captured; None if nothing tells."""
     dropped: int = 0
     """Events of those that were given up before they reached a file."""
+    about: About = field(default_factory=About)
+    """Whose it is, as its owner wrote down."""
+    is_loss_unknown: bool = False
+    """Its owner is dead, and what it had counted went with a restart of the machine."""
     trouble: str = ""
     """Why it cannot be read, for people; then the rest says nothing."""
 
@@ -167,7 +172,7 @@ def quarantined(spool_dir: str) -> Iterator[Refused]:
 def set_aside(spool_dir: str) -> list[str]:
     """Return the files that could not be read and were set aside."""
     with contextlib.suppress(OSError):
-        return sorted(str(path) for path in Path(spool_dir, _CORRUPT_NAME).iterdir())
+        return sorted(str(path) for path in Path(spool_dir, CORRUPT_NAME).iterdir())
     return []
 
 
@@ -212,7 +217,7 @@ def _read(folder: str, disk: Disk) -> SpoolState | None:
         time = _object_in(line).get("timestamp")
         if type(time) is str and (not oldest or time < oldest):
             oldest = time
-    totals = _totals(Path(folder, PAGE_NAME))
+    totals = totals_of(str(Path(folder, PAGE_NAME)), disk)
     return SpoolState(
         folder,
         is_alive,
@@ -221,6 +226,8 @@ def _read(folder: str, disk: Disk) -> SpoolState | None:
         written=end,
         emitted=None if totals is None else totals.emitted,
         dropped=0 if totals is None else totals.dropped,
+        about=about_in(folder, disk),
+        is_loss_unknown=totals is None and not is_alive and PAGE_NAME in names,
     )
 
 
@@ -288,16 +295,6 @@ def _scan(folder: str, first: int, most: int, disk: Disk) -> tuple[int, int]:
 def _open(folder: str, first: int, disk: Disk) -> int:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     return disk.open(str(Path(folder, segment_name(first))), flags)
-
-
-def _totals(path: Path) -> Totals | None:
-    try:
-        if path.is_symlink() or path.stat().st_size < PAGE_BYTES:
-            return None
-        return totals_of(path)
-    except OSError:
-        # Then only the counts of captured and dropped events are unknown.
-        return None
 
 
 def _object_in(line: bytes) -> dict[str, Any]:

@@ -25,6 +25,7 @@ REASONS: Final = (
     "quarantined",
     "capture_error",
     "after_close",
+    "fork_lost",
     "crash_lost",
 )
 """All reasons for which an event can be dropped."""

@@ -10,6 +10,7 @@ read-only or broken.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -19,6 +20,8 @@ if sys.platform != "win32":
 __all__ = ["Disk"]
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+# What a file system says that can give no room before something is written.
+_NO_ALLOCATION = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 class Disk:
@@ -51,6 +54,23 @@ class Disk:
     def cut(self, fd: int, size: int) -> None:
         """Make a file exactly so long."""
         os.ftruncate(fd, size)
+
+    def allocate(self, fd: int, offset: int, size: int) -> None:
+        """
+        Have the disk keep room for a part of a file; the file grows if need be.
+
+        What is there already may be overwritten by zeros.
+        """
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(fd, offset, size)
+            except OSError as error:
+                if error.errno not in _NO_ALLOCATION:
+                    raise
+            else:
+                return
+        if os.pwrite(fd, bytes(size), offset) != size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def last_byte(self, fd: int, size: int) -> bytes:
         """Return the last byte of a file of `size` > 0 bytes."""

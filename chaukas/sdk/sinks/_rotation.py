@@ -8,6 +8,7 @@ writer has on its data file shows when the last one has left it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import zlib
@@ -25,6 +26,8 @@ _STAMP: Final = "%Y%m%dT%H%M%S%fZ"
 _SLICE_BYTES: Final = 256 * 1024
 _LOOK_AGAIN_S = 1.0
 _GZIP_WINDOW: Final = 31
+_GZIP_SUFFIX: Final = ".gz"
+_TEMPORARY_SUFFIX: Final = ".gz.tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,17 @@ class Rotation:
 
 
 def rotated_names(path: str, disk: Disk) -> list[str]:
-    """Return the paths of the files set aside from `path`, oldest first."""
-    directory, name = os.path.split(path)
-    pattern = re.compile(re.escape(name) + r"\.\d{8}T\d{12}Z(\.gz)?")
-    names = sorted(name for name in disk.names(directory) if pattern.fullmatch(name))
-    return [str(Path(directory, name)) for name in names]
+    """
+    Return the paths of the files set aside from `path`, oldest first.
+
+    `events.jsonl` is set aside as `events.20260101T130000000000Z.jsonl`, so that tools
+    know what it is, and names in their order are in the order of time.
+    """
+    place = Path(path)
+    stem, suffix = re.escape(place.stem), re.escape(place.suffix)
+    pattern = re.compile(rf"{stem}\.\d{{8}}T\d{{12}}Z{suffix}(\.gz)?")
+    names = disk.names(str(place.parent))
+    return [str(place.with_name(n)) for n in sorted(names) if pattern.fullmatch(n)]
 
 
 def rotate(path: str, inode: int, rotation: Rotation, disk: Disk, now_s: float) -> bool:
@@ -80,18 +89,29 @@ def rotate(path: str, inode: int, rotation: Rotation, disk: Disk, now_s: float) 
         Whether the path is free for, or already holds, a new file. False means
         that another process is at it, and to go on with the present file.
     """
-    fd = disk.open(path + ".lock", os.O_RDWR | os.O_CREAT)
+    fd = disk.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     try:
         if not disk.lock(fd, exclusive=True):
             return False
         status = disk.find(path)
         if status is not None and status.st_ino == inode:
             disk.rename(path, _free_name(path, disk, now_s))
-            for name in rotated_names(path, disk)[: -max(1, rotation.keep)]:
-                disk.remove(name)
+            _remove_oldest(path, rotation.keep, disk)
         return True
     finally:
         disk.close(fd)
+
+
+def _remove_oldest(path: str, keep: int, disk: Disk) -> None:
+    names = rotated_names(path, disk)
+    # One that is being compressed has two names for a moment.
+    plain = sorted({name.removesuffix(_GZIP_SUFFIX) for name in names})
+    gone = set(plain[: -max(1, keep)])
+    for name in names:
+        if name.removesuffix(_GZIP_SUFFIX) in gone:
+            # Another process may just have compressed it.
+            with contextlib.suppress(FileNotFoundError):
+                disk.remove(name)
 
 
 class Compressor:
@@ -135,6 +155,14 @@ class Compressor:
 
     def close(self) -> None:
         """Drop the work in hand; the file that was set aside is intact."""
+        is_at_work = self._target >= 0
+        self.abandon()
+        if is_at_work:
+            with contextlib.suppress(OSError):
+                self._disk.remove(self._name + _TEMPORARY_SUFFIX)
+
+    def abandon(self) -> None:
+        """Close what a forked child inherited; the parent goes on with the work."""
         for fd in (self._source, self._target):
             if fd >= 0:
                 self._disk.close(fd)
@@ -142,16 +170,26 @@ class Compressor:
 
     def _begin(self) -> None:
         for name in rotated_names(self._path, self._disk):
-            if name.endswith(".gz"):
+            if name.endswith(_GZIP_SUFFIX):
                 continue
-            self._source = self._disk.open(name, os.O_RDONLY)
-            if self._disk.lock(self._source, exclusive=True):
-                self._name = name
-                self._zip = zlib.compressobj(wbits=_GZIP_WINDOW)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-                self._target = self._disk.open(name + ".gz.tmp", flags)
-                return
-            self.close()
+            # Another process may have been faster, at any step.
+            with contextlib.suppress(FileNotFoundError):
+                self._source = self._disk.open(name, os.O_RDONLY | os.O_NOFOLLOW)
+                if self._is_free(name):
+                    self._name = name
+                    self._zip = zlib.compressobj(wbits=_GZIP_WINDOW)
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+                    self._target = self._disk.open(name + _TEMPORARY_SUFFIX, flags)
+                    return
+            self.abandon()
+
+    def _is_free(self, name: str) -> bool:
+        """Tell whether nobody has the open file in use, and it still has that name."""
+        if not self._disk.lock(self._source, exclusive=True):
+            return False
+        found = self._disk.find_itself(name)
+        status = self._disk.status(self._source)
+        return found is not None and found.st_ino == status.st_ino
 
     def _do_slice(self) -> None:
         data = self._disk.read(self._source, _SLICE_BYTES)
@@ -161,9 +199,11 @@ class Compressor:
         self._put(self._zip.flush())
         # Before the original goes: a power loss must not cost a whole file.
         self._disk.sync(self._target)
-        self._disk.rename(self._name + ".gz.tmp", self._name + ".gz")
-        self._disk.remove(self._name)
-        self.close()
+        self._disk.rename(self._name + _TEMPORARY_SUFFIX, self._name + _GZIP_SUFFIX)
+        # Gone already if a rotation found it to be too old.
+        with contextlib.suppress(FileNotFoundError):
+            self._disk.remove(self._name)
+        self.abandon()
         self._look_at_s = 0.0
 
     def _put(self, data: bytes) -> None:
@@ -173,8 +213,10 @@ class Compressor:
 
 def _free_name(path: str, disk: Disk, now_s: float) -> str:
     moment = datetime.fromtimestamp(now_s, timezone.utc)
+    place = Path(path)
     while True:
-        name = f"{path}.{moment.strftime(_STAMP)}"
-        if disk.find(name) is None and disk.find(name + ".gz") is None:
+        stamp = moment.strftime(_STAMP)
+        name = str(place.with_name(f"{place.stem}.{stamp}{place.suffix}"))
+        if disk.find(name) is None and disk.find(name + _GZIP_SUFFIX) is None:
             return name
         moment += timedelta(microseconds=1)

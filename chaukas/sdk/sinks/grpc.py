@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-__all__ = ["GrpcSink"]
+__all__ = ["GrpcSink", "load"]
 
 _CLIENT: Final = "/chaukas.spec.client.v1.ChaukasClientService/"
 _SERVER: Final = "/chaukas.spec.server.v1.ChaukasServerService/"
@@ -53,6 +53,24 @@ _LOSES_CHANNEL: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLE
 _SINGLE_S: Final = 300.0
 _SECURE: Final = frozenset({"https", "grpcs"})
 _SPLIT: Final = Answer(Action.SPLIT, cause="single events")
+
+
+def load() -> None:
+    """
+    Load what the first `send` would load: a fork of the host waits for that.
+
+    Raises:
+        ImportError: The library is not there, or is broken.
+    """
+    with holding_forks():
+        # Late, as it takes longer than loading all of the SDK.
+        # F401: having it loaded is all that is wanted.
+        import grpc  # noqa: F401
+
+        # F401: as above; it reads the answer.
+        from chaukas.sdk._proto import service_pb2  # noqa: F401
+
+        protobuf((), batch_id="", timestamp=timestamp_of(0))
 
 
 class GrpcSink:

@@ -37,6 +37,7 @@ _ADVICE: Final = {
     errno.EMFILE: "Raise the limit of open files.",
     errno.ENFILE: "Raise the system's limit of open files.",
     errno.ENXIO: "Start the program that reads this pipe.",
+    errno.ELOOP: "Remove that link, or set CHAUKAS_OUTPUT_FILE.",
     errno.EPIPE: "Start the program that reads this pipe.",
 }
 
@@ -86,6 +87,7 @@ class JsonlSink:
         self._end = 0
         self._is_torn = False
         self._is_compression_told = False
+        self._is_told = False
         self._look_at_s = 0.0
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
@@ -119,7 +121,9 @@ class JsonlSink:
 
     def abandon(self) -> None:
         """Close the descriptors of a forked child; nothing is written."""
-        self.close()
+        if self._compressor is not None:
+            self._compressor.abandon()
+        self._leave()
 
     def _append(self, lines: Sequence[bytes]) -> int:
         data = b"".join(lines)
@@ -196,6 +200,7 @@ class JsonlSink:
         status = self._disk.status(self._fd)
         self._inode = status.st_ino
         self._is_regular = stat.S_ISREG(status.st_mode)
+        self._warn_if_open_to_others(status)
         self._is_torn = False
         self._end = 0
         self._look_at_s = self._monotonic() + _LOOK_AGAIN_S
@@ -209,13 +214,40 @@ class JsonlSink:
     def _open_fd(self) -> int:
         # Without O_NONBLOCK, opening a pipe that nobody reads takes for ever.
         flags = os.O_APPEND | os.O_NONBLOCK
-        found = self._disk.find(self.path)
+        found = self._disk.find_itself(self.path)
+        if found is not None and stat.S_ISLNK(found.st_mode):
+            self._refuse_trap(found)
+            found = self._disk.find(self.path)
+        else:
+            # One that is put there meanwhile.
+            flags |= os.O_NOFOLLOW
         if found is not None and not stat.S_ISREG(found.st_mode):
             return self._disk.open(self.path, flags | os.O_WRONLY)
         try:
             return self._disk.open(self.path, flags | os.O_RDWR | os.O_CREAT)
         except PermissionError:
             return self._disk.open(self.path, flags | os.O_WRONLY)
+
+    def _refuse_trap(self, link: os.stat_result) -> None:
+        """Refuse a link that another user put where everybody may put one."""
+        if link.st_uid in {0, os.geteuid()}:
+            return
+        folder = self._disk.find(str(Path(self.path).parent))
+        if folder is not None and folder.st_mode & stat.S_IWOTH:
+            raise OSError(errno.ELOOP, "a link that another user made")
+
+    def _warn_if_open_to_others(self, status: os.stat_result) -> None:
+        is_foreign = status.st_uid not in {0, os.geteuid()}
+        is_writable = bool(status.st_mode & stat.S_IWOTH)
+        if not self._is_regular or self._is_told or not (is_foreign or is_writable):
+            return
+        self._is_told = True
+        _LOGGER.warning(
+            "chaukas: %r %s: others can read or change what is recorded. Remove it and"
+            " it is made anew for this user alone, or set CHAUKAS_OUTPUT_FILE.",
+            self.path,
+            "belongs to another user" if is_foreign else "can be written by everybody",
+        )
 
     def _tend(self) -> None:
         if self._compressor is None:
@@ -237,12 +269,12 @@ class JsonlSink:
     def _verdict_of(self, error: OSError, stored: int) -> Verdict:
         code = error.errno or errno.EIO
         cause = errno.errorcode.get(code, str(code))
+        why = error.strerror or os.strerror(code)
         return Verdict(
             stored,
             cause=cause,
-            error=f"chaukas: cannot write {self.path!r} ({cause},"
-            f" {os.strerror(code)}): events are kept in memory and tried again."
-            f" {_advice_of(code)}",
+            error=f"chaukas: cannot write {self.path!r} ({cause}, {why}): events are"
+            f" kept in memory and tried again. {_advice_of(code)}",
         )
 
 
