@@ -72,9 +72,10 @@ PARTS = (
         2,
         # The redactor is asked by settings too: what it refuses is refused there.
         "sdk._snapshot sdk._facts sdk._redact",
-        "sdk._blob sdk._budget sdk._kinds sdk._kinds_base sdk._kinds_fields "
-        "sdk._kinds_values sdk._node sdk._plain sdk._redact_names "
-        "sdk._redact_pairs sdk._redact_values sdk._scrub sdk._shrink",
+        "sdk._blob sdk._budget sdk._joins sdk._kinds sdk._kinds_base "
+        "sdk._kinds_fields sdk._kinds_values sdk._node sdk._plain sdk._redact_keys "
+        "sdk._redact_makers sdk._redact_names sdk._redact_pairs sdk._redact_stream "
+        "sdk._redact_values sdk._scrub sdk._shrink",
     ),
     Part("settings", 2, "sdk.config", "sdk._settings sdk._reader sdk._setting_shown"),
     Part("context", 2, "sdk.context"),
