@@ -316,8 +316,7 @@ def test_a_module_imports_from_its_floor_or_below(name: str) -> None:
     up = [
         target
         for target in own_imports(modules()[name], "top", "late")
-        if part_of(target) is not part
-        and part_of(target).floor > part.floor
+        if part_of(target) is not part and part_of(target).floor > part.floor
     ]
     assert not up, f"{name} ({part.name}) imports upward"
 

@@ -20,10 +20,6 @@ OVERLAP_CHARS = 8192
 _PASSES_LIMIT = 8
 """How often a text is searched again for secrets that were glued together."""
 
-_SEAM_TRIES = 8
-_SEAM_REACH_CHARS = 64
-_GAPS = " \n\t"
-
 
 def lowered(text: str) -> str:
     """Return a text in lower case with each letter at its old place."""
@@ -139,36 +135,6 @@ class Redactor:
             text = _render(text, spans, 0, len(text))
         return REDACTED
 
-    def seam(self, text: str, tail_chars: int) -> int:
-        """
-        Return where a text that still grows may be cut without tearing a secret.
-
-        Both parts, each searched by itself, then show the same as the whole.
-
-        Args:
-            text: What came so far.
-            tail_chars: How much of its end to keep together with what comes; a
-                secret that begins before must show itself within that.
-
-        Returns:
-            Characters of the first part; 0 if there is no such place yet.
-
-        """
-        end = len(text) - tail_chars
-        if end <= 0:
-            return 0
-        if not self.has_patterns and not self.is_suspect(text):
-            gap = _gap_before(text, end)
-            return gap if end - gap <= _SEAM_REACH_CHARS else end
-        whole = self.redact(text)
-        # Only at gaps: what has none may be one long secret that is not all there.
-        for _ in range(_SEAM_TRIES):
-            end = _gap_before(text, end)
-            if not end or self.redact(text[:end]) + self.redact(text[end:]) == whole:
-                return end
-            end -= 1
-        return 0
-
     def cut(self, text: str, limit_chars: int) -> tuple[str, bool]:
         """
         Return the beginning and the end of a long text, without secrets.
@@ -198,11 +164,6 @@ class Redactor:
         found = any(start < head_chars for start, _ in heads)
         found = found or any(end > tail_at for _, end in tails)
         return f"{head}…<+{tail_at - head_chars} chars>{tail}", found
-
-
-def _gap_before(text: str, end: int) -> int:
-    """Return where the last gap before *end* is over, or 0."""
-    return 1 + max(text.rfind(gap, 0, end) for gap in _GAPS)
 
 
 def _compiled(pattern: object) -> re.Pattern[str]:

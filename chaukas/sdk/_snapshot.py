@@ -22,6 +22,7 @@ from ._limits import Limits
 from ._node import Node, Notes
 from ._plain import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
 from ._redact import REDACTED, Redactor, middle_out, visible
+from ._redact_stream import Cut, cut_of, rest_of
 from ._scrub import BUDGET, Scrubber
 from ._shrink import shrink
 from .typing import Json
@@ -264,19 +265,29 @@ class Capture:
                 paths[before:] = [path]
         return middle_out(orjson.dumps(tree).decode(), rules.limits.string_chars)
 
-    def seam(self, text: str, tail_chars: int) -> int:
+    def cut(self, text: str, context: str = "") -> Cut:
         """
-        Return where a text that still grows may be cut, see `Redactor.seam`.
+        Return how far a text that still grows may be told, see `cut_of`.
 
         Args:
-            text: What came so far, not captured yet.
-            tail_chars: How much of its end to keep for later.
+            text: What came so far and is not captured yet.
+            context: How the secret began that goes on at its beginning.
 
         """
-        rules = self._rules
-        if not rules.content:
-            return len(text)
-        return rules.redactor.seam(text, tail_chars)
+        if not self._rules.content:
+            return Cut(0, len(text))
+        return cut_of(self._rules.redactor, text, context)
+
+    def rest(self, text: str, context: str = "") -> str:
+        """Return what may be told of the end of a text, see `rest_of`."""
+        return rest_of(self._rules.redactor, text, context)
+
+    def note_hidden(self, path: str) -> None:
+        """Note that something was hidden at *path* before it was captured."""
+        if self._short_chars == -1:
+            self._prepare()
+        if path not in self._notes.redacted:
+            self._notes.redacted.append(path)
 
     # Containers.
 
