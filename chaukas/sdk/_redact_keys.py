@@ -22,6 +22,8 @@ _AFTER_CHARS = 4
 _BEFORE_CHARS = 96
 _WINDOW_CHARS = 32
 _WORD_CHARS = 16
+_CANDIDATES_LIMIT = 2000
+"""Places to look at in one text; a text with more is hidden from there on."""
 
 # What may stand before a key although it ends in a letter: an escaped character or
 # a terminal's colour code, in all the ways in which texts spell them.
@@ -96,7 +98,7 @@ def _group(pivot: str, entries: list[_Entry]) -> _Group:
             table.setdefault(before, []).append(entry)
         else:
             others.append(entry)
-    shapes = sorted({_around(entry) for entry in others})
+    shapes = _shapes_of(letter, others)
     if table:
         shapes.insert(0, _known_shape(letter, list(table)))
     candidate = re.compile(f"{letter}(?:{'|'.join(shapes)})", re.ASCII)
@@ -127,15 +129,23 @@ def _any_of(words: list[str]) -> str:
     )
 
 
-def _around(entry: _Entry) -> str:
-    """Return what stands around the pivot of a beginning, as part of a pattern."""
-    before = entry.prefix[: entry.pivot_at + 1]
-    after = re.escape(entry.prefix[entry.pivot_at + 1 :][:_AFTER_CHARS])
-    if not entry.pivot_at and not after:
-        # No further than it must be, as it is looked at for each pivot.
-        after = form_of(entry.maker.form.replace(",}", "}")).pattern
-    behind = f"(?<={re.escape(before)})" if entry.pivot_at else ""
-    return f"{behind}(?={after})" if after else behind
+def _shapes_of(letter: str, entries: list[_Entry]) -> list[str]:
+    """Return what stands around the pivots of other beginnings, as few patterns."""
+    afters = set()
+    befores = set()
+    for entry in entries:
+        form = entry.maker.form.replace(",}", "}")
+        after = re.escape(entry.prefix[entry.pivot_at + 1 :][:_AFTER_CHARS])
+        if entry.pivot_at:
+            befores.add(entry.prefix[: entry.pivot_at])
+        else:
+            # No further than it must be, as it is looked at for each pivot.
+            afters.add(after or form_of(form).pattern)
+    shapes = [f"(?=(?:{'|'.join(sorted(afters))}))"] if afters else []
+    for size in sorted({len(before) for before in befores}):
+        known = [before for before in befores if len(before) == size]
+        shapes.append(f"(?<=(?:{_any_of(known)}){letter})")
+    return shapes
 
 
 _GROUPS = _grouped()
@@ -197,10 +207,13 @@ def _spans_of(group: _Group, text: str) -> Iterator[tuple[int, int]]:
     """Yield the keys of one group."""
     entries, others = group.entries, group.others
     after = 0
-    for candidate in group.candidate.finditer(text):
+    for number, candidate in enumerate(group.candidate.finditer(text)):
         at = candidate.start()
         if at < after:
             continue
+        if number >= _CANDIDATES_LIMIT:
+            yield at, len(text)
+            return
         known = entries.get(text[at - 2 : at], ()), entries.get(text[at - 3 : at], ())
         for entry in (*known[0], *known[1], *others):
             start = at - entry.pivot_at

@@ -272,7 +272,7 @@ MAKERS: tuple[Maker, ...] = (
     Maker("Discord, second factor", "mfa.", "W{60,}"),
     Maker("Facebook", "EAA", "N{60,}"),
     Maker("Instagram", "IGQV IGAA", "W{60,}"),
-    Maker("Twitter", "A" * 21, "[A-Za-z0-9%]{60,}"),
+    Maker("Twitter", "A" * 21, "(?=N{0,40}%)[A-Za-z0-9%]{60,}"),
     Maker("LinkedIn", "WPL_AP0. WPL_AP1.", r"N{10,}\.B{4,}"),
     Maker("Pinterest", "pina_", "[A-Z0-9]{40,}"),
     # Work.

@@ -72,8 +72,8 @@ _LABEL = (
 )
 _PEM_END = rf"{_DASHES}{_SPACE}?end{_LABEL}{_DASHES}"
 _AWS_ID = r"A(?:KIA|SIA)[A-Z0-9]{16}"
-_AWS_BESIDE = r"(?<![A-Za-z0-9/+=])([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
-_NEAR = r"(?s:.{0,60}?)"
+_AWS_BESIDE = r"(?<![A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
+_NEAR = r"(?:[^A-Za-z0-9/+]{1,4}[A-Za-z_]{0,24}){0,4}?[^A-Za-z0-9/+]{1,4}"
 
 
 PATTERNS: tuple[Pattern, ...] = (

@@ -16,12 +16,12 @@ import orjson
 
 from ._blob import blob_mark, blob_text, encoded_mark
 from ._budget import Budget
-from ._kinds import read
-from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain, name_of
+from ._kinds import INT_BITS, digits_of, name_of_key, read
+from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain
 from ._limits import Limits
 from ._node import Node, Notes
 from ._plain import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
-from ._redact import REDACTED, Redactor, middle_out, visible
+from ._redact import OVERLAP_CHARS, REDACTED, Redactor, middle_out, visible
 from ._redact_stream import Cut, cut_of, rest_of
 from ._scrub import BUDGET, Scrubber
 from ._shrink import shrink
@@ -35,7 +35,6 @@ _UNREADABLE: Final = "<unreadable>"
 _NUMBER: Final = "<number>"
 _MORE: Final = "…"
 
-_JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
 _EXACT_INT: Final = 2**53
 _SHORT_CHARS: Final = 1023
 _ENTRY_BYTES: Final = 64
@@ -43,8 +42,16 @@ _KEY_CHARS: Final = 256
 _NAME_CHARS: Final = 1024
 _CUT_KEY_CHARS: Final = 224
 _NAMES_KNOWN: Final = 4096
-_INT_BITS: Final = 4096
 _PAIR_ITEMS: Final = 2
+
+# What one unit of work pays for, see `Budget`.
+_ITEMS_PER_WORK: Final = 10
+_KEY_WORK: Final = 6
+_BLOB_WORK: Final = 2
+_DECODED_CHARS: Final = 1_398_102
+_CHARS_PER_WORK: Final = 200
+_BITS_PER_WORK: Final = 100
+_BYTES_PER_WORK: Final = 1024
 
 _KNOWN_WORDS: Final = frozenset(
     "user assistant system developer tool function message text input_text"
@@ -77,7 +84,8 @@ class Rules:
         redact: Called with the path and the value of each leaf, after all else;
             what it returns is recorded. A leaf for which it raises, or returns
             anything but a text, number, bool or None, is hidden.
-        monotonic_ns: The clock of the time limit.
+        monotonic_ns: The clock of the time limit; that of the thread, so that a busy
+            machine cuts nothing short.
 
     Raises:
         TypeError: A key or a pattern is not a text.
@@ -108,7 +116,7 @@ class Rules:
         keys: Sequence[str] = (),
         patterns: Sequence[str | re.Pattern[str]] = (),
         redact: Callable[[str, object], object] | None = None,
-        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        monotonic_ns: Callable[[], int] = time.thread_time_ns,
     ) -> None:
         """Prepare what all captures share."""
         self.limits = Limits() if limits is None else limits
@@ -150,6 +158,7 @@ class Capture:
         "_budget",
         "_exact_int",
         "_notes",
+        "_open_until",
         "_paired",
         "_rules",
         "_short_chars",
@@ -169,6 +178,7 @@ class Capture:
         """Make what the thorough way needs, once."""
         rules = self._rules
         self._budget = Budget(rules.limits, rules.monotonic_ns)
+        self._open_until = self._budget.work // 2
         self._notes = Notes()
         # Below zero, every text and number takes the slower way, which hides it.
         self._exact_int = -1
@@ -296,6 +306,9 @@ class Capture:
         depth = node.depth + 1
         if depth > self._rules.limits.depth:
             return _DEPTH
+        # The other half is for what they hold.
+        if self._budget.work < self._open_until or self._budget.spend(1):
+            return BUDGET
         above: Node | None = node
         while above is not None:
             if above.source is source:
@@ -309,19 +322,16 @@ class Capture:
     def _fill(self, node: Node) -> None:
         """Copy the items of a container, as many as the budget allows."""
         budget, reading = self._budget, node.reading
-        if budget.step():
-            _replace(node, BUDGET)
-        elif type(reading) is dict:
+        if type(reading) is dict:
             pairs = _pairs_of(reading, max(0, budget.nodes))
             if pairs is None:
                 _replace(node, _UNREADABLE)
                 return
             budget.nodes -= len(pairs)
-            self._fill_dict(node, pairs)
-            _note_missing(node.target, len(reading) - len(pairs))
+            _note_missing(node.target, len(reading) - self._fill_dict(node, pairs))
         elif type(reading) is Pairs:
-            self._fill_dict(node, reading.items)
-            _note_missing(node.target, reading.total - len(reading.items))
+            filled = self._fill_dict(node, reading.items)
+            _note_missing(node.target, reading.total - filled)
         elif type(reading) is Items:
             self._fill_list(node, reading.items)
             _note_missing(node.target, reading.total - len(reading.items))
@@ -339,6 +349,7 @@ class Capture:
         target, note = node.target, self._texts.append
         budget, short, exact = self._budget, self._short_chars, self._exact_int
         left = budget.chars
+        budget.spend(len(items) // _ITEMS_PER_WORK)
         if len(items) == _PAIR_ITEMS:
             self._paired = True
         for item in items:
@@ -359,15 +370,19 @@ class Capture:
                 left = budget.chars
         budget.chars = left
 
-    def _fill_dict(self, node: Node, pairs: Sequence[tuple[Any, Any]]) -> None:
-        """Copy pairs, the plain values right here, for speed."""
+    def _fill_dict(self, node: Node, pairs: Sequence[tuple[Any, Any]]) -> int:
+        """Copy pairs, the plain values right here, for speed; return how many."""
         target, note, safe = node.target, self._texts.append, self._rules.safe_names
         budget, short, exact = self._budget, self._short_chars, self._exact_int
         left = budget.chars
-        for name, item in pairs:
+        budget.spend(len(pairs) // _ITEMS_PER_WORK)
+        for filled, (name, item) in enumerate(pairs):
             key = name
             # A name may also be there already, from a key of another type.
             if type(name) is not str or name not in safe or name in target:
+                if type(name) is not int and budget.spend(_KEY_WORK):
+                    budget.chars = left
+                    return filled
                 key, is_hidden = self._key(name, node)
                 if is_hidden:
                     target[key] = REDACTED
@@ -388,12 +403,15 @@ class Capture:
                 target[key] = self._other(item, node, key)
                 left = budget.chars
         budget.chars = left
+        return len(pairs)
 
     # Keys.
 
     def _key(self, key: Any, node: Node) -> tuple[str, bool]:
         """Return how a key is shown, and whether its value must be hidden."""
-        name = _name_of_key(key)
+        name = name_of_key(key)
+        if type(key) is int and name not in node.target:
+            return name, False
         rules = self._rules
         try:
             is_hidden = rules.redactor.is_sensitive(name[:_NAME_CHARS])
@@ -407,7 +425,8 @@ class Capture:
         if shown == "value":
             # Its name may stand beside it, as the value of another key.
             self._paired = True
-        elif shown == key and not is_hidden:
+        # A subclass of str may have an equality of its own.
+        elif type(key) is str and shown == key and not is_hidden:
             if len(rules.safe_names) >= _NAMES_KNOWN:
                 rules.safe_names.clear()
             rules.safe_names.add(shown)
@@ -430,7 +449,7 @@ class Capture:
             return self._number(item, node, key)
         if item is None or kind is bool:
             return item
-        if self._budget.step():
+        if self._budget.spend(1):
             return BUDGET
         return self._read(item, node, key)
 
@@ -466,18 +485,21 @@ class Capture:
         if not rules.content:
             is_word = key in ("type", "role") and text in _KNOWN_WORDS
             return text if is_word else f"<{len(text)} chars>"
-        if budget.chars < 0:
+        if budget.chars < 0 or budget.spend(1):
             return BUDGET
         limit = rules.limits.string_chars
         budget.chars -= min(len(text), limit)
         if len(text) > self._short_chars and not rules.binary:
             mark = encoded_mark(text)
             if mark is not None:
+                # It was decoded for its hash.
+                budget.spend(min(len(text), _DECODED_CHARS) // _CHARS_PER_WORK)
                 return mark.text
         if len(text) <= limit:
             self._texts.append(text)
             return text
-        if budget.scan(limit):
+        searched = min(len(text), limit + 2 * OVERLAP_CHARS)
+        if budget.search(rules.redactor.cost_of(text[:searched])):
             return BUDGET
         # A text that cannot be searched must not be shown.
         try:
@@ -500,14 +522,20 @@ class Capture:
                 return number
         elif -_EXACT_INT <= number <= _EXACT_INT:
             return number
+        if type(number) is int and self._budget.spend(
+            min(number.bit_length(), INT_BITS) // _BITS_PER_WORK
+        ):
+            return BUDGET
         self._notes.alter(node, key)
-        return _digits_of(number)
+        return digits_of(number)
 
     def _blob(self, blob: Blob) -> str:
         """Return what stands for binary content."""
         rules = self._rules
         if not rules.content:
             return f"<bytes {blob.size_bytes}>"
+        if self._budget.spend(_BLOB_WORK + len(blob.content) // _BYTES_PER_WORK):
+            return BUDGET
         if not rules.binary:
             return blob_mark(blob).text
         text = blob_text(blob, rules.limits.string_chars)
@@ -544,30 +572,3 @@ def _note_missing(target: Any, missing: int) -> None:
         target[_MORE] = f"<+{missing} more>"
     else:
         target.append(f"<+{missing} more>")
-
-
-def _name_of_key(key: Any) -> str:
-    """Return a key as a text, without running its code."""
-    kind = type(key)
-    if kind is str:
-        name: str = key
-    elif key is None or kind is bool:
-        name = _JSON_WORDS[key]
-    elif kind is int or kind is float:
-        name = _digits_of(key)
-    else:
-        reading = read(key, 0)
-        name = reading if type(reading) is str else f"<{name_of(kind)}>"
-    return name
-
-
-def _digits_of(number: float) -> str:
-    """Return a number as text; a huge one by its size, which costs no time."""
-    if type(number) is int:
-        bits = number.bit_length()
-        return str(number) if bits <= _INT_BITS else f"<int {bits} bits>"
-    if math.isnan(number):
-        return "NaN"
-    if math.isinf(number):
-        return "Infinity" if number > 0 else "-Infinity"
-    return repr(number)
