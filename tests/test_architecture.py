@@ -107,7 +107,7 @@ PARTS = (
         "front door",
         7,
         "sdk sdk.testing sdk._upkeep",
-        "sdk.testing. sdk._runtime sdk.scope sdk._outputs",
+        "sdk.testing. sdk._runtime sdk._users_redact sdk.scope sdk._outputs",
     ),
     # Around the house: asks at its doors, and prints.
     Part("command line", 8, "cli", "cli."),

@@ -12,7 +12,7 @@ from ._limits import Limits
 __all__ = ("Budget",)
 
 _COPY_WORK_PER_S: Final = 640_000
-_SEARCH_WORK_PER_S: Final = 300_000
+_SEARCH_WORK_PER_S: Final = 440_000
 _CHARS_PER_S: Final = 60_000_000
 _LOOK_WORK: Final = 256
 _NS_PER_S: Final = 1_000_000_000

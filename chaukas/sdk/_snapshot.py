@@ -16,6 +16,7 @@ import orjson
 
 from ._blob import blob_mark, blob_text, encoded_mark
 from ._budget import Budget
+from ._joins import KNOWN_WORDS, is_identifier, is_plain_name, joining_keys
 from ._kinds import INT_BITS, digits_of, name_of_key, read
 from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain
 from ._limits import Limits
@@ -52,23 +53,6 @@ _DECODED_CHARS: Final = 1_398_102
 _CHARS_PER_WORK: Final = 200
 _BITS_PER_WORK: Final = 100
 _BYTES_PER_WORK: Final = 1024
-
-_KNOWN_WORDS: Final = frozenset(
-    "user assistant system developer tool function message text input_text"
-    " output_text refusal reasoning reasoning_text summary_text image image_url"
-    " input_image input_file input_audio output_audio audio file function_call"
-    " function_call_output custom_tool_call custom_tool_call_output"
-    " file_search file_search_call web_search web_search_call web_search_preview"
-    " computer computer_use_preview computer_call computer_call_output"
-    " computer_screenshot code_interpreter code_interpreter_call"
-    " image_generation image_generation_call local_shell local_shell_call"
-    " local_shell_call_output shell shell_call shell_call_output apply_patch"
-    " apply_patch_call apply_patch_call_output mcp mcp_call mcp_list_tools"
-    " mcp_approval_request mcp_approval_response custom item_reference compaction"
-    " json_schema json_object url_citation file_citation object array string"
-    " number integer boolean null".split()
-)
-"""Values of `type` and `role` that say what an item is, and nothing of what it says."""
 
 
 class Rules:
@@ -157,6 +141,7 @@ class Capture:
     __slots__ = (
         "_budget",
         "_exact_int",
+        "_kept",
         "_notes",
         "_open_until",
         "_paired",
@@ -178,6 +163,7 @@ class Capture:
         """Make what the thorough way needs, once."""
         rules = self._rules
         self._budget = Budget(rules.limits, rules.monotonic_ns)
+        self._kept: frozenset[str] = frozenset()
         self._open_until = self._budget.work // 2
         self._notes = Notes()
         # Below zero, every text and number takes the slower way, which hides it.
@@ -376,6 +362,8 @@ class Capture:
         budget, short, exact = self._budget, self._short_chars, self._exact_int
         left = budget.chars
         budget.spend(len(pairs) // _ITEMS_PER_WORK)
+        if not self._rules.content:
+            self._kept = joining_keys(pairs)
         for filled, (name, item) in enumerate(pairs):
             key = name
             # A name may also be there already, from a key of another type.
@@ -422,6 +410,9 @@ class Capture:
         # Whatever goes wrong: hide the name and the value.
         except Exception:
             shown, is_hidden = _UNREADABLE, True
+        if not rules.content and not is_plain_name(shown):
+            # A name that is data, such as an address.
+            shown = f"<{len(name)} chars>"
         if shown == "value":
             # Its name may stand beside it, as the value of another key.
             self._paired = True
@@ -479,12 +470,21 @@ class Capture:
         self._notes.alter(node, key)
         return middle_out(number.text, self._rules.limits.string_chars)
 
+    def _hidden_string(self, text: str, node: Node, key: Any) -> str:
+        """Return the size of a text, or the text if it only joins or names."""
+        if key in ("type", "role") and text in KNOWN_WORDS:
+            return text
+        if node.depth and key in self._kept and is_identifier(text):
+            # An id may be a secret, too.
+            self._texts.append(text)
+            return text
+        return f"<{len(text)} chars>"
+
     def _string(self, text: str, node: Node, key: Any) -> str:
         """Return what stands for a text that is long, or may not be shown."""
         rules, budget = self._rules, self._budget
         if not rules.content:
-            is_word = key in ("type", "role") and text in _KNOWN_WORDS
-            return text if is_word else f"<{len(text)} chars>"
+            return self._hidden_string(text, node, key)
         if budget.chars < 0 or budget.spend(1):
             return BUDGET
         limit = rules.limits.string_chars
@@ -498,8 +498,9 @@ class Capture:
         if len(text) <= limit:
             self._texts.append(text)
             return text
-        searched = min(len(text), limit + 2 * OVERLAP_CHARS)
-        if budget.search(rules.redactor.cost_of(text[:searched])):
+        sizes = (limit, limit // 4)
+        limit = next((size for size in sizes if self._may_search(text, size)), 0)
+        if not limit:
             return BUDGET
         # A text that cannot be searched must not be shown.
         try:
@@ -510,6 +511,12 @@ class Capture:
         if is_hidden:
             self._notes.hide(node, key)
         return visible(shown)
+
+    def _may_search(self, text: str, chars: int) -> bool:
+        """Tell whether so much of a text can be searched, and count it."""
+        units = self._rules.redactor.cost_of(text[: chars + 2 * OVERLAP_CHARS])
+        can = units <= self._budget.search_work
+        return can and not self._budget.search(units)
 
     def _number(self, number: Any, node: Node, key: Any) -> Any:
         """Return a number, exactly: as a text where JSON would round it."""

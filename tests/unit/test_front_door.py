@@ -951,9 +951,9 @@ def test_sampling_is_per_trace_and_whole() -> None:
     for event in events():
         if event["type"] != "EVENT_TYPE_SYSTEM":
             trace = event["trace_id"]
-            runs[trace] = runs.get(trace, 0) + (not event["type"].startswith(
-                "EVENT_TYPE_SESSION"
-            ))
+            runs[trace] = runs.get(trace, 0) + (
+                not event["type"].startswith("EVENT_TYPE_SESSION")
+            )
     assert 0 < len(runs) < 60
     assert len(set(runs.values())) == 1
 
@@ -1042,3 +1042,63 @@ def test_the_test_kit_refuses_settings_that_cannot_be_used() -> None:
     with pytest.raises(ConfigError), capture_events(sample_rate="often"):
         pass
     assert not chaukas.is_enabled()
+
+
+def _wrong_arity(value: object) -> object:
+    return value
+
+
+def _raising(path: str, value: object) -> object:
+    raise ValueError(f"{path}: {value}")
+
+
+async def _coroutine(path: str, value: object) -> object:
+    return path, value
+
+
+@pytest.mark.parametrize(
+    ("redact", "what"),
+    [
+        (_wrong_arity, "raised TypeError"),
+        (_raising, "raised ValueError"),
+        (_coroutine, "returned a coroutine"),
+        (lambda _path, value: [value], "returned a list"),
+    ],
+)
+def test_a_redact_that_does_not_work_hides_and_is_told_once(
+    redact: Any, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_events(redact=redact) as events:
+        for _ in range(3):
+            chaukas.event("moved", {"place": "hunter2", "n": 1})
+        errors = chaukas.stats().errors
+
+    told = [one for one in caplog.messages if "redact" in one]
+    line = (
+        f"chaukas: the function given as redact {what}: the values that it was asked "
+        "about are recorded as [REDACTED]. Give a plain function redact(path, value) "
+        "that returns a text, number, bool or None."
+    )
+    assert told == [line]
+    assert errors == {"redact": f"the function {what}"}
+    assert "hunter2" not in str(events)
+    assert "hunter2" not in caplog.text
+
+
+def test_an_event_that_cannot_be_captured_is_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_args: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
+    with capture_events():
+        before = chaukas.stats()
+        with monkeypatch.context() as patch:
+            patch.setattr("chaukas.sdk._snapshot.Capture.tree", broken)
+            chaukas.event("moved", {"place": "x"})
+        after = chaukas.stats()
+
+    assert after.dropped == {"capture_error": 1}
+    assert after.emitted == before.emitted + 1
+    assert "chaukas.system" in caplog.text

@@ -432,6 +432,49 @@ def test_without_content_only_the_structure_is_left() -> None:
     assert Capture(Rules(content=False)).text("hello", "x") == "<5 chars>"
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "function_call", "call_id": "call_1", "id": "fc_1", "name": "add"},
+        {"type": "function_call_output", "call_id": "call_1", "status": "completed"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"},
+        {"role": "tool", "tool_call_id": "call_1"},
+        {"id": "call_1", "type": "function", "function": {"name": "add"}},
+    ],
+)
+def test_without_content_an_item_keeps_what_joins_it_to_others(item: Any) -> None:
+    hidden = {**item, "content": "my words", "arguments": '{"a": 1}'}
+    shown = tree([hidden], content=False)
+    function = item.get("function")
+    expected = {**item, "content": "<8 chars>", "arguments": "<8 chars>"}
+    if function is not None:
+        expected["function"] = {"name": "<3 chars>"}
+
+    assert shown == [expected]
+
+
+def test_without_content_an_id_that_is_a_key_is_hidden() -> None:
+    key = "sk-" + "aB3dE5fG7hJ9kL1mN2pQ4rS6"
+    item = {"type": "function_call", "call_id": key, "name": "two words"}
+
+    assert tree(item, content=False) == {
+        "type": "function_call",
+        "call_id": "[REDACTED]",
+        "name": "<9 chars>",
+    }
+
+
+def test_without_content_names_of_things_and_data_in_keys_are_hidden() -> None:
+    value = {"alice@x.test": 3, "name": "Alice", "id": "7", "/home/alice": True}
+
+    assert tree(value, content=False) == {
+        "<12 chars>": "<number>",
+        "name": "<5 chars>",
+        "id": "<1 chars>",
+        "<11 chars>": True,
+    }
+
+
 def test_without_content_the_users_function_is_not_asked() -> None:
     def redact(_path: str, _value: object) -> object:
         raise AssertionError
