@@ -1048,6 +1048,14 @@ def _wrong_arity(value: object) -> object:
     return value
 
 
+def _calls_wrongly(*given: object) -> object:
+    return _wrong_arity(*given)
+
+
+def _returns_a_coroutine(path: str, value: object) -> object:
+    return _coroutine(path, value)
+
+
 def _raising(path: str, value: object) -> object:
     raise ValueError(f"{path}: {value}")
 
@@ -1059,9 +1067,9 @@ async def _coroutine(path: str, value: object) -> object:
 @pytest.mark.parametrize(
     ("redact", "what"),
     [
-        (_wrong_arity, "raised TypeError"),
+        (_calls_wrongly, "raised TypeError"),
         (_raising, "raised ValueError"),
-        (_coroutine, "returned a coroutine"),
+        (_returns_a_coroutine, "returned a coroutine"),
         (lambda _path, value: [value], "returned a list"),
     ],
 )
