@@ -72,12 +72,12 @@ PARTS = (
         2,
         # The redactor is asked by settings too: what it refuses is refused there.
         "sdk._snapshot sdk._facts sdk._redact",
-        "sdk._blob sdk._budget sdk._kinds sdk._kinds_base sdk._kinds_fields "
-        "sdk._kinds_values sdk._node sdk._plain sdk._redact_assigned "
-        "sdk._redact_benign sdk._redact_commands sdk._redact_listed "
-        "sdk._redact_names sdk._redact_pairs sdk._redact_places sdk._redact_quoted "
-        "sdk._redact_records sdk._redact_tables sdk._redact_values "
-        "sdk._redact_view sdk._scrub sdk._shrink",
+        "sdk._blob sdk._budget sdk._joins sdk._kinds sdk._kinds_base "
+        "sdk._kinds_fields sdk._kinds_values sdk._node sdk._plain sdk._redact_assigned "
+        "sdk._redact_benign sdk._redact_commands sdk._redact_keys sdk._redact_listed "
+        "sdk._redact_makers sdk._redact_names sdk._redact_pairs sdk._redact_places "
+        "sdk._redact_quoted sdk._redact_records sdk._redact_stream sdk._redact_tables "
+        "sdk._redact_values sdk._redact_view sdk._scrub sdk._shrink",
     ),
     Part("settings", 2, "sdk.config", "sdk._settings sdk._reader sdk._setting_shown"),
     Part("context", 2, "sdk.context"),
@@ -114,7 +114,7 @@ PARTS = (
         "front door",
         7,
         "sdk sdk.testing sdk._upkeep",
-        "sdk.testing. sdk._runtime sdk.scope sdk._outputs",
+        "sdk.testing. sdk._runtime sdk._users_redact sdk.scope sdk._outputs",
     ),
     # Around the house: asks at its doors, and prints.
     Part("command line", 8, "cli", "cli."),
@@ -323,8 +323,7 @@ def test_a_module_imports_from_its_floor_or_below(name: str) -> None:
     up = [
         target
         for target in own_imports(modules()[name], "top", "late")
-        if part_of(target) is not part
-        and part_of(target).floor > part.floor
+        if part_of(target) is not part and part_of(target).floor > part.floor
     ]
     assert not up, f"{name} ({part.name}) imports upward"
 

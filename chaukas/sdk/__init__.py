@@ -352,7 +352,7 @@ def stats() -> Stats:
 @guarded(default=None, where="stats")
 def _stats() -> Stats | None:
     runtime = _runtime.active()
-    return None if runtime is None else runtime.pipeline.stats()
+    return None if runtime is None else runtime.stats()
 
 
 def _count_lost() -> None:

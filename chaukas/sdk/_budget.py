@@ -11,8 +11,10 @@ from ._limits import Limits
 
 __all__ = ("Budget",)
 
-_TICK_STEPS: Final = 64
-_SCAN_CHARS: Final = 65_536
+_COPY_WORK_PER_S: Final = 640_000
+_SEARCH_WORK_PER_S: Final = 440_000
+_CHARS_PER_S: Final = 60_000_000
+_LOOK_WORK: Final = 256
 _NS_PER_S: Final = 1_000_000_000
 
 
@@ -20,8 +22,9 @@ class Budget:
     """
     Hold what is left for one event.
 
-    The clock is looked at every 64 steps and every 64 KiB of text, so that a
-    small event never is cut short because the machine was busy with others.
+    The work is counted: the same input always gets as far, on a busy machine too. One
+    unit is about a microsecond. The clock is the second line, for what costs more than
+    was counted; a small event never looks at it.
 
     Args:
         limits: The bounds of the event.
@@ -32,41 +35,47 @@ class Budget:
     __slots__ = (
         "_clock_ns",
         "_deadline_ns",
-        "_scanned_chars",
-        "_steps",
+        "_look_at",
         "_time_ns",
         "chars",
         "is_late",
         "nodes",
+        "search_work",
+        "work",
     )
 
     def __init__(self, limits: Limits, monotonic_ns: Callable[[], int]) -> None:
         """Begin with all of it."""
         self.nodes = limits.nodes
         """How many more values may be copied."""
-        self.chars = 2 * limits.event_bytes
+        self.chars = min(2 * limits.event_bytes, int(limits.time_s * _CHARS_PER_S))
         """How many more letters; twice the event, as it is shrunk to size later."""
+        self.work = int(limits.time_s * _COPY_WORK_PER_S)
+        """How many more units of work for copying."""
+        self.search_work = int(limits.time_s * _SEARCH_WORK_PER_S)
+        """The same for searching, so that what was copied can be shown."""
         self.is_late = False
+        """Whether the clock says that it took too long."""
         self._clock_ns = monotonic_ns
         self._time_ns = int(limits.time_s * _NS_PER_S)
         self._deadline_ns = 0
-        self._scanned_chars = 0
-        self._steps = 0
+        self._look_at = self.work - _LOOK_WORK
 
-    def step(self) -> bool:
-        """Count one step, and tell whether the time is over."""
-        self._steps += 1
-        if self._steps % _TICK_STEPS == 0:
+    def spend(self, units: int) -> bool:
+        """Count work that is about to be done, and tell whether there is no more."""
+        if self.work < 0:
+            return True
+        self.work -= units
+        if self.work <= self._look_at:
+            self._look_at = self.work - _LOOK_WORK
             self._look()
-        return self.is_late
+        return self.work < 0 or self.is_late
 
-    def scan(self, chars: int) -> bool:
-        """Count letters to be searched, and tell whether the time is over."""
-        self._scanned_chars += chars
-        if self._scanned_chars >= _SCAN_CHARS:
-            self._scanned_chars = 0
-            self._look()
-        return self.is_late
+    def search(self, units: int) -> bool:
+        """Count a search that is about to be made, and tell whether it may not be."""
+        if self.search_work >= 0:
+            self.search_work -= units
+        return self.search_work < 0 or self.is_late
 
     def _look(self) -> None:
         """Look at the clock; the first look begins the time."""

@@ -6,6 +6,7 @@ what chaukas looks into and what it leaves alone.
 """
 
 import collections
+import math
 import weakref
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -28,9 +29,13 @@ from ._kinds_values import (
     uuid_reader,
 )
 
-__all__ = ("read",)
+__all__ = ("INT_BITS", "digits_of", "name_of_key", "read")
 
 _CLASSES_LIMIT = 1024
+_JSON_WORDS = {None: "null", True: "true", False: "false"}
+
+INT_BITS = 4096
+"""Larger whole numbers are shown by their size."""
 
 
 def read(value: object, limit: int) -> object:
@@ -166,3 +171,32 @@ _CONTAINER_READERS: tuple[tuple[type, Reader], ...] = (
 _readers: dict[int, Reader] = {
     id(base): reader for base, reader in (*_CONTAINER_READERS, *VALUE_READERS)
 }
+
+
+def name_of_key(key: Any) -> str:
+    """Return a key as a text, without running its code."""
+    kind = type(key)
+    if kind is str:
+        name: str = key
+    elif key is None or kind is bool:
+        name = _JSON_WORDS[key]
+    elif kind is int or kind is float:
+        name = digits_of(key)
+    else:
+        reading = read(key, 0)
+        if type(reading) is int:
+            reading = digits_of(reading)
+        name = reading if type(reading) is str else f"<{name_of(kind)}>"
+    return name
+
+
+def digits_of(number: float) -> str:
+    """Return a number as text; a huge one by its size, which costs no time."""
+    if type(number) is int:
+        bits = number.bit_length()
+        return str(number) if bits <= INT_BITS else f"<int {bits} bits>"
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "Infinity" if number > 0 else "-Infinity"
+    return repr(number)

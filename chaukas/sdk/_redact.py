@@ -21,6 +21,12 @@ __all__ = ("REDACTED", "Redactor", "lowered", "middle_out", "visible")
 OVERLAP_CHARS = 8192
 """How far a search goes beyond what is shown of a long text, for cut secrets."""
 
+_COSTLY = (
+    *("pass", "pwd", "secret", "token", "key", "auth", "cookie", "cred", "otp", "jwt"),
+    *("sig", "hmac", "conn", "bearer", "basic", "://", "akia", "asia", "-u"),
+)
+"""Words at which a text is looked at closely."""
+
 _PASSES_LIMIT = 8
 """How often a text is searched again for secrets that were glued together."""
 
@@ -35,9 +41,6 @@ _OPENINGS = (
 """How values begin; what has none of these before it is a value by itself."""
 _OPEN_BEFORE_CHARS = 256
 _OPEN_AFTER_CHARS = 128
-_SEAM_TRIES = 8
-_SEAM_REACH_CHARS = 64
-_GAPS = " \n\t"
 
 
 def lowered(text: str) -> str:
@@ -154,6 +157,19 @@ class Redactor:
             or has_escaped_letters(low)
         )
 
+    def cost_of(self, text: str) -> int:
+        """
+        Return what `redact` costs at most, in units of about a microsecond.
+
+        Counted before it is spent: the length, and the places where a name or a key
+        may stand, as each of them is looked at closely.
+        """
+        low = text.lower()
+        places = sum(low.count(word) for word in _COSTLY)
+        places += sum(low.count(stem) for stem in self._stems)
+        searches = 1 + len(self._patterns)
+        return searches * (3 + len(text) // 48) + 6 * places
+
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where the secrets of a text stand, in order, apart."""
         return self._spans(text, Work())
@@ -219,36 +235,6 @@ class Redactor:
             text = _render(text, spans, 0, len(text))
         return REDACTED
 
-    def seam(self, text: str, tail_chars: int) -> int:
-        """
-        Return where a text that still grows may be cut without tearing a secret.
-
-        Both parts, each searched by itself, then show the same as the whole.
-
-        Args:
-            text: What came so far.
-            tail_chars: How much of its end to keep together with what comes; a
-                secret that begins before must show itself within that.
-
-        Returns:
-            Characters of the first part; 0 if there is no such place yet.
-
-        """
-        end = len(text) - tail_chars
-        if end <= 0:
-            return 0
-        if not self.has_patterns and not self.is_suspect(text):
-            gap = _gap_before(text, end)
-            return gap if end - gap <= _SEAM_REACH_CHARS else end
-        whole = self.redact(text)
-        # Only at gaps: what has none may be one long secret that is not all there.
-        for _ in range(_SEAM_TRIES):
-            end = _gap_before(text, end)
-            if not end or self.redact(text[:end]) + self.redact(text[end:]) == whole:
-                return end
-            end -= 1
-        return 0
-
     def cut(self, text: str, limit_chars: int) -> tuple[str, bool]:
         """
         Return the beginning and the end of a long text, without secrets.
@@ -307,11 +293,6 @@ def _context(text: str, end: int) -> str:
         position = min(end, max(position, at + _OPEN_AFTER_CHARS))
         pieces.append(text[start:position])
     return "".join(pieces)
-
-
-def _gap_before(text: str, end: int) -> int:
-    """Return where the last gap before *end* is over, or 0."""
-    return 1 + max(text.rfind(gap, 0, end) for gap in _GAPS)
 
 
 def _compiled(pattern: object) -> re.Pattern[str]:

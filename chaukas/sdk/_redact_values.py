@@ -1,20 +1,23 @@
 """
 Recognise secrets by their own form, wherever they stand in a text.
 
-Keys of known makers, tokens, private keys and credentials in URLs need no name
-beside them to be known for what they are.
+Private keys, headers and credentials in URLs need no name beside them to be known
+for what they are; nor do the keys of known makers, which `_redact_keys` finds.
 """
 
 import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from ._redact_keys import has_key, key_spans
 
 __all__ = ("PATTERNS", "Pattern", "has_marker", "secret_spans")
 
 _LONG_WORD_CHARS = 16
 _DIGIT = re.compile(r"[0-9]")
+_MIXED = (re.compile(r"[A-Z]"), re.compile(r"[a-z]"), _DIGIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,67 +54,56 @@ def _is_basic(token: str) -> bool:
     return b":" in decoded or (has_digit and mixed)
 
 
-def _is_jwt(token: str) -> bool:
-    """Tell a JWS or JWE from other dotted words that begin like one."""
-    head, _, rest = token.partition(".")
-    if rest.startswith("eyJ"):
-        return True
-    return len(head) >= _LONG_WORD_CHARS and "." in rest
+def _is_mixed(token: str) -> bool:
+    """Tell an AWS secret from a hash, which has no capitals."""
+    return all(letters.search(token) for letters in _MIXED)
 
 
-_GITLAB_KINDS = r"(?:pat|ptt|dt|rt|cbt|ft|imt|agent|soat)-"
-_HAS_GITLAB = re.compile("gl" + _GITLAB_KINDS).search
 # JSON inside JSON escapes a slash with 1, 3, 7 … backslashes.
 _AUTHORITY = r":(?:\\{0,15}/){2}"
+_COLOUR = r"(?:(?:\x1b|\\x1b|\\u001b|\\0?33|\\e|\^\[)\[[0-9;]{0,20}[a-z]){0,4}"
 
-
-def _token(prefix: str, form: str, *needles: str) -> Pattern:
-    """
-    Build the pattern of a maker's key, written as it is: case matters.
-
-    A key begins a word. The letter before it is looked at after the prefix, as
-    only a pattern that begins with plain letters is searched for at full speed.
-    It may also follow an escaped newline of JSON text or a %-code of a URL,
-    whose last letter would otherwise count as the beginning of a longer word.
-    """
-    plain = re.escape(prefix)
-    edge = (
-        rf"(?:(?<![A-Za-z0-9]{plain})|(?<=\\[nrtbf]{plain})"
-        rf"|(?<=\\u[0-9a-fA-F]{{4}}{plain})|(?<=%[0-9a-fA-F]{{2}}{plain}))"
-    )
-    return Pattern(needles or (prefix.lower(),), re.compile(plain + edge + form))
+# The head and the end of a private key, also as a part of a URL.
+_DASHES = r"(?:-|%(?:25){0,3}2d|\\u002d|&#45;){4,5}"
+_SPACE = r"(?:[ +_]|%(?:25){0,3}20|\\u0020)"
+_LABEL = (
+    rf"{_SPACE}(?:(?:[a-z0-9]{{1,20}}{_SPACE}){{0,4}}private{_SPACE}key"
+    rf"(?:{_SPACE}block)?|openvpn{_SPACE}static{_SPACE}key{_SPACE}v1){_SPACE}?"
+)
+_PEM_END = rf"{_DASHES}{_SPACE}?end{_LABEL}{_DASHES}"
+_AWS_ID = r"A(?:KIA|SIA)[A-Z0-9]{16}"
+_AWS_BESIDE = r"(?<![A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
+_NEAR = r"(?:[^A-Za-z0-9/+]{1,4}[A-Za-z_]{0,24}){0,4}?[^A-Za-z0-9/+]{1,4}"
 
 
 PATTERNS: tuple[Pattern, ...] = (
-    _token("sk-", r"[A-Za-z0-9_\-]{16,}"),
-    _token("AKIA", r"[A-Z0-9]{16}"),
-    _token("ASIA", r"[A-Z0-9]{16}"),
-    _token("gh", r"[pousr]_[A-Za-z0-9]{16,}"),
-    _token("github_pat_", r"[A-Za-z0-9_]{16,}"),
-    _token("gl", _GITLAB_KINDS + r"[A-Za-z0-9_\-]{16,}"),
-    _token("xox", r"[abeoprs]-[A-Za-z0-9\-]{10,}"),
-    _token("xapp-", r"[0-9]-[A-Za-z0-9\-]{10,}"),
-    _token("AIza", r"[A-Za-z0-9_\-]{30,}"),
-    _token("ya29.", r"[A-Za-z0-9_\-]{16,}"),
-    _token("GOCSPX-", r"[A-Za-z0-9_\-]{16,}"),
-    _token("sk_", r"(?:live|test)_[A-Za-z0-9]{10,}"),
-    _token("rk_", r"(?:live|test)_[A-Za-z0-9]{10,}"),
-    _token("whsec_", r"[A-Za-z0-9+/=]{16,}"),
-    _token("npm_", r"[A-Za-z0-9]{20,}"),
-    _token("hf_", r"[A-Za-z0-9]{20,}"),
-    _token("SG.", r"[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}"),
-    _token("LS0tLS1CRUdJTi", r"[A-Za-z0-9+/=]{8,}"),
-    replace(
-        _token("eyJ", r"[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,4}"),
-        accept=_is_jwt,
+    Pattern(
+        ("private", "openvpn"),
+        re.compile(
+            rf"{_DASHES}{_SPACE}?begin{_LABEL}{_DASHES}(?:.*?{_PEM_END}|.*)", re.DOTALL
+        ),
+        lowered=True,
     ),
     Pattern(
-        ("private key",),
+        ("putty-user-key-file",),
         re.compile(
-            r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:.*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|.*)",
+            r"putty-user-key-file-[0-9]:(.*?private-mac:\s{0,4}[0-9a-f]{1,64}|.*)",
             re.DOTALL,
         ),
+        group=1,
+        lowered=True,
+    ),
+    Pattern(
+        ("akia", "asia"),
+        re.compile(rf"{_AWS_ID}{_NEAR}{_AWS_BESIDE}"),
+        group=1,
+        accept=_is_mixed,
+    ),
+    Pattern(
+        ("akia", "asia"),
+        re.compile(rf"{_AWS_BESIDE}{_NEAR}{_AWS_ID}"),
+        group=1,
+        accept=_is_mixed,
     ),
     Pattern(
         ("hooks.slack",),
@@ -130,14 +122,14 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         ("bearer",),
-        re.compile(r"bearer(?:[ \t]+|%20|\+)([a-z0-9._~+/=\-]{6,})"),
+        re.compile(r"bearer(?:[ \t]+|%20|\+)" + _COLOUR + r"([a-z0-9._~+/=\-]{6,})"),
         group=1,
         lowered=True,
         accept=_is_bearer,
     ),
     Pattern(
         ("basic",),
-        re.compile(r"basic(?:[ \t]+|%20|\+)([a-z0-9+/]{8,}={0,2})"),
+        re.compile(r"basic(?:[ \t]+|%20|\+)" + _COLOUR + r"([a-z0-9+/]{8,}={0,2})"),
         group=1,
         lowered=True,
         accept=_is_basic,
@@ -192,45 +184,19 @@ def has_marker(text: str, low: str) -> bool:
 
     """
     return (
-        ("J" in text and "eyJ" in text)
-        or ("A" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text))
-        or ("G" in text and "SG." in text)
-        or ("0" in text and "LS0tLS1" in text)
-        or ("9" in text and "ya29." in text)
-        or "bearer" in low
+        "bearer" in low
         or "basic" in low
         or ("/" in low and "hook" in low)
         or ("@" in low and ("://" in low or "\\/" in low))
-        or ("-" in low and _has_dash_marker(low))
-        or ("_" in low and _has_bar_marker(low))
+        or (("-" in low or "%" in low) and _has_dash_marker(low))
+        or has_key(text)
     )
 
 
 def _has_dash_marker(low: str) -> bool:
-    """Look for the beginnings that end in a dash."""
-    return (
-        "sk-" in low
-        or "xox" in low
-        or "xapp-" in low
-        or "gocspx-" in low
-        or "private key" in low
-        or "-u " in low
-        or "-u=" in low
-        or "-user" in low
-        or ("gl" in low and _HAS_GITLAB(low) is not None)
-    )
-
-
-def _has_bar_marker(low: str) -> bool:
-    """Look for the beginnings that end in an underscore."""
-    return (
-        "gh" in low
-        or "github_" in low
-        or "_live_" in low
-        or "_test_" in low
-        or "whsec_" in low
-        or "npm_" in low
-        or "hf_" in low
+    """Look for what has a dash in it."""
+    return ("begin" in low and ("private" in low or "openvpn" in low)) or (
+        "-u" in low and ("-u " in low or "-u=" in low or "-user" in low)
     )
 
 
@@ -243,6 +209,7 @@ def secret_spans(text: str, low: str) -> Iterator[tuple[int, int]]:
         low: The same in lower case, of the same length.
 
     """
+    yield from key_spans(text)
     for pattern in PATTERNS:
         if not any(needle in low for needle in pattern.needles):
             continue

@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import weakref
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +20,9 @@ from ._clock import SystemClock
 from ._guard import log, report
 from ._ids import RandomIds
 from ._native import original
+from ._users_redact import UsersRedact
 from ._version import VERSION
-from .context import SUPPRESSED, Run, Session, reset
+from .context import Run, Session
 from .events import EventType
 
 if TYPE_CHECKING:
@@ -119,13 +121,17 @@ class Runtime:
             tick=self._tick,
             tick_interval_s=_TICK_S,
         )
+        redact = None if config.redact is None else UsersRedact(config.redact)
+        self._redact = redact
         self.recorder = Recorder(
             self.pipeline,
             config=config,
-            rules=_rules_of(config, content=config.capture_content),
-            hidden_rules=_rules_of(config, content=False),
+            rules=_rules_of(config, redact=redact, content=config.capture_content),
+            hidden_rules=_rules_of(config, redact=redact, content=False),
             shown_rules=_rules_of(config, redact=None),
-            fact_rules=_rules_of(config, limits=Limits(string_chars=_FACT_CHARS)),
+            fact_rules=_rules_of(
+                config, redact=redact, limits=Limits(string_chars=_FACT_CHARS)
+            ),
             clock=self._clock,
             ids=ids,
             version=VERSION,
@@ -151,6 +157,13 @@ class Runtime:
         except Exception as error:
             # The sender says what cannot be sent for want of it.
             report("load grpc", error)
+
+    def stats(self) -> Stats:
+        """Return the counts of the pipeline, and what fails in the user's own code."""
+        counts = self.pipeline.stats()
+        if self._redact is None or not self._redact.failure:
+            return counts
+        return replace(counts, errors={**counts.errors, "redact": self._redact.failure})
 
     def _renewed(self) -> Recorder:
         """
@@ -319,33 +332,15 @@ _FACT_CHARS = 256
 
 
 def _rules_of(config: Config, **options: Any) -> Rules:
-    """Return the rules of *config*, but for the *options* of `Rules` given here."""
+    """Return the rules of *config*, with the *options* of `Rules` given here."""
     from ._snapshot import Rules
 
-    given: dict[str, Any] = {
-        "binary": config.capture_binary,
-        "keys": config.redact_keys,
-        "patterns": config.redact_patterns,
-        "redact": _quiet(config.redact),
-    }
-    return Rules(**{**given, **options})
-
-
-def _quiet(
-    redact: Callable[[str, object], object] | None,
-) -> Callable[[str, object], object] | None:
-    """Let a user's redactor use chaukas or an agent without recording itself."""
-    if redact is None:
-        return None
-
-    def call(path: str, value: object) -> object:
-        token = SUPPRESSED.set(True)
-        try:
-            return redact(path, value)
-        finally:
-            reset(token)
-
-    return call
+    return Rules(
+        binary=config.capture_binary,
+        keys=config.redact_keys,
+        patterns=config.redact_patterns,
+        **options,
+    )
 
 
 # Re-entrant: what is imported while an integration is installed may enable too.

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ._blob import encoded_mark, has_data_url, without_data_urls
 from ._budget import Budget
 from ._node import Node, Notes
-from ._redact import REDACTED, Redactor, middle_out, visible
+from ._redact import OVERLAP_CHARS, REDACTED, Redactor, middle_out, visible
 from ._redact_places import placed_secrets, table_cells
 
 __all__ = ("BUDGET", "Scrubber")
@@ -19,8 +19,10 @@ BUDGET: Final = "<budget>"
 """Stands for what was left when the time was over."""
 
 _WORD_CHARS: Final = 16
-_LEAF_CHARS: Final = 2048
-"""What a search costs before its first letter, in letters."""
+_HIDE_WORK: Final = 8
+_OWN_WORK: Final = 2
+_ITEMS_PER_WORK: Final = 10
+_LEAST_CHARS: Final = 2048
 
 
 class Scrubber:
@@ -82,6 +84,7 @@ class Scrubber:
         work = [root]
         for node in work:
             target = node.target
+            budget.search(len(target) // _ITEMS_PER_WORK)
             for row, at, rows_key, column in table_cells(target, self._redactor):
                 rows = (
                     node if rows_key is None else Node(target[rows_key], node, rows_key)
@@ -91,6 +94,9 @@ class Scrubber:
             secrets = placed_secrets(target, self._redactor)
             for key, item in list(_items_of(target)):
                 kind = type(item)
+                if budget.search(0):
+                    self._leave_out(node, key)
+                    break
                 if key in secrets:
                     target[key] = REDACTED
                     notes.hide(node, key)
@@ -98,6 +104,20 @@ class Scrubber:
                     work.append(Node(item, node, key))
                 else:
                     target[key] = self._leaf(item, node, key, budget, notes)
+
+    def _leave_out(self, node: Node, first: str | int) -> None:
+        """Leave out what was not searched of a container, from an item on."""
+        target, is_due = node.target, False
+        for key, item in list(_items_of(target)):
+            is_due = is_due or key == first
+            is_shown = item is REDACTED or self._is_number(item)
+            if is_due and not is_shown:
+                target[key] = BUDGET
+
+    def _is_number(self, item: Any) -> bool:
+        """Tell a leaf that nobody has to look at."""
+        kind = type(item)
+        return self._redact is None and kind not in (str, dict, list)
 
     def _leaf(
         self, item: Any, node: Node, key: str | int, budget: Budget, notes: Notes
@@ -110,10 +130,14 @@ class Scrubber:
             if type(item) is str:
                 if self._trusts_words and len(item) < _WORD_CHARS and item.isalnum():
                     return item
-                if budget.scan(len(item) + _LEAF_CHARS):
+                affordable = self._affordable(item, budget)
+                if affordable < 0:
                     return BUDGET
-                shown = self._text(item, node, key, notes)
-            if shown is not REDACTED:
+                shown = self._text(item, affordable, node, key, notes)
+                if shown is not item:
+                    budget.search(_HIDE_WORK)
+            if shown is not REDACTED and self._redact is not None:
+                budget.search(_OWN_WORK)
                 shown = self._own_word(shown, node, key, notes)
         # Whatever goes wrong, also in the user's function: hide the value.
         except Exception:
@@ -121,8 +145,29 @@ class Scrubber:
             return REDACTED
         return shown
 
-    def _text(self, text: str, node: Node, key: str | int, notes: Notes) -> str:
+    def _affordable(self, text: str, budget: Budget) -> int:
+        """
+        Return how much of a text may be searched; below zero: nothing.
+
+        A text that costs more than is left loses its middle; a small rest is not
+        worth its cut.
+        """
+        units = self._redactor.cost_of(text)
+        left = budget.search_work
+        if not budget.search(units):
+            return len(text)
+        chars = len(text) * max(0, left) // (2 * units) - 2 * OVERLAP_CHARS
+        return chars if chars >= _LEAST_CHARS else -1
+
+    def _text(
+        self, text: str, chars: int, node: Node, key: str | int, notes: Notes
+    ) -> str:
         """Return a text without secrets and without encoded content."""
+        if chars < len(text):
+            shown, is_hidden = self._redactor.cut(text, chars)
+            if is_hidden:
+                notes.hide(node, key)
+            return visible(shown)
         if not self._binary and has_data_url(text):
             mark = encoded_mark(text)
             if mark is not None:

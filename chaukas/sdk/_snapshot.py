@@ -16,12 +16,14 @@ import orjson
 
 from ._blob import blob_mark, blob_text, encoded_mark
 from ._budget import Budget
-from ._kinds import read
-from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain, name_of
+from ._joins import KNOWN_WORDS, is_identifier, is_plain_name, joining_keys
+from ._kinds import INT_BITS, digits_of, name_of_key, read
+from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain
 from ._limits import Limits
 from ._node import Node, Notes
 from ._plain import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
-from ._redact import REDACTED, Redactor, middle_out, visible
+from ._redact import OVERLAP_CHARS, REDACTED, Redactor, middle_out, visible
+from ._redact_stream import Cut, cut_of, rest_of
 from ._scrub import BUDGET, Scrubber
 from ._shrink import shrink
 from .typing import Json
@@ -34,7 +36,6 @@ _UNREADABLE: Final = "<unreadable>"
 _NUMBER: Final = "<number>"
 _MORE: Final = "…"
 
-_JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
 _EXACT_INT: Final = 2**53
 _SHORT_CHARS: Final = 1023
 _ENTRY_BYTES: Final = 64
@@ -42,24 +43,15 @@ _KEY_CHARS: Final = 256
 _NAME_CHARS: Final = 1024
 _CUT_KEY_CHARS: Final = 224
 _NAMES_KNOWN: Final = 4096
-_INT_BITS: Final = 4096
 
-_KNOWN_WORDS: Final = frozenset(
-    "user assistant system developer tool function message text input_text"
-    " output_text refusal reasoning reasoning_text summary_text image image_url"
-    " input_image input_file input_audio output_audio audio file function_call"
-    " function_call_output custom_tool_call custom_tool_call_output"
-    " file_search file_search_call web_search web_search_call web_search_preview"
-    " computer computer_use_preview computer_call computer_call_output"
-    " computer_screenshot code_interpreter code_interpreter_call"
-    " image_generation image_generation_call local_shell local_shell_call"
-    " local_shell_call_output shell shell_call shell_call_output apply_patch"
-    " apply_patch_call apply_patch_call_output mcp mcp_call mcp_list_tools"
-    " mcp_approval_request mcp_approval_response custom item_reference compaction"
-    " json_schema json_object url_citation file_citation object array string"
-    " number integer boolean null".split()
-)
-"""Values of `type` and `role` that say what an item is, and nothing of what it says."""
+# What one unit of work pays for, see `Budget`.
+_ITEMS_PER_WORK: Final = 10
+_KEY_WORK: Final = 6
+_BLOB_WORK: Final = 2
+_DECODED_CHARS: Final = 1_398_102
+_CHARS_PER_WORK: Final = 200
+_BITS_PER_WORK: Final = 100
+_BYTES_PER_WORK: Final = 1024
 
 
 class Rules:
@@ -75,7 +67,8 @@ class Rules:
         redact: Called with the path and the value of each leaf, after all else;
             what it returns is recorded. A leaf for which it raises, or returns
             anything but a text, number, bool or None, is hidden.
-        monotonic_ns: The clock of the time limit.
+        monotonic_ns: The clock of the time limit; that of the thread, so that a busy
+            machine cuts nothing short.
 
     Raises:
         TypeError: A key or a pattern is not a text.
@@ -106,7 +99,7 @@ class Rules:
         keys: Sequence[str] = (),
         patterns: Sequence[str | re.Pattern[str]] = (),
         redact: Callable[[str, object], object] | None = None,
-        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        monotonic_ns: Callable[[], int] = time.thread_time_ns,
     ) -> None:
         """Prepare what all captures share."""
         self.limits = Limits() if limits is None else limits
@@ -147,7 +140,9 @@ class Capture:
     __slots__ = (
         "_budget",
         "_exact_int",
+        "_kept",
         "_notes",
+        "_open_until",
         "_placed",
         "_rules",
         "_short_chars",
@@ -167,6 +162,8 @@ class Capture:
         """Make what the thorough way needs, once."""
         rules = self._rules
         self._budget = Budget(rules.limits, rules.monotonic_ns)
+        self._kept: frozenset[str] = frozenset()
+        self._open_until = self._budget.work // 2
         self._notes = Notes()
         # Below zero, every text and number takes the slower way, which hides it.
         self._exact_int = -1
@@ -263,19 +260,29 @@ class Capture:
                 paths[before:] = [path]
         return middle_out(orjson.dumps(tree).decode(), rules.limits.string_chars)
 
-    def seam(self, text: str, tail_chars: int) -> int:
+    def cut(self, text: str, context: str = "") -> Cut:
         """
-        Return where a text that still grows may be cut, see `Redactor.seam`.
+        Return how far a text that still grows may be told, see `cut_of`.
 
         Args:
-            text: What came so far, not captured yet.
-            tail_chars: How much of its end to keep for later.
+            text: What came so far and is not captured yet.
+            context: How the secret began that goes on at its beginning.
 
         """
-        rules = self._rules
-        if not rules.content:
-            return len(text)
-        return rules.redactor.seam(text, tail_chars)
+        if not self._rules.content:
+            return Cut(0, len(text))
+        return cut_of(self._rules.redactor, text, context)
+
+    def rest(self, text: str, context: str = "") -> str:
+        """Return what may be told of the end of a text, see `rest_of`."""
+        return rest_of(self._rules.redactor, text, context)
+
+    def note_hidden(self, path: str) -> None:
+        """Note that something was hidden at *path* before it was captured."""
+        if self._short_chars == -1:
+            self._prepare()
+        if path not in self._notes.redacted:
+            self._notes.redacted.append(path)
 
     # Containers.
 
@@ -284,6 +291,9 @@ class Capture:
         depth = node.depth + 1
         if depth > self._rules.limits.depth:
             return _DEPTH
+        # The other half is for what they hold.
+        if self._budget.work < self._open_until or self._budget.spend(1):
+            return BUDGET
         above: Node | None = node
         while above is not None:
             if above.source is source:
@@ -297,19 +307,16 @@ class Capture:
     def _fill(self, node: Node) -> None:
         """Copy the items of a container, as many as the budget allows."""
         budget, reading = self._budget, node.reading
-        if budget.step():
-            _replace(node, BUDGET)
-        elif type(reading) is dict:
+        if type(reading) is dict:
             pairs = _pairs_of(reading, max(0, budget.nodes))
             if pairs is None:
                 _replace(node, _UNREADABLE)
                 return
             budget.nodes -= len(pairs)
-            self._fill_dict(node, pairs)
-            _note_missing(node.target, len(reading) - len(pairs))
+            _note_missing(node.target, len(reading) - self._fill_dict(node, pairs))
         elif type(reading) is Pairs:
-            self._fill_dict(node, reading.items)
-            _note_missing(node.target, reading.total - len(reading.items))
+            filled = self._fill_dict(node, reading.items)
+            _note_missing(node.target, reading.total - filled)
         elif type(reading) is Items:
             self._fill_list(node, reading.items)
             _note_missing(node.target, reading.total - len(reading.items))
@@ -327,6 +334,7 @@ class Capture:
         target, note = node.target, self._texts.append
         budget, short, exact = self._budget, self._short_chars, self._exact_int
         left = budget.chars
+        budget.spend(len(items) // _ITEMS_PER_WORK)
         for item in items:
             kind = type(item)
             if kind is str and len(item) <= short and left >= 0:
@@ -345,15 +353,21 @@ class Capture:
                 left = budget.chars
         budget.chars = left
 
-    def _fill_dict(self, node: Node, pairs: Sequence[tuple[Any, Any]]) -> None:
-        """Copy pairs, the plain values right here, for speed."""
+    def _fill_dict(self, node: Node, pairs: Sequence[tuple[Any, Any]]) -> int:
+        """Copy pairs, the plain values right here, for speed; return how many."""
         target, note, safe = node.target, self._texts.append, self._rules.safe_names
         budget, short, exact = self._budget, self._short_chars, self._exact_int
         left = budget.chars
-        for name, item in pairs:
+        budget.spend(len(pairs) // _ITEMS_PER_WORK)
+        if not self._rules.content:
+            self._kept = joining_keys(pairs)
+        for filled, (name, item) in enumerate(pairs):
             key = name
             # A name may also be there already, from a key of another type.
             if type(name) is not str or name not in safe or name in target:
+                if type(name) is not int and budget.spend(_KEY_WORK):
+                    budget.chars = left
+                    return filled
                 key, is_hidden = self._key(name, node, item)
                 if is_hidden:
                     target[key] = REDACTED
@@ -374,12 +388,15 @@ class Capture:
                 target[key] = self._other(item, node, key)
                 left = budget.chars
         budget.chars = left
+        return len(pairs)
 
     # Keys.
 
     def _key(self, key: Any, node: Node, item: Any) -> tuple[str, bool]:
         """Return how a key is shown, and whether its value must be hidden."""
-        name = _name_of_key(key)
+        name = name_of_key(key)
+        if type(key) is int and name not in node.target:
+            return name, False
         rules = self._rules
         try:
             is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS])
@@ -391,10 +408,14 @@ class Capture:
         # Whatever goes wrong: hide the name and the value.
         except Exception:
             shown, is_hidden, is_secret = _UNREADABLE, True, True
+        if not rules.content and not is_plain_name(shown):
+            # A name that is data, such as an address.
+            shown = f"<{len(name)} chars>"
         if shown == "kty":
             # The parts of a key stand beside it, under names of one letter.
             self._placed = True
-        elif shown == key and not is_secret:
+        # A subclass of str may have an equality of its own.
+        elif type(key) is str and shown == key and not is_secret:
             if len(rules.safe_names) >= _NAMES_KNOWN:
                 rules.safe_names.clear()
             rules.safe_names.add(shown)
@@ -417,7 +438,7 @@ class Capture:
             return self._number(item, node, key)
         if item is None or kind is bool:
             return item
-        if self._budget.step():
+        if self._budget.spend(1):
             return BUDGET
         return self._read(item, node, key)
 
@@ -447,24 +468,37 @@ class Capture:
         self._notes.alter(node, key)
         return middle_out(number.text, self._rules.limits.string_chars)
 
+    def _hidden_string(self, text: str, node: Node, key: Any) -> str:
+        """Return the size of a text, or the text if it only joins or names."""
+        if key in ("type", "role") and text in KNOWN_WORDS:
+            return text
+        if node.depth and key in self._kept and is_identifier(text):
+            # An id may be a secret, too.
+            self._texts.append(text)
+            return text
+        return f"<{len(text)} chars>"
+
     def _string(self, text: str, node: Node, key: Any) -> str:
         """Return what stands for a text that is long, or may not be shown."""
         rules, budget = self._rules, self._budget
         if not rules.content:
-            is_word = key in ("type", "role") and text in _KNOWN_WORDS
-            return text if is_word else f"<{len(text)} chars>"
-        if budget.chars < 0:
+            return self._hidden_string(text, node, key)
+        if budget.chars < 0 or budget.spend(1):
             return BUDGET
         limit = rules.limits.string_chars
         budget.chars -= min(len(text), limit)
         if len(text) > self._short_chars and not rules.binary:
             mark = encoded_mark(text)
             if mark is not None:
+                # It was decoded for its hash.
+                budget.spend(min(len(text), _DECODED_CHARS) // _CHARS_PER_WORK)
                 return mark.text
         if len(text) <= limit:
             self._texts.append(text)
             return text
-        if budget.scan(limit):
+        sizes = (limit, limit // 4)
+        limit = next((size for size in sizes if self._may_search(text, size)), 0)
+        if not limit:
             return BUDGET
         # A text that cannot be searched must not be shown.
         try:
@@ -475,6 +509,12 @@ class Capture:
         if is_hidden:
             self._notes.hide(node, key)
         return visible(shown)
+
+    def _may_search(self, text: str, chars: int) -> bool:
+        """Tell whether so much of a text can be searched, and count it."""
+        units = self._rules.redactor.cost_of(text[: chars + 2 * OVERLAP_CHARS])
+        can = units <= self._budget.search_work
+        return can and not self._budget.search(units)
 
     def _number(self, number: Any, node: Node, key: Any) -> Any:
         """Return a number, exactly: as a text where JSON would round it."""
@@ -487,14 +527,20 @@ class Capture:
                 return number
         elif -_EXACT_INT <= number <= _EXACT_INT:
             return number
+        if type(number) is int and self._budget.spend(
+            min(number.bit_length(), INT_BITS) // _BITS_PER_WORK
+        ):
+            return BUDGET
         self._notes.alter(node, key)
-        return _digits_of(number)
+        return digits_of(number)
 
     def _blob(self, blob: Blob) -> str:
         """Return what stands for binary content."""
         rules = self._rules
         if not rules.content:
             return f"<bytes {blob.size_bytes}>"
+        if self._budget.spend(_BLOB_WORK + len(blob.content) // _BYTES_PER_WORK):
+            return BUDGET
         if not rules.binary:
             return blob_mark(blob).text
         text = blob_text(blob, rules.limits.string_chars)
@@ -531,30 +577,3 @@ def _note_missing(target: Any, missing: int) -> None:
         target[_MORE] = f"<+{missing} more>"
     else:
         target.append(f"<+{missing} more>")
-
-
-def _name_of_key(key: Any) -> str:
-    """Return a key as a text, without running its code."""
-    kind = type(key)
-    if kind is str:
-        name: str = key
-    elif key is None or kind is bool:
-        name = _JSON_WORDS[key]
-    elif kind is int or kind is float:
-        name = _digits_of(key)
-    else:
-        reading = read(key, 0)
-        name = reading if type(reading) is str else f"<{name_of(kind)}>"
-    return name
-
-
-def _digits_of(number: float) -> str:
-    """Return a number as text; a huge one by its size, which costs no time."""
-    if type(number) is int:
-        bits = number.bit_length()
-        return str(number) if bits <= _INT_BITS else f"<int {bits} bits>"
-    if math.isnan(number):
-        return "NaN"
-    if math.isinf(number):
-        return "Infinity" if number > 0 else "-Infinity"
-    return repr(number)

@@ -211,6 +211,11 @@ _OTHERS = [
     Planted("pem-in-tree", {"file": {"content": "x\n" + _PEM}}, _PEM_BODY),
     Planted("pem-pkcs8", _PEM.replace("RSA ", ""), _PEM_BODY),
     Planted("pem-openssh", _PEM.replace("RSA", "OPENSSH"), _PEM_BODY),
+    Planted(
+        "putty", f"PuTTY-User-Key-File-3: x\nPrivate-Lines: 2\n{_PEM_BODY}", _PEM_BODY
+    ),
+    Planted("aws-beside", f"{TOKENS['aws']} {_A}/+aB3dE5", f"{_A}/+aB3dE5"),
+    Planted("aws-before", f"{_A}/+aB3dE5 {TOKENS['aws']}", f"{_A}/+aB3dE5"),
     Planted("exception", ValueError(f"bad password={_PASSWORD}"), _PASSWORD),
     Planted(
         "traceback",

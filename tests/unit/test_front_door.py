@@ -1078,3 +1078,69 @@ def test_what_a_fork_would_wait_for_is_loaded_when_chaukas_is_enabled(
     )
     assert done.returncode == 0, done.stderr
     assert len(ast.literal_eval(done.stdout)) == count
+def _wrong_arity(value: object) -> object:
+    return value
+
+
+def _calls_wrongly(*given: object) -> object:
+    return _wrong_arity(*given)
+
+
+def _returns_a_coroutine(path: str, value: object) -> object:
+    return _coroutine(path, value)
+
+
+def _raising(path: str, value: object) -> object:
+    raise ValueError(f"{path}: {value}")
+
+
+async def _coroutine(path: str, value: object) -> object:
+    return path, value
+
+
+@pytest.mark.parametrize(
+    ("redact", "what"),
+    [
+        (_calls_wrongly, "raised TypeError"),
+        (_raising, "raised ValueError"),
+        (_returns_a_coroutine, "returned a coroutine"),
+        (lambda _path, value: [value], "returned a list"),
+    ],
+)
+def test_a_redact_that_does_not_work_hides_and_is_told_once(
+    redact: Any, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_events(redact=redact) as events:
+        for _ in range(3):
+            chaukas.event("moved", {"place": "hunter2", "n": 1})
+        errors = chaukas.stats().errors
+
+    told = [one for one in caplog.messages if "redact" in one]
+    line = (
+        f"chaukas: the function given as redact {what}: the values that it was asked "
+        "about are recorded as [REDACTED]. Give a plain function redact(path, value) "
+        "that returns a text, number, bool or None."
+    )
+    assert told == [line]
+    assert errors == {"redact": f"the function {what}"}
+    assert "hunter2" not in str(events)
+    assert "hunter2" not in caplog.text
+
+
+def test_an_event_that_cannot_be_captured_is_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_args: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
+    with capture_events():
+        before = chaukas.stats()
+        with monkeypatch.context() as patch:
+            patch.setattr("chaukas.sdk._snapshot.Capture.tree", broken)
+            chaukas.event("moved", {"place": "x"})
+        after = chaukas.stats()
+
+    assert after.dropped == {"capture_error": 1}
+    assert after.emitted == before.emitted + 1
+    assert "chaukas.system" in caplog.text

@@ -463,7 +463,7 @@ def test_the_cost_of_a_hostile_text_grows_no_faster_than_its_length(
 def test_secrets_glued_together_are_all_hidden() -> None:
     key = "AKIA" + "IOSFODNN7EXAMPL0"
 
-    assert Redactor().redact(f"x {key}{key} y") == f"x {REDACTED}{REDACTED} y"
+    assert Redactor().redact(f"x {key}{key} y") == f"x {REDACTED} y"
     assert Redactor().redact(key * 20) == REDACTED
 
 

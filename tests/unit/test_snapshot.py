@@ -11,6 +11,7 @@ import enum
 import hashlib
 import json
 import pathlib
+import re
 import sys
 import threading
 import uuid
@@ -23,6 +24,7 @@ import pydantic.v1
 import pytest
 
 from chaukas.sdk._limits import DEPTH_CEILING, Limits
+from chaukas.sdk._redact import Redactor
 from chaukas.sdk._snapshot import Capture, Rules, shrink
 from tests.support import hostile
 
@@ -430,6 +432,49 @@ def test_without_content_only_the_structure_is_left() -> None:
     assert Capture(Rules(content=False)).text("hello", "x") == "<5 chars>"
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "function_call", "call_id": "call_1", "id": "fc_1", "name": "add"},
+        {"type": "function_call_output", "call_id": "call_1", "status": "completed"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"},
+        {"role": "tool", "tool_call_id": "call_1"},
+        {"id": "call_1", "type": "function", "function": {"name": "add"}},
+    ],
+)
+def test_without_content_an_item_keeps_what_joins_it_to_others(item: Any) -> None:
+    hidden = {**item, "content": "my words", "arguments": '{"a": 1}'}
+    shown = tree([hidden], content=False)
+    function = item.get("function")
+    expected = {**item, "content": "<8 chars>", "arguments": "<8 chars>"}
+    if function is not None:
+        expected["function"] = {"name": "<3 chars>"}
+
+    assert shown == [expected]
+
+
+def test_without_content_an_id_that_is_a_key_is_hidden() -> None:
+    key = "sk-" + "aB3dE5fG7hJ9kL1mN2pQ4rS6"
+    item = {"type": "function_call", "call_id": key, "name": "two words"}
+
+    assert tree(item, content=False) == {
+        "type": "function_call",
+        "call_id": "[REDACTED]",
+        "name": "<9 chars>",
+    }
+
+
+def test_without_content_names_of_things_and_data_in_keys_are_hidden() -> None:
+    value = {"alice@x.test": 3, "name": "Alice", "id": "7", "/home/alice": True}
+
+    assert tree(value, content=False) == {
+        "<12 chars>": "<number>",
+        "name": "<5 chars>",
+        "id": "<1 chars>",
+        "<11 chars>": True,
+    }
+
+
 def test_without_content_the_users_function_is_not_asked() -> None:
     def redact(_path: str, _value: object) -> object:
         raise AssertionError
@@ -766,7 +811,8 @@ def test_when_the_time_is_over_the_rest_is_left_out() -> None:
 
 def test_a_text_that_there_was_no_time_to_search_is_not_shown() -> None:
     shown = tree(
-        ["password=abc def " * 3000 for _ in range(6)], monotonic_ns=SlowClock()
+        ["password=abc def " + "word " * 300 for _ in range(60)],
+        monotonic_ns=SlowClock(),
     )
 
     assert "[REDACTED]" in shown[0]
@@ -934,3 +980,98 @@ def test_a_known_name_does_not_replace_another_key_that_looks_like_it() -> None:
     shown = Capture(rules).tree({None: 1, "null": 2}, "x")
 
     assert shown == {"null": 1, "null~1": 2}
+
+
+# The work is counted, not the time: the same input always gets as far.
+
+COSTLY: dict[str, Any] = {
+    "fresh suspect keys": {f"k{i}": f"token=q{i}" for i in range(10_000)},
+    "log lines": ["password=x and so on"] * 10_000,
+    "long suspects": ["token: x " * 1000] * 50,
+    "one long suspect": "token: x " * 100_000,
+    "a million numbers": {"n": list(range(1_000_000))},
+    "fresh long keys": {f"password{i}" * 20: i for i in range(10_000)},
+    "nested": [[i] for i in range(10_000)],
+    "pictures": [base64.b64encode(bytes(range(256)) * 3000).decode()] * 20,
+    "huge numbers": [10**1200] * 10_000,
+    "bytes": [bytes(1_000_000)] * 20,
+    "errors": [ValueError("token=1")] * 10_000,
+    "keys of makers": "AKIA" * 16_000,
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_no_input_costs_more_than_the_counted_work(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined = []
+    whole = Redactor.spans
+
+    def spans(self: Redactor, text: str) -> list[tuple[int, int]]:
+        examined.append(len(text))
+        return whole(self, text)
+
+    monkeypatch.setattr(Redactor, "spans", spans)
+    capture = Capture(Rules(monotonic_ns=lambda: 0))
+    shown = capture.tree(COSTLY[name], "x")
+
+    assert len(examined) <= 1_600
+    assert sum(examined) <= 200_000
+    # Beyond its work, at most the one last thing that it had begun.
+    assert capture._budget.work > -8_000
+    assert not re.search(r"token=q|password=x", json.dumps(shown))
+
+
+def test_the_same_input_gets_as_far_each_time() -> None:
+    value = {f"k{i}": [f"token={i}", i] for i in range(3_000)}
+
+    assert tree(value) == tree(value)
+
+
+def test_what_was_not_searched_is_left_out_and_what_was_is_shown() -> None:
+    shown = tree([f"password=x{i} and so on" for i in range(10_000)])
+
+    assert str(shown[0]).startswith("password=[REDACTED]")
+    assert shown[-1] == "<budget>"
+    assert len(shown) == 10_000
+
+
+class OwnText(str):
+    """A text with code of its own in everything that could be asked."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        hostile.TOUCHES.append("eq")
+        raise RuntimeError
+
+    def __hash__(self) -> int:
+        hostile.TOUCHES.append("hash")
+        return str.__hash__(self)
+
+    def __len__(self) -> int:
+        hostile.TOUCHES.append("len")
+        raise RuntimeError
+
+
+class OwnNumber(int):
+    """A number with an equality of its own."""
+
+    def __eq__(self, other: object) -> bool:
+        hostile.TOUCHES.append("eq")
+        raise RuntimeError
+
+    def __hash__(self) -> int:
+        return 7
+
+
+@pytest.mark.parametrize("content", [True, False])
+def test_a_key_or_a_value_of_a_subclass_is_read_and_not_asked(*, content: bool) -> None:
+    value = {OwnText("colour"): OwnText("red"), OwnNumber(3): [OwnText("x")]}
+    hostile.TOUCHES.clear()
+
+    shown = tree(value, content=content)
+    Capture(Rules(content=content)).text(value, "x")
+
+    assert hostile.TOUCHES == []
+    assert list(shown) == ["colour", "3"]

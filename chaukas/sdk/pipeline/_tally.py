@@ -95,7 +95,7 @@ class Stats:
     """Events that dead processes left and this one delivered; not in `emitted`."""
 
     errors: Mapping[str, str] = field(default_factory=dict)
-    """For each sink that takes no events at present: why."""
+    """For each sink that takes no events at present: why; `redact`: how yours fails."""
 
     @property
     def lost(self) -> int:

@@ -27,8 +27,8 @@ PIECE_CHARS = 256
 PIECE_INTERVAL_NS = 50_000_000
 """Least time between two events about the same part, unless there is much to tell."""
 
-_TAIL_CHARS = 64
-_LARGEST_CHARS = 16_384
+_MARK = "[REDACTED]"
+_RETRY_SHARE = 8
 _PARTS = {
     "response.output_text": "text",
     "response.refusal": "refusal",
@@ -50,12 +50,13 @@ _CALLS = frozenset(
 class _Part:
     """What waits of one part of the output."""
 
-    __slots__ = ("index", "kind", "offset", "text", "told_ns", "tried_chars")
+    __slots__ = ("context", "index", "kind", "offset", "text", "told_ns", "tried_chars")
 
     def __init__(self, kind: str, index: int, now_ns: int) -> None:
         self.kind = kind
         self.index = index
         self.text = ""
+        self.context = ""
         self.offset = 0
         self.told_ns = now_ns
         self.tried_chars = 0
@@ -92,7 +93,7 @@ class Pieces:
         elif kind in _ENDS:
             ended = self._parts.pop((_ENDS[kind], _index_of(event)), None)
             if ended is not None:
-                self._tell(ended, len(ended.text))
+                self._tell_rest(ended)
         elif kind == _ADDED:
             self._note_name(event)
 
@@ -101,7 +102,7 @@ class Pieces:
         parts = list(self._parts.values())
         self._parts.clear()
         for part in parts:
-            self._tell(part, len(part.text))
+            self._tell_rest(part)
 
     def _add(self, kind: str, index: int, delta: Any) -> None:
         if type(delta) is not str:
@@ -111,25 +112,34 @@ class Pieces:
         if part is None:
             part = self._parts[kind, index] = _Part(kind, index, now_ns)
         part.text += delta
-        waiting = len(part.text) - part.tried_chars
+        size = len(part.text)
         is_due = now_ns - part.told_ns >= PIECE_INTERVAL_NS
-        if waiting >= PIECE_CHARS or (is_due and waiting > _TAIL_CHARS):
-            self._tell(part, self._seam(part))
+        # What could not be told is looked at again when it has grown by a share of
+        # itself: else a long secret would cost the square of its length.
+        if (is_due or size >= PIECE_CHARS) and (
+            size >= part.tried_chars + part.tried_chars // _RETRY_SHARE
+        ):
+            self._tell_due(part)
 
-    def _seam(self, part: _Part) -> int:
-        text = part.text
-        if len(text) > _LARGEST_CHARS:
-            # One word, or one secret, cannot be waited for without an end.
-            return len(text)
-        seam = self._recorder.capture(self._run).seam(text, _TAIL_CHARS)
-        part.tried_chars = len(text) - seam
-        return seam
+    def _tell_due(self, part: _Part) -> None:
+        """Tell as much as can be told without tearing a secret."""
+        cut = self._recorder.capture(self._run).cut(part.text, part.context)
+        text = part.text[cut.hidden_chars : cut.end]
+        part.text = part.text[cut.end :]
+        part.context = cut.context
+        part.tried_chars = len(part.text) if cut.context or not cut.end else 0
+        part.offset += cut.hidden_chars
+        if text or cut.is_open:
+            self._tell(part, text, is_open=cut.is_open)
 
-    def _tell(self, part: _Part, end: int) -> None:
-        text = part.text[:end]
-        if not text:
-            return
-        part.text = part.text[end:]
+    def _tell_rest(self, part: _Part) -> None:
+        """Tell the end of a part."""
+        text = self._recorder.capture(self._run).rest(part.text, part.context)
+        part.offset += len(part.text) - len(text)
+        if text:
+            self._tell(part, text)
+
+    def _tell(self, part: _Part, text: str, *, is_open: bool = False) -> None:
         recorder = self._recorder
         part.told_ns = recorder.clock.monotonic_ns()
         capture = recorder.capture(self._run)
@@ -141,7 +151,11 @@ class Pieces:
             "output_index": part.index,
             **self._names.get(part.index, {}),
         }
-        part.offset += end
+        part.offset += len(text)
+        if is_open:
+            # Its end has not come within what may be held back.
+            text += _MARK
+            capture.note_hidden("message.text")
         message = {
             "role": "assistant",
             "text": capture.text(text, "message.text"),
