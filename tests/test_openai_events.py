@@ -172,7 +172,11 @@ def test_tool_call_events(mode: Mode) -> None:
         "tool_name": "web_search",
         "tool_id": "call_1",
         "arguments": {"query": "latest AI news"},
-        "metadata": {"requested_by": "ScriptedModel", "tool_type": "function"},
+        "metadata": {
+                "requested_by": "ScriptedModel",
+                "tool_type": "function",
+                "turn": 1,
+            },
     }
     end = only(events, "TOOL_CALL_END")["tool_response"]
     assert end["output"] == {"output": "3 results for latest AI news"}
@@ -740,5 +744,5 @@ def test_an_agent_of_unusual_shape_is_described_by_what_can_be_read() -> None:
         "instructions_dynamic": True,
         "handoffs": ["B"],
         "output_type": "SimpleNamespace",
-        "mcp_servers": 1,
+        "mcp_servers": ["object"],
     }
