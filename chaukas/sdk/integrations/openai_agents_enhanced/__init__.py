@@ -112,7 +112,12 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             Stores(host),
             MCPCalls(host),
             Realtime(
-                host, self._runs, self._models, self._tools, self._policies
+                host,
+                self._runs,
+                self._models,
+                self._tools,
+                self._policies,
+                approvals,
             ),
             Voice(host, self._runs, self._models),
             SandboxMemory(),
