@@ -12,6 +12,7 @@ Record the OpenAI Agents SDK by patching the functions that know most.
 | `RunState` saved, restored, given input | STATE_UPDATE |
 | methods of MCP servers, and their retries | MCP_CALL, DATA_ACCESS, RETRY |
 | sessions, server-managed conversations | DATA_ACCESS, STATE_UPDATE |
+| `trace()`, `custom_span()` | AGENT_START names the workflow; SYSTEM |
 
 Every event is described in docs/EVENTS.md. Written for openai-agents 0.24; what an
 earlier or later release lacks falls back, hook by hook, to the public interfaces of
@@ -45,6 +46,7 @@ from ._sandbox import SandboxMemory
 from ._state import FRAMEWORK
 from ._stores import Stores
 from ._tools import Tools
+from ._tracing import Tracing
 from ._voice import Voice
 
 if TYPE_CHECKING:
@@ -121,6 +123,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             ),
             Voice(host, self._runs, self._models),
             SandboxMemory(),
+            Tracing(host),
         )
         self._fallbacks: dict[str, str] = {}
         self._spans: SpanRecorder | None = None

@@ -190,6 +190,11 @@ class Realtime(Part):
         ref = weakref.ref(session, functools.partial(self._lost, key))
         talk = Talk(ref, Stint(agent, run, settings))
         talk.settings = settings
+        if type(tracing) is dict:
+            talk.workflow = {
+                "workflow_name": tracing.get("workflow_name"),
+                "trace_metadata": tracing.get("metadata"),
+            }
         talk.default_bytes_per_ms = default
         talk.model = settings.model or model_name_of(model)
         talk.provider = _provider_of(session, is_openai=is_openai)
@@ -199,7 +204,7 @@ class Realtime(Part):
 
     def _start_agent(self, talk: Talk, stint: Stint) -> None:
         # The model is the session's; the agent has none of its own.
-        stint.run.run_config = SimpleNamespace(model=talk.model)
+        stint.run.run_config = SimpleNamespace(model=talk.model, **talk.workflow)
         self._runs.start_agent(stint.run, stint.agent)
 
     def leave(

@@ -250,6 +250,7 @@ class Talk:
         "told_items",
         "turns",
         "usage",
+        "workflow",
     )
 
     def __init__(self, ref: Callable[[], Any], stint: Stint) -> None:
@@ -273,6 +274,8 @@ class Talk:
         """Of the response whose turn ends next."""
         self.failure = ""
         """Code of the error that ended it."""
+        self.workflow: dict[str, Any] = {}
+        """Name and metadata of its trace, as the application set them."""
         self.connected_ns = 0
         """Since when it is connected; 0 if it is not."""
         self.connection_count = 0

@@ -17,6 +17,7 @@ from chaukas.sdk.retries import fields_of
 
 from ._extract import agent_ref
 from ._state import BACKGROUND, AgentsRun
+from ._workflow import active_workflow
 
 if TYPE_CHECKING:
     import asyncio
@@ -178,7 +179,8 @@ def session_id_of(kwargs: dict[str, Any]) -> str | None:
     ):
         if type(value) is str and value:
             return value
-    return None
+    workflow = active_workflow()
+    return (workflow.group_id or None) if workflow is not None else None
 
 
 def trace_id_given(run_config: Any) -> str:

@@ -40,6 +40,7 @@ from ._run_facts import (
     trace_id_given,
 )
 from ._state import AgentsRun, ToolCall, attempt, close_broken
+from ._workflow import workflow_facts, workflow_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,8 +243,8 @@ class Runs:
         if node is not None:
             return place_inside(make, node, hide_content=hide)
         trace_id = trace_id_given(run_config)
-        if not trace_id and pause is not None:
-            trace_id = pause.where.trace_id
+        if not trace_id:
+            trace_id = workflow_trace_id() if pause is None else pause.where.trace_id
         opening = self._pauses.enter(
             pause, session_id_of(kwargs), trace_id=trace_id, first_agent=agent
         )
@@ -281,6 +282,8 @@ class Runs:
             facts["resumed"] = True
         changes = self._changes.note(run.session, agent, facts)
         capture = recorder.capture(run)
+        if parent is None:
+            facts |= workflow_facts(run, capture)
         if "instructions" in facts:
             # Text once for each agent of a run; model calls name its hash.
             facts["instructions"] = capture.text(
