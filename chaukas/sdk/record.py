@@ -15,6 +15,7 @@ import orjson
 
 from ._clock import timestamp_of
 from ._error_facts import error_chain, error_code_of, error_text
+from ._event_log import log_event
 from ._facts import Facts
 from ._guard import report
 from ._ids import is_sampled
@@ -233,6 +234,7 @@ class Recorder:
             self._pipeline.offer(encoded)
         else:
             self._pipeline.put(encoded, vital=TRAITS[kind].vital)
+        log_event(event)
 
     @staticmethod
     def _fill(

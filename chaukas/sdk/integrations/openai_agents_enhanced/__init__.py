@@ -98,6 +98,8 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         "agents.models.interface:Model",
     )
 
+    _installed: ClassVar[OpenAIAgentsEnhancedWrapper | None] = None
+
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._models = ModelCalls(host)
@@ -128,10 +130,16 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         self._fallbacks: dict[str, str] = {}
         self._spans: SpanRecorder | None = None
 
+    @classmethod
+    def installed(cls) -> OpenAIAgentsEnhancedWrapper | None:
+        """Return the one that records in this process; None while none does."""
+        return cls._installed
+
     def install(self) -> None:
         """Load the price list, install every patch, and see what fell back."""
         pricing.load()
         super().install()
+        OpenAIAgentsEnhancedWrapper._installed = self
         self._fallbacks = groups_missing(self.missing())
         groups = set(self._fallbacks.values())
         if "run" in groups:
@@ -150,6 +158,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
     def uninstall(self) -> None:
         """Put every original back."""
         super().uninstall()
+        OpenAIAgentsEnhancedWrapper._installed = None
         self._runs.fallback = None
         if self._spans is not None:
             self._spans.is_enabled = False
@@ -336,6 +345,10 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             ),
         )
 
-    def _end_session(self) -> Any:
-        """End the session in force; the name that early documents use."""
+    def _end_session(self) -> bool:
+        """
+        End the session in force, as `chaukas.end_session()` does.
+
+        Early documents use this name; `installed()` returns the wrapper.
+        """
         return self.host.sessions.end(None)
