@@ -166,13 +166,15 @@ class _Conversation:
         self._count = 0
         self._end: HungUp | None = None
         self._has_spoken = False
+        self._is_gone = False
 
     async def run(self) -> None:
         await self._send("session.created", session=_session({}))
         async for message in self._socket:
             event = json.loads(message)
             self._received.append(event)
-            await self._react(event)
+            if not self._is_gone:
+                await self._react(event)
 
     async def _react(self, event: dict[str, Any]) -> None:
         match event["type"]:
@@ -244,6 +246,7 @@ class _Conversation:
         await self._send("response.done", response=done)
 
     async def _hang_up(self, answer: HungUp) -> None:
+        self._is_gone = True
         if answer.code:
             await self._socket.close(answer.code, answer.reason)
         else:

@@ -274,6 +274,10 @@ class Runs:
         parent = run.parent
         if parent is not None:
             parent_span_id = parent.parent_span_id
+            # Of the pipeline of speech that this run answers for.
+            voice_turn = getattr(parent.run, "voice_turn", 0)
+            if voice_turn:
+                facts["voice_turn"] = voice_turn
         else:
             opening = run.session.pair
             parent_span_id = opening.span_id if opening else ""

@@ -8,7 +8,8 @@ Record the voice pipeline: speech to text, the workflow's runs, text to speech.
 | `TTSModel.run` | MODEL, one for each piece of text |
 | `StreamedAudioResult._turn_done` | OUTPUT_EMITTED |
 
-A pipeline has no agent of its own: what it does itself stands under the session.
+A pipeline has no agent of its own: what it does itself stands under the session. What
+belongs to one turn, from what was heard to what was said, has its `voice_turn`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.record import without_defaults
 
 from ._run_facts import error_of, is_redacted
 from ._state import attempt
@@ -156,6 +158,11 @@ class Voice:
         return result
 
     def _tell_input(self, text: Any) -> None:
+        node = CURRENT.get()
+        run = None if node is None else node.run
+        if isinstance(run, VoiceRun):
+            run.voice_turn += 1
+            run.heard_ns = self._host.recorder.clock.monotonic_ns()
         self._tell(EventType.INPUT_RECEIVED, "user", text)
 
     def _tell(self, kind: EventType, role: str, text: Any) -> None:
@@ -168,10 +175,13 @@ class Voice:
             return
         recorder = self._host.recorder
         capture = recorder.capture(run)
+        metadata: dict[str, Any] = {"modality": "audio", "voice_turn": run.voice_turn}
+        if kind is EventType.OUTPUT_EMITTED:
+            metadata["response_latency_ms"], run.latency_ms = run.latency_ms, 0
         message = {
             "role": role,
             "text": capture.text(text, "message.text"),
-            "metadata": {"modality": "audio"},
+            "metadata": without_defaults(metadata),
         }
         content: dict[str, Any] = {"message": message}
         if kind is EventType.OUTPUT_EMITTED:
