@@ -66,7 +66,7 @@ def get_weather(location: str) -> str:
 
 
 @function_tool
-@chaukas.data_access
+@chaukas.retrieval_tool
 def query_database(user_id: str, query: str) -> list[dict[str, str]]:
     """Look up what is known of a customer."""
     return [{"document_id": f"{query}-{user_id}", "amount": "480 rupees"}]

@@ -174,6 +174,7 @@ TREES = {
           AGENT cashier waiting
             INPUT
             MODEL
+            POLICY tool_approval allow
             TOOL refund
             POLICY tool_approval review x2
           STATE_UPDATE x2

@@ -500,7 +500,9 @@ def test_error_of_a_call_that_takes_too_long(mode: Mode) -> None:
 def test_error_of_an_answer_that_the_sdk_hides(mode: Mode) -> None:
     agent = assistant(say("not a number"), output_type=int)
     error = only(events_of(lambda: run_in(mode, agent)), "ERROR")["error"]
-    assert error["error_message"] == "Error details are hidden by the SDK."
+    assert error["error_message"] == (
+        "Invalid JSON when parsing model output. Error details are hidden by the SDK."
+    )
 
 
 def test_error_of_a_run_that_cannot_start() -> None:

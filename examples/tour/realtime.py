@@ -69,7 +69,12 @@ async def api() -> None:
     await converse(RealtimeRunner(agent(), model=model), {})
 
 
-@section(TABLE, "WebSocket handling", shows="MODEL_INVOCATION_END.cost")
+@section(
+    TABLE,
+    "WebSocket handling",
+    shows="SYSTEM.metadata.data.transport",
+    note="also by whom and with which code it is closed",
+)
 async def websocket() -> None:
     answers = Called("add", {"a": 1, "b": 2}), Said("Three.", audio_ms=200)
     with RealtimeServer(answers) as server:

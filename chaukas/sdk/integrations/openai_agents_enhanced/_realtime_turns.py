@@ -16,7 +16,7 @@ from chaukas.sdk.record import error_code_of, ms_between, without_defaults
 
 from ._extract import Usage, arguments_of, usage_of
 from ._realtime_talk import Item, Playing, Turn
-from ._run_facts import is_redacted
+from ._run_facts import hidden_text_of
 from ._state import Invocation
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _CANCELLED = "EVENT_STATUS_CANCELLED"
 _STATUS = {"cancelled": _CANCELLED, "failed": _FAILED}
 _CONTENT_FILTER = "content_filter"
 _GOES_ON = "the session goes on"
-_REDACTED = "Error details are hidden by the SDK."
 _TOLD_BEFORE = ("Tool call task failed", "Tool output send failed")
 """Errors that the SDK makes of one that its tool has in its own ERROR."""
 
@@ -47,7 +46,7 @@ def note_error(
     recorder: Recorder, run: AgentsRun, error: BaseException, **options: Any
 ) -> None:
     """Record *error* under the agent of *run*, without what must not be told."""
-    message = _REDACTED if is_redacted(error) else None
+    message = hidden_text_of(error)
     recorder.error(run, error, run.agent_span_id, message=message, **options)
 
 

@@ -28,9 +28,9 @@ from ._agent_changes import AgentChanges
 from ._extract import agent_facts, agent_ref, new_user_items, role_of
 from ._pauses import pause_of
 from ._run_facts import (
+    hidden_text_of,
     hides_content,
     is_continued,
-    is_redacted,
     max_turns_error,
     outcome_of,
     pending_input_of,
@@ -464,14 +464,13 @@ class Runs:
         self, run: AgentsRun, error: BaseException, facts: dict[str, Any]
     ) -> None:
         recorder = self._host.recorder
-        hidden = is_redacted(error)
-        message = "Error details are hidden by the SDK." if hidden else None
+        message = hidden_text_of(error)
         # The stream's terminal event was told, and this is what the runner made of it.
         is_made = type(error).__name__ == "ModelBehaviorError"
         if not (is_made and run.has_terminal_error):
             recorder.error(run, error, run.agent_span_id, message=message)
         facts["error"] = error_code_of(error)
-        if run.retry_key is None or not run.sampled or hidden:
+        if run.retry_key is None or not run.sampled or message is not None:
             return
         if isinstance(error, Exception):
             capture = recorder.capture(run)

@@ -24,7 +24,7 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import without_defaults
 
-from ._run_facts import error_of, is_redacted
+from ._run_facts import error_of, hidden_text_of
 from ._state import attempt
 from ._voice_models import SpeechModels, VoiceRun
 
@@ -134,8 +134,7 @@ class Voice:
         run.is_ended = True
         try:
             if isinstance(error, Exception):
-                hidden = "Error details are hidden by the SDK."
-                message = hidden if is_redacted(error) else None
+                message = hidden_text_of(error)
                 record = self._host.recorder.error
                 record(run, error, run.agent_span_id, message=message)
             self._host.recorder.pairs.close_run(run)
