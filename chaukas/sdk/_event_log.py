@@ -36,9 +36,9 @@ def log_event(event: dict[str, Any]) -> None:
             _LOGGER.debug(
                 "chaukas: recorded %s: session %r, agent %r, span %s below %s",
                 event["type"].removeprefix(_PREFIX),
-                event["session_id"],
+                event.get("session_id", ""),
                 event.get("agent_name", ""),
-                event["span_id"],
+                event.get("span_id", ""),
                 event.get("parent_span_id") or "none",
             )
     finally:

@@ -202,7 +202,7 @@ class Recorder:
                 codes are bounded and redacted here.
             parent_span_id: Span under which it stands; none for sessions.
             span_id: Span of a pair; a point event gets its own.
-            agent: Agent to name instead of the one in force.
+            agent: Agent to name.
             capture: What made *content*; what it hid is noted.
             metadata: Further members of `metadata`.
             status: Wire name to use instead of the usual one.
@@ -210,7 +210,7 @@ class Recorder:
             at_ns: Wall time at which it happened, in nanoseconds, if not now.
             is_spare: It is the first to be dropped when memory fills up.
             is_captured: Names in *content* and *metadata* are captured as well.
-            problems: Takes what goes wrong, for callers that hold a lock.
+            problems: Takes what goes wrong, for callers that hold a lock: no log.
         """
         if not run.sampled or SUPPRESSED.get():
             return
@@ -230,11 +230,15 @@ class Recorder:
         except Exception as error:
             self._note_failed(error, problems)
             return
+        self._queue(kind, encoded, is_spare=is_spare)
+        if problems is None:
+            log_event(event)
+
+    def _queue(self, kind: EventType, encoded: bytes, *, is_spare: bool) -> None:
         if is_spare:
             self._pipeline.offer(encoded)
         else:
             self._pipeline.put(encoded, vital=TRAITS[kind].vital)
-        log_event(event)
 
     @staticmethod
     def _fill(

@@ -35,6 +35,7 @@ class _Hook(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(int(self.path.partition("?")[0].rpartition("/")[2]))
         self.send_header("Content-Length", "0")
+        self.send_header("Connection", "close")
         self.end_headers()
 
     do_POST = do_GET
