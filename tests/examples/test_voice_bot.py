@@ -49,6 +49,7 @@ def test_the_call_records_this_tree_and_no_audio(tmp_path: Path) -> None:
             OUTPUT
         SESSION
           AGENT English desk FAILED
+            STATE_UPDATE
             INPUT
             MODEL CANCELLED
             ERROR ConnectionClosed:1001

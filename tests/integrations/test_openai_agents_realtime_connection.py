@@ -136,7 +136,8 @@ def test_a_connection_that_breaks_is_an_error_in_the_words_of_its_exception(
 
 
 def test_a_server_that_says_goodbye_ends_the_call_well() -> None:
-    recorded = call([HungUp(1000, "done")], ["Hi"])
+    # Once the client has nothing more to send, which would fail.
+    recorded = call([Said("Hello"), HungUp(1000, "done")], ["Hi", "Bye"])
     closed = system(recorded.events, "realtime.closed")
     assert (closed["by"], closed["code"], closed["reason"]) == ("server", 1000, "done")
     assert only(recorded.events, "AGENT_END")["status"] == "EVENT_STATUS_COMPLETED"
