@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chaukas.sdk import is_enabled as is_enabled
     from chaukas.sdk import policy_decision as policy_decision
     from chaukas.sdk import retrieval_tool as retrieval_tool
+    from chaukas.sdk import score as score
     from chaukas.sdk import session as session
     from chaukas.sdk import state_update as state_update
     from chaukas.sdk import stats as stats

@@ -135,7 +135,10 @@ def service(known: dict[str, Tenant]) -> Starlette:
 async def answers(tenant: Tenant, chat: str, message: str) -> AsyncIterator[str]:
     """Run the tenant's agent in the tenant's session, and stream what it says."""
     chat_id = f"{tenant.tenant_id}-{chat}"
-    async with chaukas.session(chat_id, tenant_id=tenant.tenant_id, name="chat"):
+    # One session for the whole chat: its next request goes on with it.
+    async with chaukas.session(
+        chat_id, tenant_id=tenant.tenant_id, name="chat", keep_open=True
+    ):
         # In memory, for the example; a service would name a file.
         memory = tenant.chats.setdefault(chat, SQLiteSession(chat_id))
         result = Runner.run_streamed(tenant.agent, message, session=memory)
@@ -229,19 +232,22 @@ def show_costs(file: str) -> None:
     lines = Path(file).read_text(encoding="utf-8").splitlines()
     costs: dict[str, float] = defaultdict(float)
     tokens: dict[str, int] = defaultdict(int)
+    chats: dict[str, int] = defaultdict(int)
     waits_ms: dict[str, list[float]] = defaultdict(list)
     for event in map(json.loads, lines):
         tenant = event["tenant_id"]
         if event["type"] == "EVENT_TYPE_MODEL_INVOCATION_END":
             costs[tenant] += event.get("cost", {}).get("total_cost", 0)
             tokens[tenant] += event["llm_invocation"]["total_tokens"]
-        elif event["type"] == "EVENT_TYPE_SESSION_END" and tenant != "ourselves":
-            waits_ms[tenant].append(event["performance"]["duration_ms"])
+        elif event["type"] == "EVENT_TYPE_SESSION_END":
+            chats[tenant] += 1
+        elif event["type"] == "EVENT_TYPE_AGENT_END" and "run" in event["metadata"]:
+            waits_ms[tenant].append(event["metadata"]["run"]["duration_ms"])
     print("\ntenant     chats   tokens   cost, USD   median wait, ms")
     for tenant in sorted(waits_ms):
         waited = waits_ms[tenant]
         print(
-            f"{tenant:<10} {len(waited):>5} {tokens[tenant]:>8}"
+            f"{tenant:<10} {chats[tenant]:>5} {tokens[tenant]:>8}"
             f" {costs[tenant]:>11.6f} {median(waited):>17.0f}"
         )
 

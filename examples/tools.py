@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from agents import Agent, Runner, function_tool
 
@@ -48,13 +49,13 @@ def price_of(article: str) -> str:
     raise LookupError(message)
 
 
-# Declared as a retrieval, so that DATA_ACCESS tells what was looked up.
+# Declared as a retrieval: DATA_ACCESS tells what was asked, and which documents came.
 @function_tool
 @chaukas.retrieval_tool
-def search_manual(question: str) -> str:
+def search_manual(question: str, top_k: int = 1) -> list[dict[str, Any]]:
     """Search the manuals."""
-    del question
-    return "lamp-manual, page 3: E27, at most 60 W"
+    found = {"document_id": "lamp-manual", "score": 0.92, "text": "E27, at most 60 W"}
+    return [found][:top_k] if question else []
 
 
 async def ask() -> str:

@@ -5,7 +5,8 @@ A telephone voice bot: μ-law audio both ways, tools, languages, an interruption
 
 A realtime session is one trace for as long as the call lasts. Turns of the model are
 MODEL pairs with their tokens and what they cost; what was said and heard is INPUT and
-OUTPUT, as text. The audio itself is counted, in AGENT_END, and never written.
+OUTPUT, as text. The audio itself is counted, in AGENT_END, and never written. A second
+call is cut off by the server: its agent failed, and the bot connects again.
 
 The caller is a fake telephone line that speaks the media stream of a telephone
 provider, and the model a WebSocket server of this machine: a tone is no question that
@@ -24,7 +25,7 @@ from agents import function_tool
 from agents.realtime import RealtimeAgent, RealtimeRunner, RealtimeSession
 
 import chaukas
-from loopback.realtime import Called, RealtimeServer, Said
+from loopback.realtime import Called, HungUp, RealtimeServer, Said
 from recorded import fresh, show_tree
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 FILE = "voice_bot.jsonl"
 CALL_SID = "CA-2041"
+CUT_CALL_SID = "CA-2042"
 FRAME_SAMPLES = 160  # 20 ms at 8 kHz
 HEARD = (
     "What is the weather in Pune?",
@@ -50,7 +52,11 @@ ANSWERS = (
     Said("आपका बिल 480 रुपये है।", audio_ms=1400),
     Said("ಕರೆ ಮಾಡಿದ್ದಕ್ಕೆ ಧನ್ಯವಾದಗಳು.", audio_ms=900),
 )
-AUDIO = {"input_audio_format": "g711_ulaw", "output_audio_format": "g711_ulaw"}
+AUDIO = {
+    "input_audio_format": "g711_ulaw",
+    "output_audio_format": "g711_ulaw",
+    "input_audio_transcription": {"model": "gpt-4o-mini-transcribe"},
+}
 
 
 @function_tool
@@ -60,9 +66,10 @@ def get_weather(location: str) -> str:
 
 
 @function_tool
-def query_database(user_id: str, query: str) -> str:
+@chaukas.retrieval_tool
+def query_database(user_id: str, query: str) -> list[dict[str, str]]:
     """Look up what is known of a customer."""
-    return f"{query} of {user_id}: 480 rupees"
+    return [{"document_id": f"{query}-{user_id}", "amount": "480 rupees"}]
 
 
 def desk(language: str, **options: Any) -> RealtimeAgent[Any]:
@@ -185,14 +192,31 @@ async def answer_call(url_and_key: dict[str, Any]) -> Line:
     return line
 
 
+async def answer_cut_call(url_and_key: dict[str, Any]) -> int:
+    """Answer a call whose connection is lost, and return how often it connected."""
+    config: Any = {**url_and_key, "initial_model_settings": AUDIO}
+    with chaukas.session(CUT_CALL_SID, metadata={"channel": "telephone"}):
+        for number in (1, 2):
+            runner = RealtimeRunner(desk("English"))
+            async with await runner.run(model_config=config) as session:
+                await session.send_audio(TONE, commit=True)
+                async for event in session:
+                    if event.type == "agent_end":
+                        return number
+    return 0
+
+
 def main() -> None:
     chaukas.enable_chaukas(output_file=fresh(FILE))
     with RealtimeServer(ANSWERS, HEARD) as server:
         line = asyncio.run(answer_call(server.model_config))
+    answers = (HungUp(1001, "restarting"), Said("Sorry, I am back."))
+    with RealtimeServer(answers, ("Hello?", "Hello?")) as server:
+        count = asyncio.run(answer_cut_call(server.model_config))
     chaukas.disable_chaukas()
     print(
         f"The caller heard {line.played_ms / 1000:.1f} s of answers and interrupted "
-        f"{line.cleared} of them."
+        f"{line.cleared} of them. The other call needed {count} connections."
     )
     show_tree(FILE)
 

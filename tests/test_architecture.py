@@ -57,8 +57,8 @@ PARTS = (
     Part(
         "ports to machine",
         0,
-        "sdk._clock sdk._ids sdk._forks sdk._guard sdk._native sdk._bounded "
-        "sdk._error_facts",
+        "sdk._clock sdk._event_log sdk._ids sdk._forks sdk._guard sdk._native "
+        "sdk._bounded sdk._error_facts",
     ),
     Part("generated wire code", 0, "sdk._proto."),
     # Floor 1: pure parts, each with one question to answer.

@@ -48,6 +48,7 @@ __all__ = [
     "is_enabled",
     "policy_decision",
     "retrieval_tool",
+    "score",
     "session",
     "state_update",
     "stats",
@@ -390,6 +391,7 @@ def policy_decision(
     *,
     rule_ids: Sequence[str] = (),
     rationale: str = "",
+    metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """
     Record a decision of a policy of your own as POLICY_DECISION.
@@ -401,15 +403,59 @@ def policy_decision(
             `policy.metadata.outcome`, without being an outcome, and logged once.
         rule_ids: Rules that led to it.
         rationale: Why, for people.
+        metadata: Further facts, such as severity, or who has to approve.
     """
     facts: dict[str, object] = {"policy_id": policy_id, "rule_ids": rule_ids}
-    content: dict[str, object] = {"rationale": rationale}
+    content: dict[str, object] = {"rationale": rationale or None}
     word = _outcome_of(outcome)
     if word:
         facts["outcome"] = word
-    else:
+        content["metadata"] = metadata
+    elif metadata is None:
         content["metadata"] = {"outcome": outcome}
+    else:
+        content["metadata"] = {"outcome": outcome, "further": metadata}
     point(EventType.POLICY_DECISION, "policy", facts=facts, content=content)
+
+
+@guarded(default=None, where="score", count=_count_lost)
+def score(
+    name: str,
+    value: float | str,
+    *,
+    comment: str = "",
+    run_id: str | None = None,
+    span_id: str | None = None,
+    trace_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """
+    Record how good a run, or one call of it, was: an evaluation, or a user's thumb.
+
+    It is a SYSTEM event named `chaukas.score`. Inside of a run it judges what is in
+    force; afterwards it names what it judges by the ids that the events have.
+
+    Args:
+        name: What was judged, such as `"helpfulness"`.
+        value: The score: a number, a bool, or a short text such as `"good"`.
+        comment: Why, for people.
+        run_id: The run, as `metadata.run_id` of its events.
+        span_id: The call, as `span_id` of its events.
+        trace_id: The trace; the score stands in it, and is sampled with it.
+        metadata: Further facts, such as who or which model judged.
+    """
+    ids = {"run_id": run_id, "span_id": span_id, "trace_id": trace_id}
+    judged = {key: given for key, given in ids.items() if given is not None}
+    point(
+        EventType.SYSTEM,
+        "metadata",
+        facts={
+            "name": "chaukas.score",
+            "score": {"name": name, "value": value, **judged},
+        },
+        content={"score": {"comment": comment} if comment else {}, "data": metadata},
+        trace_id=trace_id,
+    )
 
 
 def _outcome_of(outcome: object) -> str:

@@ -140,24 +140,40 @@ def error_text(error: BaseException) -> str:
     library, of openai and of the Agents SDK are trusted.
     """
     arguments = _args_of(error)
-    if not _is_plain(arguments):
-        return next((item for item in arguments if type(item) is str), "")
     cls = type(error)
-    module = cls.__module__
-    is_trusted = type(module) is str and module.partition(".")[0] in _TRUSTED
-    if is_trusted or cls.__str__ in _PLAIN_STR:
+    package = _package_of(cls)
+    if package in _TRUSTED and all(_is_plain(item, package) for item in arguments):
         return str(error)
+    if not all(map(_is_plain, arguments)):
+        return next((item for item in arguments if type(item) is str), "")
+    if cls.__str__ in _PLAIN_STR:
+        return str(error)
+    if arguments and all(item is None for item in arguments):
+        # Such a text says nothing; what its class would say is a stranger's code.
+        return ""
     return BaseException.__str__(error)
 
 
-def _is_plain(args: tuple[object, ...]) -> bool:
-    return all(type(item) in (str, int, float, bool, type(None)) for item in args)
+def _package_of(cls: type) -> str:
+    module = cls.__module__
+    return module.partition(".")[0] if type(module) is str else ""
+
+
+def _is_plain(item: object, package: str = "") -> bool:
+    """Tell whether *item* has no code of its own, or that of *package* alone."""
+    kind = type(item)
+    if kind in (str, int, float, bool, type(None)):
+        return True
+    return package in _WHOLE and _package_of(kind) == package
 
 
 _TRUSTED = frozenset(
     {"builtins", "asyncio", "json", "openai", "agents", "httpx", "httpx2", "pydantic"}
     | {"pydantic_core", "mcp", "tenacity", "socket", "ssl", "sqlite3", "httpcore"}
+    | {"websockets"}
 )
+_WHOLE = frozenset({"websockets"})
+"""Packages whose errors say something only through other objects of theirs."""
 _PLAIN_STR = frozenset(
     {BaseException.__str__, Exception.__str__, OSError.__str__, KeyError.__str__}
 )

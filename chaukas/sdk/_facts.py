@@ -31,7 +31,7 @@ _CAPTURED = {
     "llm_invocation": frozenset({"request", "response"}),
     "mcp_call": frozenset({"error_message", "request", "response"}),
     "message": frozenset({"text"}),
-    "metadata": frozenset({"data", "instructions", "output"}),
+    "metadata": frozenset({"data", "instructions", "output", "trace_metadata"}),
     "policy": frozenset({"rationale"}),
     "retry": frozenset({"error_message"}),
     "tool_call": frozenset({"arguments"}),

@@ -15,6 +15,7 @@ import orjson
 
 from ._clock import timestamp_of
 from ._error_facts import error_chain, error_code_of, error_text
+from ._event_log import log_event
 from ._facts import Facts, fill
 from ._guard import report
 from ._ids import is_sampled
@@ -209,7 +210,7 @@ class Recorder:
                 codes are bounded and redacted here.
             parent_span_id: Span under which it stands; none for sessions.
             span_id: Span of a pair; a point event gets its own.
-            agent: Agent to name instead of the one in force.
+            agent: Agent to name.
             capture: What made *content*; what it hid is noted.
             metadata: Further members of `metadata`.
             status: Wire name to use instead of the usual.
@@ -217,7 +218,7 @@ class Recorder:
             at_ns: Wall time at which it happened, in nanoseconds, if not now.
             is_spare: It is the first to be dropped when memory fills up.
             is_captured: Names in *content* and *metadata* are captured as well.
-            problems: Takes what goes wrong, for callers that hold a lock.
+            problems: Takes what goes wrong, for callers that hold a lock: no log.
         """
         if not run.sampled or SUPPRESSED.get():
             return
@@ -239,6 +240,8 @@ class Recorder:
             self._note_failed(error, problems)
             return
         self._put(encoded, kind, is_spare=is_spare)
+        if problems is None:
+            log_event(event)
 
     def _put(self, encoded: bytes, kind: EventType, *, is_spare: bool) -> None:
         if is_spare:

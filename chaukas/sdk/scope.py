@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._snapshot import Capture
     from .events import EventType
     from .record import Recorder
+    from .typing import Json
 
 __all__ = ["current_traceparent", "id_of", "point", "session"]
 
@@ -230,6 +231,7 @@ def point(
     *,
     facts: Mapping[str, object],
     content: object,
+    trace_id: object = None,
 ) -> None:
     """
     Record one event of the application, under whatever is in force.
@@ -238,15 +240,17 @@ def point(
         kind: Its type.
         field: Top-level member to fill; `metadata` is merged.
         facts: Names and ids, which stay readable when content is hidden: at most
-            256 characters each, redacted as everything else.
+            256 characters each, redacted as everything else. One that is a dict is
+            joined with the content's of the same name.
         content: What else there is, a mapping best; bounded and redacted.
+        trace_id: Trace in which it stands, where no run is in force.
     """
     runtime = _runtime.active()
     # Before anything is captured: a user's own redactor may have called.
     if runtime is None or SUPPRESSED.get():
         return
     try:
-        run, parent_span_id = _place(runtime)
+        run, parent_span_id = _place(runtime, id_text(trace_id) or "")
         if not run.sampled:
             return
         body = _body_of(runtime.recorder, run, field, facts, content)
@@ -295,9 +299,16 @@ def _body_of(
     facts_capture = recorder.capture_facts()
     for name, value in facts.items():
         path = f"{field}.{name}"
-        told: list[str] | str
-        if name in _LISTS:
-            told = _texts_of(facts_capture, value, path)
+        told: Json
+        if type(value) is dict:
+            inner = facts_capture.tree(value, path)
+            content_of = members.get(name)
+            told = {
+                **(content_of if type(content_of) is dict else {}),
+                **(inner if type(inner) is dict else {}),
+            }
+        elif name in _LISTS:
+            told = list(_texts_of(facts_capture, value, path))
         else:
             told = facts_capture.text(value, path)
         if told:
@@ -320,7 +331,7 @@ def _texts_of(capture: Capture, value: object, path: str) -> list[str]:
     return [item if type(item) is str else capture.text(item, path) for item in items]
 
 
-def _place(runtime: _runtime.Runtime) -> tuple[Run, str]:
+def _place(runtime: _runtime.Runtime, named: str = "") -> tuple[Run, str]:
     """
     Return where an event of the application stands.
 
@@ -334,14 +345,21 @@ def _place(runtime: _runtime.Runtime) -> tuple[Run, str]:
     found = sessions.find(None)
     if found is not None and found.scope is not None and found.pair is not None:
         # With what is in force here, the user say, and the trace of the session.
-        scope_run = Run(found, found.scope.trace_id, framework=found.scope.framework)
+        scope_run = Run(
+            found,
+            named or found.scope.trace_id,
+            sampled=not named or recorder.is_sampled(named),
+            framework=found.scope.framework,
+        )
         return scope_run, found.pair.span_id
     if SCOPE.get() is not None:
-        opening = open_session(sessions, recorder, None, framework="", is_run=False)
+        opening = open_session(
+            sessions, recorder, None, framework="", trace_id=named, is_run=False
+        )
         sessions.leave(opening.session)
         run = Run(opening.session, opening.trace_id, sampled=opening.sampled)
         return run, opening.span_id
     tenant_id, project_id, session_id = sessions.key_of(None)
     alone = Session(session_id, tenant_id, project_id)
-    trace_id = recorder.ids.trace_id()
+    trace_id = named or recorder.ids.trace_id()
     return Run(alone, trace_id, sampled=recorder.is_sampled(trace_id)), ""

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._bounded import bounded
 from ._clock import timestamp_of
+from ._event_log import log_event
 from ._guard import report
 from ._native import original
 from .context import CURRENT, SCOPE, AgentRef, Run, Session, reset
-from .events import EventType
+from .events import TRAITS, EventType
 from .record import without_defaults
 
 if TYPE_CHECKING:
     from ._snapshot import Capture
-    from .context import SessionScope
+    from .context import Pair, SessionScope
     from .record import Recorder
     from .totals import Usage
 
@@ -32,6 +33,12 @@ _NS_PER_S = 1_000_000_000
 def key_of(scope: SessionScope) -> tuple[str, str, str]:
     """Return tenant, project and id of the session that *scope* names."""
     return (scope.tenant_id, scope.project_id, scope.session_id)
+
+
+def _line_of(pair: Pair, key: tuple[str, str, str]) -> dict[str, Any]:
+    """Return what a log line says of a START that was recorded under a lock."""
+    span_id, kind = pair.span_id, EventType.SESSION_START
+    return {"type": TRAITS[kind].wire, "session_id": key[2], "span_id": span_id}
 
 
 class SessionBook:
@@ -114,12 +121,12 @@ class SessionBook:
             evicted = self._evict()
             session.run_count += is_run
             session.used_monotonic_ns = self._recorder.clock.monotonic_ns()
-            if sampled and session.pair is None:
+            is_new = sampled and session.pair is None
+            if is_new:
                 given = given or _Given("", {}, None)
+                made = (session, trace_id, framework, first_agent, given, problems)
                 try:
-                    self._start(
-                        session, trace_id, framework, first_agent, given, problems
-                    )
+                    self._start(*made)
                 except Exception as error:
                     # The run is recorded all the same.
                     problems.append(error)
@@ -128,6 +135,8 @@ class SessionBook:
             session.scope.framework = framework
         for problem in problems:
             report("SessionBook.enter", problem)
+        if is_new and session.pair is not None and not problems:
+            log_event(_line_of(session.pair, key))
         for old in evicted:
             self._end(old, "evicted")
         return session

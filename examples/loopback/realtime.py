@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ("Answer", "Broken", "Called", "RealtimeServer", "Said")
+__all__ = ("Answer", "Broken", "Called", "HungUp", "RealtimeServer", "Said")
 
 _JOIN_DEADLINE_S = 5.0
 _G711_BYTES_PER_MS = 8
@@ -66,7 +66,16 @@ class Broken:
     message: str = "The server had an error."
 
 
-Answer: TypeAlias = Said | Called | Broken
+@dataclass(frozen=True)
+class HungUp:
+    """The server closes the connection instead of answering."""
+
+    code: int = 1001
+    """0: it is cut, without a close frame."""
+    reason: str = ""
+
+
+Answer: TypeAlias = Said | Called | Broken | HungUp
 
 
 class RealtimeServer:
@@ -155,13 +164,17 @@ class _Conversation:
         self._heard = heard
         self._received = received
         self._count = 0
+        self._end: HungUp | None = None
+        self._has_spoken = False
+        self._is_gone = False
 
     async def run(self) -> None:
         await self._send("session.created", session=_session({}))
         async for message in self._socket:
             event = json.loads(message)
             self._received.append(event)
-            await self._react(event)
+            if not self._is_gone:
+                await self._react(event)
 
     async def _react(self, event: dict[str, Any]) -> None:
         match event["type"]:
@@ -173,6 +186,8 @@ class _Conversation:
                 await self._hear()
             case "response.create":
                 await self._respond()
+            case "conversation.item.retrieve" if self._end is not None:
+                await self._hang_up(self._end)
             case _:
                 # Nothing is answered to the rest: audio, truncations, retrievals.
                 pass
@@ -205,6 +220,10 @@ class _Conversation:
             transcript=self._heard.popleft() if self._heard else "",
             usage={"type": "duration", "seconds": 1},
         )
+        following = self._answers[0] if self._answers else None
+        if self._has_spoken and isinstance(following, HungUp):
+            # A client asks for what was said last then, and would fail of asking.
+            self._end = following
         await self._respond()
 
     async def _respond(self) -> None:
@@ -220,9 +239,21 @@ class _Conversation:
                 problem = {"type": "server_error", "message": answer.message}
                 details = {"type": "failed", "error": problem}
                 done = _response(response_id, "failed", status_details=details)
+            case HungUp():
+                if self._end is None:
+                    await self._hang_up(answer)
+                return
         await self._send("response.done", response=done)
 
+    async def _hang_up(self, answer: HungUp) -> None:
+        self._is_gone = True
+        if answer.code:
+            await self._socket.close(answer.code, answer.reason)
+        else:
+            self._socket.transport.abort()
+
     async def _say(self, response_id: str, said: Said) -> dict[str, Any]:
+        self._has_spoken = True
         item_id = self._new_id("item")
         place = {"item_id": item_id, "output_index": 0, "content_index": 0}
         place["response_id"] = response_id

@@ -19,6 +19,10 @@ _CODEX = r"""#!/bin/sh
 while read -r _; do :; done
 printf '%s\n' '{"type":"thread.started","thread_id":"thread-1"}'
 printf '%s\n' '{"type":"turn.started"}'
+run='"id":"i0","type":"command_execution","command":"pytest","aggregated_output"'
+printf '%s\n' '{"type":"item.started","item":{'"$run"':"","status":"in_progress"}}'
+printf '%s' '{"type":"item.completed","item":{'"$run"':"ok","exit_code":0,'
+printf '%s\n' '"status":"completed"}}'
 printf '%s' '{"type":"item.completed","item":'
 printf '%s\n' '{"id":"i1","type":"agent_message","text":"all fixed"}}'
 printf '%s' '{"type":"turn.completed","usage":'
@@ -38,8 +42,8 @@ async def visualization() -> None:
 @section(
     TABLE,
     "Experimental features",
-    shows="TOOL_CALL_END.tool_response.output",
-    note="the Codex tool; a script stands for the program",
+    shows="SYSTEM.metadata.data.command",
+    note="the Codex tool and the commands that it ran; a script stands for the program",
 )
 async def experimental() -> None:
     from agents.extensions.experimental.codex import codex_tool

@@ -72,7 +72,8 @@ async def api() -> None:
 @section(
     TABLE,
     "WebSocket handling",
-    shows="MODEL_INVOCATION_END.llm_invocation.total_tokens",
+    shows="SYSTEM.metadata.data.transport",
+    note="also by whom and with which code it is closed",
 )
 async def websocket() -> None:
     answers = Called("add", {"a": 1, "b": 2}), Said("Three.", audio_ms=200)

@@ -124,7 +124,8 @@ async def auto() -> None:
 @section(
     TABLE,
     "Deterministic flows",
-    note="the program decides what comes next; the session holds the runs together",
+    shows="AGENT_START.metadata.workflow_name",
+    note="the program decides what comes next; `trace()` names the flow, its trace",
 )
 async def flow() -> None:
     with trace("Story"):

@@ -36,7 +36,7 @@ def shape(events: Iterable[Event]) -> str:
     Return the tree that the events of a session make, in one line.
 
     Equal neighbours are counted; pieces of a stream are not, since how many there are
-    is a matter of time. SYSTEM is left out: it tells of chaukas.
+    is a matter of time. What chaukas tells of itself is left out.
     """
     children: dict[str, list[Event]] = defaultdict(list)
     ends: dict[str, Event] = {}
@@ -44,7 +44,7 @@ def shape(events: Iterable[Event]) -> str:
         kind = _kind_of(event)
         if kind.endswith("_END"):
             ends[event["span_id"]] = event
-        elif kind != "SYSTEM":
+        elif not _is_own(event):
             children[event.get("parent_span_id", "")].append(event)
     return ", ".join(_counted(_drawn(top, children, ends) for top in children[""]))
 
@@ -84,7 +84,14 @@ def _drawn(
     return f"{' '.join(filter(None, (name, status)))}{{{', '.join(below)}}}"
 
 
+def _is_own(event: Event) -> bool:
+    name = event["metadata"].get("name")
+    return _kind_of(event) == "SYSTEM" and str(name).startswith("chaukas.")
+
+
 def _about(event: Event) -> str:
+    if _kind_of(event) == "SYSTEM":
+        return str(event["metadata"]["name"])
     if "policy" in event:
         return str(event["policy"]["outcome"])
     if event.get("is_partial"):

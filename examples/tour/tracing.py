@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ()
 
 TABLE = "Tracing"
-TRACE_ID = "AGENT_START.trace_id"
 
 
 class Notebook(TracingProcessor):
@@ -83,22 +82,24 @@ async def infrastructure() -> None:
 @section(
     TABLE,
     "Trace creation",
-    shows=TRACE_ID,
+    shows="AGENT_START.metadata.workflow_name",
     note="a run is a trace; its id is the application's, if that gives one",
 )
 async def trace_creation() -> None:
     with noted():
-        config = RunConfig(trace_id=gen_trace_id())
+        config = RunConfig(trace_id=gen_trace_id(), workflow_name="Billing")
         await Runner.run(bot(say("Hello")), "Hi", run_config=config)
 
 
 @section(
     TABLE,
     "Span creation",
-    note="nothing of its own: spans of the application are for its tracing",
+    shows="SYSTEM.metadata.data",
+    note="at the span's end, with its duration; the SDK's own spans have other events",
 )
 async def span_creation() -> None:
-    with noted() as book, trace("Workflow"), custom_span("own work"):
+    data = {"table": "orders"}
+    with noted() as book, trace("Workflow"), custom_span("own work", data):
         await Runner.run(bot(say("Hello")), "Hi")
     if "custom" not in book.spans:
         raise AssertionError(book.spans)
@@ -107,8 +108,8 @@ async def span_creation() -> None:
 @section(
     TABLE,
     "Tracing context",
-    note="the SDK's trace takes in both runs; on record each is a trace of its own, "
-    "in the session that both share",
+    shows="AGENT_START.metadata.sdk_trace_id",
+    note="both runs are in one trace; its group is their session, if no other is named",
 )
 async def context() -> None:
     with noted(), trace("Workflow", group_id="chat-1"):

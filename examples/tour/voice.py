@@ -67,7 +67,12 @@ async def voice_output() -> None:
     await hear(pipeline(workflow, ScriptedSTTModel(["Is it open?"])), spoken())
 
 
-@section(TABLE, "Voice pipeline", shows="INPUT_RECEIVED.message.text")
+@section(
+    TABLE,
+    "Voice pipeline",
+    shows="AGENT_START.metadata.voice_turn",
+    note="all of a turn, from what was heard to what was said, has its number",
+)
 async def voice_pipeline() -> None:
     workflow = SingleAgentVoiceWorkflow(bot(say("It is open.")))
     await hear(pipeline(workflow, ScriptedSTTModel(["Is it open?"])), spoken())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.trees import named, tree, tree_of
+from tests.support.trees import named, only, tree, tree_of
 from tests.test_examples import run
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def test_the_call_records_this_tree_and_no_audio(tmp_path: Path) -> None:
             INPUT
             MODEL
             TOOL query_database
+              DATA_ACCESS query_database
             MODEL
             OUTPUT
             HANDOFF Hindi desk -> Kannada desk
@@ -46,10 +47,20 @@ def test_the_call_records_this_tree_and_no_audio(tmp_path: Path) -> None:
             INPUT
             MODEL
             OUTPUT
+        SESSION
+          AGENT English desk FAILED
+            STATE_UPDATE
+            INPUT
+            MODEL CANCELLED
+            ERROR ConnectionClosed:1001
+          AGENT English desk
+            INPUT
+            MODEL
+            OUTPUT
         """
     )
     assert f"$ chaukas tree {example.file.name}" in example.stdout
-    ends = named(example.events, "AGENT_END")
+    ends = named(example.events, "AGENT_END")[:3]
     assert [end["metadata"]["audio"] for end in ends] == [
         {
             "in": {"chunks": 75, "bytes": 12_000, "ms": 1500},
@@ -63,6 +74,22 @@ def test_the_call_records_this_tree_and_no_audio(tmp_path: Path) -> None:
             "in": {"chunks": 15, "bytes": 2400, "ms": 300},
             "out": {"chunks": 45, "bytes": 7200, "ms": 900},
         },
+    ]
+    access = only(example.events, "DATA_ACCESS")["data_access"]
+    assert access["document_ids"] == ["bill-u-17"]
+    assert access["metadata"]["arguments"] == {"user_id": "u-17", "query": "bill"}
+    settings = named(example.events, "MODEL_INVOCATION_START")[0]["llm_invocation"]
+    heard = settings["request"]["settings"]["input_transcription"]
+    assert heard == {"model": "gpt-4o-mini-transcribe"}
+    closings = [
+        event["metadata"]["data"]
+        for event in named(example.events, "SYSTEM")
+        if event["metadata"]["name"] == "realtime.closed"
+    ]
+    assert [(each["by"], each["code"]) for each in closings] == [
+        ("application", 1000),
+        ("server", 1001),
+        ("application", 1000),
     ]
     # Less than the audio alone would be.
     sizes = [

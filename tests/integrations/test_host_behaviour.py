@@ -314,7 +314,9 @@ def test_a_redacted_error_stays_redacted(mode: Mode) -> None:
         """
     )
     told = only(recorded.events, "ERROR")
-    assert told["error"]["error_message"] == "Error details are hidden by the SDK."
+    assert told["error"]["error_message"] == (
+        "Invalid JSON when parsing model output. Error details are hidden by the SDK."
+    )
     assert _PAYLOAD not in str(told)
     assert _PAYLOAD not in str(only(recorded.events, "AGENT_END"))
 

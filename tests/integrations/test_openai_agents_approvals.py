@@ -30,7 +30,7 @@ import chaukas.sdk
 from chaukas.sdk.testing import SequentialIds, capture_events
 from loopback import Hosted, Text
 from tests.support import programs
-from tests.support.agent_runs import Mode, calls, play, record, run_in, say
+from tests.support.agent_runs import MODES, Mode, calls, play, record, run_in, say
 from tests.support.scenarios import assistant
 from tests.support.served import run_served
 from tests.support.trees import named, only, spans_of, tree, tree_of
@@ -38,6 +38,7 @@ from tests.support.trees import named, only, spans_of, tree, tree_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 in_loop = pytest.mark.parametrize(
     "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
 )
@@ -127,7 +128,12 @@ def test_a_saved_state_tells_what_it_waits_for() -> None:
             "operation": "saved",
             "agent": "Assistant",
             "turn": 1,
+            "max_turns": 10,
             "waiting_for": [{"tool_name": "pay", "tool_call_id": "call_1"}],
+            "input_items": 1,
+            "items": {"tool_call_item": 1, "tool_approval_item": 1},
+            "model_responses": 1,
+            "usage": {"requests": 1},
         }
     }
     assert update["agent_name"] == "Assistant"
@@ -201,6 +207,7 @@ def test_a_function_says_which_calls_need_an_approval(mode: Mode) -> None:
           AGENT Assistant waiting
             INPUT
             MODEL
+            POLICY tool_approval allow
             TOOL spend
             POLICY tool_approval review
           POLICY tool_approval allow
@@ -210,7 +217,11 @@ def test_a_function_says_which_calls_need_an_approval(mode: Mode) -> None:
             OUTPUT
         """
     )
-    assert answers(recorded.events) == [("review", "call_2"), ("allow", "call_2")]
+    assert answers(recorded.events) == [
+        ("allow", "call_1"),
+        ("review", "call_2"),
+        ("allow", "call_2"),
+    ]
 
 
 @in_loop
@@ -244,6 +255,94 @@ def test_one_of_two_decided_leaves_the_other_waiting_and_told_once(mode: Mode) -
         """
     )
     assert len(traces_of(recorded.events)) == 1
+
+
+def rule_run(mode: Mode, needs: Any, *steps: Any) -> list[Any]:
+    """Return the policies of a run whose one tool has the rule *needs*."""
+
+    @function_tool(needs_approval=needs)
+    def spend(amount: int) -> str:
+        return "spent"
+
+    agent = payer(*steps, tools=[spend])
+    events = record(lambda: play(mode, agent)).events
+    return [event["policy"] for event in named(events, "POLICY_DECISION")]
+
+
+@modes
+def test_a_rule_that_asks_for_no_approval_is_an_allow_that_names_the_rule(
+    mode: Mode,
+) -> None:
+    asked: list[str] = []
+
+    def over_ten(_context: Any, arguments: dict[str, Any], call_id: str) -> bool:
+        asked.append(call_id)
+        return arguments["amount"] > 10
+
+    told = rule_run(mode, over_ten, calls(("spend", {"amount": 5})), say("Done"))
+    assert told == [
+        {
+            "policy_id": "tool_approval",
+            "outcome": "allow",
+            "rule_ids": ["spend"],
+            "metadata": {
+                "tool_name": "spend",
+                "tool_call_id": "call_1",
+                "rule": "over_ten",
+            },
+        }
+    ]
+    # The SDK's own question, and none of ours.
+    assert asked == ["call_1"]
+
+
+@modes
+@pytest.mark.parametrize("needs", [False])
+def test_a_tool_without_a_rule_needs_no_decision(needs: bool, mode: Mode) -> None:
+    step = calls(("spend", {"amount": 5}))
+    assert rule_run(mode, needs, step, say("Done")) == []
+
+
+def test_a_rule_that_is_no_plain_function_is_named_by_its_class() -> None:
+    class Never:
+        def __call__(self, *_args: Any) -> bool:
+            return False
+
+        def __getattr__(self, name: str) -> Any:
+            pytest.fail(f"asked for {name}")
+
+    step = calls(("spend", {"amount": 5}))
+    (told,) = rule_run(Mode.RUN, Never(), step, say("Done"))
+    assert told["metadata"]["rule"] == "Never"
+
+
+def test_a_decision_tells_its_arguments_and_how_long_it_waited() -> None:
+    async def story() -> Any:
+        agent = one_payment()
+        state = (await Runner.run(agent, "Hi")).to_state()
+        state = await RunState.from_json(agent, state.to_json())
+        state.reject(state.get_interruptions()[0], rejection_message="too much")
+
+    review, denied = named(record(story).events, "POLICY_DECISION")
+    call = {"tool_name": "pay", "tool_call_id": "call_1", "arguments": {"amount": 5}}
+    assert review["policy"]["metadata"] == call
+    waited_ms = denied["policy"]["metadata"].pop("waited_ms")
+    assert waited_ms > 0
+    assert denied["policy"]["metadata"] == call
+
+
+def test_arguments_of_a_decision_are_hidden_with_all_content() -> None:
+    async def story() -> Any:
+        state = (await Runner.run(one_payment(), "Hi")).to_state()
+        state.approve(state.get_interruptions()[0])
+
+    events = record(story, capture_content=False).events
+    review, _ = named(events, "POLICY_DECISION")
+    assert review["policy"]["metadata"] == {
+        "tool_name": "pay",
+        "tool_call_id": "call_1",
+        "arguments": {"amount": "<number>"},
+    }
 
 
 # -- decisions that stand -------------------------------------------------------------
@@ -280,10 +379,17 @@ def test_an_approval_of_all_calls_allows_each_that_runs(mode: Mode) -> None:
         """
     )
     told = [event["policy"] for event in named(recorded.events, "POLICY_DECISION")]
+    waited_ms = told[1]["metadata"].pop("waited_ms")
+    assert type(waited_ms) in (int, float)
     assert [policy["metadata"] for policy in told] == [
-        {"tool_call_id": "call_1"},
-        {"tool_call_id": "call_1", "always": True},
-        {"tool_call_id": "call_2", "sticky": True},
+        {"tool_name": "pay", "tool_call_id": "call_1", "arguments": {"amount": 1}},
+        {
+            "tool_name": "pay",
+            "tool_call_id": "call_1",
+            "arguments": {"amount": 1},
+            "always": True,
+        },
+        {"tool_name": "pay", "tool_call_id": "call_2", "sticky": True},
     ]
 
 
@@ -318,7 +424,11 @@ def test_a_rejection_of_all_calls_denies_each(mode: Mode) -> None:
         """
     )
     last = named(recorded.events, "POLICY_DECISION")[-1]["policy"]
-    assert last["metadata"] == {"tool_call_id": "call_2", "sticky": True}
+    assert last["metadata"] == {
+        "tool_name": "pay",
+        "tool_call_id": "call_2",
+        "sticky": True,
+    }
     assert last["rationale"] == "never"
 
 

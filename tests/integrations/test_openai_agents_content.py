@@ -15,8 +15,10 @@ from agents import (
     InputGuardrail,
     ModelSettings,
     RunConfig,
+    ToolGuardrailFunctionOutput,
     function_tool,
     handoff,
+    tool_output_guardrail,
 )
 from pydantic import BaseModel
 
@@ -261,7 +263,11 @@ def test_a_tool_call_tells_who_asked_for_what_and_what_came(rich: list[Event]) -
     assert start["tool_id"] == "call_a"
     assert start["tool_name"] == "log_in"
     assert start["arguments"]["user"] == "bob"
-    assert start["metadata"] == {"requested_by": "gpt-5", "tool_type": "function"}
+    assert start["metadata"] == {
+        "requested_by": "gpt-5",
+        "tool_type": "function",
+        "turn": 1,
+    }
     end = only(rich, "TOOL_CALL_END")["tool_response"]
     assert end["tool_call_id"] == "call_a"
     assert end["tool_name"] == "log_in"
@@ -414,9 +420,47 @@ def test_a_tool_guardrail_tells_which_call_it_stopped() -> None:
     assert policy["metadata"] == {
         "kind": "ToolInputGuardrail",
         "behavior": "reject_content",
+        "tool_name": "double",
         "tool_call_id": "call_1",
+        "message": "too large",
     }
     assert policy["rationale"] == "over 10"
+
+
+@in_loop
+def test_a_guardrail_of_a_tools_output_tells_the_tool_and_what_the_model_is_told(
+    mode: Mode,
+) -> None:
+    @tool_output_guardrail(name="no names")
+    def names(_data: Any) -> ToolGuardrailFunctionOutput:
+        return ToolGuardrailFunctionOutput.reject_content("a name was left out")
+
+    @function_tool(tool_output_guardrails=[names])
+    def who() -> str:
+        return "Bob"
+
+    agent = assistant(calls(("who", {})), say("Somebody"), tools=[who])
+    policy = only(record(lambda: run_in(mode, agent)).events, "POLICY_DECISION")
+    assert policy["policy"] == {
+        "policy_id": "no names",
+        "outcome": "deny",
+        "metadata": {
+            "kind": "ToolOutputGuardrail",
+            "behavior": "reject_content",
+            "tool_name": "who",
+            "tool_call_id": "call_1",
+            "message": "a name was left out",
+        },
+    }
+
+
+def test_the_message_of_a_tool_guardrail_is_hidden_with_all_content() -> None:
+    events = record(
+        lambda: scenarios.tool_input_guardrail(Mode.RUN), capture_content=False
+    ).events
+    policy = only(events, "POLICY_DECISION")["policy"]
+    assert policy["metadata"]["tool_name"] == "double"
+    assert policy["metadata"]["message"] == "<9 chars>"
 
 
 def test_what_changed_in_an_agent_between_runs_is_told() -> None:

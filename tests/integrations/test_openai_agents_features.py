@@ -362,6 +362,17 @@ def test_an_answer_of_the_wrong_type_is_an_error_without_its_text(mode: Mode) ->
     )
 
 
+def test_which_field_of_an_answer_failed_is_told_where_the_sdk_tells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with OPENAI_AGENTS_DONT_LOG_MODEL_DATA=0, which is read at import."""
+    monkeypatch.setattr("agents._debug.DONT_LOG_MODEL_DATA", False)
+    kind = AgentOutputSchema(City, strict_json_schema=False)
+    agent = assistant(say('{"name":1}'), output_type=kind)
+    error = only(record(lambda: run_in(Mode.RUN, agent)).events, "ERROR")["error"]
+    assert "validation errors for City\nname\n" in error["error_message"]
+
+
 # -- forced tools ---------------------------------------------------------------------
 
 

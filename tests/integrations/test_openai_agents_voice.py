@@ -142,6 +142,40 @@ def test_streamed_audio_is_one_transcription_and_a_run_for_each_turn() -> None:
     assert texts == ["It is open", "Until six"]
 
 
+def _turns(events: Any) -> list[tuple[str, Any]]:
+    """Return type and turn of what has one, in the order of the record."""
+    found = []
+    for event in events:
+        places = [event["metadata"]]
+        for member in ("message", "llm_invocation"):
+            places.append(event.get(member, {}).get("metadata", {}))
+        turn = next((p["voice_turn"] for p in places if "voice_turn" in p), None)
+        if turn is not None:
+            found.append((event["type"].removeprefix("EVENT_TYPE_"), turn))
+    return found
+
+
+def test_all_of_a_turn_has_its_number_from_heard_to_spoken() -> None:
+    events = record(lambda: _streamed(two_turns())).events
+    one_turn = (
+        "INPUT_RECEIVED",
+        "AGENT_START",
+        "MODEL_INVOCATION_START",
+        "MODEL_INVOCATION_END",
+        "OUTPUT_EMITTED",
+    )
+    told = _turns(events)
+    assert sorted(told) == sorted((kind, n) for n in (1, 2) for kind in one_turn)
+    for event in named(events, "OUTPUT_EMITTED"):
+        assert event["message"]["metadata"]["response_latency_ms"] > 0
+
+
+def test_the_transcription_of_a_single_question_is_part_of_its_turn() -> None:
+    told = _turns(record(ask(one_turn)).events)
+    models = [turn for kind, turn in told if kind == "MODEL_INVOCATION_END"]
+    assert models == [1, 1]
+
+
 def test_a_greeting_is_spoken_before_anything_is_heard() -> None:
     def line() -> VoicePipeline:
         workflow = ScriptedVoiceWorkflow(start="Welcome")

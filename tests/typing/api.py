@@ -55,6 +55,7 @@ def application() -> None:
 def own_events() -> None:
     sdk.event("cart.checked_out", {"items": 3})
     sdk.policy_decision("limit", "deny", rule_ids=["r1"], rationale="too much")
+    sdk.score("helpfulness", 0.5, run_id="r1", metadata={"judge": "gpt"})
     sdk.state_update({"plan": {"old": "free", "new": "gold"}})
     sdk.data_access("orders", document_ids=["o-1"], chunk_ids=["c"], metadata={"n": 1})
 

@@ -26,8 +26,10 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 import chaukas
 import chaukas.sdk
 from chaukas.sdk import _runtime, _settings
+from chaukas.sdk._ids import is_sampled
 from chaukas.sdk._reader import INTEGRATION_NAMES
 from chaukas.sdk._setting_shown import shown
+from chaukas.sdk.context import Run, Session
 from chaukas.sdk.errors import ConfigError
 from chaukas.sdk.integrations.openai_agents_enhanced import OpenAIAgentsEnhancedWrapper
 from chaukas.sdk.testing import FakeClock, SequentialIds, capture_events
@@ -769,6 +771,160 @@ def test_names_and_ids_are_bounded_and_redacted(content: bool) -> None:
     assert len(second) < 300
     assert third == "ok"
     assert access["redaction"]["fields"] == ["data_access.document_ids[0]"]
+
+
+@pytest.mark.parametrize("value", [0.5, 1, True, False, "good"])
+@pytest.mark.parametrize("content", [True, False])
+def test_a_score_tells_its_value_and_what_it_judges(
+    value: float | bool | str, content: bool
+) -> None:
+    with capture_events(capture_content=content) as events:
+        chaukas.score(
+            "helpfulness",
+            value,
+            comment="kind",
+            run_id="r1",
+            span_id="s1",
+            trace_id="ab" * 16,
+            metadata={"judge": "gpt"},
+        )
+        chaukas.score("thumb", value)
+    first, second = own(events())
+    assert first["type"] == "EVENT_TYPE_SYSTEM"
+    assert first["trace_id"] == "ab" * 16
+    told = first["metadata"]
+    assert (told["name"], told["data"]) == (
+        "chaukas.score",
+        {"judge": "gpt" if content else "<3 chars>"},
+    )
+    assert told["score"] == {
+        "name": "helpfulness",
+        "value": value,
+        "comment": "kind" if content else "<4 chars>",
+        "run_id": "r1",
+        "span_id": "s1",
+        "trace_id": "ab" * 16,
+    }
+    assert second["metadata"]["score"] == {"name": "thumb", "value": value}
+
+
+def test_a_score_is_sampled_with_the_trace_that_it_judges() -> None:
+    ids = [f"{number:032x}" for number in range(1, 64)]
+    kept = next(each for each in ids if is_sampled(each, 0.5))
+    left = next(each for each in ids if not is_sampled(each, 0.5))
+    with capture_events(sample_rate=0.5) as events:
+        for _ in range(8):
+            chaukas.score("q", 1, trace_id=kept)
+            chaukas.score("q", 1, trace_id=left)
+    assert {event["trace_id"] for event in own(events())} == {kept}
+
+
+def test_a_score_of_no_plain_value_costs_the_host_nothing() -> None:
+    class Odd:
+        def __float__(self) -> float:
+            pytest.fail("asked for a number")
+
+    with capture_events() as events:
+        chaukas.score("q", Odd())  # type: ignore[arg-type]
+        chaukas.score("q", float("nan"))
+    assert len(own(events())) == 2
+
+
+# -- the wrapper, as early documents have it ------------------------------------------
+
+
+def test_the_wrapper_is_there_while_it_records_and_ends_the_session() -> None:
+    assert OpenAIAgentsEnhancedWrapper.installed() is None
+    with capture_events() as events:
+        run()
+        wrapper = OpenAIAgentsEnhancedWrapper.installed()
+        assert wrapper is not None
+        assert wrapper._end_session() is True
+        before_the_end = kinds(events())
+        assert wrapper._end_session() is False
+    assert before_the_end[-1] == "SESSION_END"
+    assert OpenAIAgentsEnhancedWrapper.installed() is None
+
+
+def test_the_event_builder_of_the_wrapper_records_events() -> None:
+    with capture_events() as events:
+        wrapper = OpenAIAgentsEnhancedWrapper.installed()
+        assert wrapper is not None
+        session = Session("s", "t", "p")
+        wrapper.event_builder.emit(
+            chaukas.EventType.SYSTEM,
+            Run(session, "ab" * 16, sampled=True),
+            {},
+            metadata={"name": "own"},
+        )
+    (told,) = own(events())
+    assert (told["metadata"]["name"], told["session_id"]) == ("own", "s")
+
+
+# -- lines for people who wonder ------------------------------------------------------
+
+
+@pytest.fixture
+def debug() -> Iterator[logging.Logger]:
+    logger = logging.getLogger("chaukas.sdk")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    yield logger
+    logger.setLevel(level)
+
+
+def test_at_debug_each_event_is_a_line_without_content(
+    debug: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_events(session_id="chat-1") as events:
+        run()
+        chaukas.event("cart.checked_out", {"who": "Ada"})
+    told = [line for line in caplog.messages if line.startswith("chaukas: recorded")]
+    assert len(told) == len(events())
+    spans = [event["span_id"] for event in events()]
+    assert [line.split(" span ")[1].split()[0] for line in told] == spans
+    start = next(line for line in told if " AGENT_START:" in line)
+    assert "session 'chat-1', agent 'A'" in start
+    assert "Ada" not in caplog.text
+
+
+def test_above_debug_there_is_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "chaukas.sdk"), capture_events():
+        run()
+    assert "recorded" not in caplog.text
+
+
+def test_a_handler_that_fails_or_records_does_the_host_no_harm(
+    debug: logging.Logger,
+) -> None:
+    class Odd(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            chaukas.event("logged")
+            raise ValueError("no disk")
+
+    handler = Odd()
+    debug.addHandler(handler)
+    try:
+        with capture_events() as events:
+            chaukas.event("first")
+            dropped = chaukas.stats().dropped
+    finally:
+        debug.removeHandler(handler)
+    names = [event["metadata"]["name"] for event in own(events())]
+    assert {"first", "logged"} <= set(names)
+    assert not dropped
+
+
+def test_a_decision_takes_facts_of_its_own() -> None:
+    with capture_events() as events:
+        facts = {"severity": "high", "approver": "finance"}
+        chaukas.policy_decision("tool_approval", "review", metadata=facts)
+    (decision,) = own(events())
+    assert decision["policy"] == {
+        "policy_id": "tool_approval",
+        "outcome": "review",
+        "metadata": facts,
+    }
 
 
 def test_a_single_document_is_a_list_of_one() -> None:

@@ -371,6 +371,7 @@ PUBLIC = {
     "is_enabled": (chaukas.is_enabled, False),
     "policy_decision": (lambda: chaukas.policy_decision("p", "allow"), None),
     "retrieval_tool": (lambda: chaukas.retrieval_tool(_tool), _tool),
+    "score": (lambda: chaukas.score("q", 1), None),
     "state_update": (lambda: chaukas.state_update({"a": 1}), None),
     "stats": (chaukas.stats, None),
 }
@@ -392,6 +393,7 @@ FAULTS = {
     "is_enabled": [(_runtime, "active")],
     "policy_decision": [(_runtime, "active"), (sdk, "point"), (sdk, "_outcome_of")],
     "retrieval_tool": [(_runtime, "active"), (_runtime, "data_access_names")],
+    "score": [(_runtime, "active"), (sdk, "point")],
     "state_update": [(_runtime, "active"), (sdk, "point")],
     "stats": [(_runtime, "active"), (Pipeline, "stats")],
 }

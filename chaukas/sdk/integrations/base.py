@@ -86,6 +86,11 @@ class BaseIntegrationWrapper(ABC):
         self.host = host
         self.patcher = MonkeyPatcher()
 
+    @property
+    def event_builder(self) -> Recorder:
+        """What makes and records events; another one after a fork."""
+        return self.host.recorder
+
     @abstractmethod
     def patches(self) -> Sequence[Patch]:
         """Return the patches that this integration wants."""

@@ -12,6 +12,7 @@ Record the OpenAI Agents SDK by patching the functions that know most.
 | `RunState` saved, restored, given input | STATE_UPDATE |
 | methods of MCP servers, and their retries | MCP_CALL, DATA_ACCESS, RETRY |
 | sessions, server-managed conversations | DATA_ACCESS, STATE_UPDATE |
+| `trace()`, `custom_span()` | AGENT_START names the workflow; SYSTEM |
 
 Every event is described in docs/EVENTS.md. Written for openai-agents 0.24; what an
 earlier or later release lacks falls back, hook by hook, to the public interfaces of
@@ -47,6 +48,7 @@ from ._sandbox import SandboxMemory
 from ._state import FRAMEWORK
 from ._stores import Stores
 from ._tools import Tools
+from ._tracing import Tracing
 from ._voice import Voice
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         "agents.models.interface:Model",
     )
 
+    _installed: ClassVar[OpenAIAgentsEnhancedWrapper | None] = None
+
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._models = ModelCalls(host)
@@ -116,18 +120,30 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             Stores(host),
             MCPCalls(host),
             Realtime(
-                host, self._runs, self._models, self._tools, self._policies
+                host,
+                self._runs,
+                self._models,
+                self._tools,
+                self._policies,
+                approvals,
             ),
             Voice(host, self._runs, self._models),
             SandboxMemory(),
+            Tracing(host),
         )
         self._fallbacks: dict[str, str] = {}
         self._spans: SpanRecorder | None = None
+
+    @classmethod
+    def installed(cls) -> OpenAIAgentsEnhancedWrapper | None:
+        """Return the one that records in this process; None while none does."""
+        return cls._installed
 
     def install(self) -> None:
         """Load the price list, install every patch, and see what fell back."""
         pricing.load()
         super().install()
+        OpenAIAgentsEnhancedWrapper._installed = self
         self._fallbacks = groups_missing(self.missing())
         groups = set(self._fallbacks.values())
         if "run" in groups and not set(BODIES) & self._active():
@@ -150,6 +166,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
     def uninstall(self) -> None:
         """Put every original back."""
         super().uninstall()
+        OpenAIAgentsEnhancedWrapper._installed = None
         self._runs.fallback = None
         if self._spans is not None:
             self._spans.is_enabled = False
@@ -336,6 +353,10 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             ),
         )
 
-    def _end_session(self) -> Any:
-        """End the session in force; the name that early documents use."""
+    def _end_session(self) -> bool:
+        """
+        End the session in force, as `chaukas.end_session()` does.
+
+        Early documents use this name; `installed()` returns the wrapper.
+        """
         return self.host.sessions.end(None)

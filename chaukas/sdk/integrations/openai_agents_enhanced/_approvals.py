@@ -2,7 +2,8 @@
 Record approvals: what waits for a person, what was decided, what that led to.
 
 The SDK takes a decision in one place, but it repeats decisions and forgets whose they
-were; both are made good here.
+were; both are made good here. A rule that asked for no approval is a decision as well:
+seen when its tool runs and nobody was asked, so that the rule is never called by us.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from chaukas.sdk.record import without_defaults
 
 from ._extract import agent_ref
 from ._pauses import Pause, pause_of
-from ._run_facts import pending_calls
+from ._run_facts import PendingCall, pending_calls
 from ._state import AgentsRun, current_run
+from ._tool_facts import arguments_of_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
 
     from ._pauses import Pauses
+    from ._state import ToolCall
 
 __all__ = ["Approvals"]
 
 _WARN = "SEVERITY_WARN"
 _POLICY = ("POLICY_DECISION",)
+_REMEMBERED_QUESTIONS = 4096
 
 
 class Approvals:
@@ -46,6 +50,8 @@ class Approvals:
     def __init__(self, host: Host, pauses: Pauses) -> None:
         self._host = host
         self._pauses = pauses
+        self._asked_ns: dict[tuple[str, str], int] = {}
+        """When each call began to wait, by trace and call; the oldest go first."""
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
@@ -80,21 +86,24 @@ class Approvals:
             if call.call_id in pause.decided:
                 continue
             pause.is_news(call.call_id, "review")
-            metadata = {"tool_call_id": call.call_id}
             agent = getattr(item, "agent", None)
+            name = ""
             if agent is not None and run.agent is not None:
-                name = agent_ref(agent).name
                 # Of an agent that was a tool, whose approvals surface here.
-                metadata["agent_name"] = name if name != run.agent.name else ""
-            self._emit(
-                run,
-                run.agent_span_id,
-                {
-                    "outcome": "review",
-                    "rule_ids": [call.tool_name] if call.tool_name else [],
-                    "metadata": without_defaults(metadata),
-                },
-            )
+                name = agent_ref(agent).name
+                name = "" if name == run.agent.name else name
+            self.note_review(run, call, item, {"agent_name": name})
+
+    def note_review(
+        self, run: AgentsRun, call: PendingCall, item: Any, facts: dict[str, Any]
+    ) -> None:
+        """Record that *call* waits, and remember since when."""
+        asked = self._asked_ns
+        while len(asked) >= _REMEMBERED_QUESTIONS:
+            asked.pop(next(iter(asked)), None)
+        now_ns = self._host.recorder.clock.monotonic_ns()
+        asked[run.trace_id, call.call_id] = now_ns
+        self._emit(run, run.agent_span_id, "review", call, facts, item=item)
 
     # -- decisions ----------------------------------------------------------------
 
@@ -147,27 +156,42 @@ class Approvals:
         (call,) = pending_calls([item])
         if not run.sampled or not pause.is_news(call.call_id, outcome, always=always):
             return
+        facts = {"always": always, "waited_ms": self._waited_ms(run, call.call_id)}
         self._emit(
             run,
             parent_span_id,
-            {
-                "outcome": outcome,
-                "rule_ids": [call.tool_name] if call.tool_name else [],
-                "metadata": without_defaults(
-                    {"tool_call_id": call.call_id, "always": always}
-                ),
-            },
+            outcome,
+            call,
+            facts,
             rationale=kwargs.get("rejection_message"),
-            agent=getattr(item, "agent", None),
+            item=item,
         )
+
+    def _waited_ms(self, run: Run, call_id: str) -> float:
+        """Return how long a call waited in this process; 0 if that is not known."""
+        asked_ns = self._asked_ns.pop((run.trace_id, call_id), None)
+        if asked_ns is None:
+            return 0
+        return self._host.recorder.monotonic_ms_since(asked_ns)
 
     # -- standing decisions -------------------------------------------------------
 
-    def note_standing(
-        self, run: AgentsRun, context: Any, tool_name: str, call_id: str
-    ) -> None:
-        """Record that a tool runs because all its calls were approved."""
-        self._note_standing(run, context, tool_name, call_id, approved=True)
+    def note_unasked(self, run: AgentsRun, context: Any, call: ToolCall) -> None:
+        """
+        Record why a tool runs though nobody approved this very call.
+
+        All its calls were approved, or its rule asked for no approval. A tool that
+        has no rule needs no reason.
+        """
+        name, call_id = call.name, call.call_id
+        if getattr(context, "_approvals", None):
+            self._note_standing(run, context, name, call_id, approved=True)
+        if not call.rule or not run.sampled or not call_id:
+            return
+        if _is_decided(context, call_id) or not pause_of(run).is_news(call_id, "allow"):
+            return
+        pending = PendingCall(name, call_id, "")
+        self._emit(run, run.agent_span_id, "allow", pending, {"rule": call.rule})
 
     async def rejected(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
@@ -207,14 +231,13 @@ class Approvals:
         pause = pause_of(run)
         if not call_id or not pause.is_news(call_id, outcome):
             return
+        call = PendingCall(tool_name, call_id, "")
         self._emit(
             run,
             run.agent_span_id,
-            {
-                "outcome": outcome,
-                "rule_ids": [tool_name],
-                "metadata": {"tool_call_id": call_id, "sticky": True},
-            },
+            outcome,
+            call,
+            {"sticky": True},
             rationale=rationale,
         )
 
@@ -224,16 +247,28 @@ class Approvals:
         self,
         run: Run,
         parent_span_id: str,
-        policy: dict[str, Any],
+        outcome: str,
+        call: PendingCall,
+        facts: dict[str, Any],
         *,
         rationale: Any = None,
-        agent: Any = None,
+        item: Any = None,
     ) -> None:
         recorder = self._host.recorder
         capture = recorder.capture(run)
-        policy["policy_id"] = "tool_approval"
+        metadata = {"tool_name": call.tool_name, "tool_call_id": call.call_id, **facts}
+        arguments = arguments_of_call(getattr(item, "raw_item", None))
+        if arguments:
+            metadata["arguments"] = capture.tree(arguments, "policy.metadata.arguments")
+        policy: dict[str, Any] = {
+            "policy_id": "tool_approval",
+            "outcome": outcome,
+            "rule_ids": [call.tool_name] if call.tool_name else [],
+            "metadata": without_defaults(metadata),
+        }
         if type(rationale) is str:
             policy["rationale"] = capture.text(rationale, "policy.rationale")
+        agent = getattr(item, "agent", None)
         is_alone = run.agent is None and agent is not None
         recorder.emit(
             EventType.POLICY_DECISION,
@@ -242,8 +277,18 @@ class Approvals:
             parent_span_id=parent_span_id,
             agent=agent_ref(agent) if is_alone else None,
             capture=capture,
-            severity=_WARN if policy["outcome"] == "deny" else "",
+            severity=_WARN if outcome == "deny" else "",
         )
+
+
+def _is_decided(context: Any, call_id: str) -> bool:
+    """Tell whether this very call was approved, perhaps in another process."""
+    records = getattr(context, "_approvals", None)
+    for record in records.copy().values() if type(records) is dict else ():
+        approved = getattr(record, "approved", None)
+        if type(approved) is list and call_id in approved:
+            return True
+    return False
 
 
 def _is_standing(

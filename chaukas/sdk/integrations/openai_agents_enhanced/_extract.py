@@ -18,6 +18,8 @@ import orjson
 from chaukas.sdk.context import AgentRef
 from chaukas.sdk.totals import Usage
 
+from ._mcp_facts import server_names
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -241,9 +243,9 @@ def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:
         facts["handoffs"] = handoffs
     if output_type is not None:
         facts["output_type"] = _type_name(output_type)
-    servers = getattr(agent, "mcp_servers", None)
-    if type(servers) is list and servers:
-        facts["mcp_servers"] = len(servers)
+    servers = server_names(getattr(agent, "mcp_servers", None))
+    if servers:
+        facts["mcp_servers"] = servers
     return facts
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "request_of",
     "retry_limit",
     "server_facts",
+    "server_names",
     "without_query",
     "without_userinfo",
 ]
@@ -52,6 +53,7 @@ _LABELLED_URL = re.compile(
 )
 _INVALID_URL = "<invalid-url>"
 _LISTED_ITEMS = 128
+_SERVER_LIMIT = 128
 # By name: Python has them since 3.11, and a package before that.
 _GROUPS = frozenset({"BaseExceptionGroup", "ExceptionGroup"})
 _GROUP_DEPTH = 8
@@ -255,6 +257,16 @@ def server_facts(server: Any) -> ServerFacts:
         transport=transport,
         command=command,
     )
+
+
+def server_names(servers: Any) -> list[str]:
+    """Return the names of an agent's MCP servers, as MCP_CALL events have them."""
+    if type(servers) is not list:
+        return []
+    return [
+        without_query(_name_of(server, _held(server)))
+        for server in servers[:_SERVER_LIMIT]
+    ]
 
 
 def is_cached(server: Any) -> bool:

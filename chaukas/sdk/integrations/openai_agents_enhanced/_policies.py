@@ -7,7 +7,7 @@ agent in force or the tool under way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node, reset
@@ -80,7 +80,8 @@ class Policies:
         finally:
             reset(token)
         try:
-            self._note_guardrail(run, node, instance, args, verdict_of(result))
+            verdict = verdict_of(result)
+            self._note_guardrail(run, node, instance, args, verdict)
         except Exception as error:
             report("Guardrail.run", error)
         return result
@@ -91,18 +92,21 @@ class Policies:
         node: Node,
         guardrail: Any,
         args: Any,
-        verdict: tuple[bool, str, Any],
+        verdict: _Verdict,
     ) -> None:
-        denied, behavior, info = verdict
+        denied, behavior, info, message = verdict
         recorder = self._host.recorder
         capture = recorder.capture(run)
         metadata: dict[str, Any] = {"kind": type(guardrail).__name__}
         if behavior:
             metadata["behavior"] = behavior
         context = getattr(args[0], "context", None) if args else None
-        call_id = getattr(context, "tool_call_id", None)
-        if type(call_id) is str:
-            metadata["tool_call_id"] = call_id
+        for name in ("tool_name", "tool_call_id"):
+            value = getattr(context, name, None)
+            if type(value) is str:
+                metadata[name] = value
+        if message is not None:
+            metadata["message"] = capture.text(message, "policy.metadata.message")
         policy: dict[str, Any] = {
             "policy_id": _name_of(guardrail),
             "outcome": "deny" if denied else "allow",
@@ -302,11 +306,24 @@ def _name_of(guardrail: Any) -> str:
     return name if type(name) is str else type(guardrail).__name__
 
 
-def _runner_verdict(result: Any) -> tuple[bool, str, Any]:
+class _Verdict(NamedTuple):
+    """What a guardrail decided."""
+
+    denied: bool
+    behavior: str
+    """What a guardrail of a tool asks for."""
+    info: Any
+    message: Any = None
+    """What the model is told in place of the call's result."""
+
+
+def _runner_verdict(result: Any) -> _Verdict:
     output = result.output
-    return output.tripwire_triggered is True, "", output.output_info
+    return _Verdict(output.tripwire_triggered is True, "", output.output_info)
 
 
-def _tool_verdict(result: Any) -> tuple[bool, str, Any]:
-    behavior = result.behavior["type"]
-    return behavior != "allow", behavior, result.output_info
+def _tool_verdict(result: Any) -> _Verdict:
+    behavior = result.behavior
+    kind = behavior["type"]
+    message = behavior.get("message")
+    return _Verdict(kind != "allow", kind, result.output_info, message)

@@ -8,6 +8,7 @@ Record realtime sessions: a SESSION, the agents in force, their tools and handof
 | `_handle_tool_call` | where tools and nested runs stand, their errors |
 | `send_message`, transcriptions | INPUT_RECEIVED |
 | approvals, output guardrails | POLICY_DECISION |
+| connection made, closed | see `_realtime_connection` |
 
 A session lasts as long as a telephone call, and its transport delivers events in any
 task; so the record hangs on the session object, weakly, and not on a context.
@@ -24,15 +25,16 @@ from urllib.parse import urlsplit
 
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
-from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import error_code_of, without_defaults
 
 from ._audio import PCM16_24KHZ_BYTES_PER_MS
 from ._extract import _provider_at, agent_ref, model_name_of, provider_of
+from ._realtime_connection import Connections, connection_of
 from ._realtime_talk import Dispatch, Settings, Stint, Talk
 from ._realtime_turns import Turns, note_error
+from ._run_facts import PendingCall
 from ._state import AgentsRun, ToolCall, attempt
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.integrations.base import Host
 
+    from ._approvals import Approvals
     from ._models import ModelCalls
     from ._policies import Policies
     from ._runs import Runs
@@ -77,6 +80,7 @@ class Realtime(Part):
         models: Opens and ends MODEL pairs.
         tools: Opens and ends TOOL pairs.
         policies: Records handoffs.
+        approvals: Records what waits for a person.
     """
 
     def __init__(
@@ -86,17 +90,21 @@ class Realtime(Part):
         models: ModelCalls,
         tools: Tools,
         policies: Policies,
+        approvals: Approvals,
     ) -> None:
         super().__init__(host)
         self._runs = runs
         self._tools = tools
         self._policies = policies
-        self._turns = Turns(host, models)
+        self._approvals = approvals
         self._talks: dict[int, Talk] = {}
         """Open sessions by id; an entry goes with its session at the latest."""
+        self._connections = Connections(host, self._talks)
+        self._turns = Turns(host, models, self._connections)
         self._model_notes = dict(self._turns.notes)
         self._model_notes["turn_started"] = self._turn_started
         self._model_notes["turn_ended"] = self._turn_ended
+        self._model_notes["connection_status"] = self._connections.note_disconnected
         self._notes: dict[str, Callable[[Talk, Any], None]] = {
             "tool_start": self._tool_started,
             "tool_end": self._tool_ended,
@@ -124,14 +132,17 @@ class Realtime(Part):
             ("_put_event_nowait", self.put_event, _TALK, "0.18.2"),
         )
         return [
-            Patch(
-                f"{_SESSION}.{name}",
-                wrap,
-                emits,
-                min_version=version,
-                post_import=True,
-            )
-            for name, wrap, emits, version in wraps
+            *self._connections.patches(),
+            *(
+                Patch(
+                    f"{_SESSION}.{name}",
+                    wrap,
+                    emits,
+                    min_version=version,
+                    post_import=True,
+                )
+                for name, wrap, emits, version in wraps
+            ),
         ]
 
     # -- from entering to closing -------------------------------------------------
@@ -179,6 +190,11 @@ class Realtime(Part):
         ref = weakref.ref(session, functools.partial(self._lost, key))
         talk = Talk(ref, Stint(agent, run, settings))
         talk.settings = settings
+        if type(tracing) is dict:
+            talk.workflow = {
+                "workflow_name": tracing.get("workflow_name"),
+                "trace_metadata": tracing.get("metadata"),
+            }
         talk.default_bytes_per_ms = default
         talk.model = settings.model or model_name_of(model)
         talk.provider = _provider_of(session, is_openai=is_openai)
@@ -188,7 +204,7 @@ class Realtime(Part):
 
     def _start_agent(self, talk: Talk, stint: Stint) -> None:
         # The model is the session's; the agent has none of its own.
-        stint.run.run_config = SimpleNamespace(model=talk.model)
+        stint.run.run_config = SimpleNamespace(model=talk.model, **talk.workflow)
         self._runs.start_agent(stint.run, stint.agent)
 
     def leave(
@@ -208,13 +224,20 @@ class Realtime(Part):
         talk = self._talks.get(id(instance))
         if talk is None:
             return await wrapped(*args, **kwargs)
+        # The transport lets go of it while it closes.
+        connection = connection_of(instance)
+        failure: BaseException | None = None
         try:
-            result = await wrapped(*args, **kwargs)
+            return await wrapped(*args, **kwargs)
         except BaseException as error:
-            self._finish(talk, error)
+            failure = error
             raise
-        self._finish(talk, None)
-        return result
+        finally:
+            attempt(
+                "RealtimeSession", self._connections.note_left, talk, connection
+            )
+            self._finish(talk, failure)
+            failure = None
 
     def _lost(self, key: int, _ref: Any) -> None:
         """End a session that is gone without having been closed."""
@@ -536,18 +559,9 @@ class Realtime(Part):
     def _approval_asked(self, talk: Talk, event: Any) -> None:
         run = talk.stint_of(event.agent).run
         name = getattr(event.tool, "name", None)
-        policy: dict[str, Any] = {
-            "policy_id": "tool_approval",
-            "outcome": "review",
-            "rule_ids": [name] if type(name) is str else [],
-            "metadata": without_defaults({"tool_call_id": event.call_id}),
-        }
-        self._recorder.emit(
-            EventType.POLICY_DECISION,
-            run,
-            {"policy": without_defaults(policy)},
-            parent_span_id=run.agent_span_id,
-        )
+        call = PendingCall(name if type(name) is str else "", event.call_id, "")
+        item = SimpleNamespace(raw_item={"arguments": getattr(event, "arguments", "")})
+        self._approvals.note_review(run, call, item, {})
 
 
 def _is_open(call: ToolCall) -> bool:

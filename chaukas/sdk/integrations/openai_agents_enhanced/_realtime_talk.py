@@ -32,6 +32,11 @@ _SETTINGS = (
     "turn_detection",
     "reasoning",
 )
+_OF_INPUT = {
+    "input_transcription": ("transcription", "input_audio_transcription"),
+    "input_noise_reduction": ("noise_reduction", "input_audio_noise_reduction"),
+}
+"""Settings of what is heard: their names in the nested and in the flat form."""
 
 
 class Settings(NamedTuple):
@@ -64,6 +69,8 @@ class Settings(NamedTuple):
         further["turn_detection"] = further["turn_detection"] or heard.get(
             "turn_detection"
         )
+        for known, (nested, flat) in _OF_INPUT.items():
+            further[known] = heard.get(nested, given.get(flat))
         input_format = heard.get("format", given.get("input_audio_format"))
         output_format = spoken.get("format", given.get("output_audio_format"))
         further["input_audio_format"] = _format_name(input_format)
@@ -138,7 +145,15 @@ class Stint:
 class Turn:
     """One response of the model: a MODEL pair."""
 
-    __slots__ = ("calls", "invocation", "item_ids", "response_id", "spoken", "stint")
+    __slots__ = (
+        "calls",
+        "invocation",
+        "item_ids",
+        "latency_ms",
+        "response_id",
+        "spoken",
+        "stint",
+    )
 
     def __init__(
         self, stint: Stint, invocation: Invocation, response_id: Any, bytes_per_ms: int
@@ -149,6 +164,8 @@ class Turn:
         self.item_ids: list[str] = []
         self.calls: list[dict[str, Any]] = []
         self.spoken = AudioCount(bytes_per_ms)
+        self.latency_ms = 0.0
+        """From the end of the user's speech to the first sound of the answer."""
 
 
 class Item:
@@ -213,9 +230,13 @@ class Talk:
     """One realtime session, from its entering to its closing."""
 
     __slots__ = (
+        "connected_ns",
+        "connection_count",
         "default_bytes_per_ms",
         "failure",
+        "heard_until_ns",
         "is_cancelled",
+        "is_connecting",
         "is_ended",
         "items",
         "model",
@@ -229,6 +250,7 @@ class Talk:
         "told_items",
         "turns",
         "usage",
+        "workflow",
     )
 
     def __init__(self, ref: Callable[[], Any], stint: Stint) -> None:
@@ -252,6 +274,14 @@ class Talk:
         """Of the response whose turn ends next."""
         self.failure = ""
         """Code of the error that ended it."""
+        self.workflow: dict[str, Any] = {}
+        """Name and metadata of its trace, as the application set them."""
+        self.connected_ns = 0
+        """Since when it is connected; 0 if it is not."""
+        self.connection_count = 0
+        self.is_connecting = False
+        self.heard_until_ns = 0
+        """When the user stopped speaking, until an answer is heard."""
         self.is_cancelled = False
         self.is_ended = False
 

@@ -17,7 +17,7 @@ from chaukas.sdk.record import error_code_of, ms_between, without_defaults
 from ._extract import Usage, arguments_of, usage_of
 from ._model_decisions import CONTENT_FILTER, note_filter
 from ._realtime_talk import Item, Playing, Turn
-from ._run_facts import is_redacted
+from ._run_facts import hidden_text_of
 from ._state import Invocation
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.record import Recorder
 
     from ._models import ModelCalls
+    from ._realtime_connection import Connections
     from ._realtime_talk import Stint, Talk
     from ._state import AgentsRun
 
@@ -37,7 +38,6 @@ _FAILED = "EVENT_STATUS_FAILED"
 _CANCELLED = "EVENT_STATUS_CANCELLED"
 _STATUS = {"cancelled": _CANCELLED, "failed": _FAILED}
 _GOES_ON = "the session goes on"
-_REDACTED = "Error details are hidden by the SDK."
 _TOLD_BEFORE = ("Tool call task failed", "Tool output send failed")
 """Errors that the SDK makes of one that its tool has in its own ERROR."""
 
@@ -46,7 +46,7 @@ def note_error(
     recorder: Recorder, run: AgentsRun, error: BaseException, **options: Any
 ) -> None:
     """Record *error* under the agent of *run*, without what must not be told."""
-    message = _REDACTED if is_redacted(error) else None
+    message = hidden_text_of(error)
     recorder.error(run, error, run.agent_span_id, message=message, **options)
 
 
@@ -57,11 +57,15 @@ class Turns(Part):
     Args:
         host: Where to record.
         models: Tells and ends MODEL pairs.
+        connections: Told of errors that may have closed one.
     """
 
-    def __init__(self, host: Host, models: ModelCalls) -> None:
+    def __init__(
+        self, host: Host, models: ModelCalls, connections: Connections
+    ) -> None:
         super().__init__(host)
         self._models = models
+        self._connections = connections
         self.notes: Mapping[str, Callable[[Talk, Any], None]] = {
             "audio": self._audio,
             "transcript_delta": self._spoken_text,
@@ -172,7 +176,9 @@ class Turns(Part):
         ]
         output += turn.calls
         _add_count(stint.spoken, turn)
-        facts = without_defaults({"audio": turn.spoken.facts()})
+        facts = without_defaults(
+            {"audio": turn.spoken.facts(), "response_latency_ms": turn.latency_ms}
+        )
         if any(item.is_interrupted for item in items):
             facts["interrupted"] = True
         if facts:
@@ -258,8 +264,10 @@ class Turns(Part):
         now_ns = self._recorder.clock.monotonic_ns()
         spoken = talk.stint.spoken if turn is None else turn.spoken
         talk.playing = Playing(item_id, spoken, now_ns)
-        if turn is not None and turn.invocation.first_chunk_ns == 0:
-            turn.invocation.first_chunk_ns = now_ns
+        if turn is not None:
+            _note_answer(talk, turn, now_ns)
+            if turn.invocation.first_chunk_ns == 0:
+                turn.invocation.first_chunk_ns = now_ns
         return talk.playing
 
     def _spoken_text(self, talk: Talk, event: Any) -> None:
@@ -282,6 +290,9 @@ class Turns(Part):
             invocation.chunk_count += 1
             if invocation.first_chunk_ns == 0:
                 invocation.first_chunk_ns = self._recorder.clock.monotonic_ns()
+            if not is_audio:
+                # A session that answers in writing is not waited for to speak.
+                _note_answer(talk, turn, invocation.first_chunk_ns)
 
     @staticmethod
     def _item_of(talk: Talk, turn: Turn | None, item_id: str) -> Item:
@@ -430,6 +441,7 @@ class Turns(Part):
         """Record what the session is going to raise from its events."""
         error = event.exception
         if isinstance(error, Exception):
+            self._connections.note_exception(talk, error)
             note_error(self._recorder, talk.stint.run, error)
             talk.failure = error_code_of(error)
 
@@ -464,18 +476,31 @@ class Turns(Part):
             capture=capture,
         )
 
-    @staticmethod
-    def _server_said(talk: Talk, event: Any) -> None:
-        """Note how a response ended, which no event of the SDK tells."""
+    def _server_said(self, talk: Talk, event: Any) -> None:
+        """Note what no event of the SDK tells: how a response ended, and who speaks."""
         data = event.data
-        if type(data) is not dict or data.get("type") != "response.done":
-            return
-        response = data.get("response")
-        if type(response) is dict and type(response.get("id")) is str:
-            talk.responses[response["id"]] = {
-                "status": response.get("status"),
-                "status_details": response.get("status_details"),
-            }
+        kind = data.get("type") if type(data) is dict else None
+        if kind == "response.done":
+            response = data.get("response")
+            if type(response) is dict and type(response.get("id")) is str:
+                talk.responses[response["id"]] = {
+                    "status": response.get("status"),
+                    "status_details": response.get("status_details"),
+                }
+        elif kind == "input_audio_buffer.speech_stopped" or (
+            # Where the application itself says when the user is through.
+            kind == "input_audio_buffer.committed" and not talk.heard_until_ns
+        ):
+            talk.heard_until_ns = self._recorder.clock.monotonic_ns()
+        elif kind == "input_audio_buffer.speech_started":
+            talk.heard_until_ns = 0
+
+
+def _note_answer(talk: Talk, turn: Turn, now_ns: int) -> None:
+    """Note how long the user waited for *turn*, the first to answer."""
+    heard_ns, talk.heard_until_ns = talk.heard_until_ns, 0
+    if heard_ns:
+        turn.latency_ms = ms_between(heard_ns, now_ns)
 
 
 def _audio_tokens(details: Any) -> int:

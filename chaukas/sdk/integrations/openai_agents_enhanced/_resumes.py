@@ -169,6 +169,7 @@ class Resumes:
             for call in pending_of_state(state)
         ]
         turn = getattr(state, "_current_turn", None)
+        held = capture.tree(_held_by(state), "state_update.run_state")
         told = {
             "operation": operation,
             "agent": agent.name,
@@ -176,6 +177,8 @@ class Resumes:
             "waiting_for": capture.tree(waiting, "state_update.run_state.waiting_for"),
             "pending_input": len(pending_input_of(state)),
         }
+        if type(held) is dict:
+            told |= held
         recorder.emit(
             EventType.STATE_UPDATE,
             run,
@@ -184,6 +187,53 @@ class Resumes:
             agent=agent if run.agent is None else None,
             capture=capture,
         )
+
+
+_COUNTED = {
+    "input_items": "_original_input",
+    "model_responses": "_model_responses",
+    "input_guardrails": "_input_guardrail_results",
+    "output_guardrails": "_output_guardrail_results",
+    "tool_input_guardrails": "_tool_input_guardrail_results",
+    "tool_output_guardrails": "_tool_output_guardrail_results",
+}
+"""Lists of a state whose length is told, by the name under which it is."""
+_NAMED = {
+    "max_turns": "_max_turns",
+    "conversation_id": "_conversation_id",
+    "previous_response_id": "_previous_response_id",
+}
+_TOKENS = ("requests", "input_tokens", "output_tokens", "total_tokens")
+_KIND_LIMIT = 64
+
+
+def _held_by(state: Any) -> dict[str, Any]:
+    """Return how much of everything *state* holds, and the ids that go with it."""
+    found = {name: getattr(state, key, None) for name, key in _NAMED.items()}
+    held = {
+        name: value for name, value in found.items() if type(value) in (int, str)
+    }
+    for name, key in _COUNTED.items():
+        items = getattr(state, key, None)
+        # An input that was a text is one item.
+        held[name] = len(items) if type(items) is list else int(type(items) is str)
+    held["items"] = _kinds_of(getattr(state, "_generated_items", None))
+    usage = getattr(getattr(state, "_context", None), "usage", None)
+    counts = {name: getattr(usage, name, None) for name in _TOKENS}
+    held["usage"] = {
+        name: count for name, count in counts.items() if type(count) is int and count
+    }
+    return held
+
+
+def _kinds_of(items: Any) -> dict[str, int]:
+    """Return how many items of each type there are."""
+    kinds: dict[str, int] = {}
+    for item in items if type(items) is list else ():
+        kind = getattr(item, "type", None)
+        if type(kind) is str and (kind in kinds or len(kinds) < _KIND_LIMIT):
+            kinds[kind] = kinds.get(kind, 0) + 1
+    return kinds
 
 
 def _written(pause: Pause) -> dict[str, Any]:

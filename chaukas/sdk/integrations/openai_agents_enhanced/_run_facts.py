@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chaukas.sdk._bounded import ID_CHARS, bounded
 from chaukas.sdk.context import SCOPE
 from chaukas.sdk.placement import otel_span
+from chaukas.sdk.record import error_text
 from chaukas.sdk.retries import fields_of
 
 from ._extract import agent_ref
 from ._state import BACKGROUND, AgentsRun
+from ._workflow import active_workflow
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,6 +31,7 @@ __all__ = [
     "changes_between",
     "config_value",
     "error_of",
+    "hidden_text_of",
     "hides_content",
     "is_continued",
     "is_redacted",
@@ -140,6 +143,19 @@ def is_redacted(error: BaseException) -> bool:
     return fields_of(error).get("_agents_data_redacted") is True
 
 
+_HIDDEN = "Error details are hidden by the SDK."
+_SDK_TEXTS = frozenset({"Invalid JSON when parsing model output"})
+"""Messages that the SDK writes in place of an error's own: they hold nothing of it."""
+
+
+def hidden_text_of(error: BaseException) -> str | None:
+    """Return what to record instead of an error's message; None if it is not hidden."""
+    if not is_redacted(error):
+        return None
+    text = error_text(error)
+    return f"{text}. {_HIDDEN}" if text in _SDK_TEXTS else _HIDDEN
+
+
 # -- how a run was asked for ----------------------------------------------------------
 
 
@@ -178,7 +194,8 @@ def session_id_of(kwargs: dict[str, Any]) -> str | None:
     ):
         if type(value) is str and value:
             return value
-    return None
+    workflow = active_workflow()
+    return (workflow.group_id or None) if workflow is not None else None
 
 
 def trace_id_given(run_config: Any) -> str:

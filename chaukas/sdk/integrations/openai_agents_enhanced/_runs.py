@@ -28,9 +28,9 @@ from ._agent_changes import AgentChanges
 from ._extract import agent_facts, agent_ref, new_user_items, role_of
 from ._pauses import pause_of
 from ._run_facts import (
+    hidden_text_of,
     hides_content,
     is_continued,
-    is_redacted,
     max_turns_error,
     outcome_of,
     pending_input_of,
@@ -40,6 +40,7 @@ from ._run_facts import (
     trace_id_given,
 )
 from ._state import AgentsRun, ToolCall, attempt, close_broken
+from ._workflow import workflow_facts, workflow_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -243,8 +244,8 @@ class Runs:
         if node is not None:
             return place_inside(make, node, hide_content=hide)
         trace_id = trace_id_given(run_config)
-        if not trace_id and pause is not None:
-            trace_id = pause.where.trace_id
+        if not trace_id:
+            trace_id = workflow_trace_id() if pause is None else pause.where.trace_id
         opening = self._pauses.enter(
             pause, session_id_of(kwargs), trace_id=trace_id, first_agent=agent
         )
@@ -274,6 +275,10 @@ class Runs:
         parent = run.parent
         if parent is not None:
             parent_span_id = parent.parent_span_id
+            # Of the pipeline of speech that this run answers for.
+            voice_turn = getattr(parent.run, "voice_turn", 0)
+            if voice_turn:
+                facts["voice_turn"] = voice_turn
         else:
             opening = run.session.pair
             parent_span_id = opening.span_id if opening else ""
@@ -282,6 +287,8 @@ class Runs:
             facts["resumed"] = True
         changes = self._changes.note(run.session, agent, facts)
         capture = recorder.capture(run)
+        if parent is None:
+            facts |= workflow_facts(run, capture)
         if "instructions" in facts:
             # Text once for each agent of a run; model calls name its hash.
             facts["instructions"] = capture.text(
@@ -458,14 +465,13 @@ class Runs:
         self, run: AgentsRun, error: BaseException, facts: dict[str, Any]
     ) -> None:
         recorder = self._host.recorder
-        hidden = is_redacted(error)
-        message = "Error details are hidden by the SDK." if hidden else None
+        message = hidden_text_of(error)
         # The stream's terminal event was told, and this is what the runner made of it.
         is_made = type(error).__name__ == "ModelBehaviorError"
         if not (is_made and run.has_terminal_error):
             recorder.error(run, error, run.agent_span_id, message=message)
         facts["error"] = error_code_of(error)
-        if run.retry_key is None or not run.sampled or hidden:
+        if run.retry_key is None or not run.sampled or message is not None:
             return
         if isinstance(error, Exception):
             capture = recorder.capture(run)

@@ -172,12 +172,15 @@ class ToolCall:
         "call_id",
         "content",
         "failure",
+        "http_status",
+        "http_url",
         "inner_failure",
         "is_interrupted",
         "metadata",
         "name",
         "pair",
         "planned",
+        "rule",
         "swallowed",
         "timeout",
         "was_cancelled",
@@ -194,6 +197,9 @@ class ToolCall:
         """Open once the tool really runs."""
         self.failure = ""
         """Captured text of the error that was turned into a result."""
+        self.http_status = 0
+        """What a server answered, if it failed of that."""
+        self.http_url = ""
         self.inner_failure: tuple[Callable[[BaseException], bool], str] | None = None
         """Recognises an error of an MCP call below, and the span of that call."""
         self.swallowed: BaseException | None = None
@@ -203,7 +209,9 @@ class ToolCall:
         self.timeout: BaseException | None = None
         self.was_cancelled = False
         self.planned: Any = None
-        """What the model asked for, of a call whose pair opens later."""
+        """What the model asked for."""
+        self.rule = ""
+        """Name of the rule that says whether it needs an approval."""
 
     def failed_below(self, error: BaseException, span_id: str) -> None:
         """Note that *error* came out of span *span_id*; the innermost stays."""

@@ -13,14 +13,22 @@ from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.record import error_text
+from chaukas.sdk.record import error_text, without_defaults
 
 from ._extract import arguments_of
 from ._hosted_items import caller_facts
 from ._policies import note_safety_checks
 from ._state import AgentsRun, ToolCall, attempt, current_run
+from ._tool_facts import (
+    arguments_of_call,
+    call_id_of,
+    http_answer_of,
+    retrieved_in,
+    rule_of,
+)
 
 if TYPE_CHECKING:
+    from chaukas.sdk._snapshot import Capture
     from chaukas.sdk.integrations.base import Host
 
     from ._approvals import Approvals
@@ -50,22 +58,6 @@ _KIND_OF_TOOL = {
 
 def _read(item: Any, name: str) -> Any:
     return item.get(name) if type(item) is dict else getattr(item, name, None)
-
-
-def _call_id_of(tool_call: Any) -> str:
-    for name in ("call_id", "id"):
-        value = _read(tool_call, name)
-        if type(value) is str and value:
-            return value
-    return ""
-
-
-def _arguments_of(tool_call: Any) -> Any:
-    for name in ("arguments", "input", "action", "actions", "operation"):
-        value = _read(tool_call, name)
-        if value is not None:
-            return arguments_of(value)
-    return {}
 
 
 def _mcp_server_of(tool: Any) -> Any:
@@ -124,37 +116,34 @@ class Tools(Part):
                 metadata["mcp_server"] = server
             name = getattr(tool, "name", None)
             metadata |= caller_facts(tool_call)
-            call = self._call_of(name, tool_call, metadata)
-            self._note_standing(run, kwargs.get("tool_context"), call)
+            call = self._call_of(name, tool_call, metadata, tool)
+            self._approvals.note_unasked(run, kwargs.get("tool_context"), call)
             self._start(run, call, tool_call)
         except Exception as error:
             report("FunctionTool", error)
             return None
         return call
 
-    def _note_standing(self, run: AgentsRun, context: Any, call: ToolCall) -> None:
-        """Record why a call needs nobody's approval, if any approval is known."""
-        if getattr(context, "_approvals", None):
-            self._approvals.note_standing(run, context, call.name, call.call_id)
-
     @staticmethod
-    def _call_of(name: Any, tool_call: Any, metadata: dict[str, Any]) -> ToolCall:
-        return ToolCall(
-            name if type(name) is str else "tool",
-            _call_id_of(tool_call),
-            {},
-            metadata,
-        )
+    def _call_of(
+        name: Any, tool_call: Any, metadata: dict[str, Any], tool: Any = None
+    ) -> ToolCall:
+        known = name if type(name) is str else "tool"
+        call = ToolCall(known, call_id_of(tool_call), {}, metadata)
+        call.planned, call.rule = tool_call, rule_of(tool)
+        return call
 
     def _start(self, run: AgentsRun, call: ToolCall, tool_call: Any) -> None:
         recorder = self._recorder
         capture = recorder.capture(run)
-        arguments = capture.tree(_arguments_of(tool_call), "tool_call.arguments")
+        arguments = capture.tree(arguments_of_call(tool_call), "tool_call.arguments")
         if type(arguments) is not dict:
             arguments = {"input": arguments} if arguments not in (None, "") else {}
         metadata = call.metadata
         if run.last_model:
             metadata["requested_by"] = run.last_model
+        if run.turns:
+            metadata["turn"] = run.turns
         content: dict[str, Any] = {"tool_name": call.name, "metadata": metadata}
         if call.call_id:
             content["tool_id"] = call.call_id
@@ -217,6 +206,7 @@ class Tools(Part):
         elif error is not None:
             status = _FAILED
             content["error_message"] = capture.text(error_text(error), _MESSAGE)
+            call.http_status, call.http_url = http_answer_of(error)
             recorder.error(run, error, call.span_of(error, pair.span_id))
         else:
             content["output"] = {"output": capture.tree(result, _OUTPUT)}
@@ -225,8 +215,7 @@ class Tools(Part):
                 content["error_message"] = call.failure
             elif call.was_cancelled:
                 status = _CANCELLED
-        if call.is_interrupted:
-            content["metadata"] = {"waiting": True}
+        content |= _end_facts(call, capture)
         elapsed_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
         if elapsed_ms:
             content["execution_time_ms"] = elapsed_ms
@@ -237,20 +226,35 @@ class Tools(Part):
             capture=capture,
         )
         if error is None and call.name in self._host.data_access_tools:
-            self._note_data_access(run, call)
+            attempt("DATA_ACCESS", self._note_data_access, run, call, result)
 
-    def _note_data_access(self, run: AgentsRun, call: ToolCall) -> None:
-        pair = call.pair
-        self._recorder.emit(
+    def _note_data_access(self, run: AgentsRun, call: ToolCall, result: Any) -> None:
+        """Record what a declared retrieval was asked for, and what it found."""
+        pair, recorder = call.pair, self._recorder
+        capture, facts = recorder.capture(run), recorder.capture_facts()
+        plain = arguments_of(result)
+        found = retrieved_in(facts.tree(plain, "data_access.metadata.results"))
+        metadata: dict[str, Any] = {
+            "tool_call_id": call.call_id,
+            "declared": True,
+            "arguments": capture.tree(
+                arguments_of_call(call.planned), "data_access.metadata.arguments"
+            ),
+            "count": found.result_count,
+            "scores": found.scores,
+        }
+        access: dict[str, Any] = {
+            "datasource": call.name,
+            "document_ids": found.document_ids,
+            "chunk_ids": found.chunk_ids,
+            "metadata": without_defaults(metadata),
+        }
+        recorder.emit(
             EventType.DATA_ACCESS,
             run,
-            {
-                "data_access": {
-                    "datasource": call.name,
-                    "metadata": {"tool_call_id": call.call_id, "declared": True},
-                }
-            },
+            {"data_access": without_defaults(access)},
             parent_span_id=pair.span_id if pair else run.agent_span_id,
+            capture=capture,
         )
 
     # -- tools of other loops than the runner's ------------------------------------
@@ -332,6 +336,7 @@ class Tools(Part):
         recorder = self._recorder
         capture = recorder.capture(node.run)
         call.failure = capture.text(error_text(error), _MESSAGE) or type(error).__name__
+        call.http_status, call.http_url = http_answer_of(error)
         call.timeout = None
         recorder.error(
             node.run,
@@ -385,8 +390,7 @@ class Tools(Part):
             tool = getattr(planned, tool_name, None)
             tool_call = getattr(planned, "tool_call", None)
             name = getattr(tool, "name", None) or kind
-            call = self._call_of(name, tool_call, {"tool_type": kind})
-            call.planned = tool_call
+            call = self._call_of(name, tool_call, {"tool_type": kind}, tool)
         except Exception as error:
             report("ToolAction.execute", error)
             return None
@@ -424,7 +428,7 @@ class Tools(Part):
         self, node: Node, run: AgentsRun, call: ToolCall, context: Any
     ) -> None:
         try:
-            self._note_standing(run, context, call)
+            self._approvals.note_unasked(run, context, call)
             self._start(run, call, call.planned)
             if call.pair is not None:
                 # Nobody shares this node yet: the tool's own code runs later.
@@ -473,6 +477,16 @@ class Tools(Part):
             parent_span_id=call.pair.span_id if call.pair else run.agent_span_id,
             capture=capture,
         )
+
+
+def _end_facts(call: ToolCall, capture: Capture) -> dict[str, Any]:
+    """Return what the END says of a call besides its output and its error."""
+    facts: dict[str, Any] = {}
+    if call.http_url:
+        facts["url"] = capture.text(call.http_url, "tool_response.metadata.url")
+    if call.is_interrupted:
+        facts["waiting"] = True
+    return without_defaults({"http_status": call.http_status, "metadata": facts})
 
 
 _MESSAGE = "tool_response.error_message"

@@ -8,7 +8,8 @@ Record the voice pipeline: speech to text, the workflow's runs, text to speech.
 | `TTSModel.run` | MODEL, one for each piece of text |
 | `StreamedAudioResult._turn_done` | OUTPUT_EMITTED |
 
-A pipeline has no agent of its own: what it does itself stands under the session.
+A pipeline has no agent of its own: what it does itself stands under the session. What
+belongs to one turn, from what was heard to what was said, has its `voice_turn`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.record import without_defaults
 
-from ._run_facts import error_of, is_redacted
+from ._run_facts import error_of, hidden_text_of
 from ._state import attempt
 from ._voice_models import SpeechModels, VoiceRun
 
@@ -132,8 +134,7 @@ class Voice:
         run.is_ended = True
         try:
             if isinstance(error, Exception):
-                hidden = "Error details are hidden by the SDK."
-                message = hidden if is_redacted(error) else None
+                message = hidden_text_of(error)
                 record = self._host.recorder.error
                 record(run, error, run.agent_span_id, message=message)
             self._host.recorder.pairs.close_run(run)
@@ -156,6 +157,11 @@ class Voice:
         return result
 
     def _tell_input(self, text: Any) -> None:
+        node = CURRENT.get()
+        run = None if node is None else node.run
+        if isinstance(run, VoiceRun):
+            run.voice_turn += 1
+            run.heard_ns = self._host.recorder.clock.monotonic_ns()
         self._tell(EventType.INPUT_RECEIVED, "user", text)
 
     def _tell(self, kind: EventType, role: str, text: Any) -> None:
@@ -168,10 +174,13 @@ class Voice:
             return
         recorder = self._host.recorder
         capture = recorder.capture(run)
+        metadata: dict[str, Any] = {"modality": "audio", "voice_turn": run.voice_turn}
+        if kind is EventType.OUTPUT_EMITTED:
+            metadata["response_latency_ms"], run.latency_ms = run.latency_ms, 0
         message = {
             "role": role,
             "text": capture.text(text, "message.text"),
-            "metadata": {"modality": "audio"},
+            "metadata": without_defaults(metadata),
         }
         content: dict[str, Any] = {"message": message}
         if kind is EventType.OUTPUT_EMITTED:

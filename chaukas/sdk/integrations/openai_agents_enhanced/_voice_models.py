@@ -15,7 +15,7 @@ from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.record import without_defaults
+from chaukas.sdk.record import ms_between, without_defaults
 
 from ._audio import PCM16_24KHZ_BYTES_PER_MS, AudioCount, SampleCount
 from ._extract import Usage, hash_of, provider_of
@@ -40,10 +40,16 @@ _OPENAI_MODELS = "agents.voice.models."
 class VoiceRun(AgentsRun):
     """One call of `VoicePipeline.run`; `agent_span_id` is its session's span."""
 
-    __slots__ = ("told_systems",)
+    __slots__ = ("heard_ns", "latency_ms", "told_systems", "voice_turn")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.voice_turn = 0
+        """Number of what was heard last, from 1; of all that answers it, too."""
+        self.heard_ns = 0
+        """When it was understood, until the first sound of the answer."""
+        self.latency_ms: float = 0
+        """From there to that sound."""
         self.told_systems: set[str] = set()
         """Hashes of instructions whose text is on record."""
 
@@ -108,7 +114,8 @@ class SpeechModels(Part):
             given, settings = _of_stt(args, kwargs)
             request = _stt_request(settings)
             request["audio"] = _amount_of(given)
-            return self.start(model, request, getattr(settings, "prompt", None))
+            system = getattr(settings, "prompt", None)
+            return self.start(model, request, system, _turn_in_force(ahead=1))
         except Exception as error:
             report("STTModel.transcribe", error)
             return None
@@ -178,7 +185,9 @@ class SpeechModels(Part):
 
     # -- MODEL pairs --------------------------------------------------------------
 
-    def start(self, model: Any, request: dict[str, Any], system: Any) -> Invocation:
+    def start(
+        self, model: Any, request: dict[str, Any], system: Any, voice_turn: int = 0
+    ) -> Invocation:
         """
         Open a pair under the pipeline, or wherever the call is made.
 
@@ -186,6 +195,7 @@ class SpeechModels(Part):
             model: A speech model.
             request: What it is asked, uncaptured.
             system: Instructions, or None.
+            voice_turn: Number of the turn that it serves; 0 if it serves many.
         """
         run = self._models._run_of(CURRENT.get())
         recorder = self._recorder
@@ -195,6 +205,8 @@ class SpeechModels(Part):
         invocation.content = without_defaults(
             {"provider": provider_of(model), "model": _name_of(model)}
         )
+        if voice_turn:
+            invocation.content["metadata"] = {"voice_turn": voice_turn}
         request = without_defaults(request)
         _add_system(run, system, request)
         capture = recorder.capture(run)
@@ -297,7 +309,9 @@ class _Speaking:
         }
         try:
             system = getattr(settings, "instructions", None)
-            self._invocation = self._models.start(self._model, request, system)
+            self._invocation = self._models.start(
+                self._model, request, system, _turn_in_force()
+            )
             return node_of(self._invocation)
         except Exception as error:
             report("TTSModel.run", error)
@@ -310,7 +324,8 @@ class _Speaking:
             return
         invocation.chunk_count += 1
         if invocation.first_chunk_ns == 0:
-            invocation.first_chunk_ns = self._models.now_ns()
+            invocation.first_chunk_ns = now_ns = self._models.now_ns()
+            _note_answer(invocation.run, now_ns)
 
     def over(self, error: BaseException | None) -> None:
         invocation, self._invocation = self._invocation, None
@@ -333,6 +348,23 @@ def _is_part_of_another() -> bool:
     """Tell whether a call belongs to one that is recorded: `super()`, a router."""
     node = CURRENT.get()
     return SUPPRESSED.get() or (node is not None and node.kind == "model")
+
+
+def _turn_in_force(ahead: int = 0) -> int:
+    """Return the turn of the pipeline in force; 0 outside of one."""
+    node = CURRENT.get()
+    run = None if node is None else node.run
+    return run.voice_turn + ahead if isinstance(run, VoiceRun) else 0
+
+
+def _note_answer(run: AgentsRun, now_ns: int) -> None:
+    """Note how long the first sound of an answer took."""
+    pipeline = run.parent.run if run.parent is not None else run
+    for each in (run, pipeline):
+        if isinstance(each, VoiceRun) and each.heard_ns:
+            each.latency_ms = ms_between(each.heard_ns, now_ns)
+            each.heard_ns = 0
+            return
 
 
 def _of_stt(args: Any, kwargs: dict[str, Any]) -> tuple[Any, Any]:
@@ -386,7 +418,7 @@ def _add_system(run: AgentsRun, system: Any, request: dict[str, Any]) -> None:
 
 
 def _add_metadata(invocation: Invocation, facts: dict[str, Any]) -> None:
-    told = without_defaults(facts)
+    told = {**invocation.content.get("metadata", {}), **without_defaults(facts)}
     if told:
         invocation.content = {**invocation.content, "metadata": told}
 

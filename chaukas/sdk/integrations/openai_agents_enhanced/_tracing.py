@@ -1,0 +1,191 @@
+"""
+Record the SDK's own tracing, where an application uses it to say what it does.
+
+| SDK moment | events |
+|---|---|
+| `trace()` | AGENT_START of the runs inside names the workflow |
+| the end of a `custom_span()` | SYSTEM with the span's name, data and duration |
+
+Without a processor, which would change what the SDK does: the classes themselves are
+patched. So it works as well while the SDK's tracing is disabled. All other spans tell
+of what has events of its own.
+"""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk._guard import report
+from chaukas.sdk.context import CURRENT, SUPPRESSED, Run
+from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
+from chaukas.sdk.patching import Patch
+from chaukas.sdk.placement import node_in_force, open_session, place
+from chaukas.sdk.record import ms_between, without_defaults
+
+from ._state import FRAMEWORK, attempt
+from ._workflow import active_workflow, note_trace, workflow_trace_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaukas.sdk.integrations.base import Host
+
+__all__ = ["Tracing"]
+
+_FAILED = "EVENT_STATUS_FAILED"
+_CREATE = ("name", "trace_id", "group_id", "metadata")
+_DATA_CLASS = "CustomSpanData"
+_MASKS = frozenset({"Agent run", "Voice pipeline"})
+"""Spans by which the SDK hides an application's own while its tracing is disabled."""
+_NO_ID = "no-op"
+_REMEMBERED = 16_384
+
+
+class Tracing(Part):
+    """
+    Wrappers around traces and spans.
+
+    Args:
+        host: Where to record.
+    """
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._begun: dict[int, tuple[weakref.ref[Any], int]] = {}
+        """When each custom span began, by its data, which its proxies share."""
+
+    def patches(self) -> Sequence[Patch]:
+        """Return the patches, outermost first."""
+        return (
+            Patch(
+                "agents.tracing.provider:TraceProvider.create_trace",
+                self.create_trace,
+                ("AGENT_START",),
+                subclasses=True,
+                optional=True,
+                min_version="0.3",
+            ),
+            Patch(
+                "agents.tracing.spans:Span.start",
+                self.start,
+                ("SYSTEM",),
+                subclasses=True,
+                min_version="0.3",
+            ),
+            Patch(
+                "agents.tracing.spans:Span.finish",
+                self.finish,
+                ("SYSTEM",),
+                subclasses=True,
+                min_version="0.3",
+            ),
+        )
+
+    def create_trace(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the making of a trace, also of one that will tell nothing."""
+        trace = wrapped(*args, **kwargs)
+        if CURRENT.get() is not None:
+            # The SDK's own for a run, or one inside of a run: that has its trace.
+            return trace
+        try:
+            given = {**dict(zip(_CREATE, args, strict=False)), **kwargs}
+            note_trace(trace, given, self._recorder.ids)
+        except Exception as error:
+            report("trace", error)
+        return trace
+
+    def start(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the start of a span."""
+        attempt("custom_span", self._note_start, instance)
+        return wrapped(*args, **kwargs)
+
+    def _note_start(self, span: Any) -> None:
+        data = span.span_data
+        if type(data).__name__ != _DATA_CLASS:
+            return
+        begun, key = self._begun, id(data)
+        if key in begun and begun[key][0]() is data:
+            # A proxy around a span: one of them is enough.
+            return
+        while len(begun) >= _REMEMBERED:
+            begun.pop(next(iter(begun)), None)
+        ref = weakref.ref(data, partial(_forget, begun, key))
+        begun[key] = ref, self._recorder.clock.monotonic_ns()
+
+    def finish(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the end of a span."""
+        attempt("custom_span", self._note_finish, instance)
+        return wrapped(*args, **kwargs)
+
+    def _note_finish(self, span: Any) -> None:
+        data: Any = span.span_data
+        if type(data).__name__ != _DATA_CLASS:
+            return
+        entry = self._begun.pop(id(data), None)
+        if entry is None or SUPPRESSED.get():
+            return
+        sdk_id = span.span_id
+        if sdk_id == _NO_ID and data.name in _MASKS:
+            return
+        recorder = self._recorder
+        now_ns = recorder.clock.monotonic_ns()
+        run, parent_span_id = self._place()
+        facts, capture = recorder.capture_facts(), recorder.capture(run)
+        problem = span.error
+        told: dict[str, Any] = {
+            "name": facts.text(data.name, "metadata.name"),
+            "source": "custom_span",
+            "data": capture.tree(data.data, "metadata.data"),
+            "error": capture.tree(problem, "metadata.error"),
+            "sdk_span_id": "" if sdk_id == _NO_ID else sdk_id,
+        }
+        recorder.emit(
+            EventType.SYSTEM,
+            run,
+            {"performance": {"duration_ms": ms_between(entry[1], now_ns)}},
+            parent_span_id=parent_span_id,
+            capture=capture,
+            metadata=without_defaults(told),
+            status="" if problem is None else _FAILED,
+        )
+
+    def _place(self) -> tuple[Run, str]:
+        """Return the span in force, else the session, in the trace of the block."""
+        host = self._host
+        sessions, recorder = host.sessions, host.recorder
+        workflow = active_workflow()
+        if workflow is None or node_in_force() is not None:
+            found = place(sessions, recorder, framework=FRAMEWORK)
+            return found.run, found.parent_span_id
+        opening = open_session(
+            sessions,
+            recorder,
+            workflow.group_id or None,
+            framework=FRAMEWORK,
+            trace_id=workflow_trace_id(),
+            is_run=False,
+        )
+        sessions.leave(opening.session)
+        run = Run(
+            opening.session,
+            opening.trace_id,
+            sampled=opening.sampled,
+            framework=FRAMEWORK,
+        )
+        return run, opening.span_id
+
+
+def _forget(begun: dict[int, Any], key: int, reference: Any) -> None:
+    entry = begun.get(key)
+    # By now the address may belong to another object.
+    if entry is not None and entry[0] is reference:
+        begun.pop(key, None)
