@@ -505,7 +505,8 @@ class TestKeys:
             assert told in answer.error
             assert KEY not in answer.error
             # Not the file, which was not asked.
-            assert answer.error.endswith("Correct the function given as api_key.")
+            advice = "Correct the function that was given as api_key."
+            assert answer.error.endswith(advice)
 
 
 class TestTls:

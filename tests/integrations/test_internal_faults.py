@@ -16,6 +16,7 @@ import pytest
 from chaukas.sdk import _runtime
 from chaukas.sdk import record as record_module
 from chaukas.sdk.integrations.openai_agents_enhanced import (
+    _model_facts,
     _models,
     _policies,
     _runs,
@@ -61,7 +62,7 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
     **{
         name: tuple(
             (module, name)
-            for module in (_models, _policies, _runs, _tools)
+            for module in (_model_facts, _models, _policies, _runs, _tools)
             if name in vars(module)
         )
         for name in _EXTRACTORS

@@ -102,7 +102,7 @@ def test_a_missing_file_is_what_has_to_be_mended(
     collector: FakeCollector, door: str, tmp_path: Path
 ) -> None:
     line = said(sink_of(collector, door, api_key_file=tmp_path / "key"))
-    assert line.endswith("Correct CHAUKAS_API_KEY_FILE, or that file.")
+    assert line.endswith("Correct that file, or name another one as api_key_file.")
 
 
 def earlier_s() -> float:

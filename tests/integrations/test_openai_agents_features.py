@@ -28,6 +28,7 @@ from agents.extensions import ToolOutputTrimmer, handoff_filters
 from agents.run import ModelInputData
 from pydantic import BaseModel
 
+from chaukas.sdk.prompts import rebuild_prompts
 from loopback import ModelServer, Text
 from tests.support.agent_runs import (
     Mode,
@@ -50,6 +51,11 @@ def requests_of(events: Any) -> list[dict[str, Any]]:
     """Return what each model call was asked."""
     starts = named(events, "MODEL_INVOCATION_START")
     return [start["llm_invocation"]["request"] for start in starts]
+
+
+def prompts_of(events: Any) -> list[list[str]]:
+    """Return the texts of each prompt, put together again."""
+    return [texts_of(one.items) for one in rebuild_prompts(events).values()]
 
 
 def texts_of(items: list[Any]) -> list[str]:
@@ -155,10 +161,11 @@ def test_a_model_call_tells_what_a_filter_left(keep: int, mode: Mode) -> None:
         config = RunConfig(call_model_input_filter=last_items)
         return await run_in(mode, assistant(*steps, tools=[add]), run_config=config)
 
-    requests = requests_of(record(story).events)
+    events = record(story).events
+    requests = requests_of(events)
     assert [len(items) for items in given] == [1, *[min(keep, n) for n in (3, 5, 7)]]
     assert requests[0]["system"] == "Filtered."
-    assert [texts_of(request["input"]) for request in requests] == [
+    assert prompts_of(events) == [
         texts_of(items) for items in given
     ]
     assert [request["input_count"] for request in requests] == [
@@ -260,9 +267,9 @@ def test_the_next_agent_is_told_what_a_handoff_filter_left(
     )
     data = only(recorded.events, "AGENT_HANDOFF")["agent_handoff"]["handoff_data"]
     assert data["input_filtered"] is True
-    last = requests_of(recorded.events)[-1]
-    assert texts_of(last["input"]) == ["Hi"]
-    assert last["input_count"] == 1
+    last = list(rebuild_prompts(recorded.events).values())[-1]
+    assert texts_of(last.items) == ["Hi"]
+    assert len(last.items) == 1
 
 
 @in_loop

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -64,8 +65,12 @@ def with_requests(url: str) -> None:
 
 
 def with_urllib(url: str) -> None:
-    # A server of the test's own.
-    urllib.request.urlopen(url)
+    try:
+        # A server of the test's own.
+        urllib.request.urlopen(url).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def with_openai(url: str) -> None:

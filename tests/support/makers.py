@@ -130,7 +130,7 @@ Atlassian|ATATT3|xFfGF0{{W180}}=|ATATT3
 npm|npm_|{{N36}}|npm_config_registry
 PyPI|pypi-|AgEIcHlwaS5vcmc{{W120}}|pypi-AgileToolkit
 RubyGems|rubygems_|{{H48}}|rubygems_version
-crates.io|cio|{{N32}}|ciobject
+crates|cio|{{N32}}|ciobject
 Docker|dckr_pat_|{{W27}}|dckr_pat_rotation
 JFrog|AKCp|8{{N68}}|AKCpt
 Clojars|CLOJARS_|{{L60}}|CLOJARS_USERNAME

@@ -20,7 +20,7 @@ __all__ = ["Key", "KeyUnreadableError"]
 
 _KEY: Final = re.compile(r"[!-~]{1,16384}")
 _FILE_BYTES: Final = 16 * 1024 + 2
-_MEND_FILE: Final = "Correct CHAUKAS_API_KEY_FILE, or that file."
+_MEND_FILE: Final = "Correct that file, or name another one as api_key_file."
 _MEND_FUNCTION: Final = "Correct the function that was given as api_key."
 
 
