@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from typing import TYPE_CHECKING, Generic, TypeVar
+import weakref
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._native import original
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["ID_CHARS", "BoundedMap", "bounded", "id_text"]
+__all__ = ["ID_CHARS", "BoundedMap", "WeakMap", "bounded", "id_text"]
 
 K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
@@ -96,6 +97,51 @@ class BoundedMap(Generic[K, V]):
 
     def __contains__(self, key: object) -> bool:
         return key in self._entries
+
+
+class WeakMap(Generic[V]):
+    """
+    What is remembered of objects as long as they live, by their identity.
+
+    Neither the hash nor the equality of an object is asked, and nothing is written
+    into it.
+
+    Args:
+        limit: Objects to remember at most; the oldest are forgotten.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self, limit: int) -> None:
+        self._known: BoundedMap[int, tuple[weakref.ref[Any], V]] = BoundedMap(limit)
+
+    def put(self, owner: object, value: V) -> None:
+        """Remember *value* of *owner*, unless that cannot be held weakly."""
+        known, key = self._known, id(owner)
+
+        def forget(reference: weakref.ref[Any]) -> None:
+            # By now the address may belong to another object.
+            known.pop_if(key, lambda entry: entry[0] is reference)
+
+        try:
+            reference = weakref.ref(owner, forget)
+        except TypeError:
+            return
+        known.put(key, (reference, value))
+
+    def get(self, owner: object) -> V | None:
+        """Return what is remembered of *owner*, or None."""
+        entry = self._known.get(id(owner))
+        return entry[1] if entry is not None and entry[0]() is owner else None
+
+    def pop(self, owner: object) -> V | None:
+        """Forget *owner* and return what was remembered, or None."""
+        value = self.get(owner)
+        self._known.pop_if(id(owner), lambda entry: entry[0]() is owner)
+        return value
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def bounded(text: str, limit_chars: int = ID_CHARS) -> str:

@@ -155,25 +155,27 @@ def place(
     session_id: str | None = None,
     *,
     framework: str,
+    trace_id: str = "",
     hide_content: bool = False,
 ) -> Place:
     """
     Return where one event stands that is no run of its own.
 
-    Outside of any run it stands right under its session, which opens if need be,
-    in the trace of that session.
+    Outside of any run it stands right under its session, which opens if need be: in
+    the trace that the caller names, or in that of the session.
     """
     node = node_in_force()
     if node is not None:
         return Place(node.run, node.parent_span_id, is_alone=False)
     found = sessions.find(session_id)
-    known = found.scope.trace_id if found is not None and found.scope else ""
+    if not trace_id and found is not None and found.scope is not None:
+        trace_id = found.scope.trace_id
     opening = open_session(
         sessions,
         recorder,
         session_id,
         framework=framework,
-        trace_id=known,
+        trace_id=trace_id,
         is_run=False,
     )
     sessions.leave(opening.session)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk._bounded import ID_CHARS, BoundedMap, bounded, id_text
+from chaukas.sdk._bounded import ID_CHARS, BoundedMap, WeakMap, bounded, id_text
 
 
 def test_the_oldest_entry_is_forgotten_first() -> None:
@@ -83,6 +83,30 @@ def test_a_finalizer_of_a_value_may_use_the_map() -> None:
     del value
     held.put(2, None)
     assert 9 in held
+
+
+class Owner:
+    """Something that is not asked what it equals."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_what_is_remembered_of_an_object_goes_with_it() -> None:
+    known: WeakMap[str] = WeakMap(2)
+    one, other = Owner(), Owner()
+    known.put(one, "one")
+    known.put("a text", "cannot be held weakly")
+    assert known.get(one) == "one"
+    assert known.get(other) is None
+    assert known.get("a text") is None
+    del one
+    assert len(known) == 0
+    known.put(other, "other")
+    assert known.pop(other) == "other"
+    assert known.pop(other) is None
 
 
 class Name(str):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import wrapt
 
+from chaukas.sdk._bounded import BoundedMap
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, AgentRef, Run
 from chaukas.sdk.events import EventType
@@ -138,7 +139,7 @@ class SpanRecorder:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._traces: dict[str, _Trace] = {}
+        self._traces: BoundedMap[str, _Trace] = BoundedMap(_OPEN_TRACES)
         self.is_enabled = True
         """False once chaukas is disabled: the SDK has no way to take one out."""
 
@@ -162,20 +163,17 @@ class SpanRecorder:
         )
         session = opening.session
         run = Run(session, trace_id, sampled=opening.sampled, framework=_FRAMEWORK)
-        if len(self._traces) >= _OPEN_TRACES:
-            # One that never ends, by an application that forgot it.
-            self._end(next(iter(self._traces)))
-        self._traces[trace_id] = _Trace(run, session, {})
+        # One that never ends, by an application that forgot it.
+        self._end(self._traces.put(trace_id, _Trace(run, session, {})))
 
     def on_trace_end(self, trace: Any) -> None:
         """Close what is open in the run of a trace."""
         try:
-            self._end(trace.trace_id)
+            self._end(self._traces.pop(trace.trace_id))
         except Exception as error:
             report("TracingProcessor", error)
 
-    def _end(self, trace_id: str) -> None:
-        ended = self._traces.pop(trace_id, None)
+    def _end(self, ended: _Trace | None) -> None:
         if ended is None:
             return
         try:

@@ -42,7 +42,7 @@ from ._policies import Policies
 from ._realtime import Realtime
 from ._resumes import Resumes
 from ._retries import Retries
-from ._runners import BODIES, Runners
+from ._runners import BODIES, RUN_EVENTS, Runners
 from ._runs import Runs
 from ._sandbox import SandboxMemory
 from ._state import FRAMEWORK
@@ -69,17 +69,6 @@ _INSIDE_MODEL = (
     "POLICY_DECISION",
 )
 """Of a model call: its own, those of hosted tools, and its pieces."""
-_RUN = (
-    "SESSION_START",
-    "SESSION_END",
-    "AGENT_START",
-    "AGENT_END",
-    "INPUT_RECEIVED",
-    "OUTPUT_EMITTED",
-    "ERROR",
-    "RETRY",
-    "STATE_UPDATE",
-)
 
 
 class Room(Protocol):
@@ -196,11 +185,11 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
     def _run_patches(self) -> Sequence[Patch]:
         runs = self._runs
         return (
-            Patch("agents.run:AgentRunner.run", runs.run, _RUN, subclasses=True),
+            Patch("agents.run:AgentRunner.run", runs.run, RUN_EVENTS, subclasses=True),
             Patch(
                 "agents.run:AgentRunner.run_streamed",
                 runs.run_streamed,
-                _RUN,
+                RUN_EVENTS,
                 subclasses=True,
             ),
         )

@@ -7,16 +7,13 @@ project, where it builds them for each request or loads them from a store.
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk._bounded import BoundedMap
+from chaukas.sdk._bounded import BoundedMap, WeakMap
 
 from ._run_facts import changes_between, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chaukas.sdk.context import Session
 
 __all__ = ["AgentChanges"]
@@ -36,9 +33,7 @@ class AgentChanges:
     """
 
     def __init__(self) -> None:
-        self._objects: BoundedMap[int, tuple[Callable[[], Any], Shape]] = BoundedMap(
-            _REMEMBERED
-        )
+        self._objects: WeakMap[Shape] = WeakMap(_REMEMBERED)
         self._names: BoundedMap[tuple[str, str, str], tuple[Shape, ...]] = BoundedMap(
             _REMEMBERED
         )
@@ -60,22 +55,10 @@ class AgentChanges:
         name = facts.get("name") or getattr(agent, "name", None)
         key = (session.tenant_id, session.project_id, name if type(name) is str else "")
         shapes = self._names.get(key) or ()
-        before = self._last_of(agent)
+        before = self._objects.get(agent)
         if before is None and shapes and shape not in shapes:
             before = shapes[-1]
-        self._remember(agent, shape)
+        self._objects.put(agent, shape)
         others = tuple(other for other in shapes if other != shape)
         self._names.put(key, (*others[1 - _SHAPES :], shape))
         return {} if before is None else changes_between(before, shape)
-
-    def _last_of(self, agent: Any) -> Shape | None:
-        known = self._objects.get(id(agent))
-        return known[1] if known is not None and known[0]() is agent else None
-
-    def _remember(self, agent: Any, shape: Shape) -> None:
-        try:
-            reference = weakref.ref(agent)
-        except TypeError:
-            # No agent at all, which the SDK refuses in a moment.
-            return
-        self._objects.put(id(agent), (reference, shape))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk._bounded import BoundedMap
 from chaukas.sdk._guard import report
 from chaukas.sdk.context import CURRENT, Node, reset
 from chaukas.sdk.events import EventType
@@ -50,7 +51,9 @@ class Approvals:
     def __init__(self, host: Host, pauses: Pauses) -> None:
         self._host = host
         self._pauses = pauses
-        self._asked_ns: dict[tuple[str, str], int] = {}
+        self._asked_ns: BoundedMap[tuple[str, str], int] = BoundedMap(
+            _REMEMBERED_QUESTIONS
+        )
         """When each call began to wait, by trace and call; the oldest go first."""
 
     def patches(self) -> Sequence[Patch]:
@@ -98,11 +101,8 @@ class Approvals:
         self, run: AgentsRun, call: PendingCall, item: Any, facts: dict[str, Any]
     ) -> None:
         """Record that *call* waits, and remember since when."""
-        asked = self._asked_ns
-        while len(asked) >= _REMEMBERED_QUESTIONS:
-            asked.pop(next(iter(asked)), None)
         now_ns = self._host.recorder.clock.monotonic_ns()
-        asked[run.trace_id, call.call_id] = now_ns
+        self._asked_ns.put((run.trace_id, call.call_id), now_ns)
         self._emit(run, run.agent_span_id, "review", call, facts, item=item)
 
     # -- decisions ----------------------------------------------------------------
@@ -169,7 +169,7 @@ class Approvals:
 
     def _waited_ms(self, run: Run, call_id: str) -> float:
         """Return how long a call waited in this process; 0 if that is not known."""
-        asked_ns = self._asked_ns.pop((run.trace_id, call_id), None)
+        asked_ns = self._asked_ns.pop((run.trace_id, call_id))
         if asked_ns is None:
             return 0
         return self._host.recorder.monotonic_ms_since(asked_ns)

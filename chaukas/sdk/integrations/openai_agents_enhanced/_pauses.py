@@ -7,10 +7,9 @@ and a state that came back from its JSON by what it waits for.
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk._bounded import BoundedMap
+from chaukas.sdk._bounded import BoundedMap, WeakMap
 from chaukas.sdk.context import CURRENT, SCOPE, Run, SessionScope, reset
 from chaukas.sdk.placement import Opening, node_in_force, open_session
 
@@ -118,9 +117,7 @@ class Pauses:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._objects: BoundedMap[int, tuple[weakref.ref[Any], Pause]] = BoundedMap(
-            _REMEMBERED_OBJECTS
-        )
+        self._objects: WeakMap[Pause] = WeakMap(_REMEMBERED_OBJECTS)
         self._saved: BoundedMap[str, tuple[Pause | None]] = BoundedMap(
             _REMEMBERED_STATES
         )
@@ -129,25 +126,11 @@ class Pauses:
 
     def remember(self, owner: Any, pause: Pause) -> None:
         """Remember *pause* as long as *owner*, a result or a state, lives."""
-        held, key = self._objects, id(owner)
-
-        def forget(reference: weakref.ref[Any]) -> None:
-            # By now the address may belong to another object.
-            held.pop_if(key, lambda entry: entry[0] is reference)
-
-        try:
-            reference = weakref.ref(owner, forget)
-        except TypeError:
-            # What a runner of the application returned, and no result.
-            return
-        held.put(key, (reference, pause))
+        self._objects.put(owner, pause)
 
     def of(self, owner: Any) -> Pause | None:
         """Return what is remembered of a result, a state or a context."""
-        entry = self._objects.get(id(owner))
-        if entry is None or entry[0]() is not owner:
-            return None
-        return entry[1]
+        return self._objects.get(owner)
 
     def save(self, state: Any, pause: Pause) -> None:
         """Remember *pause* for states that are restored from the JSON of *state*."""

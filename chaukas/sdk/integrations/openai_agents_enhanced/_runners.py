@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._runs import Runs
 
-__all__ = ["BODIES", "Runners", "tell_unseen"]
+__all__ = ["BODIES", "RUN_EVENTS", "Runners", "tell_unseen"]
 
 _LOGGER = logging.getLogger("chaukas.sdk")
 _is_told = False
@@ -32,7 +32,7 @@ _STREAMING = "agents.run_internal.run_loop:start_streaming"
 _OLD_STREAMING = "agents.run:AgentRunner._start_streaming"
 BODIES = (_BODY, _STREAMING, _OLD_STREAMING)
 """Hook points that see a run although `AgentRunner.run` was not."""
-_RUN = (
+RUN_EVENTS = (
     "SESSION_START",
     "SESSION_END",
     "AGENT_START",
@@ -82,25 +82,31 @@ class Runners:
         runs = self._runs
         default = "agents.run:DEFAULT_AGENT_RUNNER"
         return (
-            Patch(f"{default}.run", runs.run, _RUN, on_object=True, optional=True),
+            Patch(
+                f"{default}.run",
+                runs.run,
+                RUN_EVENTS,
+                on_object=True,
+                optional=True,
+            ),
             Patch(
                 f"{default}.run_streamed",
                 runs.run_streamed,
-                _RUN,
+                RUN_EVENTS,
                 on_object=True,
                 optional=True,
             ),
             Patch(
                 _BODY,
                 self.body,
-                _RUN,
+                RUN_EVENTS,
                 optional=True,
                 min_version="0.21",
             ),
             Patch(
                 _STREAMING,
                 self.streaming,
-                _RUN,
+                RUN_EVENTS,
                 everywhere=True,
                 optional=True,
                 min_version="0.8",
@@ -108,7 +114,7 @@ class Runners:
             Patch(
                 _OLD_STREAMING,
                 self.streaming,
-                _RUN,
+                RUN_EVENTS,
                 instead_of=_STREAMING,
             ),
         )

@@ -13,16 +13,15 @@ of what has events of its own.
 
 from __future__ import annotations
 
-import weakref
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk._bounded import WeakMap
 from chaukas.sdk._guard import report
-from chaukas.sdk.context import CURRENT, SUPPRESSED, Run
+from chaukas.sdk.context import CURRENT, SUPPRESSED
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.patching import Patch
-from chaukas.sdk.placement import node_in_force, open_session, place
+from chaukas.sdk.placement import place
 from chaukas.sdk.record import ms_between, without_defaults
 
 from ._state import FRAMEWORK, attempt
@@ -31,6 +30,7 @@ from ._workflow import active_workflow, note_trace, workflow_trace_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chaukas.sdk.context import Run
     from chaukas.sdk.integrations.base import Host
 
 __all__ = ["Tracing"]
@@ -54,7 +54,7 @@ class Tracing(Part):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self._begun: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._begun: WeakMap[int] = WeakMap(_REMEMBERED)
         """When each custom span began, by its data, which its proxies share."""
 
     def patches(self) -> Sequence[Patch]:
@@ -110,14 +110,9 @@ class Tracing(Part):
         data = span.span_data
         if type(data).__name__ != _DATA_CLASS:
             return
-        begun, key = self._begun, id(data)
-        if key in begun and begun[key][0]() is data:
-            # A proxy around a span: one of them is enough.
-            return
-        while len(begun) >= _REMEMBERED:
-            begun.pop(next(iter(begun)), None)
-        ref = weakref.ref(data, partial(_forget, begun, key))
-        begun[key] = ref, self._recorder.clock.monotonic_ns()
+        if self._begun.get(data) is None:
+            # A proxy around a span has the same data: one of them is enough.
+            self._begun.put(data, self._recorder.clock.monotonic_ns())
 
     def finish(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
@@ -130,8 +125,8 @@ class Tracing(Part):
         data: Any = span.span_data
         if type(data).__name__ != _DATA_CLASS:
             return
-        entry = self._begun.pop(id(data), None)
-        if entry is None or SUPPRESSED.get():
+        begun_ns = self._begun.pop(data)
+        if begun_ns is None or SUPPRESSED.get():
             return
         sdk_id = span.span_id
         if sdk_id == _NO_ID and data.name in _MASKS:
@@ -151,7 +146,7 @@ class Tracing(Part):
         recorder.emit(
             EventType.SYSTEM,
             run,
-            {"performance": {"duration_ms": ms_between(entry[1], now_ns)}},
+            {"performance": {"duration_ms": ms_between(begun_ns, now_ns)}},
             parent_span_id=parent_span_id,
             capture=capture,
             metadata=without_defaults(told),
@@ -160,32 +155,13 @@ class Tracing(Part):
 
     def _place(self) -> tuple[Run, str]:
         """Return the span in force, else the session, in the trace of the block."""
-        host = self._host
+        host, workflow = self._host, active_workflow()
         sessions, recorder = host.sessions, host.recorder
-        workflow = active_workflow()
-        if workflow is None or node_in_force() is not None:
-            found = place(sessions, recorder, framework=FRAMEWORK)
-            return found.run, found.parent_span_id
-        opening = open_session(
+        found = place(
             sessions,
             recorder,
-            workflow.group_id or None,
+            (workflow.group_id or None) if workflow is not None else None,
             framework=FRAMEWORK,
             trace_id=workflow_trace_id(),
-            is_run=False,
         )
-        sessions.leave(opening.session)
-        run = Run(
-            opening.session,
-            opening.trace_id,
-            sampled=opening.sampled,
-            framework=FRAMEWORK,
-        )
-        return run, opening.span_id
-
-
-def _forget(begun: dict[int, Any], key: int, reference: Any) -> None:
-    entry = begun.get(key)
-    # By now the address may belong to another object.
-    if entry is not None and entry[0] is reference:
-        begun.pop(key, None)
+        return found.run, found.parent_span_id

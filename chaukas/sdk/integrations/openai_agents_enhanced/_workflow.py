@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chaukas.sdk._bounded import WeakMap
 from chaukas.sdk.context import SCOPE
 from chaukas.sdk.placement import otel_span
 from chaukas.sdk.record import without_defaults
@@ -56,7 +56,7 @@ class Workflow(NamedTuple):
     """As the application gave it; uncaptured."""
 
 
-_known: dict[int, tuple[weakref.ref[Any], Workflow]] = {}
+_known: WeakMap[Workflow] = WeakMap(_REMEMBERED)
 """What was said of each block, as long as it lives."""
 
 
@@ -85,23 +85,15 @@ def note_trace(trace: Any, given: dict[str, Any], ids: Ids) -> None:
     sdk_id = _text(getattr(trace, "trace_id", None))
     if sdk_id == _NO_ID:
         sdk_id = ""
-    key = id(trace)
-
-    def forget(reference: weakref.ref[Any]) -> None:
-        entry = _known.get(key)
-        # By now the address may belong to another object.
-        if entry is not None and entry[0] is reference:
-            _known.pop(key, None)
-
-    reference = weakref.ref(trace, forget)
-    while len(_known) >= _REMEMBERED:
-        _known.pop(next(iter(_known)), None)
-    _known[key] = reference, Workflow(
-        _text(given.get("name"))[:_ID_CHARS],
-        _w3c_id(sdk_id) if sdk_id else ids.trace_id(),
-        sdk_id[:_ID_CHARS],
-        _text(given.get("group_id"))[:_ID_CHARS],
-        given.get("metadata"),
+    _known.put(
+        trace,
+        Workflow(
+            _text(given.get("name"))[:_ID_CHARS],
+            _w3c_id(sdk_id) if sdk_id else ids.trace_id(),
+            sdk_id[:_ID_CHARS],
+            _text(given.get("group_id"))[:_ID_CHARS],
+            given.get("metadata"),
+        ),
     )
 
 
@@ -111,8 +103,7 @@ def active_workflow() -> Workflow | None:
     trace = None if module is None else module.Scope.get_current_trace()
     if trace is None:
         return None
-    entry = _known.get(id(trace))
-    return entry[1] if entry is not None and entry[0]() is trace else None
+    return _known.get(trace)
 
 
 def workflow_trace_id() -> str:
