@@ -19,6 +19,7 @@ import base64
 import json
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -146,7 +147,13 @@ class RealtimeServer:
             await self._closing.wait()
 
     async def _talk(self, socket: Any) -> None:
-        await _Conversation(socket, self._answers, self._heard, self.received).run()
+        from websockets.exceptions import ConnectionClosed
+
+        # Who called may hang up in the middle of an answer.
+        with suppress(ConnectionClosed):
+            await _Conversation(
+                socket, self._answers, self._heard, self.received
+            ).run()
 
 
 class _Conversation:

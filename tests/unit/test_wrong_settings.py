@@ -195,7 +195,7 @@ def without_patches(row: Setting) -> dict[str, Any]:
     return {} if row.kind.hint == "Names" else {"integrations": []}
 
 
-EVERY = 6
+EVERY = 24
 """One value in so many is played with a run; all of them, over all settings."""
 
 
