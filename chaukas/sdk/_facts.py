@@ -106,7 +106,11 @@ class Facts:
             if kind is str:
                 if value not in known and name not in captured:
                     checked[name] = self.text(value, f"{path}.{name}", hidden)
-            elif kind in _NESTED and name not in captured:
+            elif (
+                kind in _NESTED
+                and name not in captured
+                and not (kind is dict and _is_known(value, known))
+            ):
                 checked[name] = self.value(value, f"{path}.{name}", hidden)
         return checked
 
@@ -129,6 +133,17 @@ class Facts:
                 for number, item in enumerate(value)
             ]
         return value
+
+
+_PLAIN = (int, float, bool)
+
+
+def _is_known(member: dict[str, Any], known: set[str]) -> bool:
+    for value in member.values():
+        kind = type(value)
+        if kind not in _PLAIN and (kind is not str or value not in known):
+            return False
+    return True
 
 
 def fill(

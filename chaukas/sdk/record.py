@@ -206,8 +206,7 @@ class Recorder:
         Args:
             kind: Type of the event; status, severity and author follow from it.
             run: Run that it belongs to; its session, trace and agent are noted.
-            content: Top-level members, content in them captured; names, ids and
-                codes are bounded and redacted here.
+            content: Top-level members, content in them captured.
             parent_span_id: Span under which it stands; none for sessions.
             span_id: Span of a pair; a point event gets its own.
             agent: Agent to name.
@@ -228,26 +227,22 @@ class Recorder:
             hidden: list[str] = []
             event = self._frame(kind, run, agent or run.agent, at_ns, hidden)
             event["span_id"] = span_id or self.ids.span_id()
-            if parent_span_id:
-                event["parent_span_id"] = parent_span_id
+            event["parent_span_id"] = parent_span_id
             event["status"] = status or event["status"]
             event["severity"] = severity or event["severity"]
-            facts = None if is_captured else self._facts
-            fill(event, content, metadata, facts, hidden)
-            self._note_hidden(event, capture, hidden)
-            encoded = self._encoded(event)
+            fill(event, content, metadata, None if is_captured else self._facts, hidden)
+            if hidden or (capture is not None and capture.is_noted):
+                self._note_hidden(event, capture, hidden)
+            encoded = self._encoded(event, parent_span_id)
         except Exception as error:
             self._note_failed(error, problems)
             return
-        self._put(encoded, kind, is_spare=is_spare)
-        if problems is None:
-            log_event(event)
-
-    def _put(self, encoded: bytes, kind: EventType, *, is_spare: bool) -> None:
         if is_spare:
             self._pipeline.offer(encoded)
         else:
             self._pipeline.put(encoded, vital=TRAITS[kind].vital)
+        if problems is None:
+            log_event(event)
 
     def _note_failed(
         self, error: Exception, problems: list[Exception] | None
@@ -258,8 +253,10 @@ class Recorder:
         else:
             problems.append(error)
 
-    def _encoded(self, event: Event) -> bytes:
+    def _encoded(self, event: Event, parent_span_id: str) -> bytes:
         """Encode *event* once, or twice if it is odd or too large."""
+        if not parent_span_id:
+            del event["parent_span_id"]
         try:
             encoded = orjson.dumps(event, option=_SORTED)
         except TypeError:

@@ -24,7 +24,7 @@ from chaukas.sdk.patching import Patch
 from chaukas.sdk.placement import place
 from chaukas.sdk.record import ms_between, without_defaults
 
-from ._state import FRAMEWORK, attempt
+from ._state import FRAMEWORK
 from ._workflow import active_workflow, note_trace, workflow_trace_id
 
 if TYPE_CHECKING:
@@ -102,29 +102,29 @@ class Tracing(Part):
     def start(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
-        """Wrap the start of a span."""
-        attempt("custom_span", self._note_start, instance)
+        """Wrap the start of a span, which nearly always is one of the SDK's own."""
+        try:
+            data = instance.span_data
+            if type(data).__name__ == _DATA_CLASS and self._begun.get(data) is None:
+                # A proxy around a span has the same data: one of them is enough.
+                self._begun.put(data, self._recorder.clock.monotonic_ns())
+        except Exception as error:
+            report("custom_span", error)
         return wrapped(*args, **kwargs)
-
-    def _note_start(self, span: Any) -> None:
-        data = span.span_data
-        if type(data).__name__ != _DATA_CLASS:
-            return
-        if self._begun.get(data) is None:
-            # A proxy around a span has the same data: one of them is enough.
-            self._begun.put(data, self._recorder.clock.monotonic_ns())
 
     def finish(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap the end of a span."""
-        attempt("custom_span", self._note_finish, instance)
+        try:
+            data = instance.span_data
+            if type(data).__name__ == _DATA_CLASS:
+                self._note_finish(instance, data)
+        except Exception as error:
+            report("custom_span", error)
         return wrapped(*args, **kwargs)
 
-    def _note_finish(self, span: Any) -> None:
-        data: Any = span.span_data
-        if type(data).__name__ != _DATA_CLASS:
-            return
+    def _note_finish(self, span: Any, data: Any) -> None:
         begun_ns = self._begun.pop(data)
         if begun_ns is None or SUPPRESSED.get():
             return
