@@ -18,7 +18,7 @@ from ._snapshot import Capture
 if TYPE_CHECKING:
     from ._snapshot import Rules
 
-__all__ = ["Facts", "fill"]
+__all__ = ["Facts", "fill", "note_hidden"]
 
 _NAME_CHARS = 1024
 _KNOWN_CHARS = 128
@@ -177,3 +177,22 @@ def fill(
             event[name] = member
     if metadata:
         event["metadata"].update(facts.fields(metadata, "metadata", hidden))
+
+
+def note_hidden(
+    event: dict[str, Any], capture: Capture | None, hidden: list[str]
+) -> None:
+    """
+    Note in *event* what was hidden or altered.
+
+    Args:
+        event: The event, filled.
+        capture: What took its content, if anything did.
+        hidden: Paths of what was hidden beside its content.
+    """
+    if capture is not None and capture.is_noted:
+        hidden = [*capture.redacted, *hidden]
+        if capture.altered:
+            event["metadata"]["numbers_as_text"] = capture.altered
+    if hidden:
+        event["redaction"] = {"fields": hidden, "method": "mask"}

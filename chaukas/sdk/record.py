@@ -16,7 +16,7 @@ import orjson
 from ._clock import timestamp_of
 from ._error_facts import error_chain, error_code_of, error_text
 from ._event_log import log_event
-from ._facts import Facts, fill
+from ._facts import Facts, fill, note_hidden
 from ._guard import report
 from ._ids import is_sampled
 from ._limits import DEPTH_CEILING, Limits
@@ -224,16 +224,15 @@ class Recorder:
         try:
             if _process_id() != self._pid:
                 self._follow_fork()
-            hidden: list[str] = []
-            event = self._frame(kind, run, agent or run.agent, at_ns, hidden)
+            event, hidden = self._frame(kind, run, agent or run.agent, at_ns)
             event["span_id"] = span_id or self.ids.span_id()
-            event["parent_span_id"] = parent_span_id
+            if parent_span_id:
+                event["parent_span_id"] = parent_span_id
             event["status"] = status or event["status"]
             event["severity"] = severity or event["severity"]
             fill(event, content, metadata, None if is_captured else self._facts, hidden)
-            if hidden or (capture is not None and capture.is_noted):
-                self._note_hidden(event, capture, hidden)
-            encoded = self._encoded(event, parent_span_id)
+            note_hidden(event, capture, hidden)
+            encoded = self._encoded(event)
         except Exception as error:
             self._note_failed(error, problems)
             return
@@ -253,10 +252,8 @@ class Recorder:
         else:
             problems.append(error)
 
-    def _encoded(self, event: Event, parent_span_id: str) -> bytes:
+    def _encoded(self, event: Event) -> bytes:
         """Encode *event* once, or twice if it is odd or too large."""
-        if not parent_span_id:
-            del event["parent_span_id"]
         try:
             encoded = orjson.dumps(event, option=_SORTED)
         except TypeError:
@@ -282,7 +279,7 @@ class Recorder:
 
     def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
         """Return an encoded SYSTEM event without queueing it, for the pipeline."""
-        event = self._frame(EventType.SYSTEM, run, None, 0, [])
+        event, _hidden = self._frame(EventType.SYSTEM, run, None, 0)
         event["span_id"] = self.ids.span_id()
         event["metadata"].update(metadata)
         return orjson.dumps(event, option=_SORTED)
@@ -293,8 +290,9 @@ class Recorder:
         run: Run,
         agent: AgentRef | None,
         at_ns: int,
-        hidden: list[str],
-    ) -> Event:
+    ) -> tuple[Event, list[str]]:
+        """Return what every event has, and the paths of ids that were hidden."""
+        hidden: list[str] = []
         # First, as an event that then cannot be made leaves a gap.
         seq = self._pipeline.next_seq()
         now_ns = self.clock.time_ns()
@@ -324,7 +322,7 @@ class Recorder:
             own["user_id"] = run.user_id
             self._hide_ids(own, ("user_id",), "metadata.", hidden)
         self._hide_ids(event, _IDS, "", hidden)
-        return event
+        return event, hidden
 
     def _hide_ids(
         self, part: Event, names: tuple[str, ...], path: str, hidden: list[str]
@@ -335,15 +333,6 @@ class Recorder:
             value = part.get(name)
             if value is not None and value not in known:
                 part[name] = self._facts.identity(value, f"{path}{name}", hidden)
-
-    @staticmethod
-    def _note_hidden(event: Event, capture: Capture | None, hidden: list[str]) -> None:
-        if capture is not None and capture.is_noted:
-            hidden = [*capture.redacted, *hidden]
-            if capture.altered:
-                event["metadata"]["numbers_as_text"] = capture.altered
-        if hidden:
-            event["redaction"] = {"fields": hidden, "method": "mask"}
 
     def error(
         self,
