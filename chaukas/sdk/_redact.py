@@ -30,6 +30,10 @@ _COSTLY = (
 _PASSES_LIMIT = 8
 """How often a text is searched again for secrets that were glued together."""
 
+_SIGNS = "\\%&\x1b"
+"""How escapes begin."""
+_BARS = str.maketrans("│┃║" + "─━═" + "┼╋╬├┝┠┡┢┤┥┨┩┪╠╣╔╗╚╝╦╩╪╞╡╤╧", "|||---" + "+" * 26)
+"""Lines of tables, each one letter."""
 _WORD_CHARS = 16
 _SHORT_CHARS = 4096
 _OPEN_REACH_CHARS = 1024 * 1024
@@ -155,6 +159,7 @@ class Redactor:
             or has_marker(text, low)
             or has_command_marker(low)
             or has_escaped_letters(low)
+            or "\x1b[" in text
         )
 
     def cost_of(self, text: str) -> int:
@@ -168,7 +173,8 @@ class Redactor:
         places = sum(low.count(word) for word in _COSTLY)
         places += sum(low.count(stem) for stem in self._stems)
         searches = 1 + len(self._patterns)
-        return searches * (3 + len(text) // 48) + 6 * places
+        places_read = 6 * places + low.count("\x1b")
+        return searches * (3 + len(text) // 48) + places_read
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return where the secrets of a text stand, in order, apart."""
@@ -198,10 +204,12 @@ class Redactor:
 
     def _is_marked(self, text: str) -> bool:
         """Tell whether an escaped form of a text may hold a secret."""
-        return ("\\" in text or "%" in text or "&" in text) and self.is_suspect(text)
+        return any(map(text.__contains__, _SIGNS)) and self.is_suspect(text)
 
     def _found(self, text: str, work: Work | None) -> list[tuple[int, int]]:
         """Return where the usual secrets stand, in no order."""
+        if "│" in text or "┃" in text or "║" in text:
+            text = text.translate(_BARS)
         low = lowered(text)
         found: list[tuple[int, int]] = []
         if has_marker(text, low):

@@ -49,6 +49,7 @@ _TYPED: Final = re.compile(r"[ \t]*=[ \t]*")
 _PROSE: Final = re.compile(r"[a-z]{1,15}")
 _TYPE: Final = re.compile(
     r"(?:[A-Z][a-z]{1,20}){2,6}|Path|Any|Callable|Literal|Annotated|Union|Sequence"
+    r"|(?:Option|Optional|Vec|Box|Arc|Rc|Promise|Array|Set|List|Result)<[\w<>, ]{1,60}>"
     r"|Mapping|Dict|List|Tuple|Type|Final|ClassVar|Self"
 )
 _GAP_CHARS: Final = 64
@@ -65,6 +66,11 @@ _BLANK: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60})?[ \t]*(?:#[^\n]*)?\r?\n")
 _BLOCK_LINE: Final = re.compile(r"([ \t]*)(- [ \t]*)?([^\r\n]*)(?:\r?\n|$)")
 _ENTRY: Final = re.compile(r"[\"']?[\w.\-/]{1,64}[\"']?:(?:[ \t]+|$)")
 _BLOCK_LINES: Final = 200
+_REFERENCE: Final = re.compile(
+    r"!(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}\s*(?:\n|$)"
+)
+_GO_SLICE: Final = re.compile(r"\[\](?=[a-z]{1,16}\()")
+_PACKAGES: Final = "node_modules/"
 _COMMENT: Final = re.compile(r"[ \t]+[#;].*")
 _SPACE: Final = re.compile(r"\s{0,64}")
 _INDENT: Final = re.compile(r"[ \t]*(?:- [ \t]*)?")
@@ -75,6 +81,12 @@ _WHOLE_LINE_NAMES: Final = frozenset(
 
 def assigned_spans(place: Place) -> Iterator[tuple[int, int]]:
     """Yield the value that follows its name and a sign such as a colon."""
+    if _REFERENCE.match(place.text, place.value_at) is None:
+        yield from _assigned(place)
+
+
+def _assigned(place: Place) -> Iterator[tuple[int, int]]:
+    """Yield the value, whichever form it has."""
     text, position = place.text, place.value_at
     is_colon = place.separator in (":", "::")
     if is_colon and place.begins_line:
@@ -93,6 +105,8 @@ def assigned_spans(place: Place) -> Iterator[tuple[int, int]]:
         position += len(gap) - len(gap.lstrip())
     if text.startswith(REDACTED, position):
         return
+    if _GO_SLICE.match(text, position) is not None:
+        position += len("[]")
     if text[position : position + 1] in ("{", "["):
         yield from _bracket_spans(place, position)
         return
@@ -235,6 +249,8 @@ def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
     """Yield a structure, unless it is a placeholder, a schema or a count."""
     text = place.text
     if PLACEHOLDER.match(text, position) is not None:
+        return
+    if text.endswith(_PACKAGES, 0, place.start):
         return
     if squeeze(place.name) == "tokens" and text[position] == "{":
         # The rules of a lexer.

@@ -175,6 +175,96 @@ FORMS: Final[tuple[Form, ...]] = (
             r"(?:[0-9] )?(?P<secret>\S+)"
         ),
     ),
+    Form(
+        "chpasswd <<<",
+        re.compile(
+            r"chpasswd <<< ?\\*[\"']?[\w.\-]{1,64}:"
+            r"(?P<secret>[^\s\"'\\]+)"
+        ),
+    ),
+    Form(
+        "net use",
+        re.compile(
+            r"net use [^\n]{1,160}?/user:\S{1,64} (?![/*])"
+            r"(?P<secret>[^\s\"'|;]+)"
+        ),
+    ),
+    Form(
+        "rabbitmqctl",
+        re.compile(r"(?:add_user|change_password) \S{1,64} (?P<secret>[^\s|;&]+)"),
+    ),
+    Form(
+        "securestring",
+        re.compile(r"convertto-securestring (?:-string )?[\"'](?P<secret>[^\"'\n$]+)"),
+    ),
+    Form(
+        "#define",
+        re.compile(
+            r"#define[ \t]+\w{0,40}(?:key|token|secret|passw(?:or)?d|pwd|pass)[ \t]+"
+            r"\\*\"(?P<secret>[^\s\"\\]+)"
+        ),
+    ),
+    Form("nmcli", re.compile(r"nmcli [^\n]{1,160}? password (?P<secret>[^\s|;&]+)")),
+    Form(
+        "n'",
+        re.compile(r"password\s{0,8}=?\s{0,8}n'(?P<secret>[^'\n]+)'"),
+    ),
+    Form("secret", re.compile(r"[(,]\s{0,8}secret\s{1,8}'(?P<secret>[^'\n]+)'")),
+    Form(
+        "auth",
+        re.compile(
+            r"(?:basic_?auth|auth ?= ?)\(\s{0,8}\\*[\"'][^\"'\n]{1,128}[\"']\s{0,8},"
+            r"\s{0,8}\\*[\"'](?P<secret>[^\"'\n\\]+)"
+        ),
+    ),
+    Form(
+        "bearer ",
+        re.compile(r"bearer \\*[\"']\s{0,4}\+\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)"),
+    ),
+    Form(
+        "env",
+        re.compile(
+            r"env[.\[\"']{1,3}\w{0,40}(?:key|token|secret|passw(?:or)?d|pwd)"
+            r"[\"'\]]{0,2} ?(?:\|\||\?\?|or) ?\\*[\"']"
+            r"(?=[^\s\d]{0,64}[0-9])(?P<secret>[^\s\"'\\]+)"
+        ),
+    ),
+    Form(
+        "<-",
+        re.compile(
+            r"(?:password|passwd|pwd|pw|secret|token|key) ?<- ?\\*[\"']"
+            r"(?=[^\s\d\"']{0,64}[0-9])(?P<secret>[^\s\"'\\]+)"
+        ),
+    ),
+    Form(
+        "=>",
+        re.compile(
+            r"\[\\*\"?\w{0,40}(?:passw(?:or)?d|secret|token|api_?key)\\*\"?\]"
+            r"\s{0,4}=>\s{1,16}(?:string\([0-9]{1,6}\) \\*\")?"
+            r"(?=[^\s\d\"]{0,64}[0-9])(?P<secret>[^\s\"(\[$\\]+)"
+        ),
+    ),
+    # Beside its name in a sentence: digits and letters, and no name of a thing.
+    *(
+        Form(
+            needle,
+            re.compile(
+                needle + r"(?: is| was| is set to)?[ ][\"'`]?"
+                r"(?![a-z]+[0-9]{0,5}"
+                r"(?:[_\-.](?:[a-z]+[0-9]{0,2}|[0-9]+[a-z]{0,2}))+(?![\w\-]))"
+                r"(?P<secret>(?=[^\s\d]{0,64}[0-9])(?=[^\sa-z]{0,64}[a-z])"
+                r"[^\s\"'`,;:()<>/=\[\]{}|]{8,256})"
+            ),
+        )
+        for needle in (
+            "password",
+            "passcode",
+            "api key",
+            "access key",
+            "auth token",
+            "access token",
+        )
+    ),
     Form("community", re.compile(r"snmp-server community (?P<secret>\S+)")),
 )
 """Where secrets stand that have no name, or one that is none elsewhere."""
@@ -215,7 +305,9 @@ def has_command_marker(low: str) -> bool:
         or (":" in low and _has_colon_marker(low))
         or ("(" in low and ("@tcp(" in low or "@unix(" in low or "@cloudsql(" in low))
         or ("/" in low and _has_slash_marker(low))
-        or "net user" in low
+        or "net use" in low
+        or "rabbitmqctl" in low
+        or "securestring" in low
         or "vault login" in low
         or "community " in low
         or "kty" in low

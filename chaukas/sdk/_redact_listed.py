@@ -11,21 +11,27 @@ from ._redact_benign import is_name_like, is_own_name
 from ._redact_names import is_sensitive
 from ._redact_quoted import BARE, LOOKUP, OPEN, Place, kept, quoted_span, trimmed
 
-__all__ = ("argument_span", "element_span", "listed_span", "spaced_span")
+__all__ = ("argument_span", "element_span", "listed_span", "row_span", "spaced_span")
 
 _WORD_LIMIT: Final = 128
 _CDATA: Final = re.compile(r"\s*<!\[CDATA\[")
 _TAG_REST: Final = re.compile(r"[ \t]+[\w:.\-]+=[^<>]{0,300}>")
 _DIRECTIVE: Final = re.compile(
-    r"(?:^|[\n;&|(\"']|\\n)[ \t]*(?:env|arg|setenv|setx|set(?: -\w+)?|export"
-    r"|proxy_set_header|add_header|requestheader"
-    r"|(?:\S+ ){0,3}(?:config|configure)(?: set)?)[ \t]+(?:set[ \t]+)?[\w.\-]*$"
+    r"(?:^|[\n;&|(\"']|\\n)[ \t]*(?:env|arg|\(setq|setenv|setx|set(?: -\w+)?"
+    r"|export|proxy_set_header|add_header|requestheader"
+    r"|(?:\S+ ){0,3}(?:config|configure)(?: set)?)[ \t]+(?:set[ \t]+)?[\w.\-/:]*$"
     r"|(?:^|\W)set\([\w.\-]*$"
 )
 _DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
 _QUOTED_WORD: Final = re.compile(r"\\*[\"']([^\s\"'\\]{1,200})\\*[\"']")
 _ONE_WORD: Final = re.compile(r"(?=[^\s\d]{0,64}[0-9])\S+[ \t]*(?:\r?\n|$)")
 _OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
+# One word of letters and digits; a type such as `varchar(255)` is none.
+_CELL_REST: Final = re.compile(
+    r"[ \t*`]*((?=[^\s\d|,]{0,64}[0-9])(?=[^\sA-Za-z|,]{0,64}[A-Za-z])"
+    r"[^\s|,()*`\"'\\]{6,512})"
+    r"[*`]*[ \t|]*(?:\r?\n|\\*[\"']|$)"
+)
 _METAVARS: Final = frozenset(
     "key api_key apikey token password secret string text value pass pw str file"
     " credential credentials cookie user:password".split()
@@ -57,6 +63,20 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     if head.endswith(("define(", "setattr(", "put(", "set(", "setitem(", "environ(")):
         return span
     return None if len(value) <= 256 and is_name_like(value) else span
+
+
+def row_span(place: Place) -> tuple[int, int] | None:
+    """Find the value in a line of two cells: ``| api_key | x1… |``, ``NAME,x1…``."""
+    text = place.text
+    line_at = text.rfind("\n", max(0, place.start - 32), place.start) + 1
+    if place.close.endswith(('"', "'")) or (line_at == 0 and place.start > 32):
+        return None
+    if text[line_at : place.start].strip(" \t|*`"):
+        return None
+    cell = _CELL_REST.match(text, place.value_at)
+    if cell is None or is_own_name(place.name, cell[1]) or is_name_like(cell[1]):
+        return None
+    return kept(text, place.name, *cell.span(1))
 
 
 def element_span(place: Place) -> tuple[int, int] | None:

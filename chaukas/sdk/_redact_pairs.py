@@ -14,7 +14,13 @@ from heapq import merge
 from typing import Final
 
 from ._redact_assigned import assigned_spans
-from ._redact_listed import argument_span, element_span, listed_span, spaced_span
+from ._redact_listed import (
+    argument_span,
+    element_span,
+    listed_span,
+    row_span,
+    spaced_span,
+)
 from ._redact_names import QUERY_NAMES, is_sensitive, squeeze
 from ._redact_quoted import Place, is_shown
 from ._redact_records import is_field, named_span
@@ -92,7 +98,11 @@ _DIRECTIVES: Final = (
     "bindpw",
     "rootpw",
     "config",
+    "setq ",
 )
+# A place in a file, as a stack shows it: `token.js:10:5`.
+_SOURCES: Final = (".js", ".ts", ".py", ".rb", ".go", ".rs", ".php", ".tsx", ".java")
+_LINE_NUMBER: Final = re.compile(r":[0-9]{1,6}(?![\w.])")
 _NO_LINE: Final = frozenset("-?&;/")
 _QUOTES: Final = frozenset("\"'`")
 _LINE_HEADS: Final = frozenset(
@@ -238,6 +248,8 @@ def _place_of(
     end = match.end("tail")
     name = text[start:end]
     before = low[start - 1] if start else ""
+    if name.endswith(_SOURCES) and _LINE_NUMBER.match(low, end) is not None:
+        return None
     separator = match["sep"]
     if not separator.isspace():
         separator = separator.strip(" \t\r\n*")
@@ -286,14 +298,16 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
         return
     span: tuple[int, int] | None = None
     if separator == ",":
-        span = listed_span(place)
+        span = listed_span(place) or row_span(place)
+    elif separator == "|":
+        span = row_span(place)
     elif separator == ">":
         span = element_span(place)
     elif separator == "(":
         span = argument_span(place)
     elif separator == "" or separator.isspace():
         span = spaced_span(place)
-    elif separator != "|":
+    else:
         yield from assigned_spans(place)
         return
     if span is not None:

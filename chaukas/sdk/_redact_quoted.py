@@ -30,6 +30,9 @@ _BRACKET: Final = re.compile(r"[\[\]{}]")
 _BRACKETS_LIMIT: Final = 2000
 CALL: Final = re.compile(r"(?:await |new |yield )?[$]?[A-Za-z_][\w.]{0,64}(?:\(|\[)")
 _LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{1,400})\\*[\"']")
+_BASE64: Final = re.compile(
+    r"(?!/)(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/]{12,}={0,2}"
+)
 _CALL_CHARS: Final = 400
 LOOKUP: Final = re.compile(
     r"(?:os\.environ|os\.getenv|getenv|process\.env|env)\b[.\[(]"
@@ -130,7 +133,8 @@ def call_span(text: str, name: str, call: re.Match[str]) -> tuple[int, int] | No
         if literal.start() > closed:
             break
         if not is_name_like(value) and not is_benign_text(name, value):
-            if " " in value or "/" in value or value.rstrip().endswith((":", "?")):
+            is_path = "/" in value and _BASE64.fullmatch(value) is None
+            if " " in value or is_path or value.rstrip().endswith((":", "?")):
                 continue
             first = (literal.start(2) if first is None else first[0], literal.end(2))
     return first

@@ -15,7 +15,7 @@ __all__ = ("NAME_KEYS", "OF_NAME", "VALUE_KEYS", "VERBS", "is_field", "named_spa
 NAME_KEYS: Final = frozenset(
     "name key header field fieldname param parameter variable var env property"
     " label id attribute option setting k n envvar title parametername headername"
-    " keyname column path slug identifier".split()
+    " keyname parameterkey column path slug identifier".split()
 )
 """Squeezed names of fields that hold the name of a value."""
 
@@ -27,12 +27,12 @@ VALUE_KEYS: Final = frozenset(
 """Squeezed names of fields that hold the value itself."""
 
 _NAMES: Final = (
-    r"name|key|header|field(?:[\-_]?name)?|param(?:eter)?(?:[\-_]?name)?|variable|var"
+    r"name|key|header|field(?:[\-_]?name)?|param(?:eter)?(?:[\-_]?(?:name|key))?|variable|var"
     r"|env(?:[\-_]?var)?|property|label|attribute|option|setting|k|n|column|id|type|loc"
 )
 _VALUES: Final = (
     r"value|val|v|contents?|text|data|default(?:[\-_]?value)?|string[\-_]?value|field[\-_]?value|answer"
-    r"|secret[\-_]?string|plain[\-_]?text|current[\-_]?value|new[\-_]?value|string|input"
+    r"|secret[\-_]?string|plain[\-_]?text|current[\-_]?value|(?:new|parameter)[\-_]?value|string|input"
 )
 # Which sibling holds the value: of a message with a name, it is not its text.
 OF_NAME: Final = frozenset("value val v default defaultvalue stringvalue".split())
@@ -121,6 +121,9 @@ def _reported(text: str, end: int) -> tuple[int, int] | None:
     line_end = line_end if line_end >= 0 else len(text)
     start = text.find("input_value=", line_at, line_end)
     if start < 0 or text.find("[type=", line_at, start) < 0:
+        return None
+    if text.find("[type=missing", line_at, start) >= 0:
+        # What is shown is the record that lacks the name.
         return None
     stop = text.rfind(", input_type=", start, line_end)
     return _unquoted(text, start + len("input_value="), stop if stop >= 0 else line_end)

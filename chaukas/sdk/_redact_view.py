@@ -1,5 +1,5 @@
 r"""
-Read a text as it is meant: without the escapes of JSON, HTML and URLs.
+Read a text as it is meant: without escapes of JSON, HTML, URLs and colours.
 
 A name may be written ``\u0070assword``, a line end ``\n``, a quote ``&quot;`` or
 ``%22``. The rules are applied to the decoded text as well, and what they find
@@ -16,11 +16,15 @@ __all__ = ("ESCAPES_LIMIT", "View", "decoded", "has_escaped_letters")
 
 ESCAPES_LIMIT: Final = 3000
 """Escapes decoded in one text."""
+_COLOURS_LIMIT: Final = 4 * ESCAPES_LIMIT
+"""Escapes and colours read in one text; they cost less."""
 
 _ESCAPE: Final = re.compile(
-    r"\\+(?:u00([2-7a-f][0-9a-f])|x([2-7][0-9a-f])|([nrt/]))"
+    r"(?P<colour>(?:\x1b|\\+(?:u00|x)1b|\\+033)\[[0-9;:?]{0,24}[a-z])"
+    r"|\\+(?:u00([2-7a-f][0-9a-f])|x([2-7][0-9a-f])|([nrt/]))"
     r"|%(?:25){0,3}([2-7][0-9a-f]|0[9ad])"
-    r"|(&(?:amp;){0,3}(?:amp;)?(?:quot|apos|lt|gt|#x[2-7][0-9a-f]|#[0-9]{2,3});)",
+    r"|(&(?:amp;){0,3}(?:amp;)?(?:quot|apos|lt|gt|#x[2-7][0-9a-f]|#[0-9]{2,3});)"
+    r"|\\+u(?P<drawn>25[0-7][0-9a-f])",
     re.IGNORECASE,
 )
 _LETTERS: Final = {"n": "\n", "r": "\r", "t": "\t", "/": "/"}
@@ -76,15 +80,26 @@ def has_escaped_letters(low: str) -> bool:
 
 def decoded(text: str) -> View | None:
     """Return a text with its escapes decoded; none if it has none."""
-    if "\\" not in text and "%" not in text and "&" not in text:
+    if not any(sign in text for sign in "\\%&\x1b"):
         return None
     pieces: list[str] = []
     starts, origins = [0], [0]
     size = position = 0
-    for match in islice(_ESCAPE.finditer(text), ESCAPES_LIMIT):
+    letters = seen = 0
+    for match in islice(_ESCAPE.finditer(text), _COLOURS_LIMIT):
+        if letters == ESCAPES_LIMIT:
+            break
+        seen += 1
         start, end = match.span()
         pieces.append(text[position:start])
         size += start - position
+        if match["colour"]:
+            # Colours of a terminal mean nothing: a key may go on behind them.
+            starts.append(size)
+            origins.append(end)
+            position = end
+            continue
+        letters += 1
         pieces.append(_meaning(match))
         # The decoded character, and what follows it.
         starts += (size, size + 1)
@@ -96,17 +111,18 @@ def decoded(text: str) -> View | None:
     rest = text[position:]
     pieces.append(rest)
     view = View("".join(pieces), starts, origins)
-    if len(starts) > 2 * ESCAPES_LIMIT and has_escaped_letters(rest.lower()):
+    is_cut = letters == ESCAPES_LIMIT and has_escaped_letters(rest.lower())
+    if is_cut or seen == _COLOURS_LIMIT:
         view.end = position
     return view
 
 
 def _meaning(match: re.Match[str]) -> str:
     """Return the one character for which an escape stands."""
-    code = match[1] or match[2] or match[4]
+    code = match[2] or match[3] or match[5] or match["drawn"]
     if code:
         return chr(int(code, 16))
-    if match[3]:
-        return _LETTERS[match[3].lower()]
-    letter = unescape("&" + match[5].replace("amp;", "").lstrip("&"))
+    if match[4]:
+        return _LETTERS[match[4].lower()]
+    letter = unescape("&" + match[6].replace("amp;", "").lstrip("&"))
     return letter if len(letter) == 1 else " "

@@ -484,10 +484,106 @@ PRINTED: list[Planted] = [
     Planted(
         "argparse", f"parser.add_argument('--token', default='{_SECRET}')", _SECRET
     ),
+    Planted("colour before value", f"\x1b[1mPassword:\x1b[0m {_SECRET}", _SECRET),
+    Planted(
+        "colours around name", f"\x1b[32mtoken\x1b[0m=\x1b[33m{_SECRET}\x1b[0m", _SECRET
+    ),
+    Planted(
+        "colour in json",
+        json.dumps({"out": f"\x1b[1mtoken\x1b[0m: {_SECRET}"}),
+        _SECRET,
+    ),
+    Planted(
+        "drawn table",
+        f"│ user │ token │\n├──────┼───────┤\n│ ann  │ {_SECRET} │",
+        _SECRET,
+    ),
+    Planted(
+        "double drawn table",
+        f"║ user ║ password ║\n╠══════╬══════════╣\n║ ann ║ {_SECRET} ║",
+        _SECRET,
+    ),
+    Planted(
+        "settings table",
+        f"| key | value |\n|---|---|\n| api_key | {_SECRET} |",
+        _SECRET,
+    ),
+    Planted(
+        "bold settings table",
+        f"| a | b |\n|---|---|\n| **client_secret** | `{_SECRET}` |",
+        _SECRET,
+    ),
+    Planted(
+        "psql expanded",
+        f"-[ RECORD 1 ]---\nuser     | ann\npassword | {_SECRET}",
+        _SECRET,
+    ),
+    Planted("csv settings", f"name,value\nDB_PASSWORD,{_SECRET}\nDB_USER,app", _SECRET),
+    Planted(
+        "cloudformation parameter",
+        f'{{"ParameterKey":"DBPassword","ParameterValue":"{_SECRET}"}}',
+        _SECRET,
+    ),
+    Planted(
+        "php dump",
+        f'array(1) {{\n  ["password"]=>\n  string(12) "{_SECRET}"\n}}',
+        _SECRET,
+    ),
+    Planted("php print", f"Array\n(\n    [password] => {_SECRET}\n)", _SECRET),
+    Planted("sql national", f"CREATE LOGIN a WITH PASSWORD = N'{_SECRET}'", _SECRET),
+    Planted(
+        "duckdb secret",
+        f"CREATE SECRET (TYPE s3, KEY_ID 'a', SECRET '{_SECRET}')",
+        _SECRET,
+    ),
+    Planted("go bytes", f'var secret = []byte("{_SECRET}")', _SECRET),
+    Planted("c define", f'#define API_KEY "{_SECRET}"', _SECRET),
+    Planted("lisp setq", f'(setq password "{_SECRET}")', _SECRET),
+    Planted("r arrow", f'pw <- "{_SECRET}"', _SECRET),
+    Planted("requests auth", f"requests.get(u, auth=('ann', '{_SECRET}'))", _SECRET),
+    Planted("go basic auth", f'SetBasicAuth("ann", "{_SECRET}")', _SECRET),
+    Planted("js env or", f"process.env.API_KEY || '{_SECRET}'", _SECRET),
+    Planted("bearer joined", f"'Bearer ' + '{_SECRET}'", _SECRET),
+    Planted(
+        "base64 in call",
+        f'password: str = Field(default="{_SECRET}/Tal+0ste9==")',
+        _SECRET,
+    ),
+    Planted("net use", f"net use z: \\\\h\\s /user:a {_SECRET}", _SECRET),
+    Planted("npm config path", f"npm config set //r/:_authToken {_SECRET}", _SECRET),
+    Planted("chpasswd here", f"chpasswd <<< 'ann:{_SECRET}'", _SECRET),
+    Planted(
+        "securestring",
+        f"ConvertTo-SecureString '{_SECRET}' -AsPlainText -Force",
+        _SECRET,
+    ),
+    Planted("rabbitmqctl", f"rabbitmqctl add_user ann {_SECRET}", _SECRET),
+    Planted("nmcli", f"nmcli dev wifi connect Home password {_SECRET}", _SECRET),
+    Planted("said password", f"Your temporary password is {_SECRET}", _SECRET),
+    Planted("said with", f"login failed for user ann with password {_SECRET}", _SECRET),
+    Planted("said api key", f"Invalid api key '{_SECRET}'", _SECRET),
 ]
 """Texts and objects from which the secret must vanish."""
 
 BENIGN_LINES: tuple[str, ...] = (
+    "kubectl get secret db-creds-v2 -o yaml",
+    "the access token v2-endpoint is deprecated",
+    "password sha256-based hashing is used",
+    "| Option | Type |\n|---|---|\n| api_key | string |\n| timeout | 30s |",
+    "process.env.API_KEY || 'development'",
+    '#define API_KEY_HEADER "X-Api-Key"',
+    "net use z: \\\\srv\\share",
+    "\x1b[32mPASSED\x1b[0m tests/test_password.py::test_reset",
+    "│ test │ result │\n├──┼──┤\n│ password │ passed │",
+    "    at Token.parse (/app/token.js:10:5)",
+    "pub struct Creds { pub password: String, pub token: Option<String> }",
+    "password: !Ref DBPassword",
+    '"node_modules/js-tokens": {\n  "version": "4.0.0"\n}',
+    (
+        "1 validation error for Login\npassword\n  Field required "
+        "[type=missing, input_value={'user': 'ann'}, input_type=dict]"
+    ),
+    'token <- "comma"',
     "The test suite: pass=120 fail=3 skip=1",
     "Author: token_bot",
     "secret sauce: garlic",
