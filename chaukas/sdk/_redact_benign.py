@@ -44,6 +44,7 @@ BENIGN_WORDS: Final = frozenset(
 )
 """Words that say what a value should be, or that there is none."""
 
+_FETCH_MODES: Final = frozenset({"include", "omit", "same-origin"})
 _NO_VALUES: Final = frozenset(
     "none null nil undefined true false str string n/a required hidden masked"
     " redacted".split()
@@ -133,6 +134,8 @@ def is_benign_text(name: str, value: str) -> bool:
     is_label = squeeze(value) == squeezed
     is_label = is_label and (value[:1].isupper() or "pass" not in squeezed)
     is_mode = last == "auth" and value.lower() in BENIGN_WORDS
+    # Of a request in a browser.
+    is_mode = is_mode or (last == "credential" and value.lower() in _FETCH_MODES)
     is_file = squeezed in _FILE_NAMES or last in _PATH_ENDS
     is_path = is_file and _PATH.fullmatch(value) is not None
     is_path = is_path or _KEY_FILE.fullmatch(value) is not None
@@ -170,7 +173,9 @@ def is_benign_item(name: str, item: Any, depth: int = 0) -> bool:
     if item is None or kind is bool:
         return True
     if kind is str:
-        return len(item) <= 256 and is_benign_text(name, item)
+        # The errors of a form: a list of sentences under the name of the field.
+        is_error = depth and item[-1:] == "." and item.count(" ") > 2 and is_prose(item)
+        return len(item) <= 256 and (bool(is_error) or is_benign_text(name, item))
     if kind is int or kind is float:
         exact = squeeze(name)
         is_small = bool(-10_000 < item < 10_000)

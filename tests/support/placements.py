@@ -720,6 +720,8 @@ BENIGN_TEXTS: tuple[str, ...] = (
 """Texts about secrets that hold none, and must stay as they are."""
 
 BENIGN_TREES: tuple[Any, ...] = (
+    {"password": ["This field is required."]},
+    {"password": ["This password is too short.", "Choose another one, please."]},
     {"pwd": "/home/user"},
     {"pass": 12, "fail": 0},
     {"cookie_consent": True},

@@ -566,6 +566,8 @@ PRINTED: list[Planted] = [
 """Texts and objects from which the secret must vanish."""
 
 BENIGN_LINES: tuple[str, ...] = (
+    'fetch(url, {credentials: "include"})',
+    "credentials: same-origin",
     "kubectl get secret db-creds-v2 -o yaml",
     "the access token v2-endpoint is deprecated",
     "password sha256-based hashing is used",
