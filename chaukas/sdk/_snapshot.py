@@ -28,7 +28,7 @@ from ._scrub import BUDGET, Scrubber
 from ._shrink import shrink
 from .typing import Json
 
-__all__ = ("Capture", "Rules", "shrink")
+__all__ = ("BUDGET", "Capture", "Rules", "shrink")
 
 _CYCLE: Final = "<cycle>"
 _DEPTH: Final = "<depth>"

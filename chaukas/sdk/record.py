@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .context import AgentRef, Run
     from .pipeline import Pipeline
-    from .typing import Event
+    from .typing import Event, Json
 
 __all__ = [
     "EventPairManager",
@@ -54,6 +54,8 @@ _SORTED = orjson.OPT_SORT_KEYS
 _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
 _FRAMES = 32
+_FRAME_BYTES = 16_384
+"""More than an event has besides its largest member."""
 _IDS = (
     "agent_id",
     "agent_name",
@@ -264,6 +266,14 @@ class Recorder:
         if len(encoded) <= self._event_limit_bytes:
             return encoded
         return orjson.dumps(shrink(event, self._event_limit_bytes), option=_SORTED)
+
+    def is_too_large(self, tree: Json) -> bool:
+        """Tell whether an event that holds *tree* may be cut to its limit of bytes."""
+        try:
+            size_bytes = len(orjson.dumps(tree))
+        except TypeError:
+            return True
+        return size_bytes + _FRAME_BYTES > self._event_limit_bytes
 
     def _follow_fork(self) -> None:
         """Go on with what the new process has; the parent keeps its own."""

@@ -11,7 +11,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from agents import Agent, SQLiteSession
+from agents.realtime import RealtimeAgent
+from agents.testing import ScriptedModel
+from agents.voice import AudioInput, SingleAgentVoiceWorkflow, VoicePipeline
+from agents.voice.testing import ScriptedSTTModel, ScriptedTTSModel
+from tenacity import retry, stop_after_attempt
 
 from chaukas.sdk import _runtime
 from chaukas.sdk import record as record_module
@@ -19,15 +26,22 @@ from chaukas.sdk.integrations.openai_agents_enhanced import (
     _model_facts,
     _models,
     _policies,
+    _realtime,
+    _realtime_turns,
     _runs,
     _tools,
+    _voice_models,
 )
+from chaukas.sdk.integrations.openai_agents_enhanced._realtime_talk import Settings
+from chaukas.sdk.integrations.openai_agents_enhanced._runs import Runs
+from chaukas.sdk.integrations.openai_agents_enhanced._state import AgentsRun
 from chaukas.sdk.record import EventPairManager, Recorder
 from chaukas.sdk.retries import RetryDetector
 from chaukas.sdk.sessions import SessionBook
 from chaukas.sdk.testing import capture_events
 from tests.support import scenarios
-from tests.support.agent_runs import Mode, outcome_of
+from tests.support.agent_runs import Mode, outcome_of, run_in, say
+from tests.support.talks import answered, asked, called, spoken, talk, turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,11 +49,13 @@ if TYPE_CHECKING:
 _EXTRACTORS = (
     "agent_facts",
     "agent_ref",
+    "_provider_of",
     "arguments_of",
     "cost_of",
     "error_code_of",
     "error_text",
     "finish_reason_of",
+    "model_name_of",
     "new_user_items",
     "provider_of",
     "response_facts",
@@ -57,17 +73,94 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "end of a run": ((EventPairManager, "close_run"), (EventPairManager, "end")),
     "session begin": ((SessionBook, "enter"),),
     "session end": ((SessionBook, "leave"),),
+    "run made": ((AgentsRun, "__init__"),),
+    "agent begin": ((Runs, "start_agent"),),
+    "realtime settings": ((Settings, "of"),),
     "retry begin": ((RetryDetector, "started"),),
     "retry end": ((RetryDetector, "failed"), (RetryDetector, "succeeded")),
     **{
         name: tuple(
             (module, name)
-            for module in (_model_facts, _models, _policies, _runs, _tools)
+            for module in (
+                _model_facts,
+                _models,
+                _policies,
+                _realtime,
+                _realtime_turns,
+                _runs,
+                _tools,
+                _voice_models,
+            )
             if name in vars(module)
         )
         for name in _EXTRACTORS
     },
 }
+
+
+async def realtime(_mode: Mode) -> Any:
+    """A conversation over a realtime session, with one tool."""
+    steps = [
+        asked(*turn(called("add", '{"a": 1, "b": 2}'))),
+        answered(*turn(spoken("three", response_id="r2"), response_id="r2")),
+    ]
+    agent = RealtimeAgent(name="Bot", tools=[scenarios.add])
+    return await talk(agent, steps, "1 + 2?")
+
+
+async def voice(_mode: Mode) -> Any:
+    """One question, heard, answered and spoken."""
+    agent = Agent(name="Clerk", model=ScriptedModel([say("It is open")]))
+    line = VoicePipeline(
+        workflow=SingleAgentVoiceWorkflow(agent),
+        stt_model=ScriptedSTTModel(["Is it open?"]),
+        tts_model=ScriptedTTSModel([[b"\x07\x00" * 240]]),
+    )
+    result = await line.run(AudioInput(np.zeros(12_000, dtype=np.int16)))
+    return [event.type async for event in result.stream()]
+
+
+async def realtime_handoff(_mode: Mode) -> Any:
+    """A realtime session whose agent hands over to another."""
+    other = RealtimeAgent(name="Other")
+    steps = [
+        asked(*turn(called("transfer_to_other"))),
+        answered(*turn(spoken("yes", response_id="r2"), response_id="r2")),
+    ]
+    agent = RealtimeAgent(name="Bot", handoffs=[other])
+    return await talk(agent, steps, "Hello")
+
+
+async def stored(mode: Mode) -> Any:
+    """A conversation that a session of the SDK keeps, and the application reads."""
+    store = SQLiteSession("chat-1")
+    agent = Agent(name="Clerk", model=ScriptedModel([say("It is open")]))
+    result = await run_in(mode, agent, "Is it open?", session=store)
+    return result.final_output, len(await store.get_items())
+
+
+def repeated(_mode: Mode) -> Any:
+    """A function that tenacity calls again."""
+    outcomes = iter([ValueError("not yet"), "done"])
+
+    @retry(stop=stop_after_attempt(3))
+    def work() -> str:
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return work()
+
+
+_SCENARIOS = (
+    *scenarios.SCENARIOS,
+    realtime,
+    realtime_handoff,
+    voice,
+    stored,
+    repeated,
+)
 
 
 def _fail(*_args: Any, **_kwargs: Any) -> Any:
@@ -95,7 +188,7 @@ def test_every_fault_breaks_something() -> None:
 
 
 @pytest.mark.parametrize("fault", _FAULTS)
-@pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("scenario", _SCENARIOS, ids=lambda one: one.__name__)
 def test_a_fault_of_chaukas_is_not_seen(
     scenario: Callable[[Mode], Any], fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

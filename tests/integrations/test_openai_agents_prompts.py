@@ -11,6 +11,7 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 
 import chaukas.sdk as chaukas
 from chaukas.sdk.prompts import rebuild_prompts
+from chaukas.sdk.record import Recorder
 from chaukas.sdk.testing import capture_events
 
 
@@ -97,7 +98,36 @@ def test_a_session_that_opens_again_holds_its_own_record() -> None:
             with chaukas.session("chat"):
                 model = Asked([[assistant_message("ok")]])
                 asyncio.run(Runner.run(Agent(name="A", model=model), given))
-    starts = [
-        e for e in events() if e["type"] == "EVENT_TYPE_MODEL_INVOCATION_START"
-    ]
+    starts = [e for e in events() if e["type"] == "EVENT_TYPE_MODEL_INVOCATION_START"]
     assert [e["llm_invocation"]["request"]["input"] for e in starts] == [given, given]
+
+
+def test_a_history_larger_than_an_event_is_on_record_after_the_next_calls() -> None:
+    given = [
+        {"role": "user", "content": f"{number} {'word ' * 400}"}
+        for number in range(300)
+    ]
+    model = Asked([[assistant_message("ok")] for _ in range(3)])
+    agent = Agent(name="A", model=model)
+
+    async def chat() -> None:
+        for _ in range(3):
+            await Runner.run(agent, given)
+
+    with capture_events() as events, chaukas.session("chat"):
+        asyncio.run(chat())
+    *_, last = rebuild_prompts(events()).values()
+    assert last.items == given
+
+
+def test_what_a_run_that_was_not_sampled_was_asked_is_written_by_the_next() -> None:
+    given = [{"role": "user", "content": "first"}]
+    model = Asked([[assistant_message("ok")], [assistant_message("ok")]])
+    agent = Agent(name="A", model=model)
+    with capture_events() as events, chaukas.session("chat"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Recorder, "is_sampled", lambda *_: False)
+            asyncio.run(Runner.run(agent, given))
+        asyncio.run(Runner.run(agent, given))
+    prompts = [prompt.items for prompt in rebuild_prompts(events()).values()]
+    assert prompts == [given]

@@ -9,6 +9,7 @@ too few.
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ from tests.support.trees import named, only, tree, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 in_loop = pytest.mark.parametrize(
     "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
@@ -735,3 +737,68 @@ class TestSessionInForce:
               DATA_ACCESS session://Drawer/chat-1
             """
         )
+
+
+# --- which database ------------------------------------------------------------------
+
+
+class Locked(SQLiteSession):
+    """A store that may not be asked for anything by name."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "db_path" and sys._getframe(1).f_code.co_filename.endswith(
+            ("_operations.py", "_stores.py")
+        ):
+            raise AssertionError("asked")
+        return super().__getattribute__(name)
+
+
+def _paths(store: Any) -> list[Any]:
+    async def use() -> None:
+        await store.add_items([HELLO])
+        await store.get_items()
+        if isinstance(store, AsyncSQLiteSession):
+            # Its thread would outlive the test.
+            await store.close()
+        elif isinstance(store, SQLiteSession):
+            store.close()
+
+    events = record(use).events
+    [written] = named(events, "STATE_UPDATE")
+    [read] = named(events, "DATA_ACCESS")
+    return [
+        written["state_update"]["session"].get("store_path"),
+        read["data_access"]["metadata"].get("store_path"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda _: SQLiteSession("chat-1"), ":memory:"),
+        (lambda folder: SQLiteSession("chat-1", folder / "a.db"), "a.db"),
+        (lambda folder: SQLiteSession("chat-1", str(folder / "b.db")), "b.db"),
+        (lambda folder: AsyncSQLiteSession("chat-1", folder / "c.db"), "c.db"),
+        (lambda folder: Locked("chat-1", folder / "d.db"), "d.db"),
+        (
+            lambda folder: EncryptedSession(
+                "chat-1", SQLiteSession("chat-1", folder / "e.db"), KEY
+            ),
+            "e.db",
+        ),
+        (lambda _: Shelf(), None),
+    ],
+    ids=["memory", "path", "text", "async", "locked", "encrypted", "own"],
+)
+def test_a_sqlite_store_says_which_database_it_is(
+    make: Any, expected: str | None, tmp_path: Path
+) -> None:
+    is_file = expected is not None and expected != ":memory:"
+    path = str(tmp_path / str(expected)) if is_file else expected
+    assert _paths(make(tmp_path)) == [path, path]
+
+
+def test_a_secret_in_the_path_of_a_store_is_hidden(tmp_path: Path) -> None:
+    key = "sk-proj-" + "aB3" * 16
+    paths = _paths(SQLiteSession("chat-1", tmp_path / f"{key}.db"))
+    assert not any(key in path for path in paths)

@@ -28,10 +28,14 @@ class Record:
         self.asked: list[list[Any]] = []
 
     def call(self, items: Any, **options: Any) -> dict[str, Any]:
+        shown = options.pop("shown", None)
+        is_cut = options.pop("is_cut", False)
         noted = self.history.note(
             options.pop("session", self.session), items, hidden=False, **options
         )
-        request = {"input": noted.fresh, **noted.facts}
+        shown = noted.fresh if shown is None else shown
+        self.history.keep(noted, shown, is_cut=is_cut)
+        request = {"input": shown, **noted.facts}
         span_id = str(len(self.events))
         self.events.append(
             {
@@ -94,6 +98,7 @@ def test_another_session_holds_nothing_of_the_first() -> None:
 def test_hidden_items_do_not_stand_in_for_shown_ones() -> None:
     history, session = History(SECRET), Session("s", "t", "p")
     hidden = history.note(session, ["a"], hidden=True)
+    history.keep(hidden, ["<1 chars>"], is_cut=False)
     shown = history.note(session, ["a"], hidden=False)
     assert shown.fresh == ["a"]
     assert shown.facts["input_digest"] != hidden.facts["input_digest"]
@@ -131,6 +136,37 @@ def test_what_a_record_lacks_is_none() -> None:
     [prompt] = rebuild_prompts(record.events[1:]).values()
     assert prompt.items == [None, None, "c"]
     assert not prompt.is_whole
+
+
+def test_an_item_that_did_not_fit_is_written_by_the_next_call() -> None:
+    record = Record()
+    record.call(["a", user("b"), ["c"]], shown=["a", user("<budget>"), ["<+1 more>"]])
+    again = record.call(["a", user("b"), ["c"]])
+    assert again["input"] == [user("b"), ["c"]]
+    assert [index for index, _ in again["input_refs"]] == [0]
+    assert record.rebuilt()[1] == record.asked[1]
+
+
+def test_nothing_counts_as_held_that_no_event_was_captured_for() -> None:
+    history, session = History(SECRET), Session("s", "t", "p")
+    history.note(session, ["a"], hidden=False)
+    assert history.note(session, ["a"], hidden=False).fresh == ["a"]
+
+
+def test_nothing_of_an_event_that_was_cut_counts_as_held() -> None:
+    record = Record()
+    record.call(["a", "b"], is_cut=True)
+    assert record.call(["a", "b"])["input"] == ["a", "b"]
+
+
+def test_an_item_larger_than_an_event_is_written_no_third_time() -> None:
+    record = Record()
+    large = user("x" * 65_536)
+    record.call(["a", large, "b"], shown=["a", user("<budget>"), "<budget>"])
+    second = record.call(["a", large, "b"], shown=[user("<budget>"), "<budget>"])
+    third = record.call(["a", large, "b"])
+    assert second["input_digests"][1:] == third["input_digests"]
+    assert third["input"] == ["b"]
 
 
 texts = st.lists(st.sampled_from("abcdef"), max_size=6)

@@ -57,6 +57,7 @@ from ._streams import (
 
 if TYPE_CHECKING:
     from chaukas.sdk._snapshot import Capture
+    from chaukas.sdk.history import Input
 
 __all__ = ["ModelCalls", "WatchedStream", "bound"]
 
@@ -250,23 +251,24 @@ class ModelCalls(Part):
         run.turns += 1
         invocation.content = asked_of(model, settings, run)
         run.last_model = invocation.content.get("model", "")
-        request = self._request_of(run, arguments, settings.further)
+        noted = self._noted(run, arguments)
+        request = {"input": noted.fresh, **noted.facts}
+        self._add_request(run, arguments, settings.further, request)
         if streamed:
             request["stream"] = True
         invocation.started_ns = recorder.clock.monotonic_ns()
+        told = self._told_request(run, capture, request)
         invocation.pair = recorder.pairs.start(
             EventType.MODEL_INVOCATION_START,
             run,
-            {
-                "llm_invocation": {
-                    **invocation.content,
-                    "request": self._told_request(run, capture, request),
-                }
-            },
+            {"llm_invocation": {**invocation.content, "request": told}},
             parent_span_id=run.agent_span_id,
             closing={"llm_invocation": invocation.content},
             capture=capture,
         )
+        if run.sampled and type(told) is dict:
+            is_cut = recorder.is_too_large(told)
+            recorder.history.keep(noted, told.get("input"), is_cut=is_cut)
 
     def _told_request(
         self, run: AgentsRun, capture: Capture, request: dict[str, Any]
@@ -279,17 +281,23 @@ class ModelCalls(Part):
     def _tells_content(self, run: AgentsRun) -> bool:
         return self._recorder.config.capture_content and not run.hide_content
 
-    def _request_of(
-        self, run: AgentsRun, arguments: dict[str, Any], further: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _noted(self, run: AgentsRun, arguments: dict[str, Any]) -> Input:
         recorder = self._recorder
-        noted = recorder.history.note(
+        return recorder.history.note(
             run.session,
             arguments.get("input"),
             hidden=not self._tells_content(run),
             repeat=recorder.config.capture_full_input,
         )
-        request: dict[str, Any] = {"input": noted.fresh, **noted.facts}
+
+    def _add_request(
+        self,
+        run: AgentsRun,
+        arguments: dict[str, Any],
+        further: dict[str, Any],
+        request: dict[str, Any],
+    ) -> None:
+        """Add to *request* what is asked for besides the input."""
         self._add_system(run, arguments.get("system_instructions"), request)
         names = tool_names(arguments.get("tools"))
         if names:
@@ -308,7 +316,6 @@ class ModelCalls(Part):
             request["prompt"] = prompt_of(prompt)
         if further:
             request["settings"] = further
-        return request
 
     @staticmethod
     def _add_system(run: AgentsRun, system: Any, request: dict[str, Any]) -> None:

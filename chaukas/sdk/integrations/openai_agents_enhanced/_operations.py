@@ -6,6 +6,7 @@ Pure, and apart from the wrappers: what is told of an item is decided here alone
 
 from __future__ import annotations
 
+from pathlib import PosixPath, WindowsPath
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.retries import class_name_of
@@ -21,6 +22,7 @@ __all__ = [
     "facts_of",
     "is_idle",
     "note_compaction",
+    "path_of",
     "refs_of",
     "session_id_of",
     "types_of",
@@ -32,6 +34,8 @@ CHANGES = frozenset({"add_items", "pop_item", "clear_session"})
 _NO_ID = "__fake_id__"
 _TOLD_ITEMS = 32
 _ID_CHARS = 256
+_WRAPPED_STORES = 4
+_PATHS = (str, PosixPath, WindowsPath)
 
 
 class Operation:
@@ -79,6 +83,27 @@ def session_id_of(store: Any) -> str:
     except Exception:
         return ""
     return session_id[:_ID_CHARS] if type(session_id) is str else ""
+
+
+def path_of(store: Any) -> Any:
+    """
+    Return the file that a SQLite store was given, `:memory:` for none; or None.
+
+    Two stores of the same id may be two databases. It is read from what the object
+    holds itself, or the store that it wraps: nothing of the application runs.
+    """
+    for _ in range(_WRAPPED_STORES):
+        try:
+            attributes = object.__getattribute__(store, "__dict__")
+        except AttributeError:
+            return None
+        if type(attributes) is not dict:
+            return None
+        path = attributes.get("db_path")
+        if type(path) in _PATHS:
+            return path if type(path) is str else str(path)
+        store = attributes.get("underlying_session")
+    return None
 
 
 def _kind_of(item: Any) -> tuple[str, str]:

@@ -35,7 +35,7 @@ from ._realtime_connection import Connections, connection_of
 from ._realtime_talk import Dispatch, Settings, Stint, Talk
 from ._realtime_turns import Turns, note_error
 from ._run_facts import PendingCall
-from ._state import AgentsRun, ToolCall, attempt
+from ._state import AgentsRun, ToolCall, attempt, close_broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -187,19 +187,24 @@ class Realtime(Part):
         config = {"run_config": {"group_id": group_id}}
         run = self._runs.open(config, AgentsRun, agent_ref(agent))
         key = id(session)
-        ref = weakref.ref(session, functools.partial(self._lost, key))
-        talk = Talk(ref, Stint(agent, run, settings))
-        talk.settings = settings
-        if type(tracing) is dict:
-            talk.workflow = {
-                "workflow_name": tracing.get("workflow_name"),
-                "trace_metadata": tracing.get("metadata"),
-            }
-        talk.default_bytes_per_ms = default
-        talk.model = settings.model or model_name_of(model)
-        talk.provider = _provider_of(session, is_openai=is_openai)
-        self._talks[key] = talk
-        self._start_agent(talk, talk.stint)
+        try:
+            ref = weakref.ref(session, functools.partial(self._lost, key))
+            talk = Talk(ref, Stint(agent, run, settings))
+            talk.settings = settings
+            if type(tracing) is dict:
+                talk.workflow = {
+                    "workflow_name": tracing.get("workflow_name"),
+                    "trace_metadata": tracing.get("metadata"),
+                }
+            talk.default_bytes_per_ms = default
+            talk.model = settings.model or model_name_of(model)
+            talk.provider = _provider_of(session, is_openai=is_openai)
+            self._talks[key] = talk
+            self._start_agent(talk, talk.stint)
+        except BaseException:
+            self._talks.pop(key, None)
+            self._runs.abandon(run)
+            raise
         return talk
 
     def _start_agent(self, talk: Talk, stint: Stint) -> None:
@@ -263,7 +268,7 @@ class Realtime(Part):
                 self._end_stint(stint, own, talk, orphan=orphan)
         except Exception as problem:
             for stint in talk.stints:
-                attempt("RealtimeSession", self._recorder.pairs.close_run, stint.run)
+                close_broken(self._host, stint.run)
             report("RealtimeSession", problem)
         finally:
             talk.stints.clear()
@@ -311,7 +316,11 @@ class Realtime(Part):
             return
         if stint in talk.stints:
             talk.stints.remove(stint)
-            self._end_stint(stint, _COMPLETED, talk)
+            try:
+                self._end_stint(stint, _COMPLETED, talk)
+            except BaseException:
+                close_broken(self._host, stint.run)
+                raise
 
     def _hand_over(self, talk: Talk, new_agent: Any, dispatch: Any) -> None:
         """Record a handoff and put *new_agent* in force."""

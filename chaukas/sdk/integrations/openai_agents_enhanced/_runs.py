@@ -251,15 +251,19 @@ class Runs:
         )
         if pause is not None:
             hide = hide or pause.hide_content
-        run = make(
-            opening.session,
-            opening.trace_id,
-            sampled=opening.sampled,
-            hide_content=hide,
-        )
-        run.agent_span_id = opening.span_id
-        if pause is not None:
-            pause_of(run).take_over(pause)
+        try:
+            run = make(
+                opening.session,
+                opening.trace_id,
+                sampled=opening.sampled,
+                hide_content=hide,
+            )
+            run.agent_span_id = opening.span_id
+            if pause is not None:
+                pause_of(run).take_over(pause)
+        except BaseException:
+            attempt("AgentRunner.run", self._host.sessions.leave, opening.session)
+            raise
         return run
 
     def start_agent(

@@ -27,6 +27,7 @@ from ._operations import (
     facts_of,
     is_idle,
     note_compaction,
+    path_of,
     session_id_of,
 )
 from ._run_facts import hides_content
@@ -318,6 +319,9 @@ class Stores:
         is_read = operation.name == "get_items"
         path = "data_access.metadata" if is_read else "state_update.session"
         facts = facts_of(operation, result)
+        store_path = path_of(operation.store)
+        if store_path:
+            facts["store_path"] = store_path
         if error is not None:
             facts["error_code"] = error_code_of(error)
         facts_capture = recorder.capture_facts()

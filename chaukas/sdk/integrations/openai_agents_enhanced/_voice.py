@@ -25,7 +25,7 @@ from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import without_defaults
 
 from ._run_facts import error_of, hidden_text_of
-from ._state import attempt
+from ._state import attempt, close_broken
 from ._voice_models import SpeechModels, VoiceRun
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class Voice:
             self._host.recorder.pairs.close_run(run)
         except Exception as problem:
             report("VoicePipeline.run", problem)
+            close_broken(self._host, run)
         finally:
             if run.parent is None:
                 attempt("VoicePipeline.run", self._host.sessions.leave, run.session)
