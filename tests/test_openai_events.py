@@ -174,10 +174,10 @@ def test_tool_call_events(mode: Mode) -> None:
         "tool_id": "call_1",
         "arguments": {"query": "latest AI news"},
         "metadata": {
-                "requested_by": "ScriptedModel",
-                "tool_type": "function",
-                "turn": 1,
-            },
+            "requested_by": "ScriptedModel",
+            "tool_type": "function",
+            "turn": 1,
+        },
     }
     end = only(events, "TOOL_CALL_END")["tool_response"]
     assert end["output"] == {"output": "3 results for latest AI news"}

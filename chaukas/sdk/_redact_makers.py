@@ -189,9 +189,7 @@ MAKERS: tuple[Maker, ...] = (
     Maker("npm", "npm_", "N{20,}"),
     Maker("PyPI", "pypi-", "AgW{30,}"),
     Maker("RubyGems", "rubygems_", "H{40,}"),
-    Maker(
-        "crates", "cio", f"(?=[A-Za-z]{{0,31}}D{{1}})N{{32}}{_END}", is_alone=True
-    ),
+    Maker("crates", "cio", f"(?=[A-Za-z]{{0,31}}D{{1}})N{{32}}{_END}", is_alone=True),
     Maker("Docker", "dckr_pat_ dckr_oat_", "W{20,}"),
     Maker("JFrog", "AKCp", "N{50,}"),
     Maker("Clojars", "CLOJARS_", "L{50,}"),

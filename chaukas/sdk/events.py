@@ -94,9 +94,7 @@ def _traits(
 ) -> Traits:
     is_end = kind.value.endswith("_END")
     vital = is_end or kind in (EventType.ERROR, EventType.SYSTEM)
-    return Traits(
-        kind.value, status.value, severity.value, author.value, is_end, vital
-    )
+    return Traits(kind.value, status.value, severity.value, author.value, is_end, vital)
 
 
 _AUTHORS = {
@@ -121,9 +119,7 @@ def _status_of(kind: EventType) -> EventStatus:
 
 
 TRAITS: dict[EventType, Traits] = {
-    kind: _traits(
-        kind, author, _status_of(kind), _SEVERITIES.get(kind, Severity.INFO)
-    )
+    kind: _traits(kind, author, _status_of(kind), _SEVERITIES.get(kind, Severity.INFO))
     for author, names in _AUTHORS.items()
     for kind in (EventType[name] for name in names.split())
 }

@@ -118,8 +118,6 @@ def _own_items(
     named = {int(index): digest for index, digest in request.get("input_refs", ())}
     fresh = iter(request.get("input", ()))
     return [
-        items.get((call.stream, named[index]))
-        if index in named
-        else next(fresh, None)
+        items.get((call.stream, named[index])) if index in named else next(fresh, None)
         for index in range(start, total)
     ]

@@ -154,9 +154,7 @@ class Recorder:
         self._version = version
         self._stream = pipeline.stream
         self._event_limit_bytes = rules.limits.event_bytes
-        self._parts = {
-            kind: _part_of(kind, config, self._facts) for kind in EventType
-        }
+        self._parts = {kind: _part_of(kind, config, self._facts) for kind in EventType}
 
     def new_id(self) -> str:
         """Return a new UUIDv7, for sessions that were given no id."""
@@ -245,9 +243,7 @@ class Recorder:
         if problems is None:
             log_event(event)
 
-    def _note_failed(
-        self, error: Exception, problems: list[Exception] | None
-    ) -> None:
+    def _note_failed(self, error: Exception, problems: list[Exception] | None) -> None:
         self._pipeline.drop("capture_error")
         if problems is None:
             report("Recorder.emit", error)

@@ -151,9 +151,7 @@ class RealtimeServer:
 
         # Who called may hang up in the middle of an answer.
         with suppress(ConnectionClosed):
-            await _Conversation(
-                socket, self._answers, self._heard, self.received
-            ).run()
+            await _Conversation(socket, self._answers, self._heard, self.received).run()
 
 
 class _Conversation:

@@ -96,9 +96,7 @@ async def max_tokens() -> None:
     await Runner.run(bot(say("Hello"), model_settings=settings), "Hi")
 
 
-@section(
-    TABLE, "Output type (structured outputs)", shows="OUTPUT_EMITTED.message.text"
-)
+@section(TABLE, "Output type (structured outputs)", shows="OUTPUT_EMITTED.message.text")
 async def output_type() -> None:
     answer = say('{"name": "Rome", "population": 2800000}')
     await Runner.run(bot(answer, output_type=City), "The capital?")

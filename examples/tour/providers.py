@@ -70,9 +70,7 @@ async def custom() -> None:
     await Runner.run(Agent(name="Bot", model="small"), "Hi", run_config=config)
 
 
-@section(
-    TABLE, "Server-managed conversation", shows="STATE_UPDATE.state_update"
-)
+@section(TABLE, "Server-managed conversation", shows="STATE_UPDATE.state_update")
 async def conversation() -> None:
     async with served(Text("Hello"), Text("Again")) as client:
         agent = bot(model=responses(client))
@@ -88,9 +86,7 @@ async def conversation_id() -> None:
         await Runner.run(agent, "Hi", conversation_id="conv_7")
 
 
-@section(
-    TABLE, "`previous_response_id` support", shows="STATE_UPDATE.state_update"
-)
+@section(TABLE, "`previous_response_id` support", shows="STATE_UPDATE.state_update")
 async def previous_response_id() -> None:
     async with served(Text("Hello"), Text("Again")) as client:
         agent = bot(model=responses(client))

@@ -279,5 +279,3 @@ def test_hosted_tools_and_their_code_are_told_together() -> None:
     assert first["message"]["metadata"]["tool_name"] == "ask"
     assert first["message"]["text"] == call["arguments"]
     assert only(events, "MCP_CALL_END")["mcp_call"]["response"] == {"output": "because"}
-
-

@@ -44,9 +44,7 @@ _LISTED = ExecResult(stdout=b"a.txt\n", stderr=b"", exit_code=0)
 @in_loop
 def test_a_sandbox_agent_is_recorded_with_its_commands(mode: Mode) -> None:
     async def story() -> Any:
-        box = scripted_sandbox_session(
-            [{"method": "exec", "result": _LISTED}]
-        )
+        box = scripted_sandbox_session([{"method": "exec", "result": _LISTED}])
         steps = [calls(("exec_command", {"cmd": "ls"})), say("one file")]
         agent: Any = SandboxAgent(name="Box", model=ScriptedModel(steps))
         config = RunConfig(sandbox=SandboxRunConfig(session=box))
@@ -405,5 +403,3 @@ def test_a_hosted_team_of_agents_is_a_model_like_others(mode: Mode) -> None:
             OUTPUT
         """
     )
-
-

@@ -165,9 +165,7 @@ def test_a_model_call_tells_what_a_filter_left(keep: int, mode: Mode) -> None:
     requests = requests_of(events)
     assert [len(items) for items in given] == [1, *[min(keep, n) for n in (3, 5, 7)]]
     assert requests[0]["system"] == "Filtered."
-    assert prompts_of(events) == [
-        texts_of(items) for items in given
-    ]
+    assert prompts_of(events) == [texts_of(items) for items in given]
     assert [request["input_count"] for request in requests] == [
         len(items) for items in given
     ]
@@ -280,9 +278,7 @@ def test_a_handoff_filter_that_makes_a_list_as_long_is_seen_too(mode: Mode) -> N
         history = tuple(
             {"role": "user", "content": f"part {number}"} for number in range(5)
         )
-        return replace(
-            data, input_history=history, pre_handoff_items=(), new_items=()
-        )
+        return replace(data, input_history=history, pre_handoff_items=(), new_items=())
 
     async def story() -> Any:
         clerk, config = _handing(rewrite)

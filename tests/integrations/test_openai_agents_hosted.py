@@ -233,9 +233,7 @@ def test_a_search_tells_queries_documents_and_citations(mode: Mode) -> None:
             "tool_call_id": "ws_1",
         },
     }
-    started, ended = (
-        named(events, f"TOOL_CALL_{end}")[0] for end in ("START", "END")
-    )
+    started, ended = (named(events, f"TOOL_CALL_{end}")[0] for end in ("START", "END"))
     assert started["tool_call"] == {
         "tool_id": "fs_1",
         "tool_name": "file_search",

@@ -54,9 +54,7 @@ def test_a_key_planted_in_a_name_an_id_or_a_code_is_hidden_everywhere() -> None:
 
     tool = function_tool(broken, name_override="t", failure_error_function=None)
     steps = [[function_call("t", {}, call_id=f"call-{KEY}")]]
-    named_so = agent(
-        name=f"agent {KEY}", model=ScriptedModel(steps), tools=[tool]
-    )
+    named_so = agent(name=f"agent {KEY}", model=ScriptedModel(steps), tools=[tool])
     with capture_events() as events:
         with pytest.raises(Exception, match="refused"):
             asyncio.run(

@@ -55,9 +55,7 @@ def clerk(*steps: Any) -> SingleAgentVoiceWorkflow:
     return SingleAgentVoiceWorkflow(Agent(name="Clerk", model=ScriptedModel(steps)))
 
 
-def pipeline(
-    workflow: Any, stt: Any, *speech: Any, **config: Any
-) -> VoicePipeline:
+def pipeline(workflow: Any, stt: Any, *speech: Any, **config: Any) -> VoicePipeline:
     tts = ScriptedTTSModel(speech or [[CHUNK, CHUNK]])
     options = VoicePipelineConfig(**config)
     return VoicePipeline(

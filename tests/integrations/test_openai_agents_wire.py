@@ -24,6 +24,7 @@ from agents.testing import ScriptedModel
 from pydantic import BaseModel
 
 from chaukas.sdk.integrations.openai_agents_enhanced import _settings_sent
+from chaukas.sdk.integrations.openai_agents_enhanced._answers import Answer
 from loopback import (
     Call,
     Drop,
@@ -489,3 +490,9 @@ def test_a_stream_that_breaks_keeps_the_id_it_had(mode: Mode) -> None:
     assert end["status"] == "EVENT_STATUS_FAILED"
     assert end["llm_invocation"]["finish_reason"] == "error"
     assert end.get("response_id", "") == ("chatcmpl-1" if mode is Mode.STREAMED else "")
+
+
+def test_a_completion_that_lacks_what_providers_give_is_read_all_the_same() -> None:
+    answer = Answer("chat_completions")
+    answer.take_completion(object())
+    assert (answer.model, answer.response_id, answer.finish_reason) == ("", "", "")

@@ -376,8 +376,13 @@ def test_the_program_sees_tenacity_as_without_chaukas() -> None:
             asyncio.run(loop(plain, agent))
         except tenacity.RetryError as error:
             seen.append(repr(error.last_attempt.exception()))
-        seen.append({k: v for k, v in loop.statistics.items() if "time" not in k
-                     and "delay" not in k})
+        seen.append(
+            {
+                k: v
+                for k, v in loop.statistics.items()
+                if "time" not in k and "delay" not in k
+            }
+        )
         return seen
 
     control = play()

@@ -175,9 +175,7 @@ def test_a_collector_that_works_is_ok_and_gets_no_event(
     done = doctor(endpoint=collector.endpoint, api_key=KEY)
     reached, answered = lines_about(done, "collector (http)")
     assert done.exit_code == 0, done.output
-    assert reached.startswith(
-        f"ok {collector.endpoint} (127.0.0.1) is reached: DNS "
-    )
+    assert reached.startswith(f"ok {collector.endpoint} (127.0.0.1) is reached: DNS ")
     assert answered.startswith("ok it takes events with the key (POST /events/batch,")
     assert collector.events == []
     assert {request.path for request in collector.requests} == {

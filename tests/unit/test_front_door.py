@@ -1234,6 +1234,8 @@ def test_what_a_fork_would_wait_for_is_loaded_when_chaukas_is_enabled(
     )
     assert done.returncode == 0, done.stderr
     assert len(ast.literal_eval(done.stdout)) == count
+
+
 def _wrong_arity(value: object) -> object:
     return value
 

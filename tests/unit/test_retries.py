@@ -43,9 +43,7 @@ class BadRequestError(Exception):
 def failed(
     detector: RetryDetector, key: str, error: BaseException, at_s: float = 0
 ) -> None:
-    detector.failed(
-        key, error, message=str(error), code="X", now_ns=int(at_s * SECOND)
-    )
+    detector.failed(key, error, message=str(error), code="X", now_ns=int(at_s * SECOND))
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])

@@ -176,9 +176,7 @@ def test_end_session_inside_a_run_waits_for_its_end() -> None:
     steps = [[function_call("leave", {}, call_id="c")], [assistant_message("bye")]]
     leaving = Agent(name="A", model=ScriptedModel(steps), tools=[leave])
     with capture_events() as events:
-        asyncio.run(
-            Runner.run(leaving, "x", run_config=RunConfig(group_id="g"))
-        )
+        asyncio.run(Runner.run(leaving, "x", run_config=RunConfig(group_id="g")))
         kinds = [event["type"] for event in events()]
         assert ended == [True]
         assert kinds.index(END) > kinds.index("EVENT_TYPE_AGENT_END")

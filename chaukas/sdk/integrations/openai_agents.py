@@ -84,7 +84,6 @@ def hooks_around(hooks: Any, sink: HookSink) -> Any:
 
 # Releases of wrapt before 2 cannot be subscripted at run time, and 2 wants it typed.
 class _Hooks(wrapt.ObjectProxy):  # type: ignore[type-arg]
-
     def __init__(self, hooks: Any, sink: HookSink) -> None:
         super().__init__(hooks)
         self._self_sink = sink

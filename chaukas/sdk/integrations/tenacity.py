@@ -124,9 +124,7 @@ class TenacityWrapper(BaseIntegrationWrapper):
                 self.fall_asleep,
                 ("RETRY",),
             ),
-            Patch(
-                "tenacity:BaseRetrying.iter", self.wake, ("RETRY",), subclasses=True
-            ),
+            Patch("tenacity:BaseRetrying.iter", self.wake, ("RETRY",), subclasses=True),
         )
 
     def fall_asleep(

@@ -250,9 +250,7 @@ def _end_of(folder: str, firsts: list[int], disk: Disk) -> int:
     return firsts[-1] + lines
 
 
-def _rest_of(
-    folder: str, firsts: list[int], at: int, disk: Disk
-) -> tuple[int, bytes]:
+def _rest_of(folder: str, firsts: list[int], at: int, disk: Disk) -> tuple[int, bytes]:
     """Return the size of what comes from ordinal `at` on, and the beginning of it."""
     first = max(first for first in firsts if first <= at)
     _, offset = _scan(folder, first, at - first, disk)

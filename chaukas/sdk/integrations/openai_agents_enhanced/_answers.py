@@ -74,16 +74,14 @@ class Answer:
 
     def take_completion(self, completion: Any) -> None:
         """Read a chat completion, or one chunk of it."""
-        model, response_id = completion.model, completion.id
-        if type(model) is str and model:
-            self.model = model
-        if type(response_id) is str and response_id:
-            self.response_id = response_id
-        choices = completion.choices
-        if choices:
-            reason = choices[0].finish_reason
-            if type(reason) is str and reason:
-                self.finish_reason = reason
+        # A provider's library, or a test of the application, may leave out any.
+        self.model = text_of(getattr(completion, "model", None)) or self.model
+        response_id = text_of(getattr(completion, "id", None))
+        self.response_id = response_id or self.response_id
+        choices = getattr(completion, "choices", None)
+        if type(choices) is list and choices:
+            reason = text_of(getattr(choices[0], "finish_reason", None))
+            self.finish_reason = reason or self.finish_reason
         usage = getattr(completion, "usage", None)
         if usage is not None:
             self.usage = _chat_usage_of(usage)

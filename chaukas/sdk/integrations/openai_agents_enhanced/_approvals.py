@@ -291,9 +291,7 @@ def _is_decided(context: Any, call_id: str) -> bool:
     return False
 
 
-def _is_standing(
-    context: Any, tool_name: str, call_id: str, *, approved: bool
-) -> bool:
+def _is_standing(context: Any, tool_name: str, call_id: str, *, approved: bool) -> bool:
     """Tell whether a decision for all calls, and none for this one, is in force."""
     records = getattr(context, "_approvals", None)
     if type(records) is not dict or not records:

@@ -180,8 +180,10 @@ def _code_output(output: Any) -> dict[str, Any]:
         return _members(output, ("type", "logs"))
     url = _text(output, "url")
     # A picture is no fact about what was done; where it can be had is one.
-    return {"type": "image"} if url.startswith("data:") else _members(
-        output, ("type", "url")
+    return (
+        {"type": "image"}
+        if url.startswith("data:")
+        else _members(output, ("type", "url"))
     )
 
 

@@ -189,9 +189,7 @@ class MCPCalls(Part):
         if not opening.sampled:
             sessions.leave(session)
             return None
-        run = AgentsRun(
-            session, opening.trace_id, hide_content=hides_content(None)
-        )
+        run = AgentsRun(session, opening.trace_id, hide_content=hides_content(None))
         run.agent_span_id = opening.span_id
 
         def leave() -> None:

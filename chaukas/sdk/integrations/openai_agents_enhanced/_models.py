@@ -193,9 +193,7 @@ class ModelCalls(Part):
             # Of an attempt that was given up, nothing belongs to the next one.
             invocation.answer = None
             if invocation.pair is None:
-                self._start(
-                    invocation, model, bound(args, kwargs), streamed=streamed
-                )
+                self._start(invocation, model, bound(args, kwargs), streamed=streamed)
         except Exception as error:
             report("Model.get_response", error)
             return None

@@ -238,9 +238,7 @@ class Realtime(Part):
             failure = error
             raise
         finally:
-            attempt(
-                "RealtimeSession", self._connections.note_left, talk, connection
-            )
+            attempt("RealtimeSession", self._connections.note_left, talk, connection)
             self._finish(talk, failure)
             failure = None
 
@@ -501,9 +499,7 @@ class Realtime(Part):
             if stint.run is node.run and _is_open(node.detail):
                 self._tools.end(stint.run, node.detail, event.output)
 
-    def _call_left(
-        self, talk: Talk, dispatch: Dispatch, error: BaseException
-    ) -> None:
+    def _call_left(self, talk: Talk, dispatch: Dispatch, error: BaseException) -> None:
         """End what a call leaves open, and tell what it failed of."""
         stint, call = dispatch.stint, dispatch.call
         # The SDK keeps an output that could not be sent, and tries again.

@@ -449,9 +449,7 @@ class Turns(Part):
         """Record an error that the session only tells its listener of."""
         recorder, run = self._recorder, talk.stint.run
         if isinstance(error, Exception):
-            note_error(
-                recorder, run, error, recoverable=True, recovery_action=_GOES_ON
-            )
+            note_error(recorder, run, error, recoverable=True, recovery_action=_GOES_ON)
             return
         message, code = _read(error, "message"), _read(error, "code")
         if type(message) is str and message.startswith(_TOLD_BEFORE):
@@ -530,4 +528,3 @@ def _said_in(content: Any) -> tuple[str, bool]:
 def _add_count(total: Any, turn: Turn) -> None:
     total.chunk_count += turn.spoken.chunk_count
     total.byte_count += turn.spoken.byte_count
-

@@ -210,9 +210,7 @@ _KIND_LIMIT = 64
 def _held_by(state: Any) -> dict[str, Any]:
     """Return how much of everything *state* holds, and the ids that go with it."""
     found = {name: getattr(state, key, None) for name, key in _NAMED.items()}
-    held = {
-        name: value for name, value in found.items() if type(value) in (int, str)
-    }
+    held = {name: value for name, value in found.items() if type(value) in (int, str)}
     for name, key in _COUNTED.items():
         items = getattr(state, key, None)
         # An input that was a text is one item.

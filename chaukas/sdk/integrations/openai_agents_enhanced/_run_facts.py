@@ -132,9 +132,7 @@ def max_turns_error(result: Any) -> BaseException:
     """Make the error that no consumer of the stream was there to make."""
     from agents.exceptions import MaxTurnsExceeded
 
-    error: BaseException = MaxTurnsExceeded(
-        f"Max turns ({result.max_turns}) exceeded"
-    )
+    error: BaseException = MaxTurnsExceeded(f"Max turns ({result.max_turns}) exceeded")
     return error
 
 
@@ -292,8 +290,10 @@ def pending_calls(items: Any) -> list[PendingCall]:
     calls = []
     for item in items if type(items) is list else ():
         raw = getattr(item, "raw_item", None)
-        read = raw.get if type(raw) is dict else lambda name, raw=raw: getattr(
-            raw, name, None
+        read = (
+            raw.get
+            if type(raw) is dict
+            else lambda name, raw=raw: getattr(raw, name, None)
         )
         name = _text(getattr(item, "tool_name", None))
         call_id = _text(read("call_id")) or _text(read("id"))

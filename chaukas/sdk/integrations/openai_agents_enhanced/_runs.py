@@ -393,9 +393,7 @@ class Runs:
         self._end_agent(run, {"handoff_to": agent_ref(new_agent).agent_id}, _COMPLETED)
         self.start_agent(run, new_agent)
 
-    def finish(
-        self, run: AgentsRun, result: Any, error: BaseException | None
-    ) -> None:
+    def finish(self, run: AgentsRun, result: Any, error: BaseException | None) -> None:
         """Record how *run* ended; the first call counts."""
         if run.is_ended:
             return
@@ -414,9 +412,7 @@ class Runs:
                 leave = host.sessions.leave
                 attempt("AgentRunner.run", leave, run.session, failed=failed)
 
-    def _finish(
-        self, run: AgentsRun, result: Any, error: BaseException | None
-    ) -> None:
+    def _finish(self, run: AgentsRun, result: Any, error: BaseException | None) -> None:
         recorder = self._host.recorder
         self._models.settle(run, error)
         facts: dict[str, Any] = {}
@@ -542,4 +538,3 @@ class Runs:
             facts["turns"] = run.turns
         facts |= run.agent_totals.facts()
         self._host.recorder.pairs.end(pair, {}, status=status, metadata=facts)
-

@@ -352,8 +352,10 @@ class Tools(Part):
         """Wrap `ToolTimeoutError.__init__`: the only sign of a timeout kept quiet."""
         result = wrapped(*args, **kwargs)
         node = CURRENT.get()
-        if node is not None and node.kind == "tool" and isinstance(
-            node.detail, ToolCall
+        if (
+            node is not None
+            and node.kind == "tool"
+            and isinstance(node.detail, ToolCall)
         ):
             node.detail.timeout = instance
         return result
