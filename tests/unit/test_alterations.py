@@ -438,7 +438,8 @@ def test_blank_lines_are_counted(whole: Lines, tmp_path: Path) -> None:
         0,
         (
             f"{LAST - 1} blank lines, skipped.\n"
-            f"{LAST} events in 1 stream (complete): nothing altered, missing or moved.\n"
+            f"{LAST} events in 1 stream (complete): "
+            "nothing altered, missing or moved.\n"
         ),
     )
 
