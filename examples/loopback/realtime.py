@@ -172,6 +172,8 @@ class _Conversation:
         self._end: HungUp | None = None
         self._has_spoken = False
         self._is_gone = False
+        self._has_begun = False
+        """The client has sent all that it sends of itself at the beginning."""
 
     async def run(self) -> None:
         await self._send("session.created", session=_session({}))
@@ -184,6 +186,7 @@ class _Conversation:
     async def _react(self, event: dict[str, Any]) -> None:
         match event["type"]:
             case "session.update":
+                self._has_begun = self._has_begun or "tracing" in event["session"]
                 await self._send("session.updated", session=_session(event["session"]))
             case "conversation.item.create":
                 await self._echo(event["item"])
@@ -252,6 +255,12 @@ class _Conversation:
 
     async def _hang_up(self, answer: HungUp) -> None:
         self._is_gone = True
+        # A client that is still beginning would fail of what it sends then.
+        with suppress(asyncio.TimeoutError):
+            while not self._has_begun:
+                event = json.loads(await asyncio.wait_for(self._socket.recv(), 1))
+                self._received.append(event)
+                self._has_begun = "tracing" in event.get("session", ())
         if answer.code:
             await self._socket.close(answer.code, answer.reason)
         else:
