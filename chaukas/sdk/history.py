@@ -171,6 +171,8 @@ def _are_whole(fresh: list[Any], shown: Any, *, is_cut: bool) -> list[bool]:
     """Tell of each fresh item whether *shown* holds it as well as any event can."""
     if type(shown) is not list or len(shown) != len(fresh):
         return [False] * len(fresh)
+    if not is_cut and _is_whole(shown):
+        return [True] * len(fresh)
     whole = [not is_cut and _is_whole(item) for item in shown]
     if whole and not whole[0]:
         # It had the whole event: what is cut of it, is cut in every other too.
