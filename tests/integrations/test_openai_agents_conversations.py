@@ -197,6 +197,7 @@ class TestCompaction:
         assert compaction == {
             "operation": "run_compaction",
             "store": "session://OpenAIResponsesCompactionSession/chat-1",
+            "store_path": ":memory:",
             "model": "gpt-4.1",
             "mode": "input",
             "input_count": 4,
