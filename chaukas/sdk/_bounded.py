@@ -83,12 +83,6 @@ class BoundedMap(Generic[K, V]):
             if found is not None and is_meant(found):
                 del self._entries[key]
 
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            entries, self._entries = self._entries, {}
-        entries.clear()
-
     def __len__(self) -> int:
         return len(self._entries)
 
