@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaukas.sdk.delivery.spool.folder import Spool
 from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan
-from chaukas.sdk.pipeline._spool import Spool
-from chaukas.sdk.sinks._answers import Action, Answer
+from chaukas.sdk.sinks.collector.responses import Action, Answer
 from memory import rss_bytes
 
 if TYPE_CHECKING:

@@ -27,11 +27,11 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "examples")]
 # Late, because they are found only now.
 import coverage_rows  # noqa: E402
 
-from chaukas.cli._tree import render  # noqa: E402
+from chaukas.cli.tree import render  # noqa: E402
 from chaukas.sdk import _runtime  # noqa: E402
-from chaukas.sdk._proto import events_pb2  # noqa: E402
 from chaukas.sdk.config import RETRY_SETTINGS, RetryConfig, settings_table  # noqa: E402
 from chaukas.sdk.events import TRAITS, EventType  # noqa: E402
+from chaukas.sdk.wire.proto import events_pb2  # noqa: E402
 from tests.support.recordings import story  # noqa: E402
 
 if TYPE_CHECKING:

@@ -1,12 +1,12 @@
 """
-Turn the .proto files into `chaukas/sdk/_proto`.
+Turn the .proto files into `chaukas/sdk/wire/proto`.
 
 The generator is pinned to an old release on purpose: code made by protoc 25
 imports on every protobuf runtime from 4.25 on, newer code demands a runtime at
 least as new as itself. It lives in a throw-away environment, because that
 release needs an older protobuf than the project does.
 
-    python proto/generate.py            write chaukas/sdk/_proto
+    python proto/generate.py            write chaukas/sdk/wire/proto
     python proto/generate.py --to DIR   write somewhere else, to compare
 """
 
@@ -30,12 +30,12 @@ SOURCES = ("events", "query", "service")
 """The .proto files, and thereby the modules, in order of dependence."""
 
 HERE = Path(__file__).resolve().parent
-TARGET = HERE.parent / "chaukas" / "sdk" / "_proto"
+TARGET = HERE.parent / "chaukas" / "sdk" / "wire" / "proto"
 
 
 def relocate(code: str) -> str:
     """
-    Return generated `code` as it must read inside `chaukas.sdk._proto`.
+    Return generated `code` as it must read inside `chaukas.sdk.wire.proto`.
 
     protoc takes the Python package from the path of the .proto file, which is
     `chaukas/v1`. Only Python names change: the serialised description, and with
@@ -44,7 +44,7 @@ def relocate(code: str) -> str:
     code = re.sub(
         r"^from chaukas\.v1 import ", "from . import ", code, flags=re.MULTILINE
     )
-    code = code.replace("'chaukas.v1.", "'chaukas.sdk._proto.")
+    code = code.replace("'chaukas.v1.", "'chaukas.sdk.wire.proto.")
     # Strict type checks refuse a generic type without its arguments.
     return code.replace(", _Mapping]", ", _Mapping[str, object]]")
 
@@ -89,7 +89,7 @@ def _run(command: list[str]) -> None:
 
 def main() -> int:
     """Read the command line, generate, and say where."""
-    parser = argparse.ArgumentParser(description="Generate chaukas/sdk/_proto.")
+    parser = argparse.ArgumentParser(description="Generate chaukas/sdk/wire/proto.")
     parser.add_argument("--to", type=Path, default=TARGET, metavar="DIR")
     target: Path = parser.parse_args().to
     try:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from chaukas.sdk.pipeline._page import remove_page
-from chaukas.sdk.sinks._disk import Disk
+from chaukas.sdk.delivery.spool.crash_counters import remove_page
+from chaukas.sdk.sinks.disk import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,23 +1,18 @@
 """
-A map of chaukas for newcomers, held by the imports themselves.
+The layout of chaukas, held by the imports themselves.
 
-Read `PARTS` from the top: each line is a part of the house, the floor it stands on,
-its doors (modules that other parts may import) and its rooms (modules of its own).
-Imports go to a lower floor, or to a door on the same one; never up, never into a
-stranger's room, never in a circle.
+Read `PARTS` from the top: each line is a level, and the packages or modules on it.
+A module imports from a lower level, or from its own part; never upward, never from
+another part on the same level, and never in a circle, be it one of types only.
 
-The map serves the house, not the other way round: where it hinders a better design,
+It is a map that a newcomer can read, not a corset: where it hinders a better design,
 change it in the same commit and say why.
 
 How imports count:
 
 - at the top of a module: all rules.
 - inside a function: all rules but the circle, since both modules are there by then.
-- under `TYPE_CHECKING`: only the rule of the rooms. A part may name the type of what
-  it is handed from above, as the recorder does with its pipeline.
-
-Importing `chaukas.sdk.x` runs `chaukas/sdk/__init__.py`; that is Python's doing and
-no import of the front door.
+- under `TYPE_CHECKING`: the circle, and a private module of another package.
 """
 
 from __future__ import annotations
@@ -25,6 +20,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -36,108 +32,59 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
-AGENTS = "sdk.integrations.openai_agents_enhanced"
 
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the house."""
-
-    name: str
-    floor: int
-    doors: str
-    """Modules that other parts may import, below `chaukas`."""
-    rooms: str = ""
-    """Modules that only this part imports; a dot at the end means all inside."""
-
-
-PARTS = (
-    # Floor 0 knows nothing of the rest.
-    Part("vocabulary", 0, "sdk.events sdk.errors sdk.typing sdk._version sdk._limits"),
-    Part(
-        "ports to machine",
-        0,
-        "sdk._clock sdk._event_log sdk._ids sdk._forks sdk._guard sdk._native "
-        "sdk._bounded sdk._error_facts",
-    ),
-    Part("generated wire code", 0, "sdk._proto."),
-    # Floor 1: pure parts, each with one question to answer.
-    Part("wire form", 1, "sdk.mapping", "sdk._wire sdk._wire."),
-    Part("hash chain", 1, "sdk.integrity", "sdk._chain sdk._recorded_line"),
-    Part("prices", 1, "sdk.pricing sdk.totals"),
-    Part("reading", 1, "sdk.prompts"),
-    # Floor 2: what an event is made of, where it belongs.
-    Part(
-        "capture",
-        2,
-        # The redactor is asked by settings too: what it refuses is refused there.
-        "sdk._snapshot sdk._facts sdk._redact",
-        "sdk._blob sdk._budget sdk._joins sdk._kinds sdk._kinds_base "
-        "sdk._kinds_fields sdk._kinds_values sdk._node sdk._plain sdk._redact_assigned "
-        "sdk._redact_benign sdk._redact_commands sdk._redact_keys sdk._redact_listed "
-        "sdk._redact_makers sdk._redact_names sdk._redact_pairs sdk._redact_places "
-        "sdk._redact_quoted sdk._redact_records sdk._redact_stream sdk._redact_tables "
-        "sdk._redact_values sdk._redact_view sdk._scrub sdk._shrink",
-    ),
-    Part("settings", 2, "sdk.config", "sdk._settings sdk._reader sdk._setting_shown"),
-    Part("context", 2, "sdk.context"),
-    # Floor 3: making events. It is given its pipeline and never imports one.
-    Part(
-        "recording",
-        3,
-        "sdk.record sdk.retries sdk.sessions sdk.placement sdk.history",
-    ),
-    # Floor 4: getting encoded events out. It knows bytes, and no event.
-    Part(
-        "sinks",
-        4,
-        "sdk.sinks sdk.sinks.jsonl sdk.sinks.memory sdk.sinks.file sdk.sinks.http "
-        "sdk.sinks.grpc sdk.sinks._answers sdk.sinks._disk sdk.sinks._probe "
-        "sdk.sinks._tls",
-        "sdk.sinks.",
-    ),
-    Part(
-        "pipeline",
-        4,
-        "sdk.pipeline sdk.pipeline._survey sdk.pipeline._retry",
-        "sdk.pipeline.",
-    ),
-    # Floor 5: putting wrappers around a stranger's functions.
-    Part("patching", 5, "sdk.patching", "sdk._placed sdk._reloads"),
-    # Floor 6: one part for each framework; they share the base.
-    Part("integration base", 6, "sdk.integrations sdk.integrations.base"),
-    Part("openai agents, public", 6, "sdk.integrations.openai_agents"),
-    Part("openai agents, patched", 6, AGENTS, f"{AGENTS}."),
-    Part("tenacity", 6, "sdk.integrations.tenacity"),
-    # Floor 7: the one global, and what users call.
-    Part(
-        "front door",
-        7,
-        "sdk sdk.testing sdk._upkeep",
-        "sdk.testing. sdk._runtime sdk._users_redact sdk.scope sdk._outputs",
-    ),
-    # Around the house: asks at its doors, and prints.
-    Part("command line", 8, "cli", "cli."),
-    # Hands names on, lazily and by a text, so it imports nothing.
-    Part("the name", 8, "chaukas"),
-    Part("the test kit's short name", 8, "testing"),
+PARTS: tuple[str, ...] = (
+    # The words of the spec, the machine, and what a file or a wire holds.
+    "sdk.errors sdk.events sdk.typing sdk._version sdk.system sdk.prompts",
+    "sdk.wire sdk.patching sdk.capture",
+    "sdk.mapping sdk.integrity sdk.config",
+    # Making events. The recorder is given its pipeline and never imports one.
+    "sdk.record",
+    # Getting encoded events out. They know bytes, and no event.
+    "sdk.sinks",
+    "sdk.pipeline+sdk.delivery",
+    "sdk.integrations.base",
+    # One part for each framework; they share the base.
+    "sdk.integrations.openai_agents sdk.integrations.tenacity",
+    # The one global, and what users call.
+    "sdk.integrations+sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",
+    # What asks a record or a recorder, and prints; and names handed on lazily.
+    "cli+chaukas testing",
 )
+"""The levels from the lowest up; parts on a level by a space, one part by a plus."""
 
 EDGES = {
-    "click": "cli._main cli._doctor cli._say cli._settings cli._spool",
-    "orjson": "sdk.record sdk.history sdk._recorded_line sdk._snapshot "
-    "sdk._shrink cli._input cli._say "
-    "sdk.sinks._envelope sdk.sinks.http sdk.testing._shelf "
-    f"sdk.testing._desk {AGENTS}._extract",
-    "urllib3": "sdk.sinks._connection",
-    "grpc": "sdk.sinks.grpc sdk.testing._grpc_door sdk.testing._collector",
-    "wrapt": "sdk.patching sdk._placed sdk._runtime sdk.integrations.openai_agents "
-    f"{AGENTS}._streams {AGENTS}._spoken",
-    "google": "sdk._wire.schema sdk._wire.tree sdk.sinks._verdicts sdk.testing._shelf",
-    "genai_prices": "sdk.pricing",
+    "click": "cli.commands cli.doctor cli.output cli.settings cli.spool",
+    "orjson": (
+        "sdk.record.recorder sdk.record.history sdk.integrity.recorded_line "
+        "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
+        "sdk.sinks.collector.envelope sdk.sinks.collector.http "
+        "sdk.testing.collector.store sdk.testing.collector.rules "
+        "sdk.integrations.openai_agents.facts"
+    ),
+    "urllib3": "sdk.sinks.collector.connection",
+    "grpc": (
+        "sdk.sinks.collector.grpc sdk.testing.collector.grpc_server "
+        "sdk.testing.collector.server"
+    ),
+    "wrapt": (
+        "sdk.patching sdk.patching.placed sdk._runtime "
+        "sdk.integrations.openai_agents.compat.hooks "
+        "sdk.integrations.openai_agents.models.streams "
+        "sdk.integrations.openai_agents.voice.streams"
+    ),
+    "google": (
+        "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "
+        "sdk.testing.collector.store"
+    ),
+    "genai_prices": "sdk.record.pricing",
     # For type checkers alone, which bring it with them.
     "typing_extensions": "sdk",
-    "agents": f"sdk.integrations.openai_agents {AGENTS} {AGENTS}._run_facts",
+    "agents": (
+        "sdk.integrations.openai_agents.compat.hooks "
+        "sdk.integrations.openai_agents "
+        "sdk.integrations.openai_agents.runs.facts"
+    ),
 }
 """Where each package of others may be imported; nowhere else, and no other package."""
 
@@ -146,6 +93,8 @@ LATE = frozenset({"agents", "genai_prices", "google"})
 
 FUNCTION_LINES = 60
 MODULE_LINES = 600
+FOLDER_MODULES = 15
+LEVELS = 10
 LONG_MODULES: dict[str, int] = {}
 """Modules that may be longer, up to a limit of their own, and why."""
 
@@ -157,7 +106,7 @@ NO_ALL = frozenset(
 UNLOADED = (
     "agents",
     "asyncio",
-    "chaukas.sdk._proto",
+    "chaukas.sdk.wire.proto",
     "chaukas.sdk.integrations",
     "click",
     "genai_prices",
@@ -206,7 +155,7 @@ def modules() -> dict[str, Module]:
     for path in sorted((ROOT / "chaukas").rglob("*.py")):
         parts = path.relative_to(ROOT / "chaukas").with_suffix("").parts
         name = ".".join(part for part in parts if part != "__init__") or "chaukas"
-        if not name.startswith("sdk._proto"):
+        if not name.startswith("sdk.wire.proto"):
             text = path.read_text(encoding="utf-8")
             found[name] = Module(name, path, text, ast.parse(text))
     return found
@@ -255,7 +204,7 @@ def _targets(module: Module, node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def _is_ours(name: str) -> bool:
-    return name in modules() or name.startswith("sdk._proto.")
+    return name in modules() or name.startswith("sdk.wire.proto.")
 
 
 def own_imports(module: Module, *whens: When) -> list[str]:
@@ -267,76 +216,80 @@ def own_imports(module: Module, *whens: When) -> list[str]:
     ]
 
 
-def part_of(name: str) -> Part:
-    """The part that a module belongs to; the most exact entry counts."""
-    best: tuple[int, Part] | None = None
-    for part in PARTS:
-        for entry in f"{part.doors} {part.rooms}".split():
-            if name == entry or (entry.endswith(".") and name.startswith(entry)):
-                length = len(entry) + (name == entry)
-                if best is None or length > best[0]:
-                    best = (length, part)
-    assert best is not None, f"{name} stands in no part: add it to PARTS"
-    return best[1]
+@cache
+def levels() -> dict[str, tuple[int, str]]:
+    """Each entry of `PARTS`, with its level and the part that it belongs to."""
+    return {
+        entry: (level, part)
+        for level, line in enumerate(PARTS)
+        for part in line.split()
+        for entry in part.split("+")
+    }
 
 
-def is_door(name: str) -> bool:
-    return any(
-        name == door or (door.endswith(".") and name.startswith(door))
-        for door in part_of(name).doors.split()
-    )
+def part_of(name: str) -> tuple[int, str]:
+    """Level and part of a module; the most exact entry counts."""
+    entry = name
+    while entry not in levels():
+        entry, dot, _ = entry.rpartition(".")
+        assert dot, f"{name} is in no part: add it to PARTS"
+    return levels()[entry]
 
 
 EVERY = pytest.mark.parametrize("name", modules())
 
 
-# --- the map and the house -------------------------------------------------------
+# --- the map and the folders -----------------------------------------------------
 
 
 @EVERY
-def test_a_module_stands_in_a_part(name: str) -> None:
-    assert part_of(name) in PARTS
+def test_a_module_belongs_to_a_part(name: str) -> None:
+    assert part_of(name)[1]
 
 
 def test_the_map_names_no_module_that_is_gone() -> None:
-    entries = " ".join(f"{part.doors} {part.rooms}" for part in PARTS).split()
-    entries += " ".join(EDGES.values()).split()
-    entries += [*LONG_MODULES, *NO_ALL]
-    gone = [
-        entry
-        for entry in entries
-        if not entry.startswith("sdk._proto")
-        and not any(
-            name == entry or (entry.endswith(".") and name.startswith(entry))
-            for name in modules()
-        )
-    ]
-    assert not gone
+    entries = [*levels(), *" ".join(EDGES.values()).split(), *LONG_MODULES, *NO_ALL]
+    assert not [entry for entry in entries if entry not in modules()]
+
+
+def test_there_are_at_most_ten_levels() -> None:
+    assert len(PARTS) <= LEVELS
+
+
+def test_a_folder_is_seen_at_a_glance() -> None:
+    folders = Counter(
+        module.path.parent
+        for module in modules().values()
+        if module.path.name != "__init__.py"
+    )
+    assert not {str(f): n for f, n in folders.items() if n > FOLDER_MODULES}
 
 
 # --- imports ---------------------------------------------------------------------
 
 
 @EVERY
-def test_a_module_imports_from_its_floor_or_below(name: str) -> None:
-    part = part_of(name)
-    up = [
+def test_a_module_imports_from_its_own_part_or_from_below(name: str) -> None:
+    level, part = part_of(name)
+    wrong = [
         target
         for target in own_imports(modules()[name], "top", "late")
-        if part_of(target) is not part and part_of(target).floor > part.floor
+        if part_of(target)[1] != part and part_of(target)[0] >= level
     ]
-    assert not up, f"{name} ({part.name}) imports upward"
+    assert not wrong, f"{name} ({part}) imports upward or sideways"
 
 
 @EVERY
-def test_a_module_enters_other_parts_by_their_doors(name: str) -> None:
-    part = part_of(name)
-    trespass = [
+def test_a_private_module_is_imported_in_its_own_package_only(name: str) -> None:
+    wrong = [
         target
         for target in own_imports(modules()[name], "top", "late", "type")
-        if part_of(target) is not part and not is_door(target)
+        for package, _, leaf in [target.rpartition(".")]
+        if leaf.startswith("_")
+        and not f"{name}.".startswith(f"{package}.")
+        and leaf != "_version"
     ]
-    assert not trespass, f"{name} ({part.name}) imports a room of another part"
+    assert not wrong, f"{name} imports a private module of another package"
 
 
 def _in_circles(graph: dict[str, set[str]]) -> set[str]:
@@ -354,10 +307,10 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_no_parts_need_each_other_in_a_circle() -> None:
-    graph: dict[str, set[str]] = {part.name: set() for part in PARTS}
+    graph: dict[str, set[str]] = {part: set() for _, part in levels().values()}
     for name, module in modules().items():
-        here = part_of(name).name
-        graph[here] |= {part_of(t).name for t in own_imports(module, "top", "late")}
+        here = part_of(name)[1]
+        graph[here] |= {part_of(t)[1] for t in own_imports(module, "top", "late")}
         graph[here].discard(here)
     assert not _in_circles(graph)
 

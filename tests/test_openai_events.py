@@ -31,12 +31,14 @@ from agents.run import AgentRunner, set_default_agent_runner
 from agents.testing import ScriptedModel
 
 import chaukas.sdk
-from chaukas.sdk.integrations.openai_agents_enhanced import (
+from chaukas.sdk.integrations.openai_agents import (
     OpenAIAgentsEnhancedWrapper,
-    _extract,
 )
-from chaukas.sdk.record import EventPairManager, Recorder
-from chaukas.sdk.sessions import SessionBook
+from chaukas.sdk.integrations.openai_agents import (
+    facts as _extract,
+)
+from chaukas.sdk.record.recorder import EventPairManager, Recorder
+from chaukas.sdk.record.sessions import SessionBook
 from chaukas.sdk.testing import capture_events
 from loopback import (
     Call,

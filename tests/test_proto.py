@@ -18,15 +18,15 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from chaukas.sdk import events as vocabulary
-from chaukas.sdk import mapping
-from chaukas.sdk._proto import events_pb2, query_pb2, service_pb2
+from chaukas.sdk import wire as mapping
+from chaukas.sdk.wire.proto import events_pb2, query_pb2, service_pb2
 from tests.support.samples import EVENTS
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-PROTO = ROOT / "chaukas" / "sdk" / "_proto"
+PROTO = ROOT / "chaukas" / "sdk" / "wire" / "proto"
 
 spec_events = pytest.importorskip("chaukas.spec.common.v1.events_pb2")
 spec_query = pytest.importorskip("chaukas.spec.common.v1.query_pb2")
@@ -174,7 +174,7 @@ def test_a_published_client_reads_our_answer() -> None:
 
 # --- one process, many protobufs -------------------------------------------
 
-OURS = "from chaukas.sdk._proto import events_pb2, query_pb2, service_pb2"
+OURS = "from chaukas.sdk.wire.proto import events_pb2, query_pb2, service_pb2"
 THEIRS = "from chaukas.spec.client.v1 import client_pb2"
 
 
@@ -196,7 +196,7 @@ def test_the_files_keep_their_names_in_the_descriptor_pool() -> None:
 
 
 def test_the_messages_say_where_they_live() -> None:
-    assert events_pb2.Event.__module__ == "chaukas.sdk._proto.events_pb2"
+    assert events_pb2.Event.__module__ == "chaukas.sdk.wire.proto.events_pb2"
 
 
 def test_the_generated_code_demands_no_new_protobuf() -> None:
@@ -210,7 +210,7 @@ def test_the_generated_code_demands_no_new_protobuf() -> None:
 def test_the_service_has_its_six_methods() -> None:
     pytest.importorskip("grpc")
     done = run(
-        "from chaukas.sdk._proto import service_pb2_grpc as s; "
+        "from chaukas.sdk.wire.proto import service_pb2_grpc as s; "
         "print(*sorted(n for n in vars(s.ChaukasServiceServicer) if n[0] != '_'))"
     )
     assert done.stdout.split() == [
@@ -259,5 +259,5 @@ def test_generated_imports_are_moved_and_descriptions_are_not() -> None:
     spec.loader.exec_module(generator)
     code = "from chaukas.v1 import a_pb2 as x\nB(D, 'chaukas.v1.a_pb2')\nb'chaukas.v1'"
     assert generator.relocate(code) == (
-        "from . import a_pb2 as x\nB(D, 'chaukas.sdk._proto.a_pb2')\nb'chaukas.v1'"
+        "from . import a_pb2 as x\nB(D, 'chaukas.sdk.wire.proto.a_pb2')\nb'chaukas.v1'"
     )

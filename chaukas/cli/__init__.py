@@ -4,6 +4,6 @@ The `chaukas` command: a thin shell around what the other parts do.
 Only this part needs click; nothing of it is loaded into a recorded process.
 """
 
-from ._main import main
+from .commands import main
 
 __all__ = ("main",)

@@ -4,7 +4,7 @@
 The doctor must run with the application's own, which the script may not be.
 """
 
-from chaukas.cli import main
+from . import main
 
 __all__ = ()
 

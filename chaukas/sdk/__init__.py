@@ -15,13 +15,14 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from chaukas.sdk.system.internal_errors import guarded, log, place_of
+
 from . import _runtime
-from ._guard import guarded, log, place_of
+from ._session import current_traceparent as _current_traceparent
+from ._session import id_of, point, session
 from ._version import VERSION
 from .errors import ChaukasError, ConfigError, Problem
 from .events import EventType
-from .scope import current_traceparent as _current_traceparent
-from .scope import id_of, point, session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +153,7 @@ def _enabled(
 
 
 def _started(config: Config) -> bool:
-    from ._outputs import output_of, places_of
+    from chaukas.sdk.delivery.factory import output_of, places_of
 
     runtime = _runtime.Runtime(config, lambda: output_of(config))
     if not _runtime.start(runtime):

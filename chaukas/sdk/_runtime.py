@@ -16,26 +16,28 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._clock import SystemClock
-from ._guard import log, report
-from ._ids import RandomIds
-from ._native import original
-from ._users_redact import UsersRedact
+from chaukas.sdk.record.context import Run, Session
+from chaukas.sdk.record.user_redact import UsersRedact
+from chaukas.sdk.system.clock import SystemClock
+from chaukas.sdk.system.ids import RandomIds
+from chaukas.sdk.system.internal_errors import log, report
+from chaukas.sdk.system.threads import original
+
 from ._version import VERSION
-from .context import Run, Session
 from .events import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ._clock import Clock
-    from ._ids import Ids
-    from ._snapshot import Rules
+    from chaukas.sdk.capture.snapshot import Rules
+    from chaukas.sdk.integrations.base import BaseIntegrationWrapper
+    from chaukas.sdk.record.recorder import Recorder
+    from chaukas.sdk.record.sessions import SessionBook
+    from chaukas.sdk.system.clock import Clock
+    from chaukas.sdk.system.ids import Ids
+
     from .config import Config
-    from .integrations.base import BaseIntegrationWrapper
     from .pipeline import SpoolPlan, Stats
-    from .record import Recorder
-    from .sessions import SessionBook
     from .sinks import Sink
 
 __all__ = ["Runtime", "active", "data_access_names", "mend", "start", "stop"]
@@ -56,7 +58,7 @@ _INTEGRATIONS = (
     _Known(
         "openai_agents",
         "agents",
-        "chaukas.sdk.integrations.openai_agents_enhanced:OpenAIAgentsEnhancedWrapper",
+        "chaukas.sdk.integrations.openai_agents:OpenAIAgentsEnhancedWrapper",
     ),
     _Known("tenacity", "tenacity", "chaukas.sdk.integrations.tenacity:TenacityWrapper"),
 )
@@ -102,10 +104,11 @@ class Runtime:
     def _build(self) -> None:
         """Make what belongs to one process; again in each forked child."""
         # Late, so that importing the front door costs little.
-        from ._limits import Limits
+        from chaukas.sdk.capture.limits import Limits
+        from chaukas.sdk.record.recorder import Recorder
+        from chaukas.sdk.record.sessions import SessionBook
+
         from .pipeline import Pipeline
-        from .record import Recorder
-        from .sessions import SessionBook
 
         config = self.config
         ids = self._given_ids or RandomIds()
@@ -150,7 +153,7 @@ class Runtime:
 
     def _load_grpc(self) -> None:
         """Load it now and not when a fork may have to wait for that."""
-        from .sinks.grpc import load
+        from chaukas.sdk.sinks.collector.grpc import load
 
         try:
             load()
@@ -333,7 +336,7 @@ _FACT_CHARS = 256
 
 def _rules_of(config: Config, **options: Any) -> Rules:
     """Return the rules of *config*, with the *options* of `Rules` given here."""
-    from ._snapshot import Rules
+    from chaukas.sdk.capture.snapshot import Rules
 
     return Rules(
         binary=config.capture_binary,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chaukas.cli._faults import PLAYS
+from chaukas.cli.faults import PLAYS
 
 pytestmark = pytest.mark.fault
 

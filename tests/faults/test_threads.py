@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import chaukas
-from chaukas.sdk._clock import SystemClock
+from chaukas.sdk.system.clock import SystemClock
 from chaukas.testing import FakeCollector
 from tests.support.deliveries import (
     DOORS,

@@ -13,8 +13,8 @@ import pytest
 
 import chaukas.sdk.testing
 import chaukas.testing
-from chaukas.sdk._proto import service_pb2
-from chaukas.sdk.mapping import batch_to_message, to_message
+from chaukas.sdk.wire import batch_to_message, to_message
+from chaukas.sdk.wire.proto import service_pb2
 from chaukas.testing import FakeCollector, Fault, Reply
 from tests.support.samples import EVENTS, event
 from tests.support.waiting import until

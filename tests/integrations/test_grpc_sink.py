@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from chaukas.sdk._version import VERSION
-from chaukas.sdk.sinks._answers import Action, Answer
-from chaukas.sdk.sinks.grpc import GrpcSink
+from chaukas.sdk.sinks.collector.grpc import GrpcSink
+from chaukas.sdk.sinks.collector.responses import Action, Answer
 from chaukas.testing import FakeCollector, Fault, Reply
 from tests.support.pem import Authority
 from tests.support.samples import EVENTS, event, linked

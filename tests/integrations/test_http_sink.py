@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from chaukas.sdk._version import VERSION
-from chaukas.sdk.sinks._answers import Action, Answer
-from chaukas.sdk.sinks.http import HttpSink
+from chaukas.sdk.sinks.collector.http import HttpSink
+from chaukas.sdk.sinks.collector.responses import Action, Answer
 from chaukas.testing import FakeCollector, Fault, Reply
 from tests.support.pem import Authority
 from tests.support.samples import EVENTS, event, linked
@@ -147,8 +147,8 @@ class TestWhatIsSent:
     def test_making_a_sink_loads_no_http_library(self, tmp_path):
         code = (
             "import sys\n"
-            "from chaukas.sdk.sinks.http import HttpSink\n"
-            "from chaukas.sdk.sinks.grpc import GrpcSink\n"
+            "from chaukas.sdk.sinks.collector.http import HttpSink\n"
+            "from chaukas.sdk.sinks.collector.grpc import GrpcSink\n"
             "HttpSink('http://127.0.0.1:9'), GrpcSink('grpc://127.0.0.1:9')\n"
             "late = ['urllib3', 'http.client', 'grpc', 'google.protobuf', 'asyncio']\n"
             "sys.exit(repr([name for name in late if name in sys.modules] or ''))"
@@ -693,7 +693,7 @@ class TestProxies:
 
 
 def _found(capabilities):
-    from chaukas.sdk.testing._desk import Outcome
+    from chaukas.sdk.testing.collector.rules import Outcome
 
     return Outcome(200, orjson.dumps(capabilities))
 

@@ -21,23 +21,24 @@ from agents.voice.testing import ScriptedSTTModel, ScriptedTTSModel
 from tenacity import retry, stop_after_attempt
 
 from chaukas.sdk import _runtime
-from chaukas.sdk import record as record_module
-from chaukas.sdk.integrations.openai_agents_enhanced import (
-    _model_facts,
-    _models,
-    _policies,
-    _realtime,
-    _realtime_turns,
-    _runs,
-    _tools,
-    _voice_models,
+from chaukas.sdk.integrations.openai_agents.models import facts, wrap
+from chaukas.sdk.integrations.openai_agents.realtime import (
+    turns,
 )
-from chaukas.sdk.integrations.openai_agents_enhanced._realtime_talk import Settings
-from chaukas.sdk.integrations.openai_agents_enhanced._runs import Runs
-from chaukas.sdk.integrations.openai_agents_enhanced._state import AgentsRun
-from chaukas.sdk.record import EventPairManager, Recorder
-from chaukas.sdk.retries import RetryDetector
-from chaukas.sdk.sessions import SessionBook
+from chaukas.sdk.integrations.openai_agents.realtime import (
+    wrap as realtime_wrap,
+)
+from chaukas.sdk.integrations.openai_agents.realtime.state import Settings
+from chaukas.sdk.integrations.openai_agents.runs import wrap as runs_wrap
+from chaukas.sdk.integrations.openai_agents.runs.wrap import Runs
+from chaukas.sdk.integrations.openai_agents.state import AgentsRun
+from chaukas.sdk.integrations.openai_agents.tools import policies
+from chaukas.sdk.integrations.openai_agents.tools import wrap as tools_wrap
+from chaukas.sdk.integrations.openai_agents.voice import models
+from chaukas.sdk.record import recorder as record_module
+from chaukas.sdk.record.recorder import EventPairManager, Recorder
+from chaukas.sdk.record.retries import RetryDetector
+from chaukas.sdk.record.sessions import SessionBook
 from chaukas.sdk.testing import capture_events
 from tests.support import scenarios
 from tests.support.agent_runs import Mode, outcome_of, run_in, say
@@ -82,14 +83,14 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
         name: tuple(
             (module, name)
             for module in (
-                _model_facts,
-                _models,
-                _policies,
-                _realtime,
-                _realtime_turns,
-                _runs,
-                _tools,
-                _voice_models,
+                facts,
+                wrap,
+                policies,
+                realtime_wrap,
+                turns,
+                runs_wrap,
+                tools_wrap,
+                models,
             )
             if name in vars(module)
         )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from chaukas.sdk.sinks.grpc import GrpcSink
-from chaukas.sdk.sinks.http import HttpSink
+from chaukas.sdk.sinks.collector.grpc import GrpcSink
+from chaukas.sdk.sinks.collector.http import HttpSink
 from chaukas.testing import FakeCollector
 from tests.support.deliveries import begin, numbers_in, recover
 from tests.support.remotes import spooled

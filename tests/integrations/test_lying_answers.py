@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 import chaukas
-from chaukas.sdk._proto import service_pb2
-from chaukas.sdk.sinks.grpc import GrpcSink
-from chaukas.sdk.sinks.http import HttpSink
+from chaukas.sdk.sinks.collector.grpc import GrpcSink
+from chaukas.sdk.sinks.collector.http import HttpSink
+from chaukas.sdk.wire.proto import service_pb2
 from chaukas.testing import FakeCollector, Reply
 from tests.support.deliveries import delivering
 from tests.support.remotes import spooled

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk.pipeline import _quiet
+from chaukas.sdk.delivery import suppress
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
@@ -134,5 +134,5 @@ def test_a_sentry_that_is_another_one_disturbs_nothing(
 
     for strange in (SimpleNamespace(), SimpleNamespace(get_isolation_scope=broken)):
         monkeypatch.setitem(sys.modules, "sentry_sdk", strange)
-        monkeypatch.setattr(_quiet, "SUPPRESSED", SimpleNamespace(set=lambda _: None))
-        _quiet.hush()
+        monkeypatch.setattr(suppress, "SUPPRESSED", SimpleNamespace(set=lambda _: None))
+        suppress.hush()

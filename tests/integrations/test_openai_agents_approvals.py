@@ -1096,9 +1096,9 @@ def test_nothing_is_remembered_of_states_that_are_gone() -> None:
 
 
 def test_many_saved_states_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chaukas.sdk.integrations.openai_agents_enhanced import _pauses
+    from chaukas.sdk.integrations.openai_agents.resume import suspended
 
-    monkeypatch.setattr(_pauses, "_REMEMBERED_STATES", 3)
+    monkeypatch.setattr(suspended, "_REMEMBERED_STATES", 3)
 
     async def story() -> set[bool]:
         agent = Agent[Any](

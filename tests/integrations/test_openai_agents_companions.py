@@ -19,10 +19,10 @@ from agents import Agent, function_tool
 from agents.testing import ScriptedModel
 
 import chaukas.sdk
-from chaukas.sdk._placed import PlacedFunction
-from chaukas.sdk.integrations.openai_agents_enhanced import _runners
-from chaukas.sdk.integrations.openai_agents_enhanced._runners import BODIES
+from chaukas.sdk.integrations.openai_agents.runs import runners
+from chaukas.sdk.integrations.openai_agents.runs.runners import BODIES
 from chaukas.sdk.patching import MonkeyPatcher, Patch
+from chaukas.sdk.patching.placed import PlacedFunction
 from chaukas.sdk.testing import capture_events
 from tests.support.agent_runs import MODES, Mode, calls, play, record, run_in, say
 from tests.support.scenarios import add
@@ -226,7 +226,7 @@ def test_runs_that_cannot_be_seen_are_told_once(
             await run(agent, "Hi")
 
     monkeypatch.setattr(MonkeyPatcher, "install", without)
-    monkeypatch.setattr(_runners, "_is_told", False)
+    monkeypatch.setattr(runners, "_is_told", False)
     events = record(twice).events
     assert len(named(events, "MODEL_INVOCATION_END")) == 2
     told = [line for line in caplog.messages if "only its model calls" in line]

@@ -10,10 +10,10 @@ from agents import Agent, LocalShellTool, RunHooks, Runner, function_tool
 from agents.testing import ScriptedModel, assistant_message, function_call
 from openai.types.responses.response_output_item import LocalShellCall
 
-from chaukas.cli._tree import render
+from chaukas.cli.tree import render
 from chaukas.sdk import _runtime
-from chaukas.sdk.integrations.openai_agents import SpanRecorder
-from chaukas.sdk.integrations.openai_agents_enhanced._fallback import FALLBACKS
+from chaukas.sdk.integrations.openai_agents.compat.fallback import FALLBACKS
+from chaukas.sdk.integrations.openai_agents.compat.hooks import SpanRecorder
 from chaukas.sdk.patching import MonkeyPatcher, Patch
 from chaukas.sdk.testing import capture_events
 from tests.support.trees import only
@@ -242,9 +242,7 @@ def test_a_trace_that_cannot_be_read_is_no_error_of_the_host(
 
 def test_every_fallback_is_a_patch_of_the_integration() -> None:
     """No fallback is kept for a hook point that is not patched any more."""
-    from chaukas.sdk.integrations.openai_agents_enhanced import (
-        OpenAIAgentsEnhancedWrapper,
-    )
+    from chaukas.sdk.integrations.openai_agents import OpenAIAgentsEnhancedWrapper
 
     targets = {patch.target for patch in OpenAIAgentsEnhancedWrapper(None).patches()}
 

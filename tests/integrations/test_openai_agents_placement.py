@@ -356,7 +356,7 @@ def test_an_error_that_nobody_looked_at_is_still_reported_by_asyncio() -> None:
 
 
 def test_trace_ids_are_random_in_their_low_bits() -> None:
-    from chaukas.sdk._ids import RandomIds
+    from chaukas.sdk.system.ids import RandomIds
 
     ids = RandomIds()
     made = [ids.trace_id() for _ in range(400)]

@@ -11,7 +11,7 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 
 import chaukas.sdk as chaukas
 from chaukas.sdk.prompts import rebuild_prompts
-from chaukas.sdk.record import Recorder
+from chaukas.sdk.record.recorder import Recorder
 from chaukas.sdk.testing import capture_events
 
 

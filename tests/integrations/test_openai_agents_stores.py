@@ -27,7 +27,7 @@ from agents.run_internal.session_persistence import rewind_session_items
 from cryptography.fernet import InvalidToken
 
 import chaukas.sdk
-from chaukas.sdk.record import Recorder
+from chaukas.sdk.record.recorder import Recorder
 from chaukas.sdk.testing import capture_events
 from tests.support.agent_runs import Mode, calls, outcome_of, record, run_in, say
 from tests.support.redis_server import redis_url
@@ -747,7 +747,7 @@ class Locked(SQLiteSession):
 
     def __getattribute__(self, name: str) -> Any:
         if name == "db_path" and sys._getframe(1).f_code.co_filename.endswith(
-            ("_operations.py", "_stores.py")
+            ("stores/operations.py", "stores/wrap.py")
         ):
             raise AssertionError("asked")
         return super().__getattribute__(name)

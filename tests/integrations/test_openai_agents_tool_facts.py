@@ -21,7 +21,7 @@ import pytest
 import requests
 from agents import function_tool
 
-from chaukas.sdk.integrations.openai_agents_enhanced import _tool_facts
+from chaukas.sdk.integrations.openai_agents.tools import facts
 from tests.support.agent_runs import Mode, calls, play, record, say
 from tests.support.scenarios import assistant
 from tests.support.trees import named, only
@@ -209,8 +209,8 @@ def test_a_declared_search_tells_what_was_asked_and_which_documents_came(
 
 @pytest.mark.parametrize("result", ["a text", 7, [1, 2], {"answer": 42}, None])
 def test_a_search_whose_result_names_no_documents_names_none(result: Any) -> None:
-    found = _tool_facts.retrieved_in(result)
-    assert found == _tool_facts.Retrieved([], [], [], 0)
+    found = facts.retrieved_in(result)
+    assert found == facts.Retrieved([], [], [], 0)
 
 
 def test_secrets_in_what_a_search_was_asked_are_hidden() -> None:

@@ -23,8 +23,8 @@ from agents import (
 from agents.testing import ScriptedModel
 from pydantic import BaseModel
 
-from chaukas.sdk.integrations.openai_agents_enhanced import _settings_sent
-from chaukas.sdk.integrations.openai_agents_enhanced._answers import Answer
+from chaukas.sdk.integrations.openai_agents.models import settings_sent
+from chaukas.sdk.integrations.openai_agents.models.answers import Answer
 from loopback import (
     Call,
     Drop,
@@ -153,7 +153,7 @@ def test_settings_on_record_are_those_that_were_sent(
 
 def test_of_a_body_only_known_settings_are_read() -> None:
     body = {"api_key": "sk-secret", "temperature": {"nested": "secret"}, "seed": 7}
-    found = _settings_sent.settings_of(ModelSettings(extra_body=body))
+    found = settings_sent.settings_of(ModelSettings(extra_body=body))
     assert found == ({}, {"seed": 7}, "")
 
 

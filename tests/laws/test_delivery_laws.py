@@ -30,11 +30,11 @@ from hypothesis.stateful import (
 )
 
 from chaukas.sdk import pipeline
-from chaukas.sdk.pipeline import Pace, Pipeline, SpoolPlan, _sender
-from chaukas.sdk.pipeline._delivery import Delivery
-from chaukas.sdk.pipeline._keeper import Keeper
-from chaukas.sdk.pipeline._sender import Sender
-from chaukas.sdk.sinks._answers import Action, Answer
+from chaukas.sdk.delivery import Delivery, sender
+from chaukas.sdk.delivery.recovery_thread import Keeper
+from chaukas.sdk.delivery.sender import Sender
+from chaukas.sdk.pipeline import Pace, Pipeline, SpoolPlan
+from chaukas.sdk.sinks.collector.responses import Action, Answer
 from tests.support.faulty_io import FaultyDisk
 from tests.support.remotes import DOWN, ScriptedRemote, plan
 
@@ -87,7 +87,7 @@ class DeliveryLaws(RuleBasedStateMachine):
             mock.patch.object(Sender, "start"),
             mock.patch.object(Keeper, "start"),
             mock.patch.object(Sender, "_rest"),
-            mock.patch.object(_sender, "sleep"),
+            mock.patch.object(sender, "sleep"),
             mock.patch.object(Delivery, "__init__", self.init_of(Delivery.__init__)),
             mock.patch("chaukas.sdk.pipeline._STORE_REPORT_S", 0.0),
         ]

@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 
 from chaukas.sdk import integrity, pipeline
 from chaukas.sdk.pipeline import REASONS, Pipeline
-from chaukas.sdk.pipeline._intake import EVENT_OVERHEAD_BYTES
-from chaukas.sdk.pipeline._mark import Mark
+from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES
+from chaukas.sdk.pipeline.flush import Mark
 from chaukas.sdk.sinks import Verdict
 from tests.support.faulty_io import FlakySink
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaukas.sdk._limits import Limits
-from chaukas.sdk._redact import Redactor
-from chaukas.sdk._redact_values import PATTERNS
-from chaukas.sdk._snapshot import Capture, Rules, shrink
+from chaukas.sdk.capture.limits import Limits
+from chaukas.sdk.capture.redaction.redactor import Redactor
+from chaukas.sdk.capture.redaction.tokens.patterns import PATTERNS
+from chaukas.sdk.capture.snapshot import Capture, Rules, shrink
 from tests.support.secrets import PLANTED
 
 RULES = Rules()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaukas.sdk._redact import Redactor
-from chaukas.sdk._snapshot import Capture, Rules
-from chaukas.sdk.integrations.openai_agents_enhanced._deltas import Pieces
+from chaukas.sdk.capture.redaction.redactor import Redactor
+from chaukas.sdk.capture.snapshot import Capture, Rules
+from chaukas.sdk.integrations.openai_agents.models.deltas import Pieces
 from chaukas.sdk.testing import FakeClock
 from tests.support.makers import SAMPLES
 

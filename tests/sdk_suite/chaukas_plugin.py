@@ -23,7 +23,8 @@ import orjson
 from balance import faults_of, orphans_of
 
 from chaukas import sdk as chaukas
-from chaukas.sdk import _guard, _runtime, integrity, mapping
+from chaukas.sdk import _runtime, integrity, wire
+from chaukas.sdk.system import internal_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,14 +43,14 @@ _begun: list[tuple[str, str]] = [("", "before the first test")]
 
 def _watch_internal_errors() -> None:
     # The log tells of one cause once a minute; here every single one counts.
-    tell = _guard.Reporter._tell
+    tell = internal_errors.Reporter._tell
 
-    def counted(self: _guard.Reporter, where: str, error: Exception) -> None:
+    def counted(self: internal_errors.Reporter, where: str, error: Exception) -> None:
         stack = "".join(traceback.format_exception(error))
         _errors[f"{where}, first seen in {_begun[-1][1]}\n{stack}"] += 1
         tell(self, where, error)
 
-    _guard.Reporter._tell = counted  # type: ignore[method-assign]
+    internal_errors.Reporter._tell = counted  # type: ignore[method-assign]
 
 
 def pytest_runtest_logstart(nodeid: str) -> None:
@@ -109,7 +110,7 @@ def _unreadable(events: Sequence[Mapping[str, Any]]) -> list[str]:
     problems = []
     for event in events:
         try:
-            mapping.to_message(event).SerializeToString()
+            wire.to_message(event).SerializeToString()
         except ValueError as error:
             problems.append(f"{_test_of(event['timestamp'])}: no message: {error}")
     return problems

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from chaukas.sdk.pipeline import Pipeline
-from chaukas.sdk.sinks import _rotation
+from chaukas.sdk.sinks import rotation as _rotation
 from chaukas.sdk.sinks.jsonl import JsonlSink, Rotation
 
 ROOT = Path(__file__).parents[2]

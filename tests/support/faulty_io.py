@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.sinks import Verdict
-from chaukas.sdk.sinks._disk import Disk
+from chaukas.sdk.sinks.disk import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

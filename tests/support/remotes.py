@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan
-from chaukas.sdk.sinks._answers import Action, Answer
+from chaukas.sdk.sinks.collector.responses import Action, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan
-from chaukas.sdk.sinks._answers import Action, Answer
+from chaukas.sdk.sinks.collector.responses import Action, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

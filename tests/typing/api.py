@@ -15,12 +15,7 @@ from typing_extensions import assert_type
 
 import chaukas
 from chaukas import sdk
-from chaukas.sdk.testing import (
-    FakeClock,
-    MemorySink,
-    SequentialIds,
-    capture_events,
-)
+from chaukas.sdk.testing import FakeClock, MemorySink, SequentialIds, capture_events
 
 __all__ = ("application", "by_the_short_name", "in_tests", "own_events", "served")
 

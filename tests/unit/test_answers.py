@@ -6,8 +6,7 @@ import orjson
 import pytest
 from google.protobuf import any_pb2, duration_pb2
 
-from chaukas.sdk._proto import service_pb2
-from chaukas.sdk.sinks._answers import (
+from chaukas.sdk.sinks.collector.responses import (
     Action,
     Answer,
     answer_of_grpc,
@@ -18,8 +17,13 @@ from chaukas.sdk.sinks._answers import (
     tls_unusable,
     untrusted,
 )
-from chaukas.sdk.sinks._delays import LONGEST_WAIT_S, pushback_s, retry_after_s
-from chaukas.sdk.sinks._verdicts import Backend, Reply, Tally, backend_of
+from chaukas.sdk.sinks.collector.retry_after import (
+    LONGEST_WAIT_S,
+    pushback_s,
+    retry_after_s,
+)
+from chaukas.sdk.sinks.collector.verdicts import Backend, Reply, Tally, backend_of
+from chaukas.sdk.wire.proto import service_pb2
 
 LINES = [orjson.dumps({"event_id": f"e{n}"}) + b"\n" for n in range(4)]
 NOW_S = 1_800_000_000.0

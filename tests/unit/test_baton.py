@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from chaukas.sdk.pipeline import _baton
-from chaukas.sdk.pipeline._baton import Baton
-from chaukas.sdk.pipeline._intake import Intake
+from chaukas.sdk.pipeline import gil
+from chaukas.sdk.pipeline.bounded_queue import Intake
+from chaukas.sdk.pipeline.gil import Baton
 from tests.support.waiting import until
 
 
@@ -18,7 +18,7 @@ class Watched:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at_s = 100.0
         self.slept_s: list[float] = []
-        monkeypatch.setattr(_baton, "sleep", self.slept_s.append)
+        monkeypatch.setattr(gil, "sleep", self.slept_s.append)
         self.intake = Intake(1 << 20, self.now_s)
         self.baton: Baton = self.intake.baton
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk._bounded import ID_CHARS, BoundedMap, WeakMap, bounded, id_text
+from chaukas.sdk.system.bounded import ID_CHARS, BoundedMap, WeakMap, bounded, id_text
 
 
 def test_the_oldest_entry_is_forgotten_first() -> None:

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from chaukas.sdk.pipeline._backoff import Backoff
-from chaukas.sdk.pipeline._breaker import Breaker, State
+from chaukas.sdk.delivery.backoff import Backoff
+from chaukas.sdk.delivery.breaker import Breaker, State
 
 
 def failed(times: int, backoff_s: float = 1.0) -> Breaker:

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chaukas.cli import main
-from chaukas.cli._tree import render
+from chaukas.cli.tree import render
 from chaukas.sdk._version import VERSION
 from tests.support.samples import EVENTS, event, linked
 

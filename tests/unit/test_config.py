@@ -14,8 +14,7 @@ import orjson
 import pytest
 
 from chaukas.sdk import config as config_module
-from chaukas.sdk._redact import Redactor
-from chaukas.sdk._settings import SWITCHES, spool_dir_of
+from chaukas.sdk.capture.redaction.redactor import Redactor
 from chaukas.sdk.config import (
     RETRY_SETTINGS,
     RETRY_WITHOUT_EFFECT,
@@ -26,6 +25,7 @@ from chaukas.sdk.config import (
     settings_table,
     summary_of,
 )
+from chaukas.sdk.config.table import SWITCHES, spool_dir_of
 from chaukas.sdk.errors import ChaukasError, ConfigError, Problem
 
 HOME = {"HOME": "/home/a"}

@@ -17,14 +17,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chaukas.cli import main
-from chaukas.cli._check_settings import check_settings
-from chaukas.cli._fault_child import PROGRAMS
-from chaukas.cli._fault_stage import Stage, StageError
-from chaukas.cli._faults import PLAYS, play_faults
-from chaukas.cli._finding import Level, fail, ok
+from chaukas.cli.doctor.finding import Level, fail, ok
+from chaukas.cli.doctor.settings import check_settings
+from chaukas.cli.faults import PLAYS, play_faults
+from chaukas.cli.faults.child import PROGRAMS
+from chaukas.cli.faults.stage import Stage, StageError
 from chaukas.sdk import _runtime
-from chaukas.sdk._upkeep import Delivered
 from chaukas.sdk.config import Config, load
+from chaukas.sdk.maintenance import Delivered
 from chaukas.testing import FakeCollector, Fault, Reply
 from tests.support.pem import Authority
 
@@ -497,7 +497,7 @@ def test_a_program_that_does_not_start_is_told(tmp_path: Path) -> None:
 
 
 def test_every_program_that_is_started_exists() -> None:
-    source = (ROOT / "chaukas" / "cli" / "_faults.py").read_text()
+    source = (ROOT / "chaukas" / "cli" / "faults" / "__init__.py").read_text()
     started = set(re.findall(r"stage\.start\(\s*\"(\w+)\"", source))
     assert started == set(PROGRAMS)
 
@@ -511,7 +511,7 @@ def test_plays_go_on_after_one_that_could_not_be_played(
     def easy(_stage: Stage) -> Any:
         return ok("faults", "easy")
 
-    monkeypatch.setattr("chaukas.cli._faults.PLAYS", (impossible_thing, easy))
+    monkeypatch.setattr("chaukas.cli.faults.PLAYS", (impossible_thing, easy))
     before = dict(os.environ)
     findings = list(play_faults(Config(spool_dir=tmp_path / "state" / "chaukas")))
     assert [each.level.value for each in findings] == ["ok", "fail", "ok"]
@@ -525,7 +525,7 @@ def test_a_failure_makes_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_config: Config) -> Any:
         yield fail("faults", "lost", "Please report this.")
 
-    monkeypatch.setattr("chaukas.cli._doctor.play_faults", broken)
+    monkeypatch.setattr("chaukas.cli.doctor.play_faults", broken)
     done = doctor("--faults")
     assert done.exit_code == 1
     assert done.output == (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk._error_facts import ReportedErrors, recogniser_of
+from chaukas.sdk.record.errors import ReportedErrors, recogniser_of
 
 
 class Own(Exception):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chaukas.sdk import _forks
-from chaukas.sdk._forks import holding_forks
+from chaukas.sdk.system import fork_guard
+from chaukas.sdk.system.fork_guard import holding_forks
 from tests.support.waiting import until
 
 SLOW = """
@@ -47,7 +47,7 @@ def is_held_back(ident: int) -> bool:
     """Tell whether the main thread stands before its fork."""
     frame = sys._current_frames()[ident]
     codes = {frame.f_code, frame.f_back.f_code if frame.f_back else None}
-    return _forks._before.__code__ in codes
+    return fork_guard._before.__code__ in codes
 
 
 def test_a_fork_waits_for_the_end_of_an_import(slow_import) -> None:
@@ -74,15 +74,15 @@ def test_a_fork_waits_for_the_end_of_an_import(slow_import) -> None:
 def test_a_fork_does_not_wait_for_ever(
     slow_import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_forks, "_LONGEST_S", 0.01)
+    monkeypatch.setattr(fork_guard, "_LONGEST_S", 0.01)
     pid = os.fork()
     if not pid:
         # Those who are inside in the parent do not exist here.
         with holding_forks():
             os._exit(3)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
-    assert _forks._gate.others() == 1
-    assert _forks._gate.forks == 0
+    assert fork_guard._gate.others() == 1
+    assert fork_guard._gate.forks == 0
 
 
 def test_a_fork_in_the_middle_of_ones_own_import_goes_on() -> None:
@@ -92,7 +92,7 @@ def test_a_fork_in_the_middle_of_ones_own_import_goes_on() -> None:
             with holding_forks():
                 os._exit(3)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
-    assert not _forks._gate.inside
+    assert not fork_guard._gate.inside
 
 
 def test_a_call_that_can_be_ended_is_ended_for_a_fork() -> None:
@@ -107,7 +107,7 @@ def test_a_call_that_can_be_ended_is_ended_for_a_fork() -> None:
         with holding_forks(interrupt=interrupt):
             begun.set()
             end.wait()
-            ended_before_fork.append(_forks._gate.forks == 1)
+            ended_before_fork.append(fork_guard._gate.forks == 1)
 
     thread = threading.Thread(target=call)
     thread.start()
@@ -118,11 +118,11 @@ def test_a_call_that_can_be_ended_is_ended_for_a_fork() -> None:
     thread.join()
     assert os.waitpid(pid, 0)[1] == 0
     assert ended_before_fork == [True]
-    assert not _forks._gate.interrupts
+    assert not fork_guard._gate.interrupts
 
 
 def test_nobody_goes_in_while_a_fork_waits() -> None:
-    _forks._before()
+    fork_guard._before()
     done = threading.Event()
 
     def enter() -> None:
@@ -132,6 +132,6 @@ def test_nobody_goes_in_while_a_fork_waits() -> None:
     thread = threading.Thread(target=enter)
     thread.start()
     assert not done.wait(0.02)
-    _forks._after_in_parent()
+    fork_guard._after_in_parent()
     thread.join()
     assert done.is_set()

@@ -25,13 +25,14 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 
 import chaukas
 import chaukas.sdk
-from chaukas.sdk import _runtime, _settings
-from chaukas.sdk._ids import is_sampled
-from chaukas.sdk._reader import INTEGRATION_NAMES
-from chaukas.sdk._setting_shown import shown
-from chaukas.sdk.context import Run, Session
+from chaukas.sdk import _runtime
+from chaukas.sdk.config import table
+from chaukas.sdk.config.shown import shown
+from chaukas.sdk.config.values import INTEGRATION_NAMES
 from chaukas.sdk.errors import ConfigError
-from chaukas.sdk.integrations.openai_agents_enhanced import OpenAIAgentsEnhancedWrapper
+from chaukas.sdk.integrations.openai_agents import OpenAIAgentsEnhancedWrapper
+from chaukas.sdk.record.context import Run, Session
+from chaukas.sdk.system.ids import is_sampled
 from chaukas.sdk.testing import FakeClock, SequentialIds, capture_events
 from chaukas.sdk.typing import Settings
 from tests.support.waiting import until
@@ -298,7 +299,7 @@ def test_every_documented_spelling_is_an_argument(settings: dict[str, Any]) -> N
 
 
 def test_every_setting_is_an_argument() -> None:
-    for row in (*_settings.SETTINGS, *_settings.SWITCHES):
+    for row in (*table.SETTINGS, *table.SWITCHES):
         for name in row.spellings:
             assert chaukas.sdk._slip_in({name: None}) == ""
 
@@ -316,7 +317,7 @@ def test_an_argument_that_is_no_setting_is_a_type_error() -> None:
 
 
 def test_type_checkers_know_every_setting_as_the_table_has_it() -> None:
-    rows = (*_settings.SETTINGS, *_settings.SWITCHES)
+    rows = (*table.SETTINGS, *table.SWITCHES)
     hints = {name: f"{row.kind.hint} | None" for row in rows for name in row.spellings}
     retry = "RetryConfig | Mapping[str, Any] | None"
     told = {
@@ -1207,7 +1208,7 @@ import chaukas
 
 if sys.argv[2] == "broken":
     sys.modules["grpc"] = None
-wanted = {"grpc", "chaukas.sdk._proto.service_pb2", "google.protobuf.message"}
+wanted = {"grpc", "chaukas.sdk.wire.proto.service_pb2", "google.protobuf.message"}
 assert chaukas.enable_chaukas(endpoint=sys.argv[1], spool_dir="spool")
 print(sorted(name for name in wanted if sys.modules.get(name)))
 chaukas.event("one")
@@ -1295,7 +1296,7 @@ def test_an_event_that_cannot_be_captured_is_counted(
     with capture_events():
         before = chaukas.stats()
         with monkeypatch.context() as patch:
-            patch.setattr("chaukas.sdk._snapshot.Capture.tree", broken)
+            patch.setattr("chaukas.sdk.capture.snapshot.Capture.tree", broken)
             chaukas.event("moved", {"place": "x"})
         after = chaukas.stats()
 

@@ -11,11 +11,11 @@ import pytest
 
 import chaukas
 from chaukas import sdk
-from chaukas.sdk import _runtime, scope
+from chaukas.sdk import _runtime, _session
 from chaukas.sdk import config as config_module
-from chaukas.sdk._guard import Reporter, guarded, log, report
 from chaukas.sdk.pipeline import Pipeline
-from chaukas.sdk.sessions import SessionBook
+from chaukas.sdk.record.sessions import SessionBook
+from chaukas.sdk.system.internal_errors import Reporter, guarded, log, report
 from chaukas.sdk.testing import capture_events
 
 SECRET = "sk-" + "a" * 24
@@ -377,7 +377,7 @@ PUBLIC = {
 }
 FAULTS = {
     # What a function calls first, and what it calls last.
-    "current_traceparent": [(scope, "CURRENT")],
+    "current_traceparent": [(_session, "CURRENT")],
     "data_access": [(_runtime, "active"), (sdk, "point")],
     "disable_chaukas": [(_runtime, "stop"), (_runtime.Runtime, "close")],
     "enable_chaukas": [
@@ -419,7 +419,7 @@ def test_a_fault_inside_a_public_function_does_not_reach_the_host(
     name, fault, monkeypatch, caplog
 ):
     call, neutral = PUBLIC[name]
-    monkeypatch.setattr("chaukas.sdk._guard._reporter._told", {})
+    monkeypatch.setattr("chaukas.sdk.system.internal_errors._reporter._told", {})
     with capture_events() as events:
         if name == "enable_chaukas":
             _runtime.stop()

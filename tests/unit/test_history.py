@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaukas.sdk.context import Session
-from chaukas.sdk.history import History
 from chaukas.sdk.prompts import rebuild_prompts
+from chaukas.sdk.record.context import Session
+from chaukas.sdk.record.history import History
 
 SECRET = b"secret"
 

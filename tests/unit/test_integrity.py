@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaukas.sdk import integrity, mapping
-from chaukas.sdk._proto import events_pb2
+from chaukas.sdk import integrity, wire
+from chaukas.sdk.wire.proto import events_pb2
 from tests.support.samples import EVENTS, event, linked
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def test_the_hash_is_the_sha256_of_the_canonical_form() -> None:
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_the_protobuf_form_has_the_same_hash(name: str) -> None:
-    data = mapping.to_message(EVENTS[name]).SerializeToString()
-    back = mapping.from_message(events_pb2.Event.FromString(data))
+    data = wire.to_message(EVENTS[name]).SerializeToString()
+    back = wire.from_message(events_pb2.Event.FromString(data))
     assert integrity.content_hash(back) == integrity.content_hash(EVENTS[name])
 
 
@@ -93,8 +93,8 @@ def test_no_value_hashes_differently_after_protobuf(value: Any) -> None:
         "metadata": {"v": value},
         "tool_call": {"arguments": {"v": [value]}, "tool_name": "t"},
     }
-    data = mapping.to_message(given).SerializeToString()
-    back = mapping.from_message(events_pb2.Event.FromString(data))
+    data = wire.to_message(given).SerializeToString()
+    back = wire.from_message(events_pb2.Event.FromString(data))
     assert integrity.canonical(back) == integrity.canonical(given)
 
 
@@ -122,8 +122,8 @@ LEAVES = (
 def test_json_text_and_protobuf_always_hash_alike(tree: Any, number: float) -> None:
     given = {"metadata": {"v": tree}, "performance": {"duration_ms": number}}
     expected = integrity.canonical(given)
-    data = mapping.to_message(given).SerializeToString()
-    back = mapping.from_message(events_pb2.Event.FromString(data))
+    data = wire.to_message(given).SerializeToString()
+    back = wire.from_message(events_pb2.Event.FromString(data))
     assert integrity.canonical(back) == expected
     assert integrity.canonical(orjson.loads(json.dumps(given))) == expected
     assert integrity.canonical(orjson.loads(expected)) == expected

@@ -17,17 +17,17 @@ from google.protobuf import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaukas.sdk import mapping
-from chaukas.sdk._proto import events_pb2, service_pb2
-from chaukas.sdk._wire.schema import Kind, event_shape
+from chaukas.sdk import wire
+from chaukas.sdk.wire.proto import events_pb2, service_pb2
+from chaukas.sdk.wire.schema import Kind, event_shape
 from tests.support.samples import EVENTS, event
 
 BASE = {"type": "EVENT_TYPE_SYSTEM", "event_id": "e"}
 
 
 def there_and_back(given: dict[str, Any]) -> dict[str, Any]:
-    data = mapping.to_message(given).SerializeToString()
-    return mapping.from_message(events_pb2.Event.FromString(data))
+    data = wire.to_message(given).SerializeToString()
+    return wire.from_message(events_pb2.Event.FromString(data))
 
 
 def struct(tree: Any) -> Any:
@@ -46,12 +46,12 @@ def test_an_event_comes_back_as_it_was(name: str) -> None:
 def test_protobuf_s_own_parser_makes_the_same_message(name: str) -> None:
     given = {k: v for k, v in EVENTS[name].items() if k != "extensions"}
     expected = json_format.ParseDict(given, events_pb2.Event())
-    assert mapping.to_message(given) == expected
+    assert wire.to_message(given) == expected
 
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_a_sample_is_in_normal_form_already(name: str) -> None:
-    assert mapping.normal(EVENTS[name]) == EVENTS[name]
+    assert wire.normal(EVENTS[name]) == EVENTS[name]
 
 
 def test_every_field_of_the_proto_is_mapped() -> None:
@@ -79,7 +79,7 @@ def test_every_field_of_the_proto_is_mapped() -> None:
         for name in reversed(path.split(".")):
             tree = {name: tree}
         assert there_and_back(tree) == tree
-        assert mapping.normal(tree) == tree
+        assert wire.normal(tree) == tree
 
 
 NAMES = st.text(max_size=8)
@@ -104,7 +104,7 @@ TREES = st.recursive(
 def test_any_tree_comes_back_as_it_was(tree: dict[str, Any]) -> None:
     given = {"tool_call": {"tool_name": "t", "arguments": tree}, "metadata": tree}
     assert there_and_back(given) == given
-    assert mapping.normal(given) == given
+    assert wire.normal(given) == given
 
 
 ANYTHING = st.recursive(
@@ -134,30 +134,28 @@ ANYTHING = st.recursive(
 @settings(max_examples=300, deadline=None)
 def test_an_object_becomes_a_message_or_is_refused_with_a_sentence(given: Any) -> None:
     try:
-        message = mapping.to_message(given)
+        message = wire.to_message(given)
     except ValueError as error:
         assert str(error).startswith("chaukas: ")  # noqa: PT017 - either is right
         return
-    back = mapping.from_message(
-        events_pb2.Event.FromString(message.SerializeToString())
-    )
+    back = wire.from_message(events_pb2.Event.FromString(message.SerializeToString()))
     known = {k: v for k, v in given.items() if k in event_shape().fields}
-    assert mapping.normal(back) == mapping.normal(mapping.from_message(message))
-    assert set(mapping.normal(back)) <= set(known)
+    assert wire.normal(back) == wire.normal(wire.from_message(message))
+    assert set(wire.normal(back)) <= set(known)
 
 
 # --- what else is read -----------------------------------------------------
 
 
 def test_published_tool_names_are_read() -> None:
-    message = mapping.to_message({"tool_call": {"id": "c", "name": "add"}})
-    assert mapping.from_message(message) == {
+    message = wire.to_message({"tool_call": {"id": "c", "name": "add"}})
+    assert wire.from_message(message) == {
         "tool_call": {"tool_id": "c", "tool_name": "add"}
     }
 
 
 def test_our_tool_names_win_over_the_published_ones() -> None:
-    message = mapping.to_message({"tool_call": {"id": "theirs", "tool_id": "ours"}})
+    message = wire.to_message({"tool_call": {"id": "theirs", "tool_id": "ours"}})
     assert message.tool_call.tool_id == "ours"
 
 
@@ -179,7 +177,7 @@ def test_times_are_read_in_many_spellings_and_written_in_one(
     given: str, expected: str
 ) -> None:
     assert there_and_back({"timestamp": given}) == {"timestamp": expected}
-    assert mapping.normal({"timestamp": given}) == {"timestamp": expected}
+    assert wire.normal({"timestamp": given}) == {"timestamp": expected}
 
 
 def test_enum_numbers_are_read_and_later_ones_kept() -> None:
@@ -200,7 +198,7 @@ def test_null_and_defaults_mean_not_given() -> None:
         "performance": {"duration_ms": -0.0},
     }
     assert there_and_back(given) == {"error": {}, "performance": {}}
-    assert mapping.normal(given) == {"error": {}, "performance": {}}
+    assert wire.normal(given) == {"error": {}, "performance": {}}
 
 
 def test_an_empty_content_is_still_given() -> None:
@@ -230,7 +228,7 @@ def test_fields_of_a_later_version_s_class_are_left_out() -> None:
     pool.Add(file)
     described = pool.FindMessageTypeByName("chaukas.v1.Event")
     message: Any = message_factory.GetMessageClass(described)(colour="red", branch="b")
-    assert mapping.from_message(message) == {"branch": "b"}
+    assert wire.from_message(message) == {"branch": "b"}
 
 
 def test_an_unknown_key_is_left_out_of_the_message_and_kept_in_the_normal_form() -> (
@@ -238,7 +236,7 @@ def test_an_unknown_key_is_left_out_of_the_message_and_kept_in_the_normal_form()
 ):
     given: dict[str, Any] = {**BASE, "colour": {"n": 1.0}}
     assert there_and_back(given) == BASE
-    assert mapping.normal(given) == {**BASE, "colour": {"n": 1}}
+    assert wire.normal(given) == {**BASE, "colour": {"n": 1}}
 
 
 # --- numbers ---------------------------------------------------------------
@@ -262,7 +260,7 @@ def test_an_unknown_key_is_left_out_of_the_message_and_kept_in_the_normal_form()
 def test_a_number_has_one_form(given: float, expected: float) -> None:
     for value in (
         struct(given),
-        mapping.normal({"metadata": {"x": given}})["metadata"]["x"],
+        wire.normal({"metadata": {"x": given}})["metadata"]["x"],
     ):
         assert value == expected
         assert type(value) is type(expected)
@@ -272,12 +270,12 @@ def test_numbers_that_json_lacks_become_their_names() -> None:
     message = events_pb2.Event()
     message.performance.duration_ms = float("inf")
     message.metadata["x"] = float("nan")
-    read = mapping.from_message(message)
+    read = wire.from_message(message)
     assert read == {
         "performance": {"duration_ms": "Infinity"},
         "metadata": {"x": "NaN"},
     }
-    assert mapping.to_message(read).performance.duration_ms == float("inf")
+    assert wire.to_message(read).performance.duration_ms == float("inf")
 
 
 # --- refusals --------------------------------------------------------------
@@ -315,7 +313,7 @@ def test_a_value_that_does_not_fit_is_refused_with_its_field(
     with pytest.raises(
         ValueError, match=f"^chaukas: cannot send '{field}' as protobuf"
     ):
-        mapping.to_message(given)
+        wire.to_message(given)
 
 
 def test_a_refusal_never_shows_the_value() -> None:
@@ -325,13 +323,13 @@ def test_a_refusal_never_shows_the_value() -> None:
         {"type": "s3cret"},
     ):
         with pytest.raises(ValueError, match="chaukas") as refused:
-            mapping.to_message(bad)
+            wire.to_message(bad)
         assert "s3cret" not in str(refused.value)
 
 
 def test_two_contents_in_one_event_are_refused() -> None:
     with pytest.raises(ValueError, match="'message' and a second content"):
-        mapping.to_message({"message": {"text": "a"}, "error": {}})
+        wire.to_message({"message": {"text": "a"}, "error": {}})
 
 
 def nested(levels: int, *, lists: bool) -> Any:
@@ -347,22 +345,20 @@ def test_what_is_accepted_can_be_read_back_inside_a_request(lists: bool) -> None
     request = service_pb2.IngestEventBatchRequest()
     given = {"tool_call": {"arguments": nested(levels, lists=lists)}}
     request.event_batch.CopyFrom(
-        mapping.batch_to_message(
-            [given], batch_id="b", timestamp="2026-01-01T00:00:00Z"
-        )
+        wire.batch_to_message([given], batch_id="b", timestamp="2026-01-01T00:00:00Z")
     )
     data = request.SerializeToString()
     read = service_pb2.IngestEventBatchRequest.FromString(data)
-    assert mapping.batch_from_message(read.event_batch) == [given]
+    assert wire.batch_from_message(read.event_batch) == [given]
     with pytest.raises(ValueError, match="nested deeper than 24"):
-        mapping.to_message({"metadata": nested(levels + 1, lists=lists)})
+        wire.to_message({"metadata": nested(levels + 1, lists=lists)})
 
 
 def test_a_message_with_an_impossible_time_is_refused() -> None:
     message = events_pb2.Event()
     message.timestamp.seconds = 2**62
     with pytest.raises(ValueError, match="years 1 to 9999"):
-        mapping.from_message(message)
+        wire.from_message(message)
 
 
 # --- batches ---------------------------------------------------------------
@@ -370,15 +366,15 @@ def test_a_message_with_an_impossible_time_is_refused() -> None:
 
 def test_a_batch_keeps_its_events_in_order() -> None:
     events = [event("TOOL_CALL_START", 1), event("TOOL_CALL_END", 2), event("ERROR", 3)]
-    batch = mapping.batch_to_message(
+    batch = wire.batch_to_message(
         iter(events), batch_id="b-1", timestamp="2026-01-01T00:00:00.000001Z"
     )
     assert (batch.batch_id, batch.timestamp.nanos) == ("b-1", 1000)
-    assert mapping.batch_from_message(batch) == events
+    assert wire.batch_from_message(batch) == events
 
 
 def test_a_batch_with_one_bad_event_is_refused() -> None:
     with pytest.raises(ValueError, match="'branch'"):
-        mapping.batch_to_message(
+        wire.batch_to_message(
             [BASE, {"branch": 1}], batch_id="b", timestamp="2026-01-01T00:00:00Z"
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk.integrations.openai_agents_enhanced._mcp_facts import (
+from chaukas.sdk.integrations.openai_agents.mcp.facts import (
     content_of,
     contents_count,
     error_facts,

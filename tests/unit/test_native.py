@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chaukas.sdk import _native
+from chaukas.sdk.system import threads
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,12 +40,12 @@ def test_gevent_is_asked_for_the_originals_when_it_is_loaded(
     monkey = types.ModuleType("gevent.monkey")
     monkey.get_original = lambda module, name: (module, name)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gevent.monkey", monkey)
-    assert _native.original("time", "sleep") == ("time", "sleep")
+    assert threads.original("time", "sleep") == ("time", "sleep")
 
 
 def test_gevent_is_not_imported_by_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "gevent.monkey", raising=False)
-    assert _native.original("time", "sleep") is time.sleep
+    assert threads.original("time", "sleep") is time.sleep
     assert "gevent.monkey" not in sys.modules
 
 
@@ -53,19 +53,22 @@ def test_a_started_thread_is_a_thread_of_its_own() -> None:
     done, seen = threading.Event(), []
 
     def run() -> None:
-        seen.append(_native.get_ident())
+        seen.append(threads.get_ident())
         done.set()
 
-    _native.start_thread(run, ())
+    threads.start_thread(run, ())
     assert done.wait(10)
-    assert seen != [_native.get_ident()]
+    assert seen != [threads.get_ident()]
 
 
 @pytest.mark.parametrize(
     "imports",
     [
         "from gevent import monkey; monkey.patch_all()",
-        "import chaukas.sdk._native\nfrom gevent import monkey; monkey.patch_all()",
+        (
+            "import chaukas.sdk.system.threads\n"
+            "from gevent import monkey; monkey.patch_all()"
+        ),
     ],
     ids=["patched before", "patched after"],
 )

@@ -27,8 +27,8 @@ import pytest
 import wrapt
 
 from chaukas.sdk import patching
-from chaukas.sdk._placed import PlacedFunction
 from chaukas.sdk.patching import MonkeyPatcher, Patch
+from chaukas.sdk.patching.placed import PlacedFunction
 
 TARGET = '''
 """A host's module with every kind of function."""

@@ -14,11 +14,11 @@ import pytest
 
 from chaukas.sdk import integrity, pipeline
 from chaukas.sdk.pipeline import REASONS, Pipeline, Stats
-from chaukas.sdk.pipeline._batch import Outbox
-from chaukas.sdk.pipeline._intake import EVENT_OVERHEAD_BYTES, Intake
-from chaukas.sdk.pipeline._mark import Mark
-from chaukas.sdk.pipeline._notice import Notices
-from chaukas.sdk.pipeline._writer import backoff_s_of
+from chaukas.sdk.pipeline.batch import Outbox
+from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES, Intake
+from chaukas.sdk.pipeline.flush import Mark
+from chaukas.sdk.pipeline.log_limit import Notices
+from chaukas.sdk.pipeline.writer import backoff_s_of
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.sinks.memory import MemorySink
 from tests.support.faulty_io import FlakySink

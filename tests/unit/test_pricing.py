@@ -10,8 +10,8 @@ from genai_prices import Usage, calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaukas.sdk import pricing
-from chaukas.sdk.pricing import cost_of
+from chaukas.sdk.record import pricing
+from chaukas.sdk.record.pricing import cost_of
 
 FLAT, TIERED = ("openai", "gpt-4o"), ("google", "gemini-2.5-pro")
 

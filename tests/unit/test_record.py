@@ -12,9 +12,9 @@ import pytest
 
 import chaukas.sdk
 from chaukas.sdk import _runtime
-from chaukas.sdk.context import SUPPRESSED, AgentRef, Run, Session
 from chaukas.sdk.events import EventType
-from chaukas.sdk.record import (
+from chaukas.sdk.record.context import SUPPRESSED, AgentRef, Run, Session
+from chaukas.sdk.record.recorder import (
     Recorder,
     error_chain,
     error_code_of,
@@ -258,7 +258,7 @@ def test_a_handled_error_may_come_back_as_another_failure() -> None:
 
 
 def test_nested_runs_share_what_was_told() -> None:
-    from chaukas.sdk.context import Node
+    from chaukas.sdk.record.context import Node
 
     error = ValueError("inner")
     with recording() as (recorder, events):

@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk._redact import REDACTED, Redactor, lowered, middle_out, visible
-from chaukas.sdk._redact_names import is_sensitive
-from chaukas.sdk._redact_values import PATTERNS
-from chaukas.sdk._snapshot import Capture, Rules
+from chaukas.sdk.capture.redaction.names import is_sensitive
+from chaukas.sdk.capture.redaction.redactor import (
+    REDACTED,
+    Redactor,
+    lowered,
+    middle_out,
+    visible,
+)
+from chaukas.sdk.capture.redaction.tokens.patterns import PATTERNS
+from chaukas.sdk.capture.snapshot import Capture, Rules
 from tests.support.secrets import (
     INNOCENT_TEXTS,
     INNOCENT_TREES,
@@ -71,7 +77,7 @@ def test_a_planted_secret_vanishes_at_every_place_of_a_long_text(
 
 
 def _small_strings() -> Any:
-    from chaukas.sdk._limits import Limits
+    from chaukas.sdk.capture.limits import Limits
 
     return Limits(string_chars=4096)
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from chaukas.sdk._redact import REDACTED, Redactor
-from chaukas.sdk._redact_keys import MARKERS
-from chaukas.sdk._redact_makers import MAKERS, Maker
-from chaukas.sdk._snapshot import Capture, Rules
+from chaukas.sdk.capture.redaction.redactor import REDACTED, Redactor
+from chaukas.sdk.capture.redaction.tokens.formats import MAKERS, Maker
+from chaukas.sdk.capture.redaction.tokens.search import MARKERS
+from chaukas.sdk.capture.snapshot import Capture, Rules
 from tests.support.makers import SAMPLES, Sample
 
 by_sample = pytest.mark.parametrize(

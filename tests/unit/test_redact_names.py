@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk import _redact_names
-from chaukas.sdk._redact import REDACTED, Redactor
-from chaukas.sdk._redact_names import NAME_CHARS, is_sensitive, squeeze
-from chaukas.sdk._snapshot import Capture, Rules
-from chaukas.sdk.integrations.openai_agents_enhanced import _extract
+from chaukas.sdk.capture.redaction import names
+from chaukas.sdk.capture.redaction.names import NAME_CHARS, is_sensitive, squeeze
+from chaukas.sdk.capture.redaction.redactor import REDACTED, Redactor
+from chaukas.sdk.capture.snapshot import Capture, Rules
+from chaukas.sdk.integrations.openai_agents import facts
 
 SENSITIVE = """
     token_2 token3 token_list bot_token_v2 token_prod tokenValue tokens creds passkey
@@ -138,15 +138,15 @@ def test_no_payload_is_kept_to_decide_on_names() -> None:
 
 
 def test_only_names_are_remembered() -> None:
-    before = _redact_names._decide_once.cache_info().currsize
+    before = names._decide_once.cache_info().currsize
     long = "password" * 20
 
     assert is_sensitive(long)
     assert squeeze(long) == long
-    assert _redact_names._decide_once.cache_info().currsize == before
+    assert names._decide_once.cache_info().currsize == before
 
 
 def test_the_hash_of_instructions_keeps_no_instructions() -> None:
-    assert not hasattr(_extract.hash_of, "cache_info")
-    assert _extract.hash_of("You help.") == _extract.hash_of("You help.")
-    assert _extract.hash_of("You help.") != _extract.hash_of("You help!")
+    assert not hasattr(facts.hash_of, "cache_info")
+    assert facts.hash_of("You help.") == facts.hash_of("You help.")
+    assert facts.hash_of("You help.") != facts.hash_of("You help!")

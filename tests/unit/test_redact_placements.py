@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk import _redact, _redact_commands, _redact_pairs, _redact_view
-from chaukas.sdk._redact import REDACTED, Redactor
-from chaukas.sdk._snapshot import Capture, Rules
+from chaukas.sdk.capture.redaction import redactor
+from chaukas.sdk.capture.redaction.redactor import REDACTED, Redactor
+from chaukas.sdk.capture.redaction.text import commands, named_values, unescaped
+from chaukas.sdk.capture.snapshot import Capture, Rules
 from tests.support.placements import BENIGN_TEXTS, BENIGN_TREES, PLACEMENTS
 from tests.support.printed import BENIGN_LINES, PRINTED
 from tests.support.secrets import Planted
@@ -179,14 +180,14 @@ def test_the_work_on_a_text_is_counted_and_bounded(
         return call
 
     for module, name in (
-        (_redact_pairs, "_name_start"),
-        (_redact_pairs, "_values"),
-        (_redact_pairs, "named_span"),
-        (_redact_pairs, "table_spans"),
-        (_redact_commands, "_window_spans"),
-        (_redact_commands, "_block"),
-        (_redact_view, "_meaning"),
-        (_redact, "secret_spans"),
+        (named_values, "_name_start"),
+        (named_values, "_values"),
+        (named_values, "named_span"),
+        (named_values, "table_spans"),
+        (commands, "_window_spans"),
+        (commands, "_block"),
+        (unescaped, "_meaning"),
+        (redactor, "secret_spans"),
     ):
         monkeypatch.setattr(module, name, counted(getattr(module, name)))
     text = (unit * 65_536)[:65_536]

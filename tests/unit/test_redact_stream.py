@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from chaukas.sdk._redact import Redactor
-from chaukas.sdk._redact_stream import cut_of
+from chaukas.sdk.capture.redaction.redactor import Redactor
+from chaukas.sdk.capture.redaction.stream import cut_of
 
 _PROSE = "one two three four five six seven eight nine ten " * 4
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaukas.sdk.config import RetryConfig
-from chaukas.sdk.retries import (
+from chaukas.sdk.record.retries import (
     RetryDetector,
     fields_of,
     fingerprint_of,

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chaukas.sdk import integrity
-from chaukas.sdk.context import SUPPRESSED
-from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan, _delivery
-from chaukas.sdk.pipeline._breaker import State
-from chaukas.sdk.pipeline._page import totals_of
-from chaukas.sdk.pipeline._small import smaller
+from chaukas.sdk import delivery, integrity
+from chaukas.sdk.delivery.breaker import State
+from chaukas.sdk.delivery.event_size import smaller
+from chaukas.sdk.delivery.spool.crash_counters import totals_of
+from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan
+from chaukas.sdk.record.context import SUPPRESSED
 from chaukas.sdk.sinks import Verdict
-from chaukas.sdk.sinks._answers import Action, Answer
-from chaukas.sdk.sinks._disk import Disk
+from chaukas.sdk.sinks.collector.responses import Action, Answer
+from chaukas.sdk.sinks.disk import Disk
 from chaukas.sdk.sinks.file import FileRemote
 from chaukas.sdk.sinks.jsonl import JsonlSink
 from tests.support.faulty_io import FaultyDisk, FlakySink
@@ -459,7 +459,7 @@ def test_close_waits_no_longer_in_all_than_it_was_told(
     # Time passes by waiting alone, so that a busy machine changes nothing.
     slept_s = [0.0]
     monkeypatch.setattr(
-        _delivery, "sleep", lambda s: slept_s.__setitem__(0, slept_s[0] + s)
+        delivery, "sleep", lambda s: slept_s.__setitem__(0, slept_s[0] + s)
     )
     hung = ScriptedRemote()
     hung.gate.clear()
@@ -507,12 +507,12 @@ def test_events_wait_in_memory_while_the_spool_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     disk = FaultyDisk()
-    real = _delivery.Delivery.__init__
+    real = delivery.Delivery.__init__
 
     def init(self: Any, plan: SpoolPlan, **settings: Any) -> None:
         real(self, plan, **{**settings, "disk": disk})
 
-    monkeypatch.setattr(_delivery.Delivery, "__init__", init)
+    monkeypatch.setattr(delivery.Delivery, "__init__", init)
     remote = ScriptedRemote()
     pipe = spooled(tmp_path, remote)
     disk.fail("open", code)
@@ -536,12 +536,12 @@ def test_a_disk_that_hangs_in_sync_holds_up_nobody(
             entered.set()
             gate.wait()
 
-    real = _delivery.Delivery.__init__
+    real = delivery.Delivery.__init__
 
     def init(self: Any, plan: SpoolPlan, **settings: Any) -> None:
         real(self, plan, **{**settings, "disk": Hung()})
 
-    monkeypatch.setattr(_delivery.Delivery, "__init__", init)
+    monkeypatch.setattr(delivery.Delivery, "__init__", init)
     remote = ScriptedRemote()
     pipe = spooled(tmp_path, remote)
     put(pipe, range(10))

@@ -14,7 +14,7 @@ from agents.testing import ScriptedModel, assistant_message
 
 import chaukas.sdk as chaukas
 from chaukas.sdk import _runtime
-from chaukas.sdk.context import SCOPE
+from chaukas.sdk.record.context import SCOPE
 from chaukas.sdk.testing import FakeClock, SequentialIds, capture_events
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ import pydantic
 import pydantic.v1
 import pytest
 
-from chaukas.sdk._limits import DEPTH_CEILING, Limits
-from chaukas.sdk._redact import Redactor
-from chaukas.sdk._snapshot import Capture, Rules, shrink
+from chaukas.sdk.capture.limits import DEPTH_CEILING, Limits
+from chaukas.sdk.capture.redaction.redactor import Redactor
+from chaukas.sdk.capture.snapshot import Capture, Rules, shrink
 from tests.support import hostile
 
 
@@ -659,8 +659,8 @@ class Changing:
 
 
 def test_a_container_that_changed_meanwhile_is_read_once_more() -> None:
-    from chaukas.sdk._kinds import _taken
-    from chaukas.sdk._snapshot import _pairs_of
+    from chaukas.sdk.capture.readers.containers import _taken
+    from chaukas.sdk.capture.snapshot import _pairs_of
 
     assert _taken(Changing(1).items, 5) == [("a", 1)]
     assert _pairs_of(Changing(1), 5) == [("a", 1)]  # type: ignore[arg-type]
@@ -670,11 +670,11 @@ def test_a_container_that_changed_meanwhile_is_read_once_more() -> None:
 def test_a_dict_that_cannot_be_read_costs_its_value_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from chaukas.sdk import _snapshot
+    from chaukas.sdk.capture import snapshot
 
-    whole = _snapshot._pairs_of
+    whole = snapshot._pairs_of
     monkeypatch.setattr(
-        _snapshot, "_pairs_of", lambda d, n: None if "bad" in d else whole(d, n)
+        snapshot, "_pairs_of", lambda d, n: None if "bad" in d else whole(d, n)
     )
 
     assert tree({"a": {"bad": 1}, "b": 2}) == {"a": "<unreadable>", "b": 2}

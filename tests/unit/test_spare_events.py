@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chaukas.sdk.pipeline import Pipeline
-from chaukas.sdk.pipeline._intake import Intake
+from chaukas.sdk.pipeline.bounded_queue import Intake
 from chaukas.sdk.sinks.memory import MemorySink
 from tests.support.faulty_io import FlakySink
 

@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaukas.sdk import integrity
-from chaukas.sdk.pipeline import _page
-from chaukas.sdk.pipeline._adopt import find
-from chaukas.sdk.pipeline._counted import CountedIntake
-from chaukas.sdk.pipeline._cursor import Cursor
-from chaukas.sdk.pipeline._feed import Ledger
-from chaukas.sdk.pipeline._layout import is_stream_name
-from chaukas.sdk.pipeline._notice import Notices
-from chaukas.sdk.pipeline._page import (
+from chaukas.sdk.delivery.counted_queue import CountedIntake
+from chaukas.sdk.delivery.line_check import SoundCheck
+from chaukas.sdk.delivery.spool import crash_counters
+from chaukas.sdk.delivery.spool.crash_counters import (
     BLOCK_BYTES,
     Page,
     mark_told,
@@ -28,10 +24,14 @@ from chaukas.sdk.pipeline._page import (
     remove_page,
     totals_of,
 )
-from chaukas.sdk.pipeline._position import Position, position_in
-from chaukas.sdk.pipeline._sound import SoundCheck
-from chaukas.sdk.pipeline._spool import Spool
-from chaukas.sdk.sinks._disk import Disk
+from chaukas.sdk.delivery.spool.cursor import Cursor
+from chaukas.sdk.delivery.spool.folder import Spool
+from chaukas.sdk.delivery.spool.layout import is_stream_name
+from chaukas.sdk.delivery.spool.position import Position, position_in
+from chaukas.sdk.delivery.spool.recovery import find
+from chaukas.sdk.delivery.spool.segments import Ledger
+from chaukas.sdk.pipeline.log_limit import Notices
+from chaukas.sdk.sinks.disk import Disk
 from tests.support.faulty_io import FaultyDisk
 
 if TYPE_CHECKING:
@@ -625,7 +625,7 @@ def shared_dir(
     folder = tmp_path / "shared"
     if request.param == "shared memory":
         folder.mkdir()
-    monkeypatch.setattr(_page, "SHARED_DIR", str(folder))
+    monkeypatch.setattr(crash_counters, "SHARED_DIR", str(folder))
     return folder
 
 
@@ -699,7 +699,7 @@ def test_a_page_lies_on_the_disk_where_shared_memory_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "shared").mkdir()
-    monkeypatch.setattr(_page, "SHARED_DIR", str(tmp_path / "shared"))
+    monkeypatch.setattr(crash_counters, "SHARED_DIR", str(tmp_path / "shared"))
     disk = FaultyDisk()
     disk.fail("allocate", errno.ENOSPC, times=1)
     open_page(str(tmp_path / "page"), disk).count(1, 1)
@@ -755,7 +755,7 @@ def test_what_is_no_page_tells_nothing(tmp_path: Path, shared_dir: Path) -> None
 def test_a_page_that_another_user_put_into_shared_memory_tells_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_page, "SHARED_DIR", str(tmp_path))
+    monkeypatch.setattr(crash_counters, "SHARED_DIR", str(tmp_path))
     open_page(str(tmp_path / "page"), Disk())
     assert totals_of(str(tmp_path / "page"), Disk()) == (0, 0, False)
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
@@ -767,7 +767,7 @@ def test_no_page_is_left_in_shared_memory(
 ) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
-    monkeypatch.setattr(_page, "SHARED_DIR", str(shared))
+    monkeypatch.setattr(crash_counters, "SHARED_DIR", str(shared))
     spool = spool_in(tmp_path / "spool")
     spool.send(lines(1))
     for path in (tmp_path / "spool" / "s").iterdir():

@@ -16,13 +16,13 @@ from click.testing import CliRunner, Result
 
 import chaukas
 from chaukas.cli import main
-from chaukas.sdk._upkeep import sink_keys
 from chaukas.sdk.config import load
-from chaukas.sdk.pipeline import _survey
-from chaukas.sdk.pipeline._position import Position
-from chaukas.sdk.pipeline._retry import put_back
-from chaukas.sdk.pipeline._survey import progress_of, quarantined, survey
-from chaukas.sdk.sinks._disk import Disk
+from chaukas.sdk.delivery.quarantine_retry import put_back
+from chaukas.sdk.delivery.spool import inspect
+from chaukas.sdk.delivery.spool.inspect import progress_of, quarantined, survey
+from chaukas.sdk.delivery.spool.position import Position
+from chaukas.sdk.maintenance import sink_keys
+from chaukas.sdk.sinks.disk import Disk
 from chaukas.testing import FakeCollector, Reply
 from tests.support.waiting import until
 
@@ -249,7 +249,7 @@ def test_a_spool_that_changes_while_it_is_looked_at_is_looked_at_again(
     spool_dir: Path, collector: FakeCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave(1)
-    real, calls = _survey._end_of, []
+    real, calls = inspect._end_of, []
 
     def vanishing(*args: Any) -> int:
         calls.append(args)
@@ -258,7 +258,7 @@ def test_a_spool_that_changes_while_it_is_looked_at_is_looked_at_again(
             raise FileNotFoundError
         return real(*args)
 
-    monkeypatch.setattr(_survey, "_end_of", vanishing)
+    monkeypatch.setattr(inspect, "_end_of", vanishing)
     assert [state.waiting for state in survey(str(spool_dir))] == [1 + OWN]
 
 

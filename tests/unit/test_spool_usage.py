@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chaukas.sdk.pipeline._quarantine import Quarantine, remove_old
-from chaukas.sdk.pipeline._usage import Allowance, Usage, usage_of
-from chaukas.sdk.sinks._disk import Disk
+from chaukas.sdk.delivery.quarantine import Quarantine, remove_old
+from chaukas.sdk.delivery.spool.usage import Allowance, Usage, usage_of
+from chaukas.sdk.sinks.disk import Disk
 from tests.support.faulty_io import FaultyDisk
 
 if TYPE_CHECKING:

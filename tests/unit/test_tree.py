@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaukas.cli._tree import render
+from chaukas.cli.tree import render
 from tests.support.samples import event
 
 
@@ -315,17 +315,17 @@ def test_a_chain_of_any_length_is_indented_up_to_a_bound() -> None:
 def test_work_grows_with_the_events_and_not_with_their_square(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from chaukas.cli import _nesting
+    from chaukas.cli.tree import nesting
 
     asked = 0
-    text_of = _nesting.text_of
+    text_of = nesting.text_of
 
     def counting(*arguments: Any) -> str:
         nonlocal asked
         asked += 1
         return text_of(*arguments)
 
-    monkeypatch.setattr(_nesting, "text_of", counting)
+    monkeypatch.setattr(nesting, "text_of", counting)
     counts = []
     for length in (1000, 2000):
         asked = 0

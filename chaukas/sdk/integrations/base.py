@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.config import Config
     from chaukas.sdk.patching import Patch
-    from chaukas.sdk.record import Recorder
-    from chaukas.sdk.sessions import SessionBook
+    from chaukas.sdk.record.recorder import Recorder
+    from chaukas.sdk.record.sessions import SessionBook
 
 __all__ = ["BaseIntegrationWrapper", "Host", "Part", "version_of"]
 

@@ -22,25 +22,26 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
-from chaukas.sdk._guard import report
 from chaukas.sdk.events import EventType
-from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
 from chaukas.sdk.patching import Patch
-from chaukas.sdk.placement import node_in_force
-from chaukas.sdk.record import (
+from chaukas.sdk.record.placement import node_in_force
+from chaukas.sdk.record.recorder import (
     error_chain,
     error_code_of,
     error_text,
     ms_between,
     without_defaults,
 )
+from chaukas.sdk.system.internal_errors import report
+
+from .base import BaseIntegrationWrapper, Host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaukas.sdk._snapshot import Capture
-    from chaukas.sdk.context import Run
-    from chaukas.sdk.record import Recorder
+    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.record.context import Run
+    from chaukas.sdk.record.recorder import Recorder
 
 __all__ = ["TenacityWrapper", "attempts_limit_of", "strategy_of"]
 

@@ -12,19 +12,20 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
-from chaukas.sdk._native import allocate_lock, start_thread
-from chaukas.sdk.pipeline._chores import Chores
-from chaukas.sdk.pipeline._intake import Intake
-from chaukas.sdk.pipeline._mark import Mark
-from chaukas.sdk.pipeline._plan import Destination, Pace, SpoolPlan
-from chaukas.sdk.pipeline._tally import REASONS, Stats, stats_of
-from chaukas.sdk.pipeline._writer import Writer
+from chaukas.sdk.delivery.plan import Destination, Pace, SpoolPlan
+from chaukas.sdk.system.threads import allocate_lock, start_thread
+
+from .bounded_queue import Intake
+from .flush import Mark
+from .housekeeping import Chores
+from .stats import REASONS, Stats, stats_of
+from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaukas.sdk.pipeline._adopt import Adopted
-    from chaukas.sdk.pipeline._delivery import Delivery
+    from chaukas.sdk.delivery import Delivery
+    from chaukas.sdk.delivery.spool.recovery import Adopted
     from chaukas.sdk.sinks import Sink
 
 __all__ = [
@@ -254,8 +255,8 @@ class Pipeline:
 
     def _deliver_by(self, plan: SpoolPlan, memory_limit_bytes: int) -> Delivery:
         # Late: a program that only writes a file needs nothing of it.
-        from chaukas.sdk.pipeline._counted import CountedIntake
-        from chaukas.sdk.pipeline._delivery import Delivery
+        from chaukas.sdk.delivery import Delivery
+        from chaukas.sdk.delivery.counted_queue import CountedIntake
 
         intake = CountedIntake(memory_limit_bytes, self._monotonic)
         self._intake = intake

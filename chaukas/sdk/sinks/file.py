@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chaukas.sdk.sinks._answers import Action, Answer
+from chaukas.sdk.sinks.collector.responses import Action, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaukas.sdk.sinks import Sink
+    from . import Sink
 
 __all__ = ["FileRemote"]
 

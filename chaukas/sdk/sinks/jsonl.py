@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from chaukas.sdk.sinks import Verdict
-from chaukas.sdk.sinks._disk import Disk
-from chaukas.sdk.sinks._rotation import Compressor, Rotation, rotate
+from . import Verdict
+from .disk import Disk
+from .rotation import Compressor, Rotation, rotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.sinks import Verdict
+from . import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

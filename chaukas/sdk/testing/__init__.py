@@ -22,10 +22,10 @@ from chaukas.sdk.sinks.memory import MemorySink
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from chaukas.sdk._clock import Clock
-    from chaukas.sdk._ids import Ids
-    from chaukas.sdk.testing._collector import FakeCollector
-    from chaukas.sdk.testing._reply import Fault, Reply, Request
+    from chaukas.sdk.system.clock import Clock
+    from chaukas.sdk.system.ids import Ids
+    from chaukas.sdk.testing.collector.replies import Fault, Reply, Request
+    from chaukas.sdk.testing.collector.server import FakeCollector
     from chaukas.sdk.typing import Event
 
 __all__ = [
@@ -40,10 +40,10 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "FakeCollector": "_collector",
-    "Fault": "_reply",
-    "Reply": "_reply",
-    "Request": "_reply",
+    "FakeCollector": "collector.server",
+    "Fault": "collector.replies",
+    "Reply": "collector.replies",
+    "Request": "collector.replies",
 }
 
 

@@ -1,0 +1,180 @@
+"""
+The commands: what they take, what they print, how they end.
+
+Everything that decides lies elsewhere, so that it can be tested and used
+without a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from chaukas.sdk import integrity
+from chaukas.sdk._version import VERSION
+
+from .doctor import doctor
+from .input import Lines, UnreadableError, oldest_first, recorded_event_in
+from .output import count, say
+from .spool import spool
+from .tree import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chaukas.sdk.integrity import Report
+
+__all__ = ("main", "tree", "verify")
+
+BROKEN = 1
+UNREAD = 2
+NOT_WHOLE = 3
+
+_FILE = click.Path(path_type=Path)
+_LISTED = 20
+"""Streams that are told of one by one."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="chaukas")
+def main() -> None:
+    """Inspect what chaukas recorded, and manage its delivery."""
+
+
+main.add_command(doctor)
+main.add_command(spool)
+
+
+@main.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="Exit code 0 instead of 3: the files are a part of the record, or a process"
+    " is still at work.",
+)
+def verify(files: tuple[Path, ...], *, partial: bool) -> None:
+    """
+    Tell whether events were altered, taken out or moved.
+
+    Give all files of a rotation together, .gz or not: they are one chain; - is the
+    standard input. The first problem is named with its file and line.
+
+    Exit code 0: the record is whole and unaltered. 1: something is wrong, or a file
+    holds no event. 2: a file cannot be read. 3: nothing is wrong, but not all is
+    there: a stream begins in another file or has no end, or a line holds half an
+    event or repeats one.
+    """
+    try:
+        lines = Lines(oldest_first(files))
+        report = integrity.verify(lines)
+    except UnreadableError as error:
+        _end_unread(error)
+    for sentence in _sentences(report, lines):
+        say(sentence)
+    if lines.empty or not report.events or not report.ok:
+        sys.exit(BROKEN)
+    sys.exit(0 if partial or report.is_whole else NOT_WHOLE)
+
+
+@main.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
+def tree(files: tuple[Path, ...]) -> None:
+    """
+    Show what happened, as a tree: sessions, agents, models, tools.
+
+    One line for each pair of START and END, with its outcome, duration and tokens;
+    "cut" is what a process that is gone left without its end. Times are UTC. Give
+    all files of a rotation together, .gz or not; - is the standard input.
+
+    Exit code 1: a file holds no event. 2: a file cannot be read.
+    """
+    skipped = 0
+    lines = Lines(())
+
+    def events() -> Iterator[dict[str, object]]:
+        nonlocal skipped
+        for line in lines:
+            event = recorded_event_in(line)
+            if event is not None:
+                yield event
+            elif line.strip():
+                skipped += 1
+
+    try:
+        lines = Lines(oldest_first(files))
+        shown = render(events())
+    except UnreadableError as error:
+        _end_unread(error)
+    for line in shown:
+        say(line)
+    for sentence in _without_events(lines, has_events=bool(shown)):
+        say(f"chaukas: {sentence}", err=True)
+    if skipped and shown:
+        text = f"chaukas: {count(skipped, 'line')} skipped: no event in it."
+        say(text if skipped == 1 else text.replace("in it", "in them"), err=True)
+    if lines.empty or not shown:
+        sys.exit(BROKEN)
+
+
+def _without_events(lines: Lines, *, has_events: bool) -> Iterator[str]:
+    """Yield a sentence for each file that is empty, and for files without events."""
+    for path in lines.empty:
+        yield f"{path}: empty: it holds no event, or was emptied."
+    if not has_events and len(lines.empty) < len(lines.files):
+        names = ", ".join(str(path) for path in lines.files if path not in lines.empty)
+        yield f"{names}: no record of chaukas: not one line holds an event."
+
+
+def _sentences(report: Report, lines: Lines) -> Iterator[str]:
+    yield from _without_events(lines, has_events=report.events > 0)
+    problem = report.problem
+    told = [] if report.ok or problem is None else [problem]
+    for each in [*told, *(one for one in report.remarks if one not in told)]:
+        yield f"{lines.place(each.line)}: {each.kind}: {each.sentence}"
+    apart = [state for state in report.states if state.state != "complete"]
+    for state in apart[:_LISTED]:
+        yield f"{lines.place(state.line)}: {state.state}: {state.sentence}"
+    if len(apart) > _LISTED:
+        yield f"{len(apart) - _LISTED:,} more streams are open or cut."
+    if any(state.state == "cut" for state in apart):
+        yield "Give all files of a rotation together, if there are more."
+    if lines.blanks:
+        yield f"{count(lines.blanks, 'blank line')}, skipped."
+    yield from _counts(report)
+
+
+def _counts(report: Report) -> Iterator[str]:
+    for number, what in (
+        (report.torn, "half events, skipped"),
+        (report.repeated, "repeated events"),
+        (report.respelled, "events in another spelling"),
+    ):
+        if number > 1:
+            yield f"{number:,} {what}."
+    if not report.events:
+        return
+    states = [state.state for state in report.states]
+    told = ", ".join(f"{n:,} {name}" for name, n in Counter(sorted(states)).items())
+    streams = count(len(states), "stream")
+    yield (
+        f"{count(report.events, 'event')} in {streams}"
+        f" ({told if len(states) > 1 else states[0]}): {_verdict(report)}."
+    )
+
+
+def _verdict(report: Report) -> str:
+    if not report.ok:
+        return "BROKEN"
+    if not report.is_whole:
+        return "nothing altered or moved, but the record is not whole"
+    return "nothing altered, missing or moved"
+
+
+def _end_unread(error: UnreadableError) -> NoReturn:
+    say(f"chaukas: {error}", err=True)
+    sys.exit(UNREAD)

@@ -1,0 +1,3 @@
+"""Turn what the application holds into bounded, redacted JSON."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""How each known type of object is read, without running its code."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Find the secrets in what is captured, and hide them."""
+
+__all__ = ()

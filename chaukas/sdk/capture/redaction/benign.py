@@ -1,0 +1,215 @@
+"""
+Tell values that are no secret though they stand under the name of one.
+
+Placeholders, types, calls, counts and schemas: agents read and write about
+secrets all day, and a record in which that is hidden explains nothing.
+"""
+
+import re
+from itertools import islice
+from typing import Any, Final
+
+from .names import last_word, squeeze, words_of
+
+__all__ = (
+    "BENIGN_WORDS",
+    "PLACEHOLDER",
+    "is_benign_item",
+    "is_benign_text",
+    "is_name_like",
+    "is_own_name",
+    "is_prose",
+    "is_schema_text",
+)
+
+PLACEHOLDER: Final = re.compile(
+    r"\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
+    r"|\$\([\w \-./]{1,64}\)|%[A-Z_]+%"
+    r"|\{\{[^{}]{0,100}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}\}|%s|%\(\w{1,64}\)s"
+    r"|<[^<>]{0,64}>|[*.\-_\u2022]+|x{4,}|\[?redacted\]?"
+    r"|your[_\- ][\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
+    re.IGNORECASE | re.ASCII,
+)
+"""Stands for a value that somebody has yet to fill in, or has hidden already."""
+
+BENIGN_WORDS: Final = frozenset(
+    "none null nil undefined true false str string bytes int integer number bool"
+    " boolean any object optional required text varchar char secretstr enabled"
+    " disabled yes no missing invalid expired unset empty on off password token"
+    " nan default basic digest oauth2 oauth n/a na tbd todo weak strong wrong incorrect"
+    " rejected accepted changed reset updated ok failed failure hidden masked removed"
+    " unknown unchanged short correct mismatch confirmed denied granted revoked rotated"
+    " bearer jwt apikey refreshed absent present found loaded here see below"
+    " above".split()
+)
+"""Words that say what a value should be, or that there is none."""
+
+_FETCH_MODES: Final = frozenset({"include", "omit", "same-origin"})
+_NO_VALUES: Final = frozenset(
+    "none null nil undefined true false str string n/a required hidden masked"
+    " redacted".split()
+)
+_SCHEMES: Final = ("bearer", "basic", "token", "apikey", "digest")
+_SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,4}(?:\.[0-9]{1,3})?%?")
+_NUMBERS: Final = re.compile(r"[0-9][0-9 .,_/]*")
+_LETTERS: Final = re.compile(r"[^\W\d_]+(?:[ ,;][^\W\d_]+)*[.!?]?")
+_PATH: Final = re.compile(r"(?:~|\.{0,2})/[\w.\-/ ~@]*|[A-Za-z]:[\\/]\S*|\.{1,2}")
+_NAME_LIKE: Final = re.compile(
+    r"[a-z]{1,20}(?:[_\-. ][a-z]{1,20})*|[A-Z][a-z]{0,20}(?:-[A-Z][a-z]{1,20})*"
+    r"|[A-Za-z]{1,30}|[A-Z]{2,}(?:_[A-Z0-9]+)*|[a-z]+(?:[A-Z][a-z]+)+"
+)
+_PROSE_WORD: Final = re.compile(
+    r"[*(\"'`]*[^\W\d_]+(?:['\u2019\-][^\W\d_]+)*[,.;:!?)*\"'`_]*|[0-9]{1,3}[,.]?"
+)
+_SCHEMA_REFS: Final = ("$ref", "anyOf", "oneOf", "allOf")
+# A default or an example may be a secret: what has one is no mere description.
+_SCHEMA_KEYS: Final = frozenset(
+    "type title description format pattern minLength maxLength minimum maximum"
+    " writeOnly readOnly deprecated nullable required properties items"
+    " additionalProperties minItems maxItems minProperties strict name in"
+    " uniqueItems scheme bearerFormat flows openIdConnectUrl".split()
+).union(_SCHEMA_REFS)
+_SCHEMA_KEY: Final = re.compile(r"([$\w]{1,24})\\*[\"']\s{0,4}:")
+_SCHEMA_TYPE: Final = re.compile(
+    r"\\*[\"'](?:type\\*[\"']\s{0,4}:\s{0,4}(?:\[\s{0,4})?\\*[\"']"
+    r"(?:string|integer|number|boolean|object|array|null"
+    r"|apiKey|http|oauth2|none)\b"
+    r"|(?:\$ref|anyOf|oneOf|allOf)\\*[\"']\s{0,4}:)"
+)
+_SCHEMA_CHARS: Final = 2048
+_SCHEMA_TYPES: Final = frozenset(
+    "string integer number boolean object array null apiKey http oauth2"
+    " openIdConnect none basic bearer".split()
+)
+_ITEMS: Final = 64
+_FILE_NAMES: Final = frozenset(
+    "pwd oldpwd netrc pgpass htpasswd kubeconfig dockerconfigjson dockercfg".split()
+)
+_KEY_FILE: Final = re.compile(
+    r"[\w./\\\-~:]{0,200}\.(?:pem|key|crt|cer|json|p12|pfx|jks|ya?ml|txt|env|pub)"
+)
+_PATH_ENDS: Final = frozenset("json config pem content cookie file credential".split())
+
+
+def is_name_like(text: str) -> bool:
+    """Tell an identifier, a header's name or a plain word from a value."""
+    return len(text) <= 40 and _NAME_LIKE.fullmatch(text) is not None
+
+
+def is_prose(line: str) -> bool:
+    """Tell a sentence about a secret: two plain words or more, no other sign."""
+    words = line.split(None, 8)[:8]
+    return len(words) >= 2 and all(_PROSE_WORD.fullmatch(word) for word in words)
+
+
+def is_schema_text(text: str, start: int, end: int) -> bool:
+    """Tell the description of a field, in braces, from its value."""
+    if end - start > _SCHEMA_CHARS or _SCHEMA_TYPE.search(text, start, end) is None:
+        return False
+    # Only the outermost keys count; those of the properties are fields again.
+    inner = text.find("properties", start, end)
+    keys = _SCHEMA_KEY.findall(text, start, end if inner < 0 else inner)
+    return all(key in _SCHEMA_KEYS for key in keys)
+
+
+def is_benign_text(name: str, value: str) -> bool:
+    """
+    Tell whether a text shows no secret, though its name is sensitive.
+
+    Args:
+        name: The name as found.
+        value: The text, without quotes.
+
+    """
+    value = value.strip()
+    if not value or value.lower() in _NO_VALUES or value.lower() in _SCHEMES:
+        return True
+    scheme, _, rest = value.partition(" ")
+    if rest and scheme.lower() in _SCHEMES:
+        value = rest.strip()
+    if PLACEHOLDER.fullmatch(value) is not None:
+        return True
+    last, squeezed = last_word(name), squeeze(name)
+    # A label: `"password": "Password"`.
+    is_label = squeeze(value) == squeezed
+    is_label = is_label and (value[:1].isupper() or "pass" not in squeezed)
+    is_mode = last == "auth" and value.lower() in BENIGN_WORDS
+    # Of a request in a browser.
+    is_mode = is_mode or (last == "credential" and value.lower() in _FETCH_MODES)
+    is_file = squeezed in _FILE_NAMES or last in _PATH_ENDS
+    is_path = is_file and _PATH.fullmatch(value) is not None
+    is_path = is_path or _KEY_FILE.fullmatch(value) is not None
+    # `secrets: 3`, `pass: 12`.
+    is_several = squeezed == "pass" or name[-1:] in "sS"
+    is_count = is_several and _SMALL_NUMBER.fullmatch(value) is not None
+    if is_label or is_mode or is_path or is_count:
+        return True
+    return (last == "cookie" or squeezed == "tokens") and _is_count_or_words(value)
+
+
+def _is_count_or_words(value: str) -> bool:
+    """Tell ``12 pieces`` and ``flour`` from the tokens and cookies of a server."""
+    if _SMALL_NUMBER.fullmatch(value) or _NUMBERS.fullmatch(value):
+        return len(value) <= 12
+    head, _, rest = value.partition(" ")
+    if rest and _SMALL_NUMBER.fullmatch(head):
+        value = rest
+    if len(value) > 200 or _LETTERS.fullmatch(value) is None:
+        return False
+    return all(len(word) <= 15 for word in re.split(r"[ ,;]", value))
+
+
+def is_benign_item(name: str, item: Any, depth: int = 0) -> bool:
+    """
+    Tell whether a value in a tree shows no secret, though its name is sensitive.
+
+    Args:
+        name: The key under which it stands.
+        item: Any object; only exact built-in types are looked at.
+        depth: Lists around the value, up to one.
+
+    """
+    kind = type(item)
+    if item is None or kind is bool:
+        return True
+    if kind is str:
+        # The errors of a form: a list of sentences under the name of the field.
+        is_error = depth and item[-1:] == "." and item.count(" ") > 2 and is_prose(item)
+        return len(item) <= 256 and (bool(is_error) or is_benign_text(name, item))
+    if kind is int or kind is float:
+        exact = squeeze(name)
+        is_small = bool(-10_000 < item < 10_000)
+        is_count = exact == "tokens" or last_word(name) == "cookie"
+        return is_count or (is_small and exact in ("pass", "passes"))
+    if kind is list or kind is tuple:
+        is_short = not depth and len(item) <= _ITEMS
+        return is_short and all(is_benign_item(name, part, 1) for part in item)
+    return kind is dict and _is_schema(item)
+
+
+def _is_schema(item: dict[Any, Any]) -> bool:
+    """Tell a JSON schema from a structure that holds secrets."""
+    try:
+        pairs = list(islice(item.items(), _ITEMS))
+    except RuntimeError:
+        return False
+    # Keys of other types are not looked at: comparing could run their code.
+    if any(type(key) is not str or key not in _SCHEMA_KEYS for key, _ in pairs):
+        return False
+    found = dict(pairs)
+    kind = found.get("type")
+    if type(kind) is list and kind:
+        kind = kind[0]
+    if type(kind) is str:
+        return kind in _SCHEMA_TYPES
+    return not found or any(key in found for key in _SCHEMA_REFS)
+
+
+def is_own_name(name: str, value: str) -> bool:
+    """Tell a variable that is handed on under its own name."""
+    # Nearly all values end otherwise, and this is asked for each of them.
+    if name[-1:].lower() not in value[-3:].lower():
+        return False
+    return squeeze(value) == squeeze(name) or (
+        words_of(value.rpartition(".")[2]) == words_of(name.rpartition(".")[2])
+    )

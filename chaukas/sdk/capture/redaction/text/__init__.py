@@ -1,0 +1,3 @@
+"""Find secrets in a text by the name that stands beside them."""
+
+__all__ = ()

@@ -1,0 +1,390 @@
+"""
+Find the values that follow their name and a sign, such as a colon.
+
+JSON, YAML, headers, files of settings and source code are told apart by what
+stands around the name, since a text may hold all of them.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from chaukas.sdk.capture.redaction.benign import (
+    BENIGN_WORDS,
+    PLACEHOLDER,
+    is_benign_text,
+    is_name_like,
+    is_own_name,
+    is_prose,
+    is_schema_text,
+)
+from chaukas.sdk.capture.redaction.names import is_sensitive, last_word, squeeze
+
+from .value_spans import (
+    BARE,
+    CALL,
+    LOOKUP,
+    OPEN,
+    REDACTED,
+    Place,
+    bracket_end,
+    call_span,
+    is_shown,
+    kept,
+    quote_end,
+    quoted_span,
+    trimmed,
+)
+
+__all__ = ("assigned_spans",)
+
+_LINE_NAMES: Final = frozenset(
+    "authorization proxyauthorization cookie setcookie".split()
+)
+_WORD_LIMIT: Final = 128
+_SYMBOLS_LIMIT: Final = 4
+_WHOLE: Final = re.compile(r"(?:[^\s;&]|[;&](?![ ]?[\w.%\[\]\-]{1,64}=))+")
+_LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))+")
+_REST: Final = re.compile(r"[^\r\n]*")
+_TYPED: Final = re.compile(r"[ \t]*=[ \t]*")
+_PROSE: Final = re.compile(r"[a-z]{1,15}")
+_TYPE: Final = re.compile(
+    r"(?:[A-Z][a-z]{1,20}){2,6}|Path|Any|Callable|Literal|Annotated|Union|Sequence"
+    r"|(?:Option|Optional|Vec|Box|Arc|Rc|Promise|Array|Set|List|Result)<[\w<>, ]{1,60}>"
+    r"|Mapping|Dict|List|Tuple|Type|Final|ClassVar|Self"
+)
+_GAP_CHARS: Final = 64
+_PRICE: Final = re.compile(r"[0-9]{0,5}(?:\.[0-9]{1,12})?")
+_DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){1,8}")
+_OTHERWISE: Final = re.compile(
+    r"[\w.]{1,64}(?:\([^()\n]{0,80}\))?[ ](?:or|else|\|\||\?\?)[ ](\\*[\"'])"
+)
+_DECORATED: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60}[ \t]+){0,3}")
+_BLOCK: Final = re.compile(
+    r"(?:[!&][\w!:./\-]{0,60}[ \t]*)?[|>][+\-0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?\n"
+)
+_BLANK: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60})?[ \t]*(?:#[^\n]*)?\r?\n")
+_BLOCK_LINE: Final = re.compile(r"([ \t]*)(- [ \t]*)?([^\r\n]*)(?:\r?\n|$)")
+_ENTRY: Final = re.compile(r"[\"']?[\w.\-/]{1,64}[\"']?:(?:[ \t]+|$)")
+_BLOCK_LINES: Final = 200
+_REFERENCE: Final = re.compile(
+    r"!(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}\s*(?:\n|$)"
+)
+_GO_SLICE: Final = re.compile(r"\[\](?=[a-z]{1,16}\()")
+_PACKAGES: Final = "node_modules/"
+_COMMENT: Final = re.compile(r"[ \t]+[#;].*")
+_SPACE: Final = re.compile(r"\s{0,64}")
+_INDENT: Final = re.compile(r"[ \t]*(?:- [ \t]*)?")
+_WHOLE_LINE_NAMES: Final = frozenset(
+    "passphrase mnemonic phrase requirepass masterauth".split()
+)
+
+
+def assigned_spans(place: Place) -> Iterator[tuple[int, int]]:
+    """Yield the value that follows its name and a sign such as a colon."""
+    if _REFERENCE.match(place.text, place.value_at) is None:
+        yield from _assigned(place)
+
+
+def _assigned(place: Place) -> Iterator[tuple[int, int]]:
+    """Yield the value, whichever form it has."""
+    text, position = place.text, place.value_at
+    is_colon = place.separator in (":", "::")
+    if is_colon and place.begins_line:
+        block = _BLOCK.match(text, position)
+        blank = block or _BLANK.match(text, position)
+        if blank is not None:
+            is_block = block is not None
+            yield from _block_spans(place, blank.end(), is_block=is_block)
+            return
+        decorated = _DECORATED.match(text, position)
+        position = position if decorated is None else decorated.end()
+    elif is_colon and text[position : position + 1] in ("", "\n", "\r"):
+        if not place.close:
+            return
+        gap = text[position : position + _GAP_CHARS]
+        position += len(gap) - len(gap.lstrip())
+    if text.startswith(REDACTED, position):
+        return
+    if _GO_SLICE.match(text, position) is not None:
+        position += len("[]")
+    if text[position : position + 1] in ("{", "["):
+        yield from _bracket_spans(place, position)
+        return
+    for span in (_plain_span(place, position), _other_span(place, position)):
+        if span is not None:
+            yield span
+
+
+def _other_span(place: Place, position: int) -> tuple[int, int] | None:
+    """Find the literal in ``password = given or "…"``."""
+    otherwise = _OTHERWISE.match(place.text, position)
+    if otherwise is None:
+        return None
+    span = quoted_span(place.text, otherwise, place.name)
+    is_name = span is not None and is_name_like(place.text[span[0] : span[1]])
+    return None if is_name else span
+
+
+def _plain_span(place: Place, position: int) -> tuple[int, int] | None:
+    """Find a value in quotes, in a line, or by itself."""
+    text, name = place.text, place.name
+    opened = OPEN.match(text, position)
+    bare = BARE.match(text, position)
+    if opened is not None:
+        span = _string_span(place, opened)
+    elif _is_line(place):
+        span = _header_span(place, position)
+    elif place.before in ("?", "&", ";"):
+        span = None if bare is None else kept(text, name, *trimmed(bare))
+        if span and not is_sensitive(name) and _is_sample(text[span[0] : span[1]]):
+            span = None
+    elif (call := CALL.match(text, position)) is not None:
+        span = call_span(text, name, call)
+    elif place.begins_line:
+        span = _rest_span(place, position)
+    else:
+        span = _bare_span(place, position)
+    return span
+
+
+def _string_span(place: Place, opened: re.Match[str]) -> tuple[int, int] | None:
+    """Take a value between quotes, unless it is what a parser has met."""
+    text = place.text
+    if _closes(place, opened):
+        return None
+    span = quoted_span(text, opened, place.name)
+    if span and text.find("logprob", span[1], span[1] + 24) >= 0:
+        # A token of a language model, with its probability.
+        return None
+    # `unexpected token: 'else'`.
+    if span and place.separator == ":" and not place.close and _is_token(place.name):
+        return None if _PROSE.fullmatch(place.text, *span) is not None else span
+    return span
+
+
+def _is_sample(value: str) -> bool:
+    """Tell ``?key=value`` of a document, and ``?code=404``."""
+    return len(value) <= 12 and (value.isalpha() or value.isdigit())
+
+
+def _closes(place: Place, opened: re.Match[str]) -> bool:
+    """Tell the quote that ends ``"Password: "`` from one that begins a value."""
+    text, quote = place.text, opened[1]
+    if place.close or text[opened.end() : opened.end() + 1] not in "),;]} \r\n":
+        return False
+    line_at = text.rfind("\n", max(0, place.start - 200), place.start) + 1
+    return text.count(quote, max(line_at, place.start - 200), place.start) % 2 == 1
+
+
+def _rest_span(place: Place, position: int) -> tuple[int, int] | None:
+    """Take the value of a line, with its spaces, unless it is a sentence."""
+    text, name = place.text, place.name
+    rest = _REST.match(text, position)
+    line = "" if rest is None else rest[0]
+    if place.before in ("'", '"', "`") and not place.close:
+        line = line[: quote_end(line, 0, place.before)]
+    comment = _COMMENT.search(line) if len(line) < 4096 else None
+    if comment is not None:
+        line = line[: comment.start()]
+    line = line.rstrip("\\ \t\r")
+    if last_word(name) in _WHOLE_LINE_NAMES and not is_benign_text(name, line):
+        return kept(text, name, position, position + len(line))
+    if " " not in line or len(line) > 1024 or "\\n" in line:
+        return _bare_span(place, position)
+    if (place.separator == ":" and is_prose(line)) or is_shown(name, line):
+        return None
+    if "=" in line or '"' in line or "'" in line or ": " in line or "," in line:
+        return _bare_span(place, position)
+    return _bare_span(place, position) and (position, position + len(line))
+
+
+def _block_spans(
+    place: Place, position: int, *, is_block: bool
+) -> Iterator[tuple[int, int]]:
+    """Yield what stands indented below a name, as in YAML."""
+    text = place.text
+    line_at = text.rfind("\n", 0, place.start) + 1
+    own = _INDENT.match(text, line_at)
+    indent = 0 if own is None else own.end() - line_at
+    for _ in range(_BLOCK_LINES):
+        line = _BLOCK_LINE.match(text, position)
+        if line is None or position >= len(text):
+            return
+        position = line.end()
+        content = line[3].rstrip()
+        depth = len(line[1])
+        if not content and not line[2]:
+            continue
+        is_item = line[2] is not None
+        if depth < indent or (depth == indent and not (is_item and not is_block)):
+            return
+        start = line.start(3)
+        if is_block:
+            yield line.start(3) - len(line[2] or ""), start + len(content)
+            continue
+        yield from _entry_spans(place.name, start, content)
+        if not is_item and _ENTRY.match(content) is None:
+            return
+    yield position, len(text)
+
+
+def _entry_spans(name: str, start: int, content: str) -> Iterator[tuple[int, int]]:
+    """Yield the value of one line below a name: an item, an entry, or the value."""
+    entry = _ENTRY.match(content)
+    if entry is not None:
+        start += entry.end()
+        content = content[entry.end() :]
+    value = content.strip("\"'")
+    if entry is not None and len(value) < 4 and value.isdigit():
+        return
+    if " " in value and content[:1] not in ("'", '"'):
+        return
+    if (value and not is_shown(name, value) and not is_name_like(value)) or (
+        entry is None and value and not is_shown(name, value) and "_" not in value
+    ):
+        yield start, start + len(content)
+
+
+def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
+    """Yield a structure, unless it is a placeholder, a schema or a count."""
+    text = place.text
+    if PLACEHOLDER.match(text, position) is not None:
+        return
+    if text.endswith(_PACKAGES, 0, place.start):
+        return
+    if squeeze(place.name) == "tokens" and text[position] == "{":
+        # The rules of a lexer.
+        return
+    end = bracket_end(text, position)
+    if text[position] == "{" and is_schema_text(text, position, end):
+        return
+    inner = text[position + 1 : min(end - 1, position + 256)]
+    if end - position <= 256:
+        parts = [
+            part.rpartition(":")[2].strip(" \t\r\n\\\"'")
+            for part in inner.replace(";", ",").split(",")
+        ]
+        if all(is_shown(place.name, part) for part in parts):
+            return
+        # A type in brackets: `tokens: list[str]`, `["password"] = {}`.
+        if not inner.strip():
+            return
+    yield position, end
+
+
+def _is_line(place: Place) -> bool:
+    """Tell whether the whole line is the value, as in a header."""
+    if place.close or place.before in ("?", "&", ";"):
+        return False
+    if place.name[:1] not in "aApPcCsS" or place.separator not in (":", "=", "=>"):
+        return False
+    return squeeze(place.name) in _LINE_NAMES
+
+
+def _header_span(place: Place, position: int) -> tuple[int, int] | None:
+    """Take a header's value: to the end of the line, or of the quoted header."""
+    text, before = place.text, place.before
+    end = text.find(before, position) if before and before in "\"'`" else -1
+    line = _LINE.match(text, position, end if end >= 0 else len(text))
+    if line is None:
+        return None
+    value = text[position : line.end()].rstrip()
+    if value.partition("[")[0].lower() in BENIGN_WORDS:
+        return None
+    if squeeze(place.name) == "cookie" and is_prose(value) and "=" not in value:
+        return None
+    return kept(text, place.name, position, position + len(value.rstrip("\\")))
+
+
+def _bare_span(place: Place, position: int) -> tuple[int, int] | None:
+    """Take an unquoted value, unless it is a type, a variable or a word."""
+    text, name = place.text, place.name
+    form = _WHOLE if place.begins_line and place.separator == "=" else BARE
+    bare = form.match(text, position)
+    if bare is None:
+        return None
+    start, end = trimmed(bare)
+    value = text[start:end]
+    if len(value) <= _WORD_LIMIT:
+        if value.lower().rstrip("?!") in BENIGN_WORDS:
+            typed = _TYPED.match(text, end)
+            is_typed = place.separator == ":" and typed is not None
+            return _declared_span(place, typed.end()) if typed and is_typed else None
+        if _is_word(place, value, end) or _is_counted(text, name, start):
+            return None
+    filled = PLACEHOLDER.match(text, start) if text[start] in "${<" else None
+    if filled is not None and filled.end() >= end:
+        return None
+    return kept(text, name, start, end)
+
+
+def _is_counted(text: str, name: str, start: int) -> bool:
+    """Tell a count or plain words after `cookies` and `tokens`."""
+    if squeeze(name) not in ("cookies", "tokens"):
+        return False
+    line = _REST.match(text, start)
+    return line is not None and is_benign_text(name, line[0][:200])
+
+
+def _is_word(place: Place, value: str, end: int) -> bool:
+    """
+    Tell a variable, a lookup or a word of prose from a secret.
+
+    Only for short values: a long one must be hidden, and so passed over, or
+    many names in one long word would cost the square of its length.
+    """
+    name, text = place.name, place.text
+    if LOOKUP.match(value) or is_own_name(name, value):
+        return True
+    if len(value) < _SYMBOLS_LIMIT and squeeze(value) == "":
+        return True
+    if len(value) < _SYMBOLS_LIMIT and value.lstrip("-").isdigit():
+        return True
+    if place.separator == ":":
+        return _is_said(place, value, end)
+    # Code that hands on a variable: `settings.API_KEY`, `token == expected_token`.
+    if _DOTTED.fullmatch(value) and is_sensitive(value.rpartition(".")[2]):
+        return True
+    is_code = text[end - len(value) - 1] == " " or "_" in value
+    is_code = is_code and not name.isupper()
+    return is_code and is_name_like(value) and is_sensitive(value)
+
+
+def _is_said(place: Place, value: str, end: int) -> bool:
+    """Tell a word of a sentence after a colon from a secret."""
+    name, text = place.name, place.text
+    if _TYPE.fullmatch(value) is not None:
+        return True
+    if name.lower().endswith(("token", "auth")):
+        return (
+            _PROSE.fullmatch(value) is not None or _PRICE.fullmatch(value) is not None
+        )
+    if name == "PASS":
+        return True
+    if name.lower() == "pass" and value.isalpha() and not place.begins_line:
+        return True
+    if not value.isalpha() or place.begins_line or text[end : end + 1] != " ":
+        return False
+    following = text[end : end + 40].split(None, 1)
+    return bool(following) and following[0].strip(".,;:!?)").isalpha()
+
+
+def _is_token(name: str) -> bool:
+    """Tell `token`, which is also a word of a language; not the plural."""
+    return name.lower().endswith("token")
+
+
+def _declared_span(place: Place, position: int) -> tuple[int, int] | None:
+    """Take the value of a name that is declared with its type."""
+    text = place.text
+    opened = OPEN.match(text, position)
+    if opened is not None:
+        return quoted_span(text, opened, place.name)
+    call = CALL.match(text, position)
+    if call is not None:
+        return call_span(text, place.name, call)
+    bare = BARE.match(text, position)
+    if bare is None or bare[0].rstrip(",.)]}").lower() in BENIGN_WORDS:
+        return None
+    return kept(text, place.name, position, bare.end())

@@ -1,0 +1,515 @@
+"""
+Find the secrets in commands, statements and files of well-known programs.
+
+These have no name beside the value, or one that means something else elsewhere:
+``mysql -p…``, ``IDENTIFIED BY '…'``, a line of ``.pgpass``, a key of PuTTY.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, NamedTuple
+
+from chaukas.sdk.capture.redaction.benign import PLACEHOLDER
+from chaukas.sdk.capture.redaction.names import is_sensitive
+
+__all__ = ("FORMS", "Form", "command_spans", "has_command_marker")
+
+_MATCHES_LIMIT: Final = 300
+_WINDOW_CHARS: Final = 400
+_WINDOWS_LIMIT: Final = 48
+
+# Words of a command line stand apart by spaces, or as the items of a list.
+_GAP = r"(?:[ \t]+(?:\\?\r?\n[ \t]*)?|\\*[\"'],\s{0,4}\\*[\"'])"
+_WORD = r"(?:\\*[\"'])?(?P<secret>[^\s\"'|;&,\\]+)"
+_APART: Final = rf"(?:{_GAP}|=)"
+_VALUE_REST: Final = re.compile(r"[^\s\"'|;&]*")
+_LINE_END: Final = re.compile(r"[\n|;]")
+
+
+class Form(NamedTuple):
+    """One place of a secret, known by the words around it."""
+
+    needle: str
+    """Lower-case text that any match contains."""
+    regex: re.Pattern[str]
+    """Searched in the lower-case text; each named group is a secret."""
+
+
+_USER: Final = (
+    rf"{_GAP}-{{1,2}}(?:u|user|proxy-user|a|auth){_APART}?(?:\\*[\"'])?"
+    r"(?![0-9]+:[0-9]+(?:[\s\"']|$))[^\s:\"'/@=]{1,128}:(?!//)(?P<secret>[^\s\"'|;]+)"
+)
+
+COMMANDS: Final = tuple(
+    (name, re.compile(option))
+    for names, option in (
+        (
+            "mysql mysqldump mysqladmin mysqlimport mariadb mariadb-dump",
+            rf"{_GAP}-p(?!ort|rot|lug){_WORD}",
+        ),
+        ("sshpass 7z 7za rar", rf"{_GAP}-p{_APART}?{_WORD}"),
+        ("login", rf"{_GAP}(?:-p|--password){_APART}{_WORD}"),
+        (
+            (
+                "twine mongo mongosh mongodump mongorestore cqlsh beeline sqlcmd bcp"
+                " osql ipmitool zip unzip mosquitto_pub mosquitto_sub"
+            ),
+            rf"{_GAP}-p{_APART}{_WORD}",
+        ),
+        ("redis-cli valkey-cli", rf"{_GAP}-a{_APART}{_WORD}"),
+        (
+            "ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete",
+            rf"{_GAP}-w{_APART}?{_WORD}",
+        ),
+        ("openssl", rf"{_GAP}-k{_APART}{_WORD}"),
+        ("curl wget http https xh", _USER),
+        ("smbclient rpcclient", rf"{_GAP}-u{_APART}?[^\s%]{{1,64}}%{_WORD}"),
+        ("xfreerdp wfreerdp", rf"/p:{_WORD}"),
+        (
+            "sqlplus sqlldr expdp impdp",
+            rf"{_GAP}[\w$.]{{1,64}}/(?P<secret>[^\s@\"'/]+)(?=@|\s|$)",
+        ),
+        (
+            "htpasswd",
+            rf"{_GAP}-\w{{0,4}}b\w{{0,4}}{_GAP}(?:(?<=n)|\S+{_GAP})\S+{_GAP}{_WORD}",
+        ),
+    )
+    for name in names.split()
+)
+"""Commands, and the options that take a secret."""
+
+FORMS: Final[tuple[Form, ...]] = (
+    Form(
+        "chpasswd",
+        re.compile(
+            r"echo[ \t]+(?:\\*[\"'])?[\w.\-]{1,64}:(?P<secret>[^\s\"'|\\]+)"
+            r"[^\n]{0,40}chpasswd"
+        ),
+    ),
+    Form(
+        "echo ",
+        re.compile(
+            r"echo (?:-n )?(?:\\*[\"'])?(?P<secret>[^\s\"'|$\\]+)(?:\\*[\"'])?"
+            r"\s{0,4}\|\s{0,4}"
+            r"(?:sudo -s|\w[^|\n]{0,120}(?:password-stdin|with-token|--stdin))"
+        ),
+    ),
+    Form("vault login", re.compile(r"vault login (?!-)(?P<secret>[^\s\"'|;]+)")),
+    Form(
+        "net user",
+        re.compile(r"net user [\w.\-]{1,64} (?![/*])(?P<secret>[^\s\"'|;]+)"),
+    ),
+    *(
+        Form(
+            "identified",
+            re.compile(
+                r"identified(?: with [\w'\"]{1,40})?\s{1,8}(?:by|as)\s{1,8}"
+                r"(?:password\s{1,8}|values\s{1,8})?" + value
+            ),
+        )
+        for value in (
+            r"\\*[\"'](?P<secret>[^\s\"'\\;]+)",
+            # Without quotes, a word of a sentence may stand there too.
+            r"(?P<secret>(?=[^\s\d\"'`;]{0,64}[0-9])[^\s\"'`;]+)",
+        )
+    ),
+    Form(
+        "password",
+        re.compile(
+            r"password\s{1,8}(?:for [^\n=]{1,80}=\s{0,4})?"
+            r"\\*'(?P<secret>(?:[^'\n\\]|'')+)\\*'(?!\s*(?:is|was|must|has|does|cannot|for)\b)"
+        ),
+    ),
+    Form("password(", re.compile(r"password\(\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)")),
+    Form(
+        "machine",
+        re.compile(
+            r"machine\s{1,8}[^\s:]{1,128}\s{1,8}(?:(?:login|account)\s{1,8}(?!and\b)\S{1,128}\s{1,8}){0,2}password\s{1,8}(?P<secret>\S+)"
+        ),
+    ),
+    Form(
+        "login",
+        re.compile(
+            r"login\s{1,8}(?!and\b|or\b|with\b|form\b|your\b)[^\s=:]{1,128}\s{1,8}(?:account\s{1,8}\S{1,128}\s{1,8})?password\s{1,8}(?P<secret>\S+)"
+        ),
+    ),
+    *(
+        Form(
+            needle,
+            re.compile(
+                re.escape(needle)
+                + r"[0-9]?:?[^\s:]{1,128}:(?![0-9]{1,5}\b)[^\s:/]{1,128}:"
+                r"(?P<secret>(?:[^\s:\"']|\\:)+)"
+            ),
+        )
+        for needle in (":543", ":6432:", ":6543:", ":*:")
+    ),
+    Form(
+        "jdbc:oracle:",
+        re.compile(
+            r"jdbc:oracle:\w{1,8}:[^\s/@:\"']{1,64}/(?P<secret>[^\s@\"']{1,80})@"
+        ),
+    ),
+    *(
+        Form(
+            needle,
+            re.compile(
+                r"(?<![\w/])[\w.\-]{1,64}:(?P<secret>[^\s@\"'/:]{1,128})"
+                + re.escape(needle)
+            ),
+        )
+        for needle in ("@tcp(", "@unix(", "@cloudsql(")
+    ),
+    Form(
+        "private-lines",
+        re.compile(
+            r"private-lines:\s{0,4}[0-9]{1,4}(?P<secret>.*?)(?:private-(?:mac|hash):\s{0,4}(?P<mac>[0-9a-f]{16,})|$)",
+            re.DOTALL,
+        ),
+    ),
+    Form(
+        "secret",
+        re.compile(
+            r"(?:enable|username \S{1,64}|line) (?:secret|password)[ \t]+"
+            r"(?:[0-9] )?(?P<secret>\S+)"
+        ),
+    ),
+    Form(
+        "chpasswd <<<",
+        re.compile(
+            r"chpasswd <<< ?\\*[\"']?[\w.\-]{1,64}:"
+            r"(?P<secret>[^\s\"'\\]+)"
+        ),
+    ),
+    Form(
+        "net use",
+        re.compile(
+            r"net use [^\n]{1,160}?/user:\S{1,64} (?![/*])"
+            r"(?P<secret>[^\s\"'|;]+)"
+        ),
+    ),
+    Form(
+        "rabbitmqctl",
+        re.compile(r"(?:add_user|change_password) \S{1,64} (?P<secret>[^\s|;&]+)"),
+    ),
+    Form(
+        "securestring",
+        re.compile(r"convertto-securestring (?:-string )?[\"'](?P<secret>[^\"'\n$]+)"),
+    ),
+    Form(
+        "#define",
+        re.compile(
+            r"#define[ \t]+\w{0,40}(?:key|token|secret|passw(?:or)?d|pwd|pass)[ \t]+"
+            r"\\*\"(?P<secret>[^\s\"\\]+)"
+        ),
+    ),
+    Form("nmcli", re.compile(r"nmcli [^\n]{1,160}? password (?P<secret>[^\s|;&]+)")),
+    Form(
+        "n'",
+        re.compile(r"password\s{0,8}=?\s{0,8}n'(?P<secret>[^'\n]+)'"),
+    ),
+    Form("secret", re.compile(r"[(,]\s{0,8}secret\s{1,8}'(?P<secret>[^'\n]+)'")),
+    Form(
+        "auth",
+        re.compile(
+            r"(?:basic_?auth|auth ?= ?)\(\s{0,8}\\*[\"'][^\"'\n]{1,128}[\"']\s{0,8},"
+            r"\s{0,8}\\*[\"'](?P<secret>[^\"'\n\\]+)"
+        ),
+    ),
+    Form(
+        "bearer ",
+        re.compile(r"bearer \\*[\"']\s{0,4}\+\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)"),
+    ),
+    Form(
+        "env",
+        re.compile(
+            r"env[.\[\"']{1,3}\w{0,40}(?:key|token|secret|passw(?:or)?d|pwd)"
+            r"[\"'\]]{0,2} ?(?:\|\||\?\?|or) ?\\*[\"']"
+            r"(?=[^\s\d]{0,64}[0-9])(?P<secret>[^\s\"'\\]+)"
+        ),
+    ),
+    Form(
+        "<-",
+        re.compile(
+            r"(?:password|passwd|pwd|pw|secret|token|key) ?<- ?\\*[\"']"
+            r"(?=[^\s\d\"']{0,64}[0-9])(?P<secret>[^\s\"'\\]+)"
+        ),
+    ),
+    Form(
+        "=>",
+        re.compile(
+            r"\[\\*\"?\w{0,40}(?:passw(?:or)?d|secret|token|api_?key)\\*\"?\]"
+            r"\s{0,4}=>\s{1,16}(?:string\([0-9]{1,6}\) \\*\")?"
+            r"(?=[^\s\d\"]{0,64}[0-9])(?P<secret>[^\s\"(\[$\\]+)"
+        ),
+    ),
+    # Beside its name in a sentence: digits and letters, and no name of a thing.
+    *(
+        Form(
+            needle,
+            re.compile(
+                needle + r"(?: is| was| is set to)?[ ][\"'`]?"
+                r"(?![a-z]+[0-9]{0,5}"
+                r"(?:[_\-.](?:[a-z]+[0-9]{0,2}|[0-9]+[a-z]{0,2}))+(?![\w\-]))"
+                r"(?P<secret>(?=[^\s\d]{0,64}[0-9])(?=[^\sa-z]{0,64}[a-z])"
+                r"[^\s\"'`,;:()<>/=\[\]{}|]{8,256})"
+            ),
+        )
+        for needle in (
+            "password",
+            "passcode",
+            "api key",
+            "access key",
+            "auth token",
+            "access token",
+        )
+    ),
+    Form("community", re.compile(r"snmp-server community (?P<secret>\S+)")),
+)
+"""Where secrets stand that have no name, or one that is none elsewhere."""
+
+_SQL_INSERT: Final = re.compile(
+    r"insert\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[\w.`\"\[\]\\]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,32}(?:values|output|select)?"
+)
+_SQL_VALUE: Final = re.compile(
+    r"\s{0,8}(?:n?'((?:[^'\\]|''|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([^,()'\"]*))\s{0,8}(,|\))"
+)
+_SQL_WORDS: Final = ("", "?", "null", "default")
+_SECRET_KIND: Final = re.compile(r"kind\\*[\"']?\s{0,4}[:=]\s{0,4}\\*[\"']?secret\b")
+_SECRET_DATA: Final = re.compile(
+    r"(?<![\w.])(?:stringdata|data)\\*[\"']?[ \t]{0,4}[:=][ \t]{0,4}"
+)
+_SECRET_LINE: Final = re.compile(
+    r"([ \t]+)([\w.\-\"']{1,128}):[ \t]*([^\r\n]*)(?:\r?\n|$)|[ \t]*(?:\r?\n)"
+)
+_KEY_PART: Final = re.compile(
+    r"[\"'](?:d|p|q|dp|dq|qi|k|oth)\\*[\"']\s{0,4}:\s{0,4}\\*[\"'](?P<secret>[\w\-+/=]{8,})"
+)
+
+
+def has_command_marker(low: str) -> bool:
+    """
+    Tell whether a text may hold a form without a stem of a sensitive name.
+
+    What has such a stem, such as `machine … password`, is suspect already.
+
+    Args:
+        low: The text, or many joined, in lower case.
+
+    """
+    return (
+        ("-" in low and _HAS_OPTION(low) is not None and _has_command(low))
+        or "identified" in low
+        or ("|" in low and "echo " in low)
+        or (":" in low and _has_colon_marker(low))
+        or ("(" in low and ("@tcp(" in low or "@unix(" in low or "@cloudsql(" in low))
+        or ("/" in low and _has_slash_marker(low))
+        or "net use" in low
+        or "rabbitmqctl" in low
+        or "securestring" in low
+        or "vault login" in low
+        or "community " in low
+        or "kty" in low
+    )
+
+
+_HAS_OPTION: Final = re.compile(r"-[pawkubn](?<=[\s\"']-.)").search
+
+
+def _has_command(low: str) -> bool:
+    """Look for a command with options."""
+    return any(name in low for name, _ in COMMANDS)
+
+
+def _has_colon_marker(low: str) -> bool:
+    """Look for files of passwords and keys."""
+    return (
+        ":543" in low
+        or ":6432:" in low
+        or ":6543:" in low
+        or ":*:" in low
+        or "private-lines" in low
+        or "jdbc" in low
+    )
+
+
+def _has_slash_marker(low: str) -> bool:
+    """Look for commands with their secret behind a slash."""
+    return "/p:" in low or "sqlplus" in low or "sqlldr" in low or "mpdp" in low
+
+
+def command_spans(low: str) -> Iterator[tuple[int, int]]:
+    """
+    Yield where the secrets of commands and statements stand; they may overlap.
+
+    Args:
+        low: The text, in lower case.
+
+    """
+    for form in FORMS:
+        if form.needle not in low:
+            continue
+        for match in islice(form.regex.finditer(low), _MATCHES_LIMIT):
+            for name in form.regex.groupindex:
+                start, end = match.span(name)
+                if start < end and PLACEHOLDER.fullmatch(low, start, end) is None:
+                    yield start, end
+    yield from _option_spans(low)
+    if "insert" in low or "[parameters:" in low:
+        yield from _sql_spans(low)
+    if "secret" in low and "data" in low and _SECRET_KIND.search(low) is not None:
+        yield from _secret_spans(low)
+    if "kty" in low:
+        for match in islice(_KEY_PART.finditer(low), _MATCHES_LIMIT):
+            yield match.span("secret")
+
+
+def _option_spans(low: str) -> Iterator[tuple[int, int]]:
+    """Yield the values of options; of too many commands, all that follows."""
+    if _HAS_OPTION(low) is None and "/p:" not in low and "/" not in low:
+        return
+    left = _WINDOWS_LIMIT
+    for name, option in COMMANDS:
+        at = low.find(name)
+        while at >= 0:
+            end = at + len(name)
+            if _is_command(low, at, end):
+                left -= 1
+                if left < 0:
+                    yield at, len(low)
+                    return
+                yield from _window_spans(low, end, option)
+            at = low.find(name, end)
+
+
+def _is_command(low: str, at: int, end: int) -> bool:
+    """Tell a command with options from the same word in a text."""
+    if at and (low[at - 1].isalnum() or low[at - 1] in "-_."):
+        return False
+    if low[end : end + 1] not in (" ", "\t", "'", '"', "\\", ".") or end == len(low):
+        return False
+    stop = min(len(low), end + _WINDOW_CHARS)
+    return _HAS_OPTION(low, end, stop) is not None or low.find("/", end, stop) >= 0
+
+
+def _window_spans(
+    low: str, start: int, option: re.Pattern[str]
+) -> Iterator[tuple[int, int]]:
+    """Yield the values of an option in the line of one command."""
+    stop = start + _WINDOW_CHARS
+    # A line goes on behind a backslash.
+    for match in _LINE_END.finditer(low, start, stop):
+        if low[match.start() - 1] not in "\\,'\"":
+            stop = match.start()
+            break
+    for match in option.finditer(low, start, stop):
+        begin, end = match.span("secret")
+        if end == stop:
+            # The window ends within the value.
+            rest = _VALUE_REST.match(low, end)
+            end = end if rest is None else rest.end()
+        if PLACEHOLDER.fullmatch(low, begin, end) is None and low[begin] != "-":
+            yield begin, end
+
+
+def _sql_spans(low: str) -> Iterator[tuple[int, int]]:
+    """Yield the values of sensitive columns in statements and their parameters."""
+    columns: list[str] = []
+    for insert in islice(_SQL_INSERT.finditer(low), _MATCHES_LIMIT):
+        columns = [
+            column.strip(" \t\r\n\"'`[]\\") for column in insert["columns"].split(",")
+        ]
+        hidden = [at for at, column in enumerate(columns) if is_sensitive(column)]
+        if hidden:
+            yield from _rows(low, insert.end(), hidden)
+    hidden = [at for at, column in enumerate(columns) if is_sensitive(column)]
+    at = low.find("[parameters:")
+    if at < 0:
+        return
+    start = at + len("[parameters:")
+    end = low.find(")]", start)
+    end = end + 1 if end >= 0 else len(low)
+    is_named = low.startswith(("({", "[{", "{"), start + 1)
+    if not is_named and (hidden or _names_column(low, at)):
+        yield start, end
+
+
+def _names_column(low: str, end: int) -> bool:
+    """Tell whether a statement compares or sets a sensitive column."""
+    head = low[max(0, end - 4000) : end]
+    for match in islice(
+        re.finditer(r"([\w.]{1,64})\s{0,4}=\s{0,4}(?:%|\?|:|\$)", head), 64
+    ):
+        if is_sensitive(match[1]):
+            return True
+    return False
+
+
+def _rows(low: str, position: int, hidden: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield some values of the rows of an INSERT."""
+    opening = low.find("(", position, position + 40)
+    for _ in range(_MATCHES_LIMIT):
+        if opening < 0:
+            return
+        position = opening + 1
+        for at in range(256):
+            value = _SQL_VALUE.match(low, position)
+            if value is None:
+                yield position, len(low)
+                return
+            group = next(n for n in (1, 2, 3) if value[n] is not None)
+            start, end = value.span(group)
+            shown = low[start:end].strip()
+            is_bound = group == 3 and shown.startswith(("%", ":", "$", "@"))
+            if at in hidden and not is_bound and shown not in _SQL_WORDS:
+                yield start, end
+            position = value.end()
+            if value[4] == ")":
+                break
+        between = low[position : position + 8].lstrip()
+        opening = (
+            low.find("(", position, position + 8) if between.startswith(",") else -1
+        )
+
+
+def _secret_spans(low: str) -> Iterator[tuple[int, int]]:
+    """Yield the values in the data of a Secret of Kubernetes."""
+    for data in islice(_SECRET_DATA.finditer(low), 16):
+        position = data.end()
+        if low.startswith("{", position):
+            end = low.find("}", position)
+            yield position, end + 1 if end >= 0 else len(low)
+            continue
+        if low[position : position + 1] not in ("\n", "\r"):
+            continue
+        position = low.find("\n", position) + 1
+        indent = data.start() - (low.rfind("\n", 0, data.start()) + 1)
+        for _ in range(_MATCHES_LIMIT):
+            line = _SECRET_LINE.match(low, position)
+            if line is None or (line[1] is not None and len(line[1]) <= indent):
+                break
+            if line[3]:
+                value = line[3].rstrip()
+                if value[:1] in ("|", ">"):
+                    yield from _block(low, line.end(), len(line[1]))
+                else:
+                    yield line.start(3), line.start(3) + len(value)
+            position = line.end()
+            if position >= len(low):
+                break
+
+
+def _block(low: str, position: int, indent: int) -> Iterator[tuple[int, int]]:
+    """Yield the lines of a block that is indented deeper."""
+    for _ in range(_MATCHES_LIMIT):
+        end = low.find("\n", position)
+        end = end if end >= 0 else len(low)
+        line = low[position:end]
+        if line.strip() and len(line) - len(line.lstrip()) <= indent:
+            return
+        if line.strip():
+            yield position, end
+        position = end + 1
+        if position >= len(low):
+            return

@@ -1,0 +1,162 @@
+"""
+Find the values that follow their name and a comma, a bracket or a space.
+
+Lists of arguments, elements of XML, calls that set a value, options, directives.
+"""
+
+import re
+from typing import Final
+
+from chaukas.sdk.capture.redaction.benign import is_name_like, is_own_name
+from chaukas.sdk.capture.redaction.names import is_sensitive
+
+from .value_spans import BARE, LOOKUP, OPEN, Place, kept, quoted_span, trimmed
+
+__all__ = ("argument_span", "element_span", "listed_span", "row_span", "spaced_span")
+
+_WORD_LIMIT: Final = 128
+_CDATA: Final = re.compile(r"\s*<!\[CDATA\[")
+_TAG_REST: Final = re.compile(r"[ \t]+[\w:.\-]+=[^<>]{0,300}>")
+_DIRECTIVE: Final = re.compile(
+    r"(?:^|[\n;&|(\"']|\\n)[ \t]*(?:env|arg|\(setq|setenv|setx|set(?: -\w+)?"
+    r"|export|proxy_set_header|add_header|requestheader"
+    r"|(?:\S+ ){0,3}(?:config|configure)(?: set)?)[ \t]+(?:set[ \t]+)?[\w.\-/:]*$"
+    r"|(?:^|\W)set\([\w.\-]*$"
+)
+_DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
+_QUOTED_WORD: Final = re.compile(r"\\*[\"']([^\s\"'\\]{1,200})\\*[\"']")
+_ONE_WORD: Final = re.compile(r"(?=[^\s\d]{0,64}[0-9])\S+[ \t]*(?:\r?\n|$)")
+_OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
+# One word of letters and digits; a type such as `varchar(255)` is none.
+_CELL_REST: Final = re.compile(
+    r"[ \t*`]*((?=[^\s\d|,]{0,64}[0-9])(?=[^\sA-Za-z|,]{0,64}[A-Za-z])"
+    r"[^\s|,()*`\"'\\]{6,512})"
+    r"[*`]*[ \t|]*(?:\r?\n|\\*[\"']|$)"
+)
+_METAVARS: Final = frozenset(
+    "key api_key apikey token password secret string text value pass pw str file"
+    " credential credentials cookie user:password".split()
+)
+
+
+def listed_span(place: Place) -> tuple[int, int] | None:
+    """
+    Find the value in ``("Authorization", "…")`` and ``["--token", "…"]``.
+
+    After another name, the next item of a list is more likely another name, as
+    in the list of the fields that a form requires.
+    """
+    close, name, text = place.close, place.name, place.text
+    if not close or close.endswith("`"):
+        return None
+    opened = OPEN.match(text, place.value_at)
+    if opened is None and name.startswith("-"):
+        opened = _OPTION_DEFAULT.match(text, place.value_at)
+    if opened is None or opened[1].endswith("`"):
+        return None
+    span = quoted_span(text, opened, name)
+    if span is None:
+        return None
+    value = text[span[0] : span[1]]
+    if name.startswith("-"):
+        return None if value.startswith("-") else span
+    head = place.low[max(0, place.start - 32) : place.start].rstrip("\\\"' ")
+    if head.endswith(("define(", "setattr(", "put(", "set(", "setitem(", "environ(")):
+        return span
+    return None if len(value) <= 256 and is_name_like(value) else span
+
+
+def row_span(place: Place) -> tuple[int, int] | None:
+    """Find the value in a line of two cells: ``| api_key | x1… |``, ``NAME,x1…``."""
+    text = place.text
+    line_at = text.rfind("\n", max(0, place.start - 32), place.start) + 1
+    if place.close.endswith(('"', "'")) or (line_at == 0 and place.start > 32):
+        return None
+    if text[line_at : place.start].strip(" \t|*`"):
+        return None
+    cell = _CELL_REST.match(text, place.value_at)
+    if cell is None or is_own_name(place.name, cell[1]) or is_name_like(cell[1]):
+        return None
+    return kept(text, place.name, *cell.span(1))
+
+
+def element_span(place: Place) -> tuple[int, int] | None:
+    """Find the content of ``<password>…</password>``."""
+    text, position = place.text, place.value_at
+    if place.close or place.before not in ("<", ":"):
+        return None
+    cdata = _CDATA.match(text, position)
+    if cdata is not None:
+        end = text.find("]]>", cdata.end())
+        return kept(text, place.name, cdata.end(), end if end >= 0 else len(text))
+    end = text.find("<", position)
+    return kept(text, place.name, position, end if end >= 0 else len(text))
+
+
+def argument_span(place: Place) -> tuple[int, int] | None:
+    """Find the value in ``.setPassword("…")``."""
+    opened = OPEN.match(place.text, place.value_at)
+    method = place.name.rpartition(".")[2]
+    if opened is None or place.close or not is_sensitive(method):
+        return None
+    if not (
+        place.before == "."
+        or place.name.lower().startswith(("set", "with"))
+        or "." in place.name
+    ):
+        return None
+    span = quoted_span(place.text, opened, place.name)
+    if span is None:
+        return None
+    value = place.text[span[0] : span[1]]
+    return None if " " in value or is_name_like(value) else span
+
+
+def spaced_span(place: Place) -> tuple[int, int] | None:
+    """Find the value of ``--password x``, of a directive, and of an element."""
+    text, position, name = place.text, place.value_at, place.name
+    if place.before == "<" or (place.before == ":" and not name.startswith("-")):
+        tag = _TAG_REST.match(text, place.name_end)
+        if tag is not None:
+            return element_span(
+                place._replace(value_at=tag.end(), close="", before="<")
+            )
+    is_option = name.startswith("-")
+    if not place.separator or place.close or not (is_option or _is_directive(place)):
+        return None
+    opened = OPEN.match(text, position)
+    if opened is not None:
+        return quoted_span(text, opened, name)
+    bare = BARE.match(text, position)
+    if bare is None or bare[0].startswith("-"):
+        return None
+    start, end = trimmed(bare)
+    is_shown = len(bare[0]) <= _WORD_LIMIT and _is_shown(place, text[start:end])
+    return None if is_shown else kept(text, name, start, end)
+
+
+def _is_shown(place: Place, value: str) -> bool:
+    """Tell the name of an argument, a lookup or a variable from a secret."""
+    if value.isupper() and value.lower() in _METAVARS:
+        return True
+    if LOOKUP.match(value) is not None:
+        return True
+    if value.isalpha() and len(value) <= 10 and not place.name.startswith("-"):
+        return True
+    return is_own_name(place.name, value) and not place.name.startswith("-")
+
+
+def _is_directive(place: Place) -> bool:
+    """Tell ``ENV TOKEN x`` and ``:password "x"`` from two words of a sentence."""
+    if place.before == ":" and OPEN.match(place.text, place.value_at) is not None:
+        return True
+    if place.name.lower() in _DIRECTIVE_NAMES:
+        return True
+    # `The password is "…"`, and two columns: a name, a value.
+    if place.low.startswith((" is ", " was "), place.name_end):
+        quoted = _QUOTED_WORD.match(place.text, place.value_at)
+        return quoted is not None and not is_name_like(quoted[1])
+    if place.begins_line and len(place.separator) > 1:
+        return _ONE_WORD.match(place.text, place.value_at) is not None
+    head = place.low[max(0, place.start - 80) : place.start]
+    return _DIRECTIVE.search(head) is not None

@@ -1,0 +1,328 @@
+"""
+Find the secrets that stand after their name inside a text.
+
+Arguments, tool outputs and errors are often JSON, headers, shell commands, URLs,
+configuration or source code in a string: there only the name tells that a value
+is a secret. Each stem of a sensitive name is looked for; what stands around it
+decides which kind of place it is, and where its value begins and ends.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from heapq import merge
+from typing import Final
+
+from chaukas.sdk.capture.redaction.names import QUERY_NAMES, is_sensitive, squeeze
+
+from .assignments import assigned_spans
+from .listed_values import (
+    argument_span,
+    element_span,
+    listed_span,
+    row_span,
+    spaced_span,
+)
+from .records import is_field, named_span
+from .tables import table_spans
+from .value_spans import Place, is_shown
+
+__all__ = ("WORK_LIMIT", "Work", "has_pair_marker", "pair_spans")
+
+WORK_LIMIT: Final = 4000
+"""Steps of work for one text; once they are done, all that follows is hidden."""
+# What a name costs: one seen before and harmless, a new one, one with a value,
+# and one that may be the value of a field, for which much around it is read.
+_STEP_KNOWN: Final = 1
+_STEP_NEW: Final = 4
+_STEP_VALUE: Final = 18
+_STEP_FIELD: Final = 80
+_NO_CELL: Final = (":", "=", "=>", ":=", "==", ">", "(")
+_ASSIGNED: Final = (":", "=", "=>")
+_NAME_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789_-."
+_NAME_LIMIT: Final = 64
+# Each is searched for by itself: many in one pattern would be tried at every
+# letter, while one that begins with plain letters is found at full speed.
+_STEMS: Final = (
+    "pass pwd secret token key auth cookie cred otp jwt sig hmac csrf xsrf"
+    " bearer psw pswd psk".split()
+)
+# Rarer ones, and those that are parts of many words without more around them.
+_FORMS: Final = (
+    ("conn", r"conn(?:ection|ect)?[\-_. ]?(?:str(?:ing)?|sid)"),
+    ("pw", r"pw(?:(?<![a-z]pw)|(?<=bindpw)|(?<=rootpw))(?![a-z])"),
+    ("contrase", r"contrase(?:\u00f1|n)a"),
+    ("mot de pass", "mot de passe"),
+    ("_pat", r"_pat(?![a-z])"),
+    (
+        "code",
+        r"code(?:s(?<=[\w\- ]codes)|(?<=[\w\- ?&;]code)(?![a-rt-z])|[\-_]?verifier)",
+    ),
+    ("client", r"client[\-_]?assertion"),
+    ("saml", r"saml"),
+    ("sess", r"sess(?:ion)?id"),
+    ("mnemonic", "mnemonic"),
+    ("phrase", "phrase"),
+)
+# Bare `key` is never a secret but in the query of a URL.
+_LEFT: Final = {
+    "key": r"(?<=[\w\-.? &;]key)",
+    "sig": "",
+    "auth": r"(?!or(?:s?\b|it|ed|s_))",
+}
+# Atomic by way of a lookahead: giving letters back cannot help, only take time.
+_TAIL: Final = r"(?=(?P<tail>[\w\-.]{0,40}))(?P=tail)"
+_CLOSE: Final = r"(?: provided| is| was)?(?P<close>\\*[\"'`])?(?:\]|\*\*|\?(?=:))?"
+_SEPARATOR: Final = (
+    r"(?P<sep>(?(close)\s{0,16}|[ \t]{0,16})"
+    r"(?:=>|->|:=|\+=|\?=|={1,3}|:(?!:)|::(?= ))(?:\*\*)?[ \t]{0,8}"
+    r"|[ \t]{0,4}[,|>\t][ \t]{0,4}|\("
+    r"|SPACE|[ \t]{0,2}(?=[};\]/<\r\n]|\\+[nr]|$))"
+)
+_AFTER: Final = _TAIL + _CLOSE + _SEPARATOR
+# In prose a name is followed by a space more often than by anything else: only
+# where there are options and directives is each of them looked at.
+_SPACE_IN_PROSE: Final = r"(?(close)[ \t]+|(?:[ \t]+(?=\\*[\"']|[\w:.\-]+=)|[ ]{2,}))"
+_DIRECTIVES: Final = (
+    " -",
+    '"-',
+    "'-",
+    "\n-",
+    "env ",
+    "arg ",
+    "setx ",
+    "_header ",
+    "requestheader ",
+    "export ",
+    "requirepass",
+    "masterauth",
+    "bindpw",
+    "rootpw",
+    "config",
+    "setq ",
+)
+# A place in a file, as a stack shows it: `token.js:10:5`.
+_SOURCES: Final = (".js", ".ts", ".py", ".rb", ".go", ".rs", ".php", ".tsx", ".java")
+_LINE_NUMBER: Final = re.compile(r":[0-9]{1,6}(?![\w.])")
+_NO_LINE: Final = frozenset("-?&;/")
+_QUOTES: Final = frozenset("\"'`")
+_LINE_HEADS: Final = frozenset(
+    ("", "-", "export", "set", "#", "- -", "declare -x", "//")
+)
+
+
+def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
+    """
+    Tell whether `pair_spans` may find anything in a text; never misses.
+
+    Args:
+        low: The text, or many joined.
+        stems: Parts of further sensitive names.
+
+    """
+    return (
+        "token" in low
+        or "key" in low
+        or "pass" in low
+        or "secret" in low
+        or "auth" in low
+        or "cookie" in low
+        or "cred" in low
+        or "pw" in low
+        or "conn" in low
+        or "otp" in low
+        or "jwt" in low
+        or "sig" in low
+        or "code" in low
+        or "sess" in low
+        or "srf" in low
+        or "psw" in low
+        or "psk" in low
+        or "contrase" in low
+        or "hmac" in low
+        or "saml" in low
+        or "phrase" in low
+        or "bearer" in low
+        or "sertion" in low
+        or "mnemonic" in low
+        or ("_" in low and "_pat" in low)
+        or (bool(stems) and any(stem in low for stem in stems))
+    )
+
+
+class Work:
+    """Count what a search may still do, so that no text costs more."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = WORK_LIMIT) -> None:
+        """Begin with all of it."""
+        self.left = left
+
+
+@lru_cache(maxsize=32)
+def _stems_of(
+    extra: frozenset[str], *, in_prose: bool
+) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return what to search for: the parts of all sensitive names."""
+    forms = [(word, word + _LEFT.get(word, "")) for word in _STEMS]
+    forms += _FORMS
+    for name in sorted(extra):
+        words = name.split()
+        forms.append((max(words, key=len), r"[\-_. ]?".join(map(re.escape, words))))
+    after = _AFTER.replace("SPACE", _SPACE_IN_PROSE if in_prose else r"[ \t]+")
+    return tuple((needle, re.compile(form + after)) for needle, form in forms)
+
+
+def pair_spans(
+    text: str,
+    low: str,
+    extra: frozenset[str] = frozenset(),
+    work: Work | None = None,
+) -> Iterator[tuple[int, int]]:
+    """
+    Yield where the values of sensitive names stand; they may overlap.
+
+    The work is bounded: once it is done, the rest of the text is one span.
+
+    Args:
+        text: The text to search.
+        low: The same in lower case, of the same length.
+        extra: Further sensitive names, in lower case, words apart.
+        work: What is left to do, shared with other searches.
+
+    """
+    work = Work() if work is None else work
+    squeezed = frozenset(squeeze(name) for name in extra)
+    found = _candidates(low, extra)
+    position = name_end = table_end = 0
+    harmless: set[str] = set()
+    for match in found:
+        work.left -= _STEP_KNOWN
+        if work.left < 0:
+            yield match.start(), len(text)
+            return
+        if match.start() < position or match.start() < name_end:
+            continue
+        name_end = match.end("tail")
+        start = _name_start(low, match.start())
+        name = text[start:name_end]
+        if name in harmless or (
+            low[start - 1 : start] == "[" and low[name_end : name_end + 1] == "]"
+        ):
+            # The index in `styles[token] = x` names no value.
+            continue
+        work.left -= _STEP_NEW
+        place = _place_of(text, low, match, start, squeezed)
+        if place is None:
+            if squeeze(name) not in QUERY_NAMES:
+                harmless.add(name)
+            continue
+        if match.start() >= table_end and place.separator not in _NO_CELL:
+            table_end, spans = table_spans(text, place.start, name_end, squeezed)
+            work.left -= _STEP_NEW * len(spans)
+            yield from spans
+        is_plain = place.separator in _ASSIGNED or not is_field(low, start)
+        work.left -= _STEP_VALUE if is_plain else _STEP_FIELD
+        for span in _values(place):
+            position = max(position, span[1])
+            yield span
+
+
+def _candidates(low: str, extra: frozenset[str]) -> Iterator[re.Match[str]]:
+    """Return where the stems of names stand, in order."""
+    in_prose = not low.startswith("-") and not any(map(low.__contains__, _DIRECTIVES))
+    return merge(
+        *(
+            form.finditer(low)
+            for needle, form in _stems_of(extra, in_prose=in_prose)
+            if needle in low
+        ),
+        key=re.Match.start,
+    )
+
+
+def _place_of(
+    text: str, low: str, match: re.Match[str], start: int, extra: frozenset[str]
+) -> Place | None:
+    """Return the name that holds a stem, if its value is to be hidden."""
+    end = match.end("tail")
+    name = text[start:end]
+    before = low[start - 1] if start else ""
+    if name.endswith(_SOURCES) and _LINE_NUMBER.match(low, end) is not None:
+        return None
+    separator = match["sep"]
+    if not separator.isspace():
+        separator = separator.strip(" \t\r\n*")
+    close = match["close"] or ""
+    if not is_sensitive(name, extra):
+        is_query = before in ("?", "&", ";") and squeeze(name) in QUERY_NAMES
+        if not (is_query and before and separator == "="):
+            return None
+    # A text in quotes may be a line by itself.
+    begins_line = before in _QUOTES and not close
+    begins_line = begins_line or _begins_line(low, start, before)
+    return Place(
+        text, low, start, name, before, separator, close, match.end(), end, begins_line
+    )
+
+
+def _name_start(low: str, start: int) -> int:
+    """Go left to where the name begins of which the stem was found."""
+    floor = max(0, start - _NAME_LIMIT)
+    head = low[floor:start]
+    begin = floor + len(head.rstrip(_NAME_LETTERS))
+    # Two words of prose: `api key: x`.
+    if begin == start and head.endswith(" ") and low.startswith(("key", "code"), start):
+        first = floor + len(head[:-1].rstrip(_NAME_LETTERS))
+        begin = begin if low[first] == "-" else first
+    # The letter of an escaped newline or tab does not belong to the name.
+    if low[begin - 1 : begin] == "\\" and low[begin] in "nrt":
+        begin += 1
+    while begin < start and low[begin] == ".":
+        begin += 1
+    return begin
+
+
+def _values(place: Place) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the values that belong to a name."""
+    separator = place.separator
+    named = None
+    if separator not in _ASSIGNED and is_field(place.low, place.start):
+        named = named_span(
+            place.text, place.low, place.start, place.name_end, place.name
+        )
+    if named is not None:
+        start, end = named
+        if not is_shown(place.name, place.text[start:end]):
+            yield start, end
+        return
+    span: tuple[int, int] | None = None
+    if separator == ",":
+        span = listed_span(place) or row_span(place)
+    elif separator == "|":
+        span = row_span(place)
+    elif separator == ">":
+        span = element_span(place)
+    elif separator == "(":
+        span = argument_span(place)
+    elif separator == "" or separator.isspace():
+        span = spaced_span(place)
+    else:
+        yield from assigned_spans(place)
+        return
+    if span is not None:
+        yield span
+
+
+def _begins_line(low: str, start: int, before: str) -> bool:
+    """Tell whether a line begins with a name, perhaps in quotes."""
+    if before in _NO_LINE:
+        return False
+    if before in _QUOTES:
+        start -= 1
+    line_at = low.rfind("\n", max(0, start - 64), start) + 1
+    if line_at == 0 and start > 64:
+        return False
+    head = low[line_at:start].strip(" \t")
+    return head in _LINE_HEADS or (head.endswith(".") and " " not in head)

@@ -1,0 +1,237 @@
+"""
+Find the columns of tables whose head names a secret.
+
+Files with commas, tabs or bars, tables of Markdown and of database clients, and
+columns that are held apart by spaces.
+"""
+
+import re
+from typing import Final
+
+from chaukas.sdk.capture.redaction.benign import (
+    BENIGN_WORDS,
+    is_benign_text,
+    is_name_like,
+)
+from chaukas.sdk.capture.redaction.names import is_sensitive
+
+__all__ = ("ROWS_LIMIT", "columns_of", "table_spans")
+
+ROWS_LIMIT: Final = 500
+"""Rows looked at in one table; what follows the last of them is hidden."""
+
+_RULE: Final = re.compile(r"[ \t|+:\-=]*-[ \t|+:\-=]*")
+_CELL: Final = re.compile(r"[ \t\"'`*\\]*([\w .\-/#()]{0,40}?)[ \t\"'`*\\]*")
+# The table may itself stand in quotes, such as a field of JSON.
+_OPENED: Final = re.compile(r".*[:\[({=] ?\\*[\"']")
+_GAP: Final = re.compile(r"[ ]{2,}")
+_PLAIN_CELL: Final = re.compile(r"[A-Za-z_][\w\-]{0,40}(?: [\w\-]{1,40})?")
+_QUOTED_CELL: Final = re.compile(r"\"(?:[^\"\r\n]|\"\"){0,4096}\"|[^,;\t\r\n]*")
+_HEAD_CHARS: Final = 1000
+_WORDS_LIMIT: Final = 3
+
+
+def columns_of(head: list[str], extra: frozenset[str]) -> list[int]:
+    """Return which cells of a head name a secret; none if it is no head."""
+    if len(head) < 2:
+        return []
+    for cell in head:
+        if len(cell) > 40 or len(cell.split()) > _WORDS_LIMIT:
+            return []
+    return [at for at, cell in enumerate(head) if cell and is_sensitive(cell, extra)]
+
+
+def table_spans(
+    text: str, start: int, end: int, extra: frozenset[str]
+) -> tuple[int, list[tuple[int, int]]]:
+    """
+    Return the cells below a sensitive name, if it stands in the head of a table.
+
+    Args:
+        text: The text.
+        start: Where the name begins.
+        end: Where it ends.
+        extra: Further sensitive names, squeezed.
+
+    Returns:
+        Where the head ends, so that it is looked at once; and the spans.
+
+    """
+    line_at = text.rfind("\n", max(0, start - _HEAD_CHARS), start) + 1
+    line_end = text.find("\n", end, end + _HEAD_CHARS)
+    if line_end < 0 or (line_at == 0 and start > _HEAD_CHARS):
+        return end, []
+    opened = _OPENED.match(text, line_at, start)
+    line_at = line_at if opened is None else opened.end()
+    line = text[line_at:line_end]
+    separator = _separator_of(line)
+    if not separator or _follows_row(text, line_at, separator, line):
+        return end, []
+    head = [_inner(cell) for cell in _split(line, separator)]
+    inner = head[1:-1] if separator == "|" else head
+    if "" in inner or any("\0" in cell for cell in head):
+        return end, []
+    columns = columns_of(head, extra)
+    if not columns or len(columns) == len([cell for cell in head if cell]) > 2:
+        return end, []
+    spans = _row_spans(text, line_end + 1, separator, head, columns, line)
+    return line_end if spans else end, spans
+
+
+def _separator_of(line: str) -> str:
+    """Return what parts the cells of a line; empty if it has only one."""
+    for sign in ("|", "\t", ";", ","):
+        if sign in line:
+            return sign
+    is_aligned = _GAP.search(line.strip()) is not None and _is_plain_head(line)
+    return "  " if is_aligned else ""
+
+
+def _follows_row(text: str, line_at: int, separator: str, line: str) -> bool:
+    """Tell whether the line before has as many cells: then this is no head."""
+    if line_at == 0:
+        return False
+    before_at = text.rfind("\n", max(0, line_at - 1 - _HEAD_CHARS), line_at - 1) + 1
+    before = text[before_at : line_at - 1]
+    if not before.strip() or before.lstrip().startswith("+"):
+        return False
+    return len(_split(before, separator)) == len(_split(line, separator))
+
+
+def _is_plain_head(line: str) -> bool:
+    """Tell the head of columns from a line of code with spaces in it."""
+    return all(_PLAIN_CELL.fullmatch(cell) for cell in _GAP.split(line.strip()))
+
+
+def _split(line: str, separator: str) -> list[str]:
+    """Return the cells of a line."""
+    if separator == "  ":
+        return _GAP.split(line.strip())
+    if '"' in line and separator in ",;\t":
+        return [text for text, _ in _cells(line, separator)]
+    return line.split(separator)
+
+
+def _cells(line: str, separator: str) -> list[tuple[str, int]]:
+    """Return the cells of a line with quotes, and where they begin."""
+    cells: list[tuple[str, int]] = []
+    position = 0
+    while position <= len(line) and len(cells) < 64:
+        cell = _QUOTED_CELL.match(line, position)
+        end = position
+        if line[position : position + 1] == '"' and cell is not None:
+            end = cell.end()
+        stop = line.find(separator, end)
+        stop = stop if stop >= 0 else len(line)
+        cells.append((line[position:stop], position))
+        position = stop + 1
+    return cells
+
+
+def _inner(cell: str) -> str:
+    """Return the text of a cell of a head; a zero if it is no name."""
+    found = _CELL.fullmatch(cell.strip("\r"))
+    return "\0" if found is None else found[1].strip()
+
+
+def _row_spans(
+    text: str,
+    position: int,
+    separator: str,
+    head: list[str],
+    columns: list[int],
+    head_line: str,
+) -> list[tuple[int, int]]:
+    """Return the spans of some columns in the rows that follow a head."""
+    spans: list[tuple[int, int]] = []
+    offsets = [_offset(head_line, head[column]) for column in columns]
+    for _ in range(ROWS_LIMIT):
+        if position >= len(text):
+            return spans
+        end = text.find("\n", position)
+        end = end if end >= 0 else len(text)
+        line = text[position:end].rstrip("\r")
+        if _RULE.fullmatch(line) is not None:
+            position = end + 1
+            continue
+        if separator == "  ":
+            found = _aligned(line, head, columns, offsets)
+        else:
+            found = _separated(line, separator, head, columns)
+        if found is None:
+            return spans
+        spans += [(position + start, position + stop) for start, stop in found]
+        position = end + 1
+    spans.append((position, len(text)))
+    return spans
+
+
+def _offset(line: str, name: str) -> int:
+    return line.find(name)
+
+
+def _separated(
+    line: str, separator: str, head: list[str], columns: list[int]
+) -> list[tuple[int, int]] | None:
+    """Return the cells of a row; none if it is no row of this table."""
+    cells = _cells(line, separator)
+    if not line.strip() or len(cells) < len(head) - 1:
+        return None
+    found: list[tuple[int, int]] = []
+    for column in columns:
+        if column >= len(cells):
+            continue
+        cell, start = cells[column]
+        # A value with a comma in it: all that is left belongs to it.
+        if len(cells) > len(head) and column == len(head) - 1:
+            cell = line[start:]
+        found += _cell_span(head[column], cell, start)
+    return found
+
+
+def _aligned(
+    line: str, head: list[str], columns: list[int], offsets: list[int]
+) -> list[tuple[int, int]] | None:
+    """Return the cells of a row whose columns begin below their names."""
+    words = line.split()
+    if len(words) < 2 or len(words) > 4 * len(head):
+        return None
+    found: list[tuple[int, int]] = []
+    for column, offset in zip(columns, offsets, strict=True):
+        if len(words) == len(head):
+            start = _nth(line, column)
+        elif offset < len(line) and (offset == 0 or line[offset - 1] == " "):
+            start = offset
+        else:
+            return None
+        gap = line.find("  ", start)
+        cell = line[start : gap if gap >= 0 else len(line)]
+        if len(words) == len(head):
+            cell = cell.split(" ", 1)[0]
+        found += _cell_span(head[column], cell, start)
+    return found
+
+
+def _nth(line: str, column: int) -> int:
+    """Return where a word of a line begins."""
+    position = 0
+    for at, word in enumerate(line.split()):
+        position = line.find(word, position)
+        if at == column:
+            break
+        position += len(word)
+    return position
+
+
+def _cell_span(name: str, cell: str, start: int) -> list[tuple[int, int]]:
+    """Return the span of a cell, unless it shows no secret."""
+    value = cell.strip(" \t\"'`\\\r")
+    if not value or value.lower() in BENIGN_WORDS or is_benign_text(name, value):
+        return []
+    # A table of settings has words in its cells, such as `required`.
+    if value.lower() in ("✓", "✗", "x", "n/a", "pass", "fail") or (
+        " " in value and is_name_like(value.lower())
+    ):
+        return []
+    at = start + cell.find(value)
+    return [(at, at + len(value))]

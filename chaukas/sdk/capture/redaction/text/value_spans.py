@@ -1,0 +1,145 @@
+"""Take a value at its place: between quotes, in brackets, in a call, by itself."""
+
+import re
+from itertools import islice
+from typing import Final, NamedTuple
+
+from chaukas.sdk.capture.redaction.benign import (
+    BENIGN_WORDS,
+    PLACEHOLDER,
+    is_benign_text,
+    is_name_like,
+)
+
+__all__ = (
+    "BARE",
+    "CALL",
+    "LOOKUP",
+    "OPEN",
+    "REDACTED",
+    "Place",
+    "bracket_end",
+    "call_span",
+    "is_shown",
+    "kept",
+    "quote_end",
+    "quoted_span",
+    "trimmed",
+)
+
+REDACTED: Final = "[REDACTED]"
+"""What is shown in the place of a secret."""
+OPEN: Final = re.compile(r"(?:[bBrRuUfF@]{1,2}(?=[\"']))?(\\*(?:\"\"\"|'''|[\"'`]))")
+BARE: Final = re.compile(r"(?:[^\s\"'&;]|&(?![\w.%\[\]\-]{1,64}=))+")
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+_BRACKETS_LIMIT: Final = 2000
+CALL: Final = re.compile(r"(?:await |new |yield )?[$]?[A-Za-z_][\w.]{0,64}(?:\(|\[)")
+_LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{1,400})\\*[\"']")
+_BASE64: Final = re.compile(
+    r"(?!/)(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/]{12,}={0,2}"
+)
+_CALL_CHARS: Final = 400
+LOOKUP: Final = re.compile(
+    r"(?:os\.environ|os\.getenv|getenv|process\.env|env)\b[.\[(]"
+)
+
+
+class Place(NamedTuple):
+    """A sensitive name in a text, and what stands around it."""
+
+    text: str
+    low: str
+    start: int
+    name: str
+    before: str
+    separator: str
+    close: str
+    value_at: int
+    name_end: int
+    begins_line: bool
+    """Whether a line begins with the name, as in a file of settings."""
+
+
+def is_shown(name: str, value: str) -> bool:
+    """Tell whether a value may be shown."""
+    if len(value) > 256:
+        return False
+    return is_benign_text(name, value) or value.strip().lower() in BENIGN_WORDS
+
+
+def bracket_end(text: str, start: int) -> int:
+    """Find where a structure ends; one without an end goes to the last letter."""
+    depth = 0
+    for match in islice(_BRACKET.finditer(text, start), _BRACKETS_LIMIT):
+        depth += 1 if match[0] in "[{" else -1
+        if depth == 0:
+            return match.end()
+    return len(text)
+
+
+def quoted_span(text: str, opened: re.Match[str], name: str) -> tuple[int, int] | None:
+    """Take a value between quotes, or between three of them."""
+    triple = opened[1] * 3
+    if text.startswith(triple, opened.start(1)):
+        start = opened.start(1) + len(triple)
+        end = text.find(triple, start)
+        return kept(text, name, start, end if end >= 0 else len(text))
+    return kept(text, name, opened.end(), quote_end(text, opened.end(), opened[1]))
+
+
+def kept(text: str, name: str, start: int, end: int) -> tuple[int, int] | None:
+    """Return the span unless it is empty or shows no secret."""
+    if start >= end or PLACEHOLDER.fullmatch(text, start, end) is not None:
+        return None
+    if end - start <= 256 and is_benign_text(name, text[start:end]):
+        return None
+    return start, end
+
+
+def quote_end(text: str, start: int, opened: str) -> int:
+    """
+    Find the end of a quoted value, at whatever depth of escaping.
+
+    A quote with more backslashes than the opening one belongs to the value. One
+    with fewer ends a string further out, and so this value too. A value without
+    an end was cut: all that is left belongs to it.
+    """
+    quote = opened.lstrip("\\")
+    depth = len(opened) - len(quote)
+    end = text.find(quote, start)
+    while end >= 0:
+        slashes = end
+        while slashes > start and text[slashes - 1] == "\\":
+            slashes -= 1
+        run = end - slashes
+        if run <= depth or (depth == 0 and run % 2 == 0):
+            return end - min(run, depth)
+        end = text.find(quote, end + 1)
+    return len(text)
+
+
+def trimmed(bare: re.Match[str]) -> tuple[int, int]:
+    """Return a bare value without the signs that follow it."""
+    return bare.start(), bare.start() + len(bare[0].rstrip(",.)]}\\`"))
+
+
+def call_span(text: str, name: str, call: re.Match[str]) -> tuple[int, int] | None:
+    """Take the literal that is handed to a call, if it is more than a name."""
+    end = min(len(text), call.end() + _CALL_CHARS)
+    stop = text.find("\n", call.end(), end)
+    end = stop if stop >= 0 else end
+    closed = text.find(")" if call[0].endswith("(") else "]", call.end(), end)
+    if closed < 0:
+        bare = BARE.match(text, call.start())
+        return None if bare is None else kept(text, name, *trimmed(bare))
+    first: tuple[int, int] | None = None
+    for literal in _LITERAL.finditer(text, call.end(), end):
+        value = literal[2]
+        if literal.start() > closed:
+            break
+        if not is_name_like(value) and not is_benign_text(name, value):
+            is_path = "/" in value and _BASE64.fullmatch(value) is None
+            if " " in value or is_path or value.rstrip().endswith((":", "?")):
+                continue
+            first = (literal.start(2) if first is None else first[0], literal.end(2))
+    return first

@@ -1,0 +1,3 @@
+"""Find secrets by their own form: the tokens of known makers."""
+
+__all__ = ()

@@ -1,0 +1,598 @@
+"""
+Turn any object into a bounded, redacted JSON tree.
+
+It runs on the host's thread at the moment of the event, so that what is recorded
+is what was there, and nothing secret ever leaves the call that saw it.
+"""
+
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+
+from chaukas.sdk.capture.readers.containers import (
+    INT_BITS,
+    digits_of,
+    name_of_key,
+    read,
+)
+from chaukas.sdk.capture.readers.raw import (
+    Blob,
+    Items,
+    Mark,
+    NumberText,
+    Pairs,
+    is_plain,
+)
+from chaukas.sdk.capture.redaction.redactor import (
+    OVERLAP_CHARS,
+    REDACTED,
+    Redactor,
+    middle_out,
+    visible,
+)
+from chaukas.sdk.capture.redaction.stream import Cut, cut_of, rest_of
+from chaukas.sdk.capture.redaction.tree import BUDGET, Scrubber
+from chaukas.sdk.typing import Json
+
+from .binary import blob_mark, blob_text, encoded_mark
+from .budget import Budget
+from .fast import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
+from .identifiers import KNOWN_WORDS, is_identifier, is_plain_name, joining_keys
+from .limits import Limits
+from .paths import Node, Notes
+from .size import shrink
+
+__all__ = ("BUDGET", "Capture", "Rules", "shrink")
+
+_CYCLE: Final = "<cycle>"
+_DEPTH: Final = "<depth>"
+_UNREADABLE: Final = "<unreadable>"
+_NUMBER: Final = "<number>"
+_MORE: Final = "…"
+
+_EXACT_INT: Final = 2**53
+_SHORT_CHARS: Final = 1023
+_ENTRY_BYTES: Final = 64
+_KEY_CHARS: Final = 256
+_NAME_CHARS: Final = 1024
+_CUT_KEY_CHARS: Final = 224
+_NAMES_KNOWN: Final = 4096
+
+# What one unit of work pays for, see `Budget`.
+_ITEMS_PER_WORK: Final = 10
+_KEY_WORK: Final = 6
+_BLOB_WORK: Final = 2
+_DECODED_CHARS: Final = 1_398_102
+_CHARS_PER_WORK: Final = 200
+_BITS_PER_WORK: Final = 100
+_BYTES_PER_WORK: Final = 1024
+
+
+class Rules:
+    """
+    Say what is captured, what is hidden and how much: one per configuration.
+
+    Args:
+        limits: Bounds of one event.
+        content: False keeps structure and sizes, and hides texts and numbers.
+        binary: True keeps binary content, as base64.
+        keys: Further names whose values are hidden.
+        patterns: Further secrets in texts; the whole match is hidden.
+        redact: Called with the path and the value of each leaf, after all else;
+            what it returns is recorded. A leaf for which it raises, or returns
+            anything but a text, number, bool or None, is hidden.
+        monotonic_ns: The clock of the time limit; that of the thread, so that a busy
+            machine cuts nothing short.
+
+    Raises:
+        TypeError: A key or a pattern is not a text.
+        ValueError: A key or a pattern cannot be used.
+
+    """
+
+    __slots__ = (
+        "binary",
+        "content",
+        "is_quick",
+        "limits",
+        "monotonic_ns",
+        "quick_chars",
+        "redactor",
+        "safe_names",
+        "scrubber",
+        "thorough",
+    )
+
+    # Each is one choice of the user, named at the call.
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        content: bool = True,
+        binary: bool = False,
+        keys: Sequence[str] = (),
+        patterns: Sequence[str | re.Pattern[str]] = (),
+        redact: Callable[[str, object], object] | None = None,
+        monotonic_ns: Callable[[], int] = time.thread_time_ns,
+    ) -> None:
+        """Prepare what all captures share."""
+        self.limits = Limits() if limits is None else limits
+        self.content = content
+        self.binary = binary
+        self.monotonic_ns = monotonic_ns
+        self.redactor = Redactor(keys, patterns)
+        self.scrubber = Scrubber(
+            self.redactor, self.limits.string_chars, binary=binary, redact=redact
+        )
+        self.safe_names: set[str] = set()
+        """Keys once found harmless, bounded; they skip the closer look."""
+        self.quick_chars = min(_SHORT_CHARS, self.limits.string_chars)
+        """Longest text that is copied as it is, if it is not suspect."""
+        self.thorough = content and (redact is not None or self.redactor.has_patterns)
+        """Whether each leaf needs a look, as no quick test can speak for it."""
+        self.is_quick = (
+            content
+            and not self.thorough
+            and self.limits.nodes >= QUICK_NODES
+            and self.limits.depth >= QUICK_DEPTH
+            and self.limits.event_bytes >= QUICK_NODES * _ENTRY_BYTES
+        )
+        """Whether small plain values may take the short way."""
+
+
+class Capture:
+    """
+    Take the values of one event; they share its budgets.
+
+    Values are copied breadth first: when a budget ends, what is lost lies deep.
+
+    Args:
+        rules: What to capture and what to hide.
+
+    """
+
+    __slots__ = (
+        "_budget",
+        "_exact_int",
+        "_kept",
+        "_notes",
+        "_open_until",
+        "_placed",
+        "_rules",
+        "_short_chars",
+        "_texts",
+        "_work",
+    )
+
+    _budget: Budget
+    _notes: Notes
+
+    def __init__(self, rules: Rules) -> None:
+        """Begin with full budgets, which most events never touch."""
+        self._rules = rules
+        self._short_chars = -1
+
+    def _prepare(self) -> None:
+        """Make what the thorough way needs, once."""
+        rules = self._rules
+        self._budget = Budget(rules.limits, rules.monotonic_ns)
+        self._kept: frozenset[str] = frozenset()
+        self._open_until = self._budget.work // 2
+        self._notes = Notes()
+        # Below zero, every text and number takes the slower way, which hides it.
+        self._exact_int = -1
+        self._short_chars = -2
+        if rules.content:
+            self._short_chars = min(_SHORT_CHARS, rules.limits.string_chars)
+            self._exact_int = _EXACT_INT
+
+    @property
+    def redacted(self) -> list[str]:
+        """Paths of values that were hidden, wholly or in part; at most 256."""
+        return [] if self._short_chars == -1 else self._notes.redacted
+
+    @property
+    def altered(self) -> list[str]:
+        """Paths of numbers that became texts, as JSON readers would round them."""
+        return [] if self._short_chars == -1 else self._notes.altered
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether anything was hidden or altered."""
+        return self._short_chars != -1 and bool(
+            self._notes.redacted or self._notes.altered
+        )
+
+    def tree(self, value: object, path: str) -> Json:
+        """
+        Return any object as a tree of exact built-in types.
+
+        It never raises because of the value and runs none of its code; only the
+        user's own `redact` function is called.
+
+        Args:
+            value: Any object; it may be changed freely afterwards.
+            path: Where the value stands in the event, for `redacted`.
+
+        """
+        rules = self._rules
+        if rules.is_quick:
+            texts: list[str] = []
+            copied = plain_copy(value, texts, rules.safe_names, rules.quick_chars)
+            if copied is not NOT_PLAIN and (
+                not texts or not rules.scrubber.is_suspect(texts)
+            ):
+                plain: Json = copied
+                return plain
+        if self._short_chars == -1:
+            self._prepare()
+        self._notes.base = path
+        self._texts: list[str] = []
+        self._work: list[Node] = []
+        self._placed = False
+        top: list[Any] = []
+        root = Node(top, None, 0)
+        self._budget.nodes -= 1
+        self._fill_list(root, (value,))
+        # Containers that are found on the way are appended meanwhile.
+        for node in self._work:
+            self._fill(node)
+        if rules.thorough or (
+            self._placed or (self._texts and rules.scrubber.is_suspect(self._texts))
+        ):
+            rules.scrubber.scrub(root, self._budget, self._notes)
+        tree: Json = top[0]
+        return tree
+
+    def text(self, value: object, path: str) -> str:
+        """
+        Return a text, or any other object as compact JSON text.
+
+        Args:
+            value: A text, or any object.
+            path: Where the text stands in the event, for `redacted`.
+
+        """
+        rules = self._rules
+        if (
+            rules.is_quick
+            and type(value) is str
+            and len(value) <= rules.quick_chars
+            and not rules.scrubber.is_suspect([value])
+        ):
+            return value
+        if self._short_chars == -1:
+            self._prepare()
+        notes = self._notes
+        hidden, altered = len(notes.redacted), len(notes.altered)
+        tree = self.tree(value, path)
+        if type(tree) is str:
+            return tree
+        # The parts of a text have no path of their own in the event.
+        for paths, before in ((notes.redacted, hidden), (notes.altered, altered)):
+            if len(paths) > before:
+                paths[before:] = [path]
+        return middle_out(orjson.dumps(tree).decode(), rules.limits.string_chars)
+
+    def cut(self, text: str, context: str = "") -> Cut:
+        """
+        Return how far a text that still grows may be told, see `cut_of`.
+
+        Args:
+            text: What came so far and is not captured yet.
+            context: How the secret began that goes on at its beginning.
+
+        """
+        if not self._rules.content:
+            return Cut(0, len(text))
+        return cut_of(self._rules.redactor, text, context)
+
+    def rest(self, text: str, context: str = "") -> str:
+        """Return what may be told of the end of a text, see `rest_of`."""
+        return rest_of(self._rules.redactor, text, context)
+
+    def note_hidden(self, path: str) -> None:
+        """Note that something was hidden at *path* before it was captured."""
+        if self._short_chars == -1:
+            self._prepare()
+        if path not in self._notes.redacted:
+            self._notes.redacted.append(path)
+
+    # Containers.
+
+    def _open(self, source: object, reading: object, node: Node, key: Any) -> Any:
+        """Return an empty copy of a container, to be filled in its turn."""
+        depth = node.depth + 1
+        if depth > self._rules.limits.depth:
+            return _DEPTH
+        # The other half is for what they hold.
+        if self._budget.work < self._open_until or self._budget.spend(1):
+            return BUDGET
+        above: Node | None = node
+        while above is not None:
+            if above.source is source:
+                return _CYCLE
+            above = above.parent
+        kind = type(reading)
+        target: Any = {} if kind is dict or kind is Pairs else []
+        self._work.append(Node(target, node, key, depth, source, reading))
+        return target
+
+    def _fill(self, node: Node) -> None:
+        """Copy the items of a container, as many as the budget allows."""
+        budget, reading = self._budget, node.reading
+        if type(reading) is dict:
+            pairs = _pairs_of(reading, max(0, budget.nodes))
+            if pairs is None:
+                _replace(node, _UNREADABLE)
+                return
+            budget.nodes -= len(pairs)
+            _note_missing(node.target, len(reading) - self._fill_dict(node, pairs))
+        elif type(reading) is Pairs:
+            filled = self._fill_dict(node, reading.items)
+            _note_missing(node.target, reading.total - filled)
+        elif type(reading) is Items:
+            self._fill_list(node, reading.items)
+            _note_missing(node.target, reading.total - len(reading.items))
+        elif type(reading) is list or type(reading) is tuple:
+            total = len(reading)
+            items = (
+                reading if total <= budget.nodes else reading[: max(0, budget.nodes)]
+            )
+            budget.nodes -= len(items)
+            self._fill_list(node, items)
+            _note_missing(node.target, total - len(items))
+
+    def _fill_list(self, node: Node, items: Sequence[Any]) -> None:
+        """Copy items, the plain ones right here, for speed."""
+        target, note = node.target, self._texts.append
+        budget, short, exact = self._budget, self._short_chars, self._exact_int
+        left = budget.chars
+        budget.spend(len(items) // _ITEMS_PER_WORK)
+        for item in items:
+            kind = type(item)
+            if kind is str and len(item) <= short and left >= 0:
+                left -= len(item)
+                note(item)
+                target.append(item)
+            elif (
+                kind is bool
+                or item is None
+                or (kind is int and -exact <= item <= exact)
+            ):
+                target.append(item)
+            else:
+                budget.chars = left
+                target.append(self._other(item, node, len(target)))
+                left = budget.chars
+        budget.chars = left
+
+    def _fill_dict(self, node: Node, pairs: Sequence[tuple[Any, Any]]) -> int:
+        """Copy pairs, the plain values right here, for speed; return how many."""
+        target, note, safe = node.target, self._texts.append, self._rules.safe_names
+        budget, short, exact = self._budget, self._short_chars, self._exact_int
+        left = budget.chars
+        budget.spend(len(pairs) // _ITEMS_PER_WORK)
+        if not self._rules.content:
+            self._kept = joining_keys(pairs)
+        for filled, (name, item) in enumerate(pairs):
+            key = name
+            # A name may also be there already, from a key of another type.
+            if type(name) is not str or name not in safe or name in target:
+                if type(name) is not int and budget.spend(_KEY_WORK):
+                    budget.chars = left
+                    return filled
+                key, is_hidden = self._key(name, node, item)
+                if is_hidden:
+                    target[key] = REDACTED
+                    continue
+            kind = type(item)
+            if kind is str and len(item) <= short and left >= 0:
+                left -= len(item)
+                note(item)
+                target[key] = item
+            elif (
+                kind is bool
+                or item is None
+                or (kind is int and -exact <= item <= exact)
+            ):
+                target[key] = item
+            else:
+                budget.chars = left
+                target[key] = self._other(item, node, key)
+                left = budget.chars
+        budget.chars = left
+        return len(pairs)
+
+    # Keys.
+
+    def _key(self, key: Any, node: Node, item: Any) -> tuple[str, bool]:
+        """Return how a key is shown, and whether its value must be hidden."""
+        name = name_of_key(key)
+        if type(key) is int and name not in node.target:
+            return name, False
+        rules = self._rules
+        try:
+            is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS])
+            is_hidden = is_secret and rules.redactor.hides(name[:_NAME_CHARS], item)
+            if len(name) > _KEY_CHARS:
+                shown = visible(rules.redactor.cut(name, _CUT_KEY_CHARS)[0])
+            else:
+                shown = visible(rules.redactor.redact(name))
+        # Whatever goes wrong: hide the name and the value.
+        except Exception:
+            shown, is_hidden, is_secret = _UNREADABLE, True, True
+        if not rules.content and not is_plain_name(shown):
+            # A name that is data, such as an address.
+            shown = f"<{len(name)} chars>"
+        if shown == "kty":
+            # The parts of a key stand beside it, under names of one letter.
+            self._placed = True
+        # A subclass of str may have an equality of its own.
+        elif type(key) is str and shown == key and not is_secret:
+            if len(rules.safe_names) >= _NAMES_KNOWN:
+                rules.safe_names.clear()
+            rules.safe_names.add(shown)
+        if shown in node.target:
+            shown = f"{shown}~{len(node.target)}"
+        if is_hidden or (REDACTED in shown and REDACTED not in name):
+            self._notes.hide(node, shown)
+        return shown, is_hidden
+
+    # Values that are not plain.
+
+    def _other(self, item: Any, node: Node, key: Any) -> Any:
+        """Return what stands for a value that is not plain and short."""
+        kind = type(item)
+        if kind is dict or kind is list or kind is tuple:
+            return self._open(item, item, node, key)
+        if kind is str:
+            return self._string(item, node, key)
+        if kind is int or kind is float:
+            return self._number(item, node, key)
+        if item is None or kind is bool:
+            return item
+        if self._budget.spend(1):
+            return BUDGET
+        return self._read(item, node, key)
+
+    def _read(self, item: Any, node: Node, key: Any) -> Any:
+        """Return what stands for an object."""
+        if type(item) is Mark:
+            return item.text
+        budget = self._budget
+        reading = read(item, max(0, budget.nodes))
+        if type(reading) is Pairs or type(reading) is Items:
+            budget.nodes -= len(reading.items)
+            return self._open(item, reading, node, key)
+        if type(reading) is Blob:
+            return self._blob(reading)
+        if type(reading) is NumberText:
+            return self._digits(reading, node, key)
+        # A reader gives exact texts, numbers, bools and None besides; anything
+        # else is a mistake of ours that must not go round in circles.
+        if is_plain(reading):
+            return self._other(reading, node, key)
+        return reading.text if type(reading) is Mark else _UNREADABLE
+
+    def _digits(self, number: NumberText, node: Node, key: Any) -> str:
+        """Return a number that was read as its digits."""
+        if not self._rules.content:
+            return _NUMBER
+        self._notes.alter(node, key)
+        return middle_out(number.text, self._rules.limits.string_chars)
+
+    def _hidden_string(self, text: str, node: Node, key: Any) -> str:
+        """Return the size of a text, or the text if it only joins or names."""
+        if key in ("type", "role") and text in KNOWN_WORDS:
+            return text
+        if node.depth and key in self._kept and is_identifier(text):
+            # An id may be a secret, too.
+            self._texts.append(text)
+            return text
+        return f"<{len(text)} chars>"
+
+    def _string(self, text: str, node: Node, key: Any) -> str:
+        """Return what stands for a text that is long, or may not be shown."""
+        rules, budget = self._rules, self._budget
+        if not rules.content:
+            return self._hidden_string(text, node, key)
+        if budget.chars < 0 or budget.spend(1):
+            return BUDGET
+        limit = rules.limits.string_chars
+        budget.chars -= min(len(text), limit)
+        if len(text) > self._short_chars and not rules.binary:
+            mark = encoded_mark(text)
+            if mark is not None:
+                # It was decoded for its hash.
+                budget.spend(min(len(text), _DECODED_CHARS) // _CHARS_PER_WORK)
+                return mark.text
+        if len(text) <= limit:
+            self._texts.append(text)
+            return text
+        sizes = (limit, limit // 4)
+        limit = next((size for size in sizes if self._may_search(text, size)), 0)
+        if not limit:
+            return BUDGET
+        # A text that cannot be searched must not be shown.
+        try:
+            shown, is_hidden = rules.redactor.cut(text, limit)
+        # Closed, whatever the failure.
+        except Exception:
+            shown, is_hidden = REDACTED, True
+        if is_hidden:
+            self._notes.hide(node, key)
+        return visible(shown)
+
+    def _may_search(self, text: str, chars: int) -> bool:
+        """Tell whether so much of a text can be searched, and count it."""
+        units = self._rules.redactor.cost_of(text[: chars + 2 * OVERLAP_CHARS])
+        can = units <= self._budget.search_work
+        return can and not self._budget.search(units)
+
+    def _number(self, number: Any, node: Node, key: Any) -> Any:
+        """Return a number, exactly: as a text where JSON would round it."""
+        if not self._rules.content:
+            return _NUMBER
+        if type(number) is float:
+            if -_EXACT_INT <= number <= _EXACT_INT and number.is_integer():
+                return int(number)
+            if math.isfinite(number):
+                return number
+        elif -_EXACT_INT <= number <= _EXACT_INT:
+            return number
+        if type(number) is int and self._budget.spend(
+            min(number.bit_length(), INT_BITS) // _BITS_PER_WORK
+        ):
+            return BUDGET
+        self._notes.alter(node, key)
+        return digits_of(number)
+
+    def _blob(self, blob: Blob) -> str:
+        """Return what stands for binary content."""
+        rules = self._rules
+        if not rules.content:
+            return f"<bytes {blob.size_bytes}>"
+        if self._budget.spend(_BLOB_WORK + len(blob.content) // _BYTES_PER_WORK):
+            return BUDGET
+        if not rules.binary:
+            return blob_mark(blob).text
+        text = blob_text(blob, rules.limits.string_chars)
+        self._budget.chars -= len(text)
+        return text if self._budget.chars >= 0 else BUDGET
+
+
+def _pairs_of(source: dict[Any, Any], limit: int) -> list[tuple[Any, Any]] | None:
+    """
+    Return the pairs of a dict; none if it cannot be read.
+
+    Another thread may change it: the copy is made at once, and once more.
+    """
+    for _ in range(2):
+        try:
+            return list(islice(source.items(), limit))
+        # Only the second try is worth the loop.
+        except RuntimeError:  # noqa: PERF203
+            continue
+    return None
+
+
+def _replace(node: Node, text: str) -> None:
+    """Put a text in the place of a container."""
+    if node.parent is not None:
+        node.parent.target[node.key] = text
+
+
+def _note_missing(target: Any, missing: int) -> None:
+    """Say how many items a copy lacks."""
+    if missing <= 0:
+        return
+    if type(target) is dict:
+        target[_MORE] = f"<+{missing} more>"
+    else:
+        target.append(f"<+{missing} more>")

@@ -1,0 +1,137 @@
+"""
+Makes what the settings ask for: a file, or a spool and the sinks behind it.
+
+Apart from the front door, which only decides whether anything is made at all.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.config import Config
+    from chaukas.sdk.pipeline import Destination, SpoolPlan
+    from chaukas.sdk.sinks import Sink
+    from chaukas.sdk.sinks.collector.grpc import GrpcSink
+    from chaukas.sdk.sinks.collector.http import HttpSink
+    from chaukas.sdk.sinks.collector.responses import Remote
+    from chaukas.sdk.sinks.jsonl import JsonlSink
+
+__all__ = ["fallback_dir", "output_of", "places_of"]
+
+_PLACE_CHARS = 256
+
+
+def output_of(config: Config) -> Sink | SpoolPlan:
+    """Return the one file that the settings name, or the plan for several sinks."""
+    if config.sinks == ("file",):
+        return _file_of(config)
+    from chaukas.sdk.pipeline import Pace, SpoolPlan
+
+    return SpoolPlan(
+        destinations=tuple(_destination_of(name, config) for name in config.sinks),
+        spool_dir=str(Path(config.spool_dir).absolute()),
+        fallback_dir=fallback_dir(),
+        limit_bytes=config.spool_limit_bytes,
+        pace=Pace(config.batch_size, config.max_batch_bytes, config.flush_interval_s),
+        tenant_id=config.tenant_id,
+        project_id=config.project_id,
+    )
+
+
+def places_of(config: Config) -> str:
+    """Return where events go, for people: no credentials, and of bounded length."""
+    from chaukas.sdk.config import endpoint_without_secrets
+
+    file, endpoint = str(config.output_file.absolute()), config.endpoint or ""
+    places = [
+        file if name == "file" else f"{endpoint_without_secrets(endpoint)} ({name})"
+        for name in config.sinks
+    ]
+    return " and ".join(
+        place if len(place) <= _PLACE_CHARS else f"…{place[-_PLACE_CHARS:]}"
+        for place in places
+    )
+
+
+def fallback_dir() -> str:
+    """Return the folder of spools, among the temporary ones, that is the stand-in."""
+    from chaukas.sdk.config import temporary_spool_dir_of
+
+    return str(temporary_spool_dir_of(os.environ))
+
+
+def _destination_of(name: str, config: Config) -> Destination:
+    from chaukas.sdk.pipeline import Destination
+
+    return Destination(
+        _key_of(name, config),
+        _remote_of(name, config),
+        place=_place_of(name, config),
+        is_near=name == "file",
+    )
+
+
+def _key_of(name: str, config: Config) -> str:
+    """
+    Return the name by which spools know this sink.
+
+    Programs of several tenants may share a spool folder; none must deliver what
+    another one left to the wrong place. The API key is no part of it: keys change.
+    """
+    parts = (name, _place_of(name, config), config.tenant_id, config.project_id)
+    return f"{name}-{sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"
+
+
+def _place_of(name: str, config: Config) -> str:
+    if name == "file":
+        return str(config.output_file.absolute())
+    from chaukas.sdk.config import summary_of
+
+    return str(summary_of(config)["endpoint"])
+
+
+def _remote_of(name: str, config: Config) -> Remote:
+    if name == "file":
+        from chaukas.sdk.sinks.file import FileRemote
+
+        return FileRemote(_file_of(config))
+    return _collector_maker(name, config)(
+        config.endpoint or "",
+        api_key=config.api_key,
+        api_key_file=config.api_key_file,
+        ca_file=config.ca_file,
+        client_cert=config.client_cert,
+        client_key=config.client_key,
+        timeout_s=config.timeout_s,
+    )
+
+
+def _collector_maker(name: str, config: Config) -> Callable[..., GrpcSink | HttpSink]:
+    if name == "grpc":
+        from chaukas.sdk.sinks.collector.grpc import GrpcSink
+
+        return GrpcSink
+    from chaukas.sdk.sinks.collector.http import HttpSink
+
+    return partial(HttpSink, compat=config.collector_compat)
+
+
+def _file_of(config: Config) -> JsonlSink:
+    from chaukas.sdk.sinks.jsonl import JsonlSink, Rotation
+
+    rotation = None
+    if config.rotate_bytes or config.rotate_interval_s:
+        rotation = Rotation(
+            limit_bytes=config.rotate_bytes,
+            interval_s=config.rotate_interval_s,
+            keep=config.rotate_keep,
+            gzip=config.rotate_gzip,
+        )
+    return JsonlSink(config.output_file, rotation=rotation)

@@ -1,0 +1,460 @@
+"""
+Moves events from the spool to one sink, on a thread of its own.
+
+Each sink has its own, so that one that is slow or gone holds up no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final
+
+from chaukas.sdk.pipeline.log_limit import LOGGER, Notices
+from chaukas.sdk.sinks.collector.responses import Action, Answer
+from chaukas.sdk.system.threads import SimpleQueue, allocate_lock, sleep, start_thread
+
+from .backoff import Backoff
+from .breaker import Breaker
+from .event_size import smaller
+from .line_check import SoundCheck
+from .suppress import hush
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.delivery.spool.cursor import Cursor
+    from chaukas.sdk.sinks.collector.responses import Remote
+
+    from .plan import Pace
+    from .quarantine import Quarantine
+
+__all__ = ["Sender"]
+
+_NEVER: Final = float("inf")
+_SURVIVE_S: Final = 0.1
+_SPEAK_AFTER: Final = 3
+_SPEAK_AGAIN_S: Final = 300.0
+_CAUSES: Final = 8
+_GUILTY_IN_A_ROW: Final = 16
+
+
+class Sender:
+    """
+    The loop that reads, sends and advances, and cannot end by an exception.
+
+    Args:
+        remote: The sink; used by this thread alone.
+        open_own: Opens the place in the spool of this process; raises OSError
+            while there is none.
+        pace: How batches are filled.
+        quarantine: Takes what the sink refuses for good.
+        on_recovery: Told when the sink works again after an outage.
+        on_finished: Told when this sink is through with an adopted spool.
+        backoff: Draws waits; tests pass their own.
+        monotonic: Clock for intervals in seconds.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        open_own: Callable[[], Cursor],
+        *,
+        pace: Pace,
+        quarantine: Quarantine,
+        on_recovery: Callable[[], None] | None = None,
+        on_finished: Callable[[Cursor], None] | None = None,
+        backoff: Backoff | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.remote = remote
+        self.own: Cursor | None = None
+        """Its place in the spool of this process, once there is one."""
+        self.inbox: SimpleQueue[Callable[[], Cursor]] = SimpleQueue()
+        """Opens its places in the spools of dead processes, still to be taken up."""
+        self.wanted = 0
+        """Ordinal from which on the writer should wake this thread."""
+        self.wanted_bytes = 0
+        """Bytes in the spool from which on it should, too."""
+        self.attempts = 0
+        """Batches sent, whatever the answer."""
+        self.last_error = ""
+        """Why nothing is acknowledged at present; empty if it is."""
+        self.breaker = Breaker()
+        self.is_alive = False
+        self._adopted: list[Cursor] = []
+        self._open_own = open_own
+        self._pace = pace
+        self._quarantine = quarantine
+        self._on_recovery = on_recovery
+        self._on_finished = on_finished
+        self._backoff = backoff or Backoff()
+        self._monotonic = monotonic
+        self._nudged = allocate_lock()
+        self._nudged.acquire()
+        self._notices = Notices(_SPEAK_AGAIN_S, _CAUSES)
+        self._hurry_to = 0
+        self._is_urged = False
+        self._is_ending = False
+        self._since_s = 0.0
+        self._failing_since_s = 0.0
+        self._is_told = False
+        self._limit_bytes = pace.max_batch_bytes
+        self._shrunk: tuple[Cursor, int, bytes] | None = None
+        self._guilty = 0
+        self._turn_of_adopted = False
+        self._checks: dict[int, SoundCheck] = {}
+
+    @property
+    def name(self) -> str:
+        """What the sink is called."""
+        return self.remote.name
+
+    def start(self) -> None:
+        """
+        Start the thread if it does not run.
+
+        Raises:
+            RuntimeError: The system has no thread to give, now.
+        """
+        if self.is_alive or self._is_ending:
+            return
+        self.is_alive = True
+        try:
+            start_thread(self._run, ())
+        except RuntimeError:
+            self.is_alive = False
+            raise
+
+    def nudge(self) -> None:
+        """End the rest that the thread takes, or else its next one."""
+        try:
+            self._nudged.release()
+        except RuntimeError:
+            return
+
+    def hurry(self, ordinal: int) -> None:
+        """Send what comes before `ordinal` at once; try even a failing sink once."""
+        self._hurry_to = max(self._hurry_to, ordinal)
+        self._is_urged = True
+        self.nudge()
+
+    def end(self) -> None:
+        """Ask the thread to let go of everything and end."""
+        self._is_ending = True
+        self.nudge()
+
+    def is_past(self, ordinal: int) -> bool:
+        """Return whether everything before `ordinal` in the own spool is settled."""
+        return ordinal == 0 or (self.own is not None and self.own.at >= ordinal)
+
+    def is_hopeless(self, attempts: int) -> bool:
+        """
+        Return whether there is no use in waiting for the sink just now.
+
+        Args:
+            attempts: What `attempts` was when the wait began.
+        """
+        if self.overdue():
+            return True
+        if not self.breaker.is_tripped:
+            return False
+        has_tried = self.attempts > attempts
+        return has_tried or self.breaker.is_told_to_wait(self._monotonic())
+
+    def overdue(self) -> str:
+        """Say what code of the user's is waited for, if it is for too long."""
+        return self.remote.overdue(self._monotonic())
+
+    def turn(self) -> None:
+        """Wait for something to do, and do it; one batch at most."""
+        now_s = self._monotonic()
+        if self._is_urged:
+            self._is_urged = False
+            self.breaker.hurry()
+        pause_s = self.breaker.wait_s(now_s)
+        if pause_s > 0:
+            self._rest(pause_s)
+            return
+        self._enter()
+        cursor = self._next()
+        if cursor is None:
+            self._idle(now_s)
+            return
+        self.wanted = self.wanted_bytes = 1 << 62
+        self._deliver(cursor)
+
+    def abandon(self) -> None:
+        """Close what a forked child inherited; send nothing."""
+        self._is_ending = True
+        self.remote.abandon()
+        self._close_cursors()
+
+    def _run(self) -> None:
+        try:
+            while not self._is_ending:
+                try:
+                    hush()
+                    self.turn()
+                # The promise of the class: nobody joins this thread.
+                # PERF203: a turn takes far longer than entering a try.
+                except BaseException as error:  # noqa: PERF203
+                    self._survive(error)
+            self._close_cursors()
+            self.remote.close()
+        finally:
+            self.is_alive = False
+
+    def _enter(self) -> None:
+        if self.own is None:
+            # Until then the spool is not open. The writer says why, and wakes us.
+            with contextlib.suppress(OSError):
+                self.own = self._open_own()
+        while self.inbox.qsize():
+            opening = self.inbox.get()
+            try:
+                self._adopted.append(opening())
+            except OSError:
+                self.inbox.put(opening)
+                return
+
+    def _next(self) -> Cursor | None:
+        """Choose a spool to read from: one's own and the others by turns."""
+        while self._adopted and self._adopted[0].is_done:
+            self._finish(self._adopted.pop(0))
+        waiting = self._adopted[0] if self._adopted else None
+        own = self.own
+        if own is None or own.is_done or not self._is_ready(own):
+            return waiting
+        self._turn_of_adopted = not self._turn_of_adopted
+        return waiting if waiting is not None and self._turn_of_adopted else own
+
+    def _finish(self, cursor: Cursor) -> None:
+        self._checks.pop(id(cursor.feed), None)
+        cursor.close()
+        if self._on_finished is not None:
+            self._on_finished(cursor)
+
+    def _is_ready(self, own: Cursor) -> bool:
+        """Tell whether a batch is full, has waited long enough, or is asked for."""
+        now_s = self._monotonic()
+        self._since_s = self._since_s or now_s
+        pace = self._pace
+        return (
+            own.at < self._hurry_to
+            or own.feed.end - own.at >= pace.batch_size
+            or own.feed.added_bytes - own.read_bytes >= pace.max_batch_bytes
+            or own.at < own.suspect_end
+            or now_s - self._since_s >= pace.flush_interval_s
+        )
+
+    def _idle(self, now_s: float) -> None:
+        own = self.own
+        if own is None or own.is_done:
+            self._since_s = 0.0
+            self.wanted = self.wanted_bytes = 0 if own is None else own.at + 1
+            self.wanted_bytes = 1 << 62
+            # What came between looking and asking is seen here.
+            if own is None or own.is_done:
+                self._rest(None)
+            return
+        self.wanted = own.at + self._pace.batch_size
+        self.wanted_bytes = own.read_bytes + self._pace.max_batch_bytes
+        if not self._is_ready(own):
+            self._rest(self._since_s + self._pace.flush_interval_s - now_s)
+
+    def _rest(self, pause_s: float | None) -> None:
+        if pause_s is None:
+            # A while and not for ever, should a call to wake up ever get lost.
+            self._nudged.acquire(timeout=5.0)
+        elif pause_s > 0:
+            self._nudged.acquire(timeout=pause_s)
+
+    def _deliver(self, cursor: Cursor) -> None:
+        try:
+            lines = cursor.read(self._most(cursor), self._limit_bytes)
+        except OSError as error:
+            self._fail(_answer_of(error))
+            return
+        if not cursor.feed.is_own:
+            lines = self._sound(cursor, lines)
+        if not lines:
+            return
+        lines = self._perhaps_shrunk(cursor, lines)
+        try:
+            answer = self.remote.send(lines)
+        # A sink may be anything, and whatever it throws means that nobody
+        # acknowledged the batch.
+        except Exception as error:
+            answer = _answer_of(error)
+        finally:
+            self.attempts += 1
+        if not self._is_ending:
+            self._settle(cursor, lines, answer)
+
+    def _most(self, cursor: Cursor) -> int:
+        suspects = cursor.suspect_end - cursor.at
+        if suspects > 0:
+            return max(1, suspects // 2)
+        return self._pace.batch_size
+
+    def _sound(self, cursor: Cursor, lines: list[bytes]) -> list[bytes]:
+        """Return the lines up to a broken one; set those aside that stand first."""
+        check = self._checks.setdefault(id(cursor.feed), SoundCheck())
+        broken = [n for n, line in enumerate(lines) if not check.sound(line)]
+        if not broken:
+            return lines
+        if broken[0]:
+            return lines[: broken[0]]
+        run = next((n for n, index in enumerate(broken) if n != index), len(broken))
+        for line in list(lines[:run]):
+            self._give_up(cursor, line, "corrupt")
+            cursor.advance(1)
+        return []
+
+    def _perhaps_shrunk(self, cursor: Cursor, lines: list[bytes]) -> list[bytes]:
+        shrunk = self._shrunk
+        if shrunk is None or shrunk[0] is not cursor or shrunk[1] != cursor.at:
+            return lines
+        return [shrunk[2]]
+
+    def _settle(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
+        action = answer.action
+        if action is Action.ACKED:
+            self._take_ack(cursor, lines, answer)
+        elif action is Action.RETRY:
+            self._fail(answer)
+        elif action is Action.PARK:
+            self._park(answer)
+        elif action is Action.SPLIT:
+            self._split(cursor, lines, answer)
+        else:
+            self._bisect(cursor, lines, answer)
+
+    def _take_ack(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
+        for index, reason in answer.rejected:
+            if 0 <= index < len(lines):
+                self._quarantine.keep(lines[index], self.name, reason)
+        rejected = {index for index, _ in answer.rejected if 0 <= index < len(lines)}
+        for index in rejected:
+            ordinal = cursor.at + index
+            cursor.feed.ledger.give_up(range(ordinal, ordinal + 1), "quarantined")
+        limit_bytes = self._limit_bytes + self._limit_bytes // 64 + 1
+        if self._shrunk is not None:
+            limit_bytes = self._pace.max_batch_bytes
+        self._limit_bytes = min(limit_bytes, self._pace.max_batch_bytes)
+        self._guilty = 0
+        self._shrunk = None
+        self._succeed()
+        cursor.advance(len(lines))
+
+    def _bisect(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
+        if len(lines) > 1:
+            self._succeed()
+            cursor.suspect_end = cursor.at + len(lines)
+            return
+        cursor.suspect_end = 0
+        self._set_aside(cursor, lines[0], answer, "invalid")
+
+    def _set_aside(
+        self, cursor: Cursor, line: bytes, answer: Answer, reason: str
+    ) -> None:
+        """Set an event aside, and stop where the sink likes none at all."""
+        self._give_up(cursor, line, answer.cause or reason)
+        cursor.advance(1)
+        self._guilty += 1
+        if self._guilty < _GUILTY_IN_A_ROW:
+            self._succeed()
+        else:
+            # It has something wrong itself.
+            self._park(answer)
+
+    def _split(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
+        if len(lines) > 1:
+            self._succeed()
+            self._limit_bytes = max(1, sum(map(len, lines)) // 2)
+            return
+        line = smaller(lines[0])
+        if line is not None:
+            self._succeed()
+            self._shrunk = (cursor, cursor.at, line)
+            return
+        self._shrunk = None
+        self._limit_bytes = self._pace.max_batch_bytes
+        self._set_aside(cursor, lines[0], answer, "too_large")
+
+    def _give_up(self, cursor: Cursor, line: bytes, reason: str) -> None:
+        self._quarantine.keep(line, self.name, reason)
+        here = range(cursor.at, cursor.at + 1)
+        cursor.feed.ledger.give_up(here, "quarantined")
+
+    def _succeed(self) -> None:
+        # What is left of a full batch waits for a batch of its own again.
+        self._since_s = 0.0
+        was_down = self._is_told
+        self.breaker.succeed()
+        self.last_error = ""
+        self._is_told = False
+        if not was_down:
+            return
+        if self._notices.is_due("recovery", self._monotonic()):
+            LOGGER.warning(
+                "chaukas: %s takes events again, after %.1f s.",
+                self.name,
+                self._monotonic() - self._failing_since_s,
+            )
+        if self._on_recovery is not None:
+            self._on_recovery()
+
+    def _fail(self, answer: Answer) -> None:
+        now_s = self._begin_failure(answer)
+        self.breaker.fail(
+            now_s,
+            backoff_s=self._backoff.wait_s(self.breaker.failures + 1),
+            asked_s=answer.retry_after_s,
+        )
+        if self.breaker.failures >= _SPEAK_AFTER:
+            self._tell(answer, now_s)
+
+    def _park(self, answer: Answer) -> None:
+        now_s = self._begin_failure(answer)
+        self.breaker.park(now_s, answer.retry_after_s)
+        self._tell(answer, now_s)
+
+    def _begin_failure(self, answer: Answer) -> float:
+        now_s = self._monotonic()
+        if not self.breaker.failures:
+            self._failing_since_s = now_s
+        self.last_error = answer.error or f"chaukas: {self.name} took no events."
+        return now_s
+
+    def _tell(self, answer: Answer, now_s: float) -> None:
+        self._is_told = True
+        self._notices.warn(answer.cause, now_s, self.last_error)
+
+    def _close_cursors(self) -> None:
+        cursors = (*self._adopted, *(() if self.own is None else (self.own,)))
+        for cursor in cursors:
+            # An error too means closed, as far as the system is concerned.
+            with contextlib.suppress(OSError):
+                cursor.close()
+
+    def _survive(self, error: BaseException) -> None:
+        name = type(error).__name__
+        self._notices.warn(
+            name,
+            self._monotonic(),
+            f"chaukas: the sender of {self.name} met {name}: it goes on, and no event"
+            " is lost. Please report this.",
+        )
+        sleep(_SURVIVE_S)
+
+
+def _answer_of(error: Exception) -> Answer:
+    name = type(error).__name__
+    return Answer(
+        Action.RETRY,
+        cause=name,
+        error=f"chaukas: sending failed with {name}: events are kept and sent again."
+        " Look at the sink and at the spool folder.",
+    )

@@ -1,0 +1,287 @@
+"""
+Finds the spools that dead processes left, and takes them over.
+
+The lock of a spool is held as long as its owner lives, so a lock that can be had
+tells more than any process id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from chaukas.sdk.pipeline.log_limit import Notices
+
+from .crash_counters import Totals, mark_told, totals_of
+from .folder import remove_spool
+from .layout import CORRUPT_NAME, LOCK_NAME, PAGE_NAME, is_private, is_stream_name
+from .position import POSITION_SUFFIX, Position
+from .segments import Feed, Ledger, first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chaukas.sdk.sinks.disk import Disk
+
+__all__ = ["Adopted", "adopt", "find"]
+
+_OLD_S: Final = 60.0
+_SLICE_BYTES: Final = 1 << 18
+
+
+@dataclass(eq=False)
+class Adopted:
+    """
+    A dead process's spool whose lock this process holds.
+
+    Its events are the dead process's: they count here only if they get lost.
+    """
+
+    feed: Feed
+    keys: tuple[str, ...]
+    """The sinks that its owner had."""
+    written: int
+    """Events that its owner ever wrote."""
+    totals: Totals | None
+    """What its owner had counted; None if that cannot be read."""
+    waiting_at_first: int
+    """Events that some sink had not acknowledged when it was adopted."""
+    lock_fd: int
+    disk: Disk
+
+    @property
+    def stream(self) -> str:
+        """Name of the spool."""
+        return Path(self.feed.folder).name
+
+    @property
+    def crash_lost(self) -> int:
+        """Events that died with their owner before they were written."""
+        if self.totals is None:
+            return 0
+        return max(0, self.totals.emitted - self.totals.dropped - self.written)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether another process has reported that loss already."""
+        return self.totals is not None and self.totals.is_told
+
+    def tell(self) -> None:
+        """Note in its folder that the loss was reported, as far as possible."""
+        with contextlib.suppress(OSError):
+            mark_told(str(Path(self.feed.folder, PAGE_NAME)), self.disk)
+
+    def position_of(self, key: str) -> Position:
+        """
+        Open a sink's position file.
+
+        Raises:
+            OSError: It can neither be read nor made.
+        """
+        return Position(str(Path(self.feed.folder, key + POSITION_SUFFIX)), self.disk)
+
+    def remove(self) -> None:
+        """Remove the folder, as far as possible, and let go of it."""
+        with contextlib.suppress(OSError):
+            remove_spool(self.feed.folder, self.disk)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Leave the folder to others."""
+        fd, self.lock_fd = self.lock_fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                self.disk.close(fd)
+
+
+def find(
+    spool_dir: str,
+    keys: Iterable[str],
+    disk: Disk,
+    *,
+    limit: int,
+    on_lost: Callable[[str, int], None],
+    notices: Notices,
+    wall: Callable[[], float] = time.time,
+) -> list[Adopted]:
+    """
+    Take over spools that nobody owns and whose sinks are all at hand.
+
+    What looks wrong is left alone, or set aside if it is our own; a line in the
+    log tells of it. Never raises for what it finds.
+
+    Args:
+        spool_dir: Folder of all spools.
+        keys: The sinks of this process.
+        disk: File operations.
+        limit: How many to take at most.
+        on_lost: Told of events of theirs that cannot be delivered.
+        notices: Says each thing once in a while.
+        wall: Wall clock in seconds.
+    """
+    taken: list[Adopted] = []
+    try:
+        names = sorted(disk.names(spool_dir))
+    except OSError:
+        # No folder yet, or none that can be read: the writer tells.
+        return taken
+    own_keys = frozenset(keys)
+    for name in names:
+        if len(taken) >= limit:
+            break
+        if not is_stream_name(name):
+            continue
+        folder = str(Path(spool_dir, name))
+        try:
+            found = adopt(folder, own_keys, disk, on_lost=on_lost, now_s=wall())
+        except _StrangeError as strange:
+            notices.warn(name, time.monotonic(), f"chaukas: {strange}")
+        except OSError as error:
+            why = os.strerror(error.errno or errno.EIO)
+            notices.warn(
+                f"adopt {error.errno}",
+                time.monotonic(),
+                f"chaukas: cannot look into the spool {folder!r} ({why}): what it"
+                " holds waits there. Allow this user to read and write it.",
+            )
+        else:
+            if found is not None:
+                taken.append(found)
+    return taken
+
+
+def adopt(
+    folder: str,
+    keys: frozenset[str],
+    disk: Disk,
+    *,
+    on_lost: Callable[[str, int], None],
+    now_s: float,
+) -> Adopted | None:
+    """
+    Take over one spool, if nobody owns it and *keys* has all its sinks.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    _refuse_stranger(folder, disk)
+    lock_path = str(Path(folder, LOCK_NAME))
+    try:
+        fd = disk.open(lock_path, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        _sweep(folder, disk, now_s)
+        return None
+    try:
+        adopted = _take(folder, lock_path, fd, keys, disk, on_lost)
+    except BaseException:
+        disk.close(fd)
+        raise
+    if adopted is None:
+        disk.close(fd)
+    return adopted
+
+
+class _StrangeError(Exception):
+    """Something that is none of our spools."""
+
+
+def _refuse_stranger(folder: str, disk: Disk) -> None:
+    status = disk.find_itself(folder)
+    if status is None:
+        return
+    if not is_private(status):
+        raise _StrangeError(
+            f"{folder!r} is a link or a file, or belongs to another user: it is left"
+            " alone. Remove it if nobody needs it."
+        )
+
+
+def _sweep(folder: str, disk: Disk, now_s: float) -> None:
+    """Remove an empty folder whose maker died before it had a lock."""
+    status = disk.find_itself(folder)
+    if status is not None and abs(now_s - status.st_mtime) > _OLD_S:
+        with contextlib.suppress(OSError):
+            disk.remove_folder(folder)
+
+
+def _take(
+    folder: str,
+    lock_path: str,
+    fd: int,
+    keys: frozenset[str],
+    disk: Disk,
+    on_lost: Callable[[str, int], None],
+) -> Adopted | None:
+    if not disk.lock(fd, exclusive=True):
+        return None
+    found = disk.find_itself(lock_path)
+    if found is None or found.st_ino != disk.status(fd).st_ino:
+        # Another process was through with it just now.
+        return None
+    names = disk.names(folder)
+    its_keys = tuple(
+        sorted(
+            name.removesuffix(POSITION_SUFFIX)
+            for name in names
+            if name.endswith(POSITION_SUFFIX)
+        )
+    )
+    firsts = sorted(first for name in names if (first := first_of(name)) is not None)
+    if not keys.issuperset(its_keys) or (firsts and not its_keys):
+        return None
+    ledger = Ledger(its_keys, on_lost)
+    written = _end_of(folder, firsts, disk)
+    feed = Feed(folder, ledger, disk, firsts=firsts, end=written, is_own=False)
+    totals = totals_of(str(Path(folder, PAGE_NAME)), disk)
+    kept = [_kept(folder, key, disk) for key in its_keys]
+    waiting = max(0, written - max(min(kept, default=0), *firsts[:1], 0))
+    return Adopted(feed, its_keys, written, totals, waiting, fd, disk)
+
+
+def _kept(folder: str, key: str, disk: Disk) -> int:
+    position = Position(str(Path(folder, key + POSITION_SUFFIX)), disk)
+    position.close()
+    return position.kept
+
+
+def _end_of(folder: str, firsts: list[int], disk: Disk) -> int:
+    """Return how many events were ever written; a torn last line is none."""
+    while firsts:
+        path = str(Path(folder, f"{firsts[-1]:020d}.seg"))
+        try:
+            return firsts[-1] + _lines_in(path, disk)
+        except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
+                raise
+            _set_aside(path, folder, disk)
+            firsts.pop()
+    return 0
+
+
+def _lines_in(path: str, disk: Disk) -> int:
+    fd = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        count = 0
+        while data := disk.read(fd, _SLICE_BYTES):
+            count += data.count(b"\n")
+        return count
+    finally:
+        disk.close(fd)
+
+
+def _set_aside(path: str, folder: str, disk: Disk) -> None:
+    corrupt = Path(folder).parent / CORRUPT_NAME
+    target = corrupt / f"{Path(folder).name}-{Path(path).name}"
+    disk.make_directory(str(corrupt))
+    disk.rename(path, str(target))
+    Notices(0.0).warn(
+        path,
+        0.0,
+        f"chaukas: cannot read {path!r}: it is set aside as {str(target)!r}, and the"
+        " rest of that spool is delivered. Remove it once it was looked at.",
+    )

@@ -1,0 +1,3 @@
+"""Releases of the Agents SDK that lack a hook point."""
+
+__all__ = ()

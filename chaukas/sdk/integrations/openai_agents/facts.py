@@ -1,0 +1,406 @@
+"""
+Read the objects of the Agents SDK: what an event needs, as plain data.
+
+Pure: no I/O, no context, nothing kept. Objects of the SDK and of openai are read by
+attribute; whatever the application brought is left to the snapshot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from chaukas.sdk.integrations.openai_agents.mcp.facts import server_names
+from chaukas.sdk.record.context import AgentRef
+from chaukas.sdk.record.totals import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "Usage",
+    "agent_facts",
+    "agent_ref",
+    "arguments_of",
+    "bound",
+    "finish_reason_of",
+    "hash_of",
+    "json_hash_of",
+    "model_name_of",
+    "new_user_items",
+    "prompt_of",
+    "provider_of",
+    "response_facts",
+    "role_of",
+    "text_of",
+    "tool_names",
+    "usage_of",
+]
+
+_HASH_CHARS = 16
+_ARGUMENT_CHARS = 65_536
+_PROVIDERS = {
+    "api.openai.com": "openai",
+    "openai.azure.com": "azure",
+    "cognitiveservices.azure.com": "azure",
+    "services.ai.azure.com": "azure",
+}
+SCHEMA_CLASS = ("agents.agent_output", "AgentOutputSchema")
+"""Module and name of the only schema class whose methods are called."""
+_COMPATIBLE = "openai_compatible"
+"""Who serves an address that names nobody: the API is OpenAI's, the model is not."""
+_PARAMETERS = (
+    "system_instructions",
+    "input",
+    "model_settings",
+    "tools",
+    "output_schema",
+    "handoffs",
+    "tracing",
+)
+_MADE_BY_MODEL = frozenset(
+    {
+        "reasoning",
+        "computer_call",
+        "custom_tool_call",
+        "function_call",
+        "function_call_output",
+        "computer_call_output",
+        "custom_tool_call_output",
+        "local_shell_call",
+        "local_shell_call_output",
+        "shell_call",
+        "shell_call_output",
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "file_search_call",
+        "web_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "mcp_call",
+        "mcp_list_tools",
+        "compaction",
+    }
+)
+
+
+def bound(args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a `Model` method by name; it is called both ways."""
+    return {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int else 0
+
+
+def usage_of(response: Any) -> Usage:
+    """Return the usage of a `ModelResponse` or of an openai `Response`."""
+    usage = getattr(response, "usage", None)
+    if usage is None:
+        return Usage()
+    details_in = getattr(usage, "input_tokens_details", None)
+    details_out = getattr(usage, "output_tokens_details", None)
+    return Usage(
+        input_tokens=_count(getattr(usage, "input_tokens", 0)),
+        output_tokens=_count(getattr(usage, "output_tokens", 0)),
+        total_tokens=_count(getattr(usage, "total_tokens", 0)),
+        cached_tokens=_count(getattr(details_in, "cached_tokens", 0)),
+        cache_write_tokens=_count(getattr(details_in, "cache_write_tokens", 0)),
+        reasoning_tokens=_count(getattr(details_out, "reasoning_tokens", 0)),
+        requests=_count(getattr(usage, "requests", 1)),
+    )
+
+
+def text_of(value: object) -> str:
+    """Return *value* if it is a text, otherwise an empty one."""
+    return value if type(value) is str else ""
+
+
+_text = text_of
+
+
+def agent_ref(agent: Any) -> AgentRef:
+    """Return how events name *agent*."""
+    name = _text(getattr(agent, "name", None)) or "agent"
+    return AgentRef(name[:256], name[:256])
+
+
+def model_name_of(model: Any) -> str:
+    """Return the name of a model that is given by name or as an object."""
+    if model is None:
+        return ""
+    if type(model) is str:
+        return model
+    return _text(getattr(model, "model", None)) or type(model).__name__
+
+
+def provider_of(model: Any) -> str:
+    """
+    Return who serves *model*.
+
+    `openai`, `azure`, another host, `openai_compatible` for an address without a
+    name, the prefix of a routed name, or the class of a custom model.
+    """
+    host = ""
+    with suppress(AttributeError):
+        host = model._client.base_url.host
+    if type(host) is str and host:
+        return _provider_at(host)
+    name = _text(getattr(model, "model", None))
+    if "/" in name:
+        base_url = getattr(model, "base_url", None)
+        return _routed_provider(name.partition("/")[0], base_url)
+    return type(model).__name__
+
+
+def _routed_provider(prefix: str, base_url: Any) -> str:
+    """Return who serves a routed name: not OpenAI, at an address that is not its."""
+    host = urlsplit(base_url).hostname if type(base_url) is str else None
+    if not host:
+        return prefix
+    provider = _provider_at(host)
+    return provider if provider == _COMPATIBLE or prefix == "openai" else prefix
+
+
+@lru_cache(maxsize=256)
+def _provider_at(host: str) -> str:
+    name = host.lower().rstrip(".")
+    for known, provider in _PROVIDERS.items():
+        if name == known or name.endswith(f".{known}"):
+            return provider
+    is_name = "." in name and ":" not in name and not name[-1].isdigit()
+    return host if is_name else _COMPATIBLE
+
+
+def tool_names(tools: Any) -> list[str]:
+    """Return the names of *tools*, the class name for a tool without one."""
+    if type(tools) is not list:
+        return []
+    return [
+        _text(getattr(tool, "name", None)) or type(tool).__name__
+        for tool in tools[:128]
+    ]
+
+
+def _handoff_names(handoffs: Any) -> list[str]:
+    if type(handoffs) is not list:
+        return []
+    return [
+        _text(getattr(item, "agent_name", None)) or _text(getattr(item, "name", None))
+        for item in handoffs[:128]
+    ]
+
+
+def hash_of(text: str) -> str:
+    """
+    Return a short hash of *text*.
+
+    Not remembered: that would keep the instructions themselves, and hashing them
+    again costs some microseconds.
+    """
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:_HASH_CHARS]
+
+
+def json_hash_of(value: Any) -> str:
+    """Return a short hash of *value*, made of what JSON has; empty if it is not."""
+    try:
+        return hash_of(orjson.dumps(value).decode())
+    except TypeError:
+        return ""
+
+
+def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:
+    """
+    Return what AGENT_START says of *agent*; `instructions` still uncaptured.
+
+    Dynamic instructions are a function of the application: not called here, the
+    model call shows what they gave.
+    """
+    instructions = getattr(agent, "instructions", None)
+    model = getattr(run_config, "model", None) or getattr(agent, "model", None)
+    output_type = getattr(agent, "output_type", None)
+    facts: dict[str, Any] = {}
+    name = model_name_of(model)
+    if name:
+        facts["model"] = name
+    if type(instructions) is str:
+        facts["instructions"] = instructions
+        facts["instructions_hash"] = hash_of(instructions)
+    elif instructions is not None:
+        facts["instructions_dynamic"] = True
+    tools = tool_names(getattr(agent, "tools", None))
+    if tools:
+        facts["tools"] = tools
+    handoffs = _handoff_names(getattr(agent, "handoffs", None))
+    if handoffs:
+        facts["handoffs"] = handoffs
+    if output_type is not None:
+        facts["output_type"] = _type_name(output_type)
+    servers = server_names(getattr(agent, "mcp_servers", None))
+    if servers:
+        facts["mcp_servers"] = servers
+    return facts
+
+
+def _type_name(output_type: Any) -> str:
+    if isinstance(output_type, type):
+        return output_type.__name__
+    cls = type(output_type)
+    # A schema class of the application would be a stranger's code.
+    is_own = (cls.__module__, cls.__name__) == SCHEMA_CLASS
+    return _text(output_type.name()) if is_own else cls.__name__
+
+
+def prompt_of(prompt: Any) -> Any:
+    """Return what is set of a prompt; the SDK passes the rest as None."""
+    if type(prompt) is not dict:
+        return prompt
+    return {name: value for name, value in prompt.items() if value is not None}
+
+
+def role_of(item: Any) -> str:
+    """Return the role of an input item, or an empty text."""
+    return _text(item.get("role")) if type(item) is dict else ""
+
+
+def _is_history(item: Any) -> bool:
+    """Tell whether a model or a tool made *item*: what came before it is history."""
+    if type(item) is not dict:
+        return False
+    return item.get("role") == "assistant" or item.get("type") in _MADE_BY_MODEL
+
+
+def new_user_items(given: Any) -> list[Any]:
+    """
+    Return the user's items of a run's input that are new.
+
+    A list may repeat a whole conversation: only what stands behind the last item
+    of a model or a tool is new.
+    """
+    if type(given) is str:
+        return [given]
+    if type(given) is not list:
+        return []
+    fresh: list[Any] = []
+    for item in reversed(given):
+        if _is_history(item):
+            break
+        if role_of(item) == "user":
+            fresh.append(item)
+    fresh.reverse()
+    return fresh
+
+
+def arguments_of(text: Any) -> Any:
+    """Return the arguments that a model wrote as JSON, or the text as it is."""
+    if type(text) is not str or len(text) > _ARGUMENT_CHARS:
+        return text
+    try:
+        return orjson.loads(text) if text else {}
+    except ValueError:
+        return text
+
+
+def _read(item: Any, name: str) -> Any:
+    return item.get(name) if type(item) is dict else getattr(item, name, None)
+
+
+def response_facts(output: Any) -> dict[str, Any]:
+    """
+    Return text, tool calls, refusal and reasoning summary of a response's output.
+
+    Args:
+        output: Items of a `ModelResponse` or `Response`.
+
+    Returns:
+        `{"text", "tool_calls": [{"id", "name", "arguments"}], "refusal",
+        "reasoning", "items": [type, …]}`, each only if there is one; uncaptured.
+    """
+    texts: list[str] = []
+    refusals: list[str] = []
+    reasoning: list[str] = []
+    calls: list[dict[str, Any]] = []
+    others: list[str] = []
+    for item in output if type(output) is list else ():
+        kind = _read(item, "type")
+        if kind == "message":
+            _read_message(item, texts, refusals)
+        elif kind in {"function_call", "custom_tool_call"}:
+            calls.append(_call_of(item))
+        elif kind == "reasoning":
+            reasoning.extend(_parts(_read(item, "summary"), "text"))
+        elif type(kind) is str:
+            others.append(kind)
+    found = {
+        "text": "".join(texts),
+        "tool_calls": calls,
+        "refusal": "".join(refusals),
+        "reasoning": "\n".join(reasoning),
+        "items": others,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _call_of(item: Any) -> dict[str, Any]:
+    arguments = _read(item, "arguments")
+    if arguments is None:
+        arguments = _read(item, "input")
+    return {
+        "id": _text(_read(item, "call_id")),
+        "name": _text(_read(item, "name")),
+        "arguments": arguments_of(arguments),
+    }
+
+
+def _read_message(item: Any, texts: list[str], refusals: list[str]) -> None:
+    content = _read(item, "content")
+    if type(content) is str:
+        texts.append(content)
+        return
+    if type(content) is not list:
+        return
+    for part in content:
+        # By type: asking a pydantic model for a field that it lacks is slow.
+        if _read(part, "type") == "refusal":
+            refusals.append(_text(_read(part, "refusal")))
+        else:
+            texts.append(_text(_read(part, "text")))
+
+
+def _parts(content: Any, name: str) -> Sequence[str]:
+    if type(content) is not list:
+        return ()
+    return [text for part in content if (text := _text(_read(part, name)))]
+
+
+def finish_reason_of(
+    facts: dict[str, Any], response: Any = None, said: str = ""
+) -> str:
+    """
+    Return why the model stopped, or an empty text where nobody said it.
+
+    Args:
+        facts: Of the answer, as `response_facts` gives them.
+        response: An openai `Response`. An incomplete or failed one tells why; of a
+            completed one the answer does: `stop`, `tool_calls` or `refusal`.
+        said: The provider's own word, as of a chat completion.
+    """
+    if said:
+        return said
+    status = _text(getattr(response, "status", None))
+    if status == "incomplete":
+        details = getattr(response, "incomplete_details", None)
+        return _text(getattr(details, "reason", None)) or status
+    if status in {"failed", "cancelled"}:
+        return status
+    if status != "completed":
+        return ""
+    if "refusal" in facts:
+        return "refusal"
+    return "tool_calls" if "tool_calls" in facts else "stop"

@@ -1,0 +1,3 @@
+"""MCP servers as the Agents SDK uses them."""
+
+__all__ = ()

@@ -1,0 +1,132 @@
+"""
+What is remembered of a call to an MCP server while it goes on.
+
+Apart from the wrappers, because what a call is a part of is decided here: in a stack
+of overridden methods, proxies and agents, that is the question.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk.record.context import CURRENT
+
+from .facts import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.integrations.openai_agents.state import ToolCall
+    from chaukas.sdk.record.context import Pair, Run
+
+__all__ = ["OPEN", "MCPCall", "attempted"]
+
+
+class MCPCall:
+    """
+    One call of a server's method, until it ends.
+
+    Args:
+        method: Name of the method.
+        server: Whose method it is.
+        run: Run that it belongs to.
+        parent_span_id: Span under which it stands.
+        leave: Ends the run in its session, for a call outside of any run.
+    """
+
+    __slots__ = (
+        "address",
+        "attempts",
+        "failed_ns",
+        "failure",
+        "has_told_failure",
+        "in_force",
+        "is_open",
+        "leave",
+        "method",
+        "outer",
+        "pair",
+        "parent_span_id",
+        "run",
+        "same",
+        "server",
+        "tool",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        server: Any,
+        run: Run,
+        parent_span_id: str,
+        leave: Callable[[], None] | None,
+    ) -> None:
+        self.method = method
+        self.server = server
+        self.run = run
+        self.parent_span_id = parent_span_id
+        self.leave = leave
+        self.outer: MCPCall | None = None
+        """The call of another server that made this one."""
+        self.tool: ToolCall | None = None
+        """The MCP tool that the model called."""
+        self.pair: Pair | None = None
+        self.in_force = CURRENT.get()
+        """The node in force while it goes on: while connecting, that of before."""
+        self.address = ""
+        """Of the resource that is read."""
+        self.same: dict[str, Any] = {}
+        """What START and END both say."""
+        self.is_open = True
+        self.has_told_failure = False
+        """A call that this one made has the ERROR already."""
+        self.attempts = 0
+        self.failure: tuple[dict[str, Any], Capture] | None = None
+        """Why the last attempt failed: members of a RETRY, and what captured them."""
+        self.failed_ns = 0
+
+    @property
+    def operation(self) -> str:
+        """What the protocol calls it."""
+        return OPERATIONS[self.method].name
+
+    def covers(self, server: Any, method: str) -> bool:
+        """
+        Tell whether a call of *server* here is a part of this one.
+
+        So is `super()` in a user's subclass, and the cleanup after a failed connect.
+        Not so a call by an agent that works for this one: its own node is in force.
+        """
+        if not self.is_here or self.server is not server:
+            return False
+        is_given_up = self.method == "connect" and method == "cleanup"
+        return self.method == method or is_given_up
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it goes on, and nothing else has begun below it here."""
+        return self.is_open and CURRENT.get() is self.in_force
+
+    def close(self) -> None:
+        """Let go of everything: tasks begun while connecting keep this for long."""
+        self.is_open = False
+        leave, self.leave = self.leave, None
+        self.server = self.outer = self.tool = self.in_force = None
+        if leave is not None:
+            leave()
+
+
+# Beside CURRENT, because connecting must not change that: the transport's tasks are
+# begun then, and whatever they ran later would stand under the connect.
+OPEN: ContextVar[MCPCall | None] = ContextVar("chaukas_mcp_call", default=None)
+"""The call under way, if it is `is_open` still."""
+
+
+def attempted(server: Any) -> MCPCall | None:
+    """Return the call of *server* under way here."""
+    call = OPEN.get()
+    if call is None or not call.is_open or call.server is not server:
+        return None
+    return call

@@ -1,0 +1,3 @@
+"""Model calls of the Agents SDK: requests, streams, retries, hosted tools."""
+
+__all__ = ()

@@ -1,0 +1,127 @@
+"""
+Tell the settings of a model call by the names and values with which they are sent.
+
+Bodies and arguments that an application adds by hand may hold keys, so only names
+that are known to be settings are looked up in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from chaukas.sdk.integrations.openai_agents.facts import SCHEMA_CLASS
+
+__all__ = ["Settings", "schema_facts", "settings_of"]
+
+_SETTINGS = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+)
+"""Settings with fields of their own in the spec."""
+_FURTHER_SETTINGS = (
+    "tool_choice",
+    "parallel_tool_calls",
+    "truncation",
+    "reasoning",
+    "verbosity",
+    "store",
+    "top_logprobs",
+    "response_include",
+    "include_usage",
+    "prompt_cache_retention",
+    "timeout",
+)
+_ADDED_SETTINGS = (
+    *_SETTINGS,
+    *_FURTHER_SETTINGS,
+    "model",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "reasoning_effort",
+    "seed",
+    "service_tier",
+    "logprobs",
+    "n",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "stop",
+)
+"""What is looked up in `extra_args` and `extra_body`."""
+_PLAIN = (int, float, str, bool)
+
+
+class Settings(NamedTuple):
+    """Settings of one call, as they are sent."""
+
+    own: dict[str, Any]
+    """Members of the event; zeros among them, which proto3 does not write."""
+    further: dict[str, Any]
+    """`request.settings`: all others, and those of *own* that are 0."""
+    model: str
+    """The model, where a body or an argument names another one."""
+
+    @property
+    def zeros(self) -> dict[str, Any]:
+        """Those of *own* that are 0: set, though a default of proto3."""
+        return {name: value for name, value in self.own.items() if value == 0}
+
+
+def settings_of(settings: Any) -> Settings:
+    """
+    Return the settings of a call as they are sent.
+
+    `extra_args` go over the settings and `extra_body` over both, as in the client.
+    Headers are never read, of the rest only known names with plain values.
+    """
+    own = {
+        name: value
+        for name in _SETTINGS
+        if type(value := getattr(settings, name, None)) in (int, float)
+    }
+    further = {
+        name: value
+        for name in _FURTHER_SETTINGS
+        if (value := getattr(settings, name, None)) is not None
+    }
+    model = ""
+    for source in ("extra_args", "extra_body"):
+        for name, value in _added(getattr(settings, source, None)).items():
+            own.pop(name, None)
+            further.pop(name, None)
+            if name == "model":
+                model = value if type(value) is str else model
+            elif name in _SETTINGS and type(value) in (int, float):
+                own[name] = value
+            elif value is not None:
+                further[name] = value
+    zeros = {name: value for name, value in own.items() if value == 0}
+    return Settings(own, {**further, **zeros}, model)
+
+
+def _added(given: Any) -> dict[str, Any]:
+    """Return the known settings of a body or of arguments; None: sent as null."""
+    if type(given) is not dict:
+        return {}
+    return {
+        name: value
+        for name in _ADDED_SETTINGS
+        if name in given and ((value := given[name]) is None or type(value) in _PLAIN)
+    }
+
+
+def schema_facts(schema: Any) -> tuple[str, bool | None, Any]:
+    """
+    Return name, strictness and JSON schema of a structured output.
+
+    Of a class of the application only its name: its methods are not called.
+    """
+    cls = type(schema)
+    if (cls.__module__, cls.__name__) != SCHEMA_CLASS:
+        return cls.__name__, None, None
+    if schema.is_plain_text():
+        return "", None, None
+    return schema.name(), schema.is_strict_json_schema(), schema.json_schema()

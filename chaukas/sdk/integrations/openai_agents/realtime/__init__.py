@@ -1,0 +1,3 @@
+"""Realtime sessions of the Agents SDK."""
+
+__all__ = ()

@@ -1,0 +1,533 @@
+"""
+Record what a realtime model does: turns with their usage, what was heard and said.
+
+Apart from the session's own methods, because everything here arrives as an event of
+the transport, in any task and in the transport's order.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.base import Part
+from chaukas.sdk.integrations.openai_agents.facts import Usage, arguments_of, usage_of
+from chaukas.sdk.integrations.openai_agents.models.decisions import (
+    CONTENT_FILTER,
+    note_filter,
+)
+from chaukas.sdk.integrations.openai_agents.runs.facts import hidden_text_of
+from chaukas.sdk.integrations.openai_agents.state import Invocation
+from chaukas.sdk.record.recorder import error_code_of, ms_between, without_defaults
+
+from .state import Item, Playing, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.integrations.openai_agents.models.wrap import ModelCalls
+    from chaukas.sdk.integrations.openai_agents.state import AgentsRun
+    from chaukas.sdk.record.recorder import Recorder
+
+    from .connection import Connections
+    from .state import Stint, Talk
+
+__all__ = ["Turns", "note_error"]
+
+_COMPLETED = "EVENT_STATUS_COMPLETED"
+_FAILED = "EVENT_STATUS_FAILED"
+_CANCELLED = "EVENT_STATUS_CANCELLED"
+_STATUS = {"cancelled": _CANCELLED, "failed": _FAILED}
+_GOES_ON = "the session goes on"
+_TOLD_BEFORE = ("Tool call task failed", "Tool output send failed")
+"""Errors that the SDK makes of one that its tool has in its own ERROR."""
+
+
+def note_error(
+    recorder: Recorder, run: AgentsRun, error: BaseException, **options: Any
+) -> None:
+    """Record *error* under the agent of *run*, without what must not be told."""
+    message = hidden_text_of(error)
+    recorder.error(run, error, run.agent_span_id, message=message, **options)
+
+
+class Turns(Part):
+    """
+    What the events of a realtime model mean.
+
+    Args:
+        host: Where to record.
+        models: Tells and ends MODEL pairs.
+        connections: Told of errors that may have closed one.
+    """
+
+    def __init__(
+        self, host: Host, models: ModelCalls, connections: Connections
+    ) -> None:
+        super().__init__(host)
+        self._models = models
+        self._connections = connections
+        self.notes: Mapping[str, Callable[[Talk, Any], None]] = {
+            "audio": self._audio,
+            "transcript_delta": self._spoken_text,
+            "output_text_delta": self._written_text,
+            "item_updated": self._item_updated,
+            "function_call": self._function_call,
+            "usage": self._usage,
+            "turn_started": self._turn_started,
+            "turn_ended": self._turn_ended,
+            "input_audio_transcription_completed": self._transcribed,
+            "audio_interrupted": self._interrupted,
+            "exception": self._exception,
+            "raw_server_event": self._server_said,
+        }
+        """What to do with a model event, by its type."""
+
+    # -- turns --------------------------------------------------------------------
+
+    def _turn_started(self, talk: Talk, event: Any) -> None:
+        response_id = getattr(event, "response_id", None)
+        key = response_id if type(response_id) is str else ""
+        if key in talk.turns:
+            if key:
+                # Told late of a response that is under way.
+                return
+            self._end_turn(talk, talk.turns.pop(key), _COMPLETED)
+        stint = talk.stint
+        recorder = self._recorder
+        invocation = self._start(talk, stint.run, recorder)
+        rate = talk.settings.output_bytes_per_ms
+        talk.turns[key] = Turn(stint, invocation, response_id, rate)
+
+    def _start(self, talk: Talk, run: AgentsRun, recorder: Recorder) -> Invocation:
+        """Open the MODEL pair of a turn."""
+        invocation = Invocation(run)
+        invocation.attempts = 1
+        invocation.content = without_defaults(
+            {"provider": talk.provider, "model": talk.model}
+        )
+        run.last_model = talk.model
+        run.turns += 1
+        settings = talk.settings
+        request: dict[str, Any] = {
+            "realtime": True,
+            "tools": list(settings.tools),
+            "handoffs": list(settings.handoffs),
+            "settings": dict(settings.further),
+        }
+        if settings.prompt is not None:
+            request["prompt"] = settings.prompt
+        request = without_defaults(request)
+        self._models._add_system(run, settings.system, request)
+        capture = recorder.capture(run)
+        told = self._models._told_request(run, capture, request)
+        invocation.started_ns = recorder.clock.monotonic_ns()
+        invocation.pair = recorder.pairs.start(
+            EventType.MODEL_INVOCATION_START,
+            run,
+            {"llm_invocation": {**invocation.content, "request": told}},
+            parent_span_id=run.agent_span_id,
+            closing={"llm_invocation": invocation.content},
+            capture=capture,
+        )
+        return invocation
+
+    def _usage(self, talk: Talk, event: Any) -> None:
+        """Keep the usage of a response for the turn's end, which follows."""
+        heard = getattr(event, "input_tokens_details", None)
+        spoken = getattr(event, "output_tokens_details", None)
+        cached = getattr(heard, "cached_tokens_details", None)
+        talk.usage = usage_of(event)._replace(
+            input_audio_tokens=_audio_tokens(heard),
+            output_audio_tokens=_audio_tokens(spoken),
+            cached_audio_tokens=_audio_tokens(cached),
+        )
+
+    def _turn_ended(self, talk: Talk, event: Any) -> None:
+        response_id = getattr(event, "response_id", None)
+        key = response_id if type(response_id) is str else ""
+        turn = talk.turns.pop(key, None)
+        if turn is None and talk.turns and not key:
+            turn = talk.turns.pop(next(reversed(talk.turns)))
+        if turn is None:
+            talk.responses.pop(key, None)
+            talk.usage = Usage()
+            self.tell_items(talk)
+            return
+        said = talk.responses.pop(turn.response_id, {})
+        status = said.get("status")
+        name = status if type(status) is str else ""
+        self._end_turn(talk, turn, _STATUS.get(name, _COMPLETED), said)
+
+    def _end_turn(
+        self,
+        talk: Talk,
+        turn: Turn,
+        status: str,
+        said: dict[str, Any] | None = None,
+    ) -> None:
+        """End the MODEL pair of *turn*, and tell what was said in it."""
+        usage, talk.usage = talk.usage, Usage()
+        invocation, stint = turn.invocation, turn.stint
+        items = [talk.items[key] for key in turn.item_ids if key in talk.items]
+        output: list[dict[str, Any]] = [
+            {"type": "message", "content": item.told_text}
+            for item in items
+            if item.told_text
+        ]
+        output += turn.calls
+        _add_count(stint.spoken, turn)
+        facts = without_defaults(
+            {"audio": turn.spoken.facts(), "response_latency_ms": turn.latency_ms}
+        )
+        if any(item.is_interrupted for item in items):
+            facts["interrupted"] = True
+        if facts:
+            invocation.content = {**invocation.content, "metadata": facts}
+        response, message = self._outcome(turn, said or {}, status)
+        self._models._end_with(
+            invocation,
+            output,
+            usage,
+            turn.response_id,
+            status=status,
+            response=response,
+            error={"error": message} if message else None,
+        )
+        self.tell_items(talk, turn)
+
+    def _outcome(
+        self, turn: Turn, said: dict[str, Any], status: str
+    ) -> tuple[Any, str]:
+        """Return a response as `finish_reason_of` reads one, and its error's text."""
+        details = said.get("status_details")
+        details = details if type(details) is dict else {}
+        reason = details.get("reason")
+        response = SimpleNamespace(
+            status=said.get("status"),
+            incomplete_details=SimpleNamespace(reason=reason),
+        )
+        if reason == CONTENT_FILTER:
+            note_filter(self._recorder, turn.invocation)
+        if status != _FAILED:
+            return response, ""
+        problem = details.get("error")
+        problem = problem if type(problem) is dict else {}
+        return response, self._note_failed(turn, problem)
+
+    def _note_failed(self, turn: Turn, problem: dict[str, Any]) -> str:
+        """Record why a response failed, which the SDK tells nobody."""
+        recorder, run = self._recorder, turn.stint.run
+        capture = recorder.capture(run)
+        message = problem.get("message")
+        text = capture.text(
+            message if type(message) is str else "the response failed",
+            "error.error_message",
+        )
+        code = problem.get("code") or problem.get("type")
+        pair = turn.invocation.pair
+        recorder.emit(
+            EventType.ERROR,
+            run,
+            {
+                "error": {
+                    "error_message": text,
+                    "error_code": code if type(code) is str else "ResponseFailed",
+                    "recoverable": True,
+                    "recovery_action": _GOES_ON,
+                }
+            },
+            parent_span_id=pair.span_id if pair else run.agent_span_id,
+            capture=capture,
+        )
+        return text
+
+    def settle(self, talk: Talk) -> None:
+        """End what is open of the model when the session ends."""
+        for turn in list(talk.turns.values()):
+            self._end_turn(talk, turn, _CANCELLED)
+        talk.turns.clear()
+        self.tell_items(talk)
+
+    # -- what was said ------------------------------------------------------------
+
+    def _audio(self, talk: Talk, event: Any) -> None:
+        """Count a frame of audio: the hot path of a session."""
+        turn = talk.turns.get(event.response_id) or talk.turn
+        playing = talk.playing
+        if playing is None or playing.item_id != event.item_id:
+            playing = self._new_playing(talk, turn, event.item_id)
+        playing.spoken.add(event.data)
+        if turn is not None:
+            turn.invocation.chunk_count += 1
+
+    def _new_playing(self, talk: Talk, turn: Turn | None, item_id: Any) -> Playing:
+        now_ns = self._recorder.clock.monotonic_ns()
+        spoken = talk.stint.spoken if turn is None else turn.spoken
+        talk.playing = Playing(item_id, spoken, now_ns)
+        if turn is not None:
+            _note_answer(talk, turn, now_ns)
+            if turn.invocation.first_chunk_ns == 0:
+                turn.invocation.first_chunk_ns = now_ns
+        return talk.playing
+
+    def _spoken_text(self, talk: Talk, event: Any) -> None:
+        self._add_text(talk, event, is_audio=True)
+
+    def _written_text(self, talk: Talk, event: Any) -> None:
+        self._add_text(talk, event, is_audio=False)
+
+    def _add_text(self, talk: Talk, event: Any, *, is_audio: bool) -> None:
+        if event.item_id not in talk.items and event.item_id in talk.told_items:
+            # Late: it was told as far as it had come.
+            return
+        turn = talk.turns.get(event.response_id) or talk.turn
+        item = self._item_of(talk, turn, event.item_id)
+        item.is_audio = item.is_audio or is_audio
+        if type(event.delta) is str:
+            item.parts.append(event.delta)
+        if turn is not None:
+            invocation = turn.invocation
+            invocation.chunk_count += 1
+            if invocation.first_chunk_ns == 0:
+                invocation.first_chunk_ns = self._recorder.clock.monotonic_ns()
+            if not is_audio:
+                # A session that answers in writing is not waited for to speak.
+                _note_answer(talk, turn, invocation.first_chunk_ns)
+
+    @staticmethod
+    def _item_of(talk: Talk, turn: Turn | None, item_id: str) -> Item:
+        item = talk.items.get(item_id)
+        if item is None:
+            item = Item(talk.stint if turn is None else turn.stint)
+            talk.items[item_id] = item
+            if turn is not None:
+                turn.item_ids.append(item_id)
+        return item
+
+    def _item_updated(self, talk: Talk, event: Any) -> None:
+        """Take over a message of the assistant, as far as the model told it."""
+        told = event.item
+        if getattr(told, "role", None) != "assistant":
+            return
+        if told.item_id in talk.told_items:
+            return
+        text, is_audio = _said_in(told.content)
+        if not text and told.item_id not in talk.items:
+            return
+        item = self._item_of(talk, talk.turn, told.item_id)
+        item.is_audio = item.is_audio or is_audio
+        if text:
+            item.text = text
+        if not talk.turns and getattr(told, "status", None) == "completed":
+            self.tell_items(talk)
+
+    def tell_items(self, talk: Talk, turn: Turn | None = None) -> None:
+        """
+        Record what the assistant said, once for each message.
+
+        Args:
+            talk: The session.
+            turn: Only what belongs to this turn; else all that belongs to none.
+        """
+        if turn is not None:
+            ready = turn.item_ids
+        else:
+            owned = {key for each in talk.turns.values() for key in each.item_ids}
+            ready = [key for key in talk.items if key not in owned]
+        for item_id in ready:
+            item = talk.items.pop(item_id, None)
+            if item is not None and item.told_text:
+                talk.told_items.append(item_id)
+                self._tell(item_id, item)
+
+    def _tell(self, item_id: str, item: Item) -> None:
+        recorder, run = self._recorder, item.stint.run
+        capture = recorder.capture(run)
+        metadata: dict[str, Any] = {
+            "item_id": item_id,
+            "modality": "audio" if item.is_audio else "text",
+        }
+        if item.is_interrupted:
+            metadata["interrupted"] = True
+        message = {
+            "role": "assistant",
+            "text": capture.text(item.told_text, "message.text"),
+            "metadata": metadata,
+        }
+        recorder.emit(
+            EventType.OUTPUT_EMITTED,
+            run,
+            {"message": message, "is_final": True},
+            parent_span_id=run.agent_span_id,
+            capture=capture,
+        )
+
+    @staticmethod
+    def _function_call(talk: Talk, event: Any) -> None:
+        """Note a call that the model made in its turn."""
+        turn = talk.turn
+        if turn is not None:
+            turn.calls.append(
+                {
+                    "type": "function_call",
+                    "call_id": event.call_id,
+                    "name": event.name,
+                    "arguments": arguments_of(event.arguments),
+                }
+            )
+
+    # -- what was heard -----------------------------------------------------------
+
+    def _transcribed(self, talk: Talk, event: Any) -> None:
+        if type(event.transcript) is str and event.transcript.strip():
+            metadata = {"modality": "audio", "item_id": event.item_id}
+            self.tell_input(talk.stint, event.transcript, metadata)
+
+    def tell_input(self, stint: Stint, text: Any, metadata: dict[str, Any]) -> None:
+        """Record what the user wrote or said."""
+        recorder, run = self._recorder, stint.run
+        capture = recorder.capture(run)
+        message: dict[str, Any] = {
+            "role": "user",
+            "text": capture.text(text, "message.text"),
+        }
+        if metadata:
+            message["metadata"] = metadata
+        recorder.emit(
+            EventType.INPUT_RECEIVED,
+            run,
+            {"message": message},
+            parent_span_id=run.agent_span_id,
+            capture=capture,
+        )
+
+    def _interrupted(self, talk: Talk, event: Any) -> None:
+        """Record that the user, the application or a guardrail cut the agent short."""
+        playing, talk.playing = talk.playing, None
+        turn = talk.turn
+        state: dict[str, Any] = {
+            "item_id": event.item_id,
+            "old": "playing",
+            "new": "interrupted",
+        }
+        if playing is not None and playing.item_id == event.item_id:
+            audio_ms = playing.received_ms
+            now_ns = self._recorder.clock.monotonic_ns()
+            played_ms = int(ms_between(playing.started_ns, now_ns))
+            if turn is None and audio_ms and played_ms >= audio_ms:
+                # Transports say so whenever the user begins to speak.
+                return
+            if audio_ms:
+                state |= {
+                    "played_ms": min(played_ms, audio_ms),
+                    "received_ms": audio_ms,
+                }
+        item = talk.items.get(event.item_id)
+        if item is not None:
+            item.is_interrupted = True
+        stint = item.stint if item is not None else talk.stint
+        stint.interruption_count += 1
+        run = stint.run
+        self._recorder.emit(
+            EventType.STATE_UPDATE,
+            run,
+            {"state_update": {"playback": state}},
+            parent_span_id=run.agent_span_id,
+        )
+
+    # -- errors -------------------------------------------------------------------
+
+    def _exception(self, talk: Talk, event: Any) -> None:
+        """Record what the session is going to raise from its events."""
+        error = event.exception
+        if isinstance(error, Exception):
+            self._connections.note_exception(talk, error)
+            note_error(self._recorder, talk.stint.run, error)
+            talk.failure = error_code_of(error)
+
+    def error_told(self, talk: Talk, error: Any) -> None:
+        """Record an error that the session only tells its listener of."""
+        recorder, run = self._recorder, talk.stint.run
+        if isinstance(error, Exception):
+            note_error(recorder, run, error, recoverable=True, recovery_action=_GOES_ON)
+            return
+        message, code = _read(error, "message"), _read(error, "code")
+        if type(message) is str and message.startswith(_TOLD_BEFORE):
+            return
+        capture = recorder.capture(run)
+        kind = code or _read(error, "type")
+        recorder.emit(
+            EventType.ERROR,
+            run,
+            {
+                "error": {
+                    "error_message": capture.text(
+                        message if type(message) is str else "no message",
+                        "error.error_message",
+                    ),
+                    "error_code": kind if type(kind) is str else "RealtimeError",
+                    "recoverable": True,
+                    "recovery_action": _GOES_ON,
+                }
+            },
+            parent_span_id=run.agent_span_id,
+            capture=capture,
+        )
+
+    def _server_said(self, talk: Talk, event: Any) -> None:
+        """Note what no event of the SDK tells: how a response ended, and who speaks."""
+        data = event.data
+        kind = data.get("type") if type(data) is dict else None
+        if kind == "response.done":
+            response = data.get("response")
+            if type(response) is dict and type(response.get("id")) is str:
+                talk.responses[response["id"]] = {
+                    "status": response.get("status"),
+                    "status_details": response.get("status_details"),
+                }
+        elif kind == "input_audio_buffer.speech_stopped" or (
+            # Where the application itself says when the user is through.
+            kind == "input_audio_buffer.committed" and not talk.heard_until_ns
+        ):
+            talk.heard_until_ns = self._recorder.clock.monotonic_ns()
+        elif kind == "input_audio_buffer.speech_started":
+            talk.heard_until_ns = 0
+
+
+def _note_answer(talk: Talk, turn: Turn, now_ns: int) -> None:
+    """Note how long the user waited for *turn*, the first to answer."""
+    heard_ns, talk.heard_until_ns = talk.heard_until_ns, 0
+    if heard_ns:
+        turn.latency_ms = ms_between(heard_ns, now_ns)
+
+
+def _audio_tokens(details: Any) -> int:
+    count = getattr(details, "audio_tokens", None)
+    return count if type(count) is int else 0
+
+
+def _read(item: Any, name: str) -> Any:
+    return item.get(name) if type(item) is dict else getattr(item, name, None)
+
+
+def _said_in(content: Any) -> tuple[str, bool]:
+    """Return the text of an assistant's message, and whether it was spoken."""
+    texts: list[str] = []
+    is_audio = False
+    for part in content if type(content) is list else ():
+        if getattr(part, "type", None) == "audio":
+            is_audio = True
+            text = getattr(part, "transcript", None)
+        else:
+            text = getattr(part, "text", None)
+        if type(text) is str:
+            texts.append(text)
+    return "".join(texts), is_audio
+
+
+def _add_count(total: Any, turn: Turn) -> None:
+    total.chunk_count += turn.spoken.chunk_count
+    total.byte_count += turn.spoken.byte_count

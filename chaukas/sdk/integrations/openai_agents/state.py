@@ -1,0 +1,296 @@
+"""
+What chaukas remembers of a run of the Agents SDK while it goes on.
+
+One mutable object for each run, shared by reference with all its tasks; dropped with
+the run.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chaukas.sdk.record.context import CURRENT, Node, Run
+from chaukas.sdk.record.errors import recogniser_of
+from chaukas.sdk.record.placement import node_in_force, open_session, place_inside
+from chaukas.sdk.record.recorder import error_chain
+from chaukas.sdk.record.totals import Totals
+from chaukas.sdk.system.internal_errors import report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.record.context import Pair, Session
+
+__all__ = [
+    "BACKGROUND",
+    "AgentsRun",
+    "Background",
+    "Invocation",
+    "ToolCall",
+    "attempt",
+    "close_broken",
+    "current_run",
+    "lone_run",
+]
+
+FRAMEWORK = "openai_agents"
+
+
+class AgentsRun(Run):
+    """One call of `Runner.run*`, top-level or nested."""
+
+    __slots__ = (
+        "agent_count",
+        "agent_pair",
+        "agent_totals",
+        "asked_model",
+        "has_terminal_error",
+        "invocation",
+        "is_body_pending",
+        "is_super_pending",
+        "known_schema",
+        "known_system",
+        "last_model",
+        "pause",
+        "retry_key",
+        "run_config",
+        "turns",
+    )
+
+    def __init__(
+        self,
+        session: Session,
+        trace_id: str,
+        *,
+        parent: Node | None = None,
+        sampled: bool = True,
+        hide_content: bool = False,
+    ) -> None:
+        super().__init__(
+            session,
+            trace_id,
+            parent=parent,
+            sampled=sampled,
+            hide_content=hide_content,
+            framework=FRAMEWORK,
+        )
+        self.agent_pair: Pair | None = None
+        self.agent_totals = Totals()
+        """Of the agent in force."""
+        self.agent_count = 0
+        self.turns = 0
+        """Model calls of the agent in force."""
+        self.invocation: Invocation | None = None
+        """The model call that is open, or failed and not yet settled."""
+        self.known_system = ""
+        """Hash of the system text that was recorded last."""
+        self.known_schema = ""
+        """Hash of the output schema that was recorded last."""
+        self.last_model = ""
+        self.asked_model = ""
+        """Name by which the model in force was asked for, if it was by name."""
+        self.pause: Any = None
+        """What it leaves for a run that goes on with it; of a top-level run only."""
+        self.retry_key: Any = None
+        self.run_config: Any = None
+        self.is_super_pending = False
+        """A runner of the application has it, the SDK's own not yet."""
+        self.is_body_pending = False
+        """Its `run` was seen, what that calls to do the work was not yet."""
+        self.has_terminal_error = False
+        """A stream ended with a failure, which has its ERROR; the runner raises one."""
+
+
+class Background(NamedTuple):
+    """Why runs are made that the application did not ask for one by one."""
+
+    name: str
+    hides_content: bool
+    """The run that they serve hides its content, so theirs is hidden too."""
+
+
+BACKGROUND: ContextVar[Background | None] = ContextVar(
+    "chaukas_background", default=None
+)
+
+
+class Invocation:
+    """One logical model call with all its retries."""
+
+    __slots__ = (
+        "answer",
+        "attempts",
+        "chunk_count",
+        "content",
+        "delta_counts",
+        "error",
+        "first_chunk_ns",
+        "hosted",
+        "is_alone",
+        "is_exhausted",
+        "max_retries",
+        "pair",
+        "pieces",
+        "run",
+        "started_ns",
+    )
+
+    def __init__(self, run: AgentsRun, max_retries: int = 0) -> None:
+        self.run = run
+        self.max_retries = max_retries
+        """What the runner may retry; 0 if it does not."""
+        self.pair: Pair | None = None
+        """Open once the model class was reached."""
+        self.content: dict[str, Any] = {}
+        """`provider`, `model` and settings, repeated in the END."""
+        self.answer: Any = None
+        """What the provider answered to the last attempt, if that was seen."""
+        self.attempts = 0
+        self.started_ns = 0
+        self.chunk_count = 0
+        self.delta_counts: dict[str, int] = {}
+        """Events of the stream by kind: `text`, `arguments`, `other`."""
+        self.first_chunk_ns = 0
+        self.is_alone = False
+        """No runner looks after it: its end is the model's."""
+        self.is_exhausted = False
+        """Its stream ended without a final event."""
+        self.error: BaseException | None = None
+        """How the stream broke; the runner may still retry it."""
+        self.hosted: dict[str, Any] | None = None
+        """What the stream told of hosted tools, by the ids of their items."""
+        self.pieces: Any = None
+        """Records the stream piece by piece, if that is wanted."""
+
+
+class ToolCall:
+    """One execution of a tool."""
+
+    __slots__ = (
+        "call_id",
+        "content",
+        "failure",
+        "http_status",
+        "http_url",
+        "inner_failure",
+        "is_interrupted",
+        "metadata",
+        "name",
+        "pair",
+        "planned",
+        "rule",
+        "swallowed",
+        "timeout",
+        "was_cancelled",
+    )
+
+    def __init__(
+        self, name: str, call_id: str, content: dict[str, Any], metadata: dict[str, Any]
+    ) -> None:
+        self.name = name
+        self.call_id = call_id
+        self.content = content
+        self.metadata = metadata
+        self.pair: Pair | None = None
+        """Open once the tool really runs."""
+        self.failure = ""
+        """Captured text of the error that was turned into a result."""
+        self.http_status = 0
+        """What a server answered, if it failed of that."""
+        self.http_url = ""
+        self.inner_failure: tuple[Callable[[BaseException], bool], str] | None = None
+        """Recognises an error of an MCP call below, and the span of that call."""
+        self.swallowed: BaseException | None = None
+        """What the executor made an output of, instead of letting it pass."""
+        self.is_interrupted = False
+        """It is an agent, which waits for an approval: it will be called again."""
+        self.timeout: BaseException | None = None
+        self.was_cancelled = False
+        self.planned: Any = None
+        """What the model asked for."""
+        self.rule = ""
+        """Name of the rule that says whether it needs an approval."""
+
+    def failed_below(self, error: BaseException, span_id: str) -> None:
+        """Note that *error* came out of span *span_id*; the innermost stays."""
+        if self.span_of(error, "") == "":
+            self.inner_failure = (recogniser_of(error), span_id)
+
+    def span_of(self, error: BaseException, span_id: str) -> str:
+        """Return the span that *error* came out of; *span_id* if none is known."""
+        if self.inner_failure is None:
+            return span_id
+        is_known, inner_span_id = self.inner_failure
+        known = any(map(is_known, error_chain(error)))
+        return inner_span_id if known else span_id
+
+
+def attempt(where: str, record: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """
+    Call *record*, and report what it raises instead of letting it out.
+
+    Args:
+        where: The hook point, in words that a maintainer knows.
+        record: Something of chaukas; the host gets nothing from it.
+        *args: Its arguments.
+        **kwargs: Its arguments.
+    """
+    try:
+        record(*args, **kwargs)
+    except Exception as error:
+        report(where, error)
+
+
+def close_broken(host: Host, run: Run) -> None:
+    """
+    Leave nothing of *run* open, after an error of ours.
+
+    What cannot be ended is counted: no pair waits for ever for its END.
+    """
+    pairs = host.recorder.pairs
+    attempt("close", pairs.close_run, run)
+    attempt("close", pairs.drop, run)
+
+
+def lone_run(
+    host: Host, *, hide_content: bool = False, is_run: bool = True
+) -> AgentsRun:
+    """
+    Return a run for something that no runner announced.
+
+    Inside of the run in force, whose agent does it; without one, right under the
+    session.
+
+    Args:
+        host: Where to record.
+        hide_content: Its content is hidden, whatever the run around it says.
+        is_run: False for what is not counted as a run.
+    """
+    node = node_in_force()
+    if node is not None:
+        return place_inside(AgentsRun, node, hide_content=hide_content)
+    # First, as it notices a fork that Python was not told of: ids come after.
+    sessions = host.sessions
+    opening = open_session(
+        sessions, host.recorder, None, framework=FRAMEWORK, is_run=is_run
+    )
+    sessions.leave(opening.session)
+    run = AgentsRun(
+        opening.session,
+        opening.trace_id,
+        sampled=opening.sampled,
+        hide_content=hide_content,
+    )
+    run.agent_span_id = opening.span_id
+    return run
+
+
+def current_run() -> AgentsRun | None:
+    """Return the run in force, if it is one of the Agents SDK and goes on."""
+    node = CURRENT.get()
+    if node is None:
+        return None
+    run = node.run
+    return run if isinstance(run, AgentsRun) and not run.is_ended else None

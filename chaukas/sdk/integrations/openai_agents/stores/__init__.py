@@ -1,0 +1,3 @@
+"""Session stores of the Agents SDK."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Tools of the Agents SDK: calls, approvals, guardrails."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""The voice pipeline of the Agents SDK."""
+
+__all__ = ()

@@ -1,0 +1,206 @@
+"""
+The hash chain: what it covers, how it is written, how it is checked.
+
+Every event carries a hash of itself and of the event before it in its stream,
+so that whoever holds the file can tell what was changed, taken out or moved.
+The chain shows accidents and casual edits; who can rewrite the whole file can
+rewrite its hashes too, unless the last one was kept elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .chain import Problem, Stream, StreamState
+from .recorded_line import BOM, entry_of, is_event
+from .recorded_line import canonical as _canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .chain import Kind
+
+__all__ = (
+    "Problem",
+    "Report",
+    "StreamState",
+    "canonical",
+    "content_hash",
+    "is_event",
+    "link",
+    "verify",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What checking a file found."""
+
+    ok: bool
+    """No event is altered, missing, moved or without a hash; no line is damaged."""
+    events: int
+    """Whole events read; one that is repeated counts once."""
+    streams: int
+    """Process instances that wrote them."""
+    problem: Problem | None
+    """The first that makes `ok` false; else the first torn line, if any."""
+    torn: int
+    """Lines that hold half an event: a process or disk ended inside them."""
+    repeated: int
+    """Lines that repeat the event before them in their stream."""
+    midway: int
+    """Streams whose beginning is not in the file, as after a rotation."""
+    respelled: int = 0
+    """Events with the content that was hashed, written otherwise than by chaukas."""
+    remarks: tuple[Problem, ...] = ()
+    """The first torn, repeated and respelled line each, in the order of the file."""
+    states: tuple[StreamState, ...] = ()
+    """Each stream, in the order in which they begin here."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Every stream is here from its beginning to its end, each event once."""
+        is_complete = all(state.state == "complete" for state in self.states)
+        return is_complete and not self.torn and not self.repeated
+
+
+def canonical(event: Mapping[str, Any]) -> bytes:
+    """
+    Return the bytes that an event's hash is taken of.
+
+    JSON in UTF-8 with keys in order of their code points, no space, defaults
+    omitted, times with six digits and Z, and integral numbers within ±2^53
+    without a fraction; `content_hash`, `hash_prev` and `worm_proof_id` are left
+    out. `from_message` of the event's protobuf form gives the same bytes.
+
+    Raises:
+        ValueError: It is nested too deep, or an integer is beyond any double.
+        TypeError: It holds something that JSON does not know.
+    """
+    return _canonical(event)
+
+
+def content_hash(event: Mapping[str, Any]) -> str:
+    """
+    Return the SHA-256 of the event's canonical JSON in hex.
+
+    Raises:
+        ValueError, TypeError: See `canonical`.
+    """
+    return hashlib.sha256(canonical(event)).hexdigest()
+
+
+def link(encoded: bytes, prev: str) -> tuple[bytes, str]:
+    """
+    Return an event's line in the file, and its hash.
+
+    Args:
+        encoded: Its canonical JSON, an object that is not empty.
+        prev: Hash of the event before it in its stream; empty for the first.
+    """
+    digest = hashlib.sha256(encoded).hexdigest()
+    tail = f',"content_hash":"{digest}","hash_prev":"{prev}"}}\n'
+    if not prev:
+        tail = f',"content_hash":"{digest}"}}\n'
+    return encoded[:-1] + tail.encode("ascii"), digest
+
+
+def verify(lines: Iterable[bytes]) -> Report:
+    """
+    Check the chains of all streams in a file and name the first problem.
+
+    The chain proves the order; the numbers in `metadata.chaukas.seq` prove that
+    none is missing, in whatever order threads came to be written. A stream ends
+    with the event `chaukas.disabled`, or with the report of the process that
+    delivered what it left; without either, whether events were taken off its end
+    cannot be known. Memory grows with streams and gaps, not with events.
+
+    Args:
+        lines: Of a JSONL file, or of the files of a rotation, oldest first.
+    """
+    check = _Check()
+    for number, raw in enumerate(lines, 1):
+        if raw.strip() not in _BLANK:
+            check.add(raw, number)
+    return check.report()
+
+
+_BLANK = (b"", BOM)
+
+
+class _Check:
+    """What is known after so many lines."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, Stream] = {}
+        self._adopted: dict[str, int] = {}
+        self._problem: Problem | None = None
+        self._remarks: dict[Kind, Problem] = {}
+        self._torn = 0
+        self._respelled = 0
+
+    def add(self, raw: bytes, number: int) -> None:
+        """Take the next line that is not blank."""
+        entry = entry_of(raw, number)
+        if entry == "torn":
+            self._torn += 1
+            self._remark(Problem("torn", number, "", "", _TORN))
+        elif entry == "damaged":
+            self._found(Problem("damaged", number, "", "", _DAMAGED))
+        else:
+            stream = self._streams.setdefault(entry.stream, Stream())
+            repeated = stream.repeated
+            self._found(stream.add(entry))
+            if stream.repeated > repeated:
+                self._remark(entry.problem("repeated", _REPEATED))
+            if entry.is_sound and entry.is_respelled:
+                self._respelled += 1
+                self._remark(entry.problem("respelled", _RESPELLED))
+            if entry.adopted:
+                self._adopted[entry.adopted] = entry.adopted_events
+
+    def report(self) -> Report:
+        """Return what all lines together say."""
+        streams = self._streams
+        problems = [self._problem] if self._problem else []
+        problems += [found for each in streams.values() for found in each.problems()]
+        torn = self._remarks.get("torn")
+        return Report(
+            # Lines without a single event are no record that could be fine.
+            ok=not problems and (bool(streams) or torn is None),
+            events=sum(stream.events for stream in streams.values()),
+            streams=len(streams),
+            problem=min(problems, key=lambda found: found.line, default=torn),
+            torn=self._torn,
+            repeated=sum(stream.repeated for stream in streams.values()),
+            midway=sum(stream.starts_midway for stream in streams.values()),
+            respelled=self._respelled,
+            remarks=tuple(sorted(self._remarks.values(), key=lambda one: one.line)),
+            states=tuple(
+                stream.state(self._adopted.get(name))
+                for name, stream in streams.items()
+            ),
+        )
+
+    def _found(self, problem: Problem | None) -> None:
+        self._problem = self._problem or problem
+
+    def _remark(self, problem: Problem) -> None:
+        self._remarks.setdefault(problem.kind, problem)
+
+
+_TORN = (
+    "Half an event: a process or disk ended while it was written, or its end was"
+    " cut off. The line is skipped."
+)
+_DAMAGED = "No event: the line was damaged, or something else was put in its place."
+_REPEATED = (
+    "repeats the event before it: written twice by a process that was interrupted,"
+    " or copied."
+)
+_RESPELLED = (
+    "has the content that was recorded, but another program wrote it anew, spelled"
+    " otherwise or with a worm_proof_id."
+)

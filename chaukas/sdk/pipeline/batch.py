@@ -1,0 +1,143 @@
+"""
+Turns queued events into the lines that a sink stores.
+
+Chaining happens here, on the writer's thread and in queue order: the order of
+the chain is then the order of the file, and no host thread pays for a hash.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from chaukas.sdk.integrity import link
+
+from .bounded_queue import EVENT_OVERHEAD_BYTES
+from .flush import Mark
+from .stats import INDEX_OF, REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.sinks import Verdict
+
+    from .bounded_queue import Intake
+
+__all__ = ["Outbox"]
+
+_MAX_EVENTS: Final = 512
+_MAX_BYTES: Final = 1 << 20
+
+
+class Outbox:
+    """
+    What the writer has taken from the queue and not yet settled.
+
+    It belongs to the pipeline and not to the thread, so a thread that follows
+    a dead one goes on where that one stopped.
+    """
+
+    __slots__ = (
+        "_costs",
+        "_intake",
+        "_is_chained",
+        "_pending",
+        "_prev",
+        "batch",
+        "refused",
+        "written",
+    )
+
+    def __init__(self, intake: Intake, *, integrity: bool) -> None:
+        self._intake = intake
+        self._is_chained = integrity
+        self._prev = ""
+        self._pending: deque[bytes | Mark] = deque()
+        self._costs: list[int] = []
+        self.batch: list[bytes] = []
+        """Lines that go to the sink next; kept until they are settled."""
+        self.written = 0
+        """Events that the sink has stored."""
+        self.refused = [0] * len(REASONS)
+        """Events dropped on this side of the queue, one number per reason."""
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is held."""
+        return bool(self._pending or self.batch)
+
+    def take(self, get: Callable[[], bytes | Mark], count: int) -> None:
+        """
+        Move `count` items from the queue.
+
+        One call of C code takes and keeps each item, so an exception thrown
+        into this thread cannot fall between the two and lose it.
+
+        Raises:
+            Empty: `get` timed out; what came before is kept.
+        """
+        self._pending.extend(islice(iter(get, None), count))
+
+    def form(self) -> list[Mark]:
+        """
+        Fill an empty batch, and return the marks that come before it.
+
+        A batch ends at 512 events, before 1 MiB or at a mark: everything ahead
+        of a mark is thus settled when the mark is met.
+        """
+        marks: list[Mark] = []
+        pending, batch, total = self._pending, self.batch, 0
+        if batch:
+            return marks
+        while pending and len(batch) < _MAX_EVENTS:
+            item = pending[0]
+            if isinstance(item, Mark):
+                if batch:
+                    break
+                marks.append(item)
+            else:
+                total += len(item)
+                if batch and total > _MAX_BYTES:
+                    break
+                self._add(item)
+            pending.popleft()
+        return marks
+
+    def settle(self, verdict: Verdict) -> int:
+        """Take what the sink decided off the batch; return how many events."""
+        stored = min(verdict.accepted, len(self.batch))
+        done = min(stored + verdict.refused, len(self.batch))
+        self.written += stored
+        self.refused[INDEX_OF.get(verdict.reason, _QUARANTINED)] += done - stored
+        self._intake.settled_bytes += sum(self._costs[:done])
+        self._intake.note_refused(sum(self.refused))
+        del self.batch[:done], self._costs[:done]
+        return done
+
+    def forget(self) -> None:
+        """Free everything held; whoever counts knows that it is lost."""
+        self._pending.clear()
+        self.batch.clear()
+        self._costs.clear()
+
+    def _add(self, event: bytes) -> None:
+        cost = len(event) + EVENT_OVERHEAD_BYTES
+        try:
+            line = self._line_of(event)
+        except (TypeError, ValueError):
+            # Not what the recorder promised: no retry makes it storable.
+            self.refused[_QUARANTINED] += 1
+            self._intake.note_refused(sum(self.refused))
+            self._intake.settled_bytes += cost
+            return
+        self.batch.append(line)
+        self._costs.append(cost)
+
+    def _line_of(self, event: bytes) -> bytes:
+        if not self._is_chained:
+            return event + b"\n"
+        line, self._prev = link(event, self._prev)
+        return line
+
+
+_QUARANTINED: Final = INDEX_OF["quarantined"]

@@ -1,0 +1,151 @@
+"""
+Takes events from host threads, within a bound of memory.
+
+This is the only part of the pipeline that runs on the host's threads, so it has
+no lock and no I/O, and waits for nothing but its turn with the writer.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from chaukas.sdk.system.threads import SimpleQueue, get_ident
+
+from .gil import Baton
+from .stats import INDEX_OF, Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .flush import Mark
+
+__all__ = ["EVENT_OVERHEAD_BYTES", "Intake"]
+
+EVENT_OVERHEAD_BYTES: Final = 64
+"""What an event costs beyond its text: a bytes header and two pointers."""
+
+_FAST_COUNT: Final = 128
+_RESERVE: Final = 0.1
+_MEMORY_FULL_NAME: Final = "memory_full"
+_MEMORY_FULL: Final = INDEX_OF[_MEMORY_FULL_NAME]
+_CAPTURE_ERROR: Final = INDEX_OF["capture_error"]
+
+
+class Intake:
+    """
+    A queue bounded in bytes, without a lock.
+
+    Each thread adds to its own cell, so the sum of the cells is exact. Making
+    the sum for every event would cost too much with many threads, and is not
+    needed while the *gate* is open: then the writer holds nothing and every
+    queued event is smaller than a 129th of the bound, so that fewer than 128 of
+    them cannot reach it. Threads that pass the check at the same moment can
+    exceed the bound by one event each.
+    """
+
+    __slots__ = (
+        "_cells",
+        "_fast_bytes",
+        "_monotonic",
+        "_next_place",
+        "baton",
+        "gate",
+        "limit",
+        "queue",
+        "settled_bytes",
+    )
+
+    def __init__(
+        self,
+        memory_limit_bytes: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limit = memory_limit_bytes
+        """Bytes that vital events may fill; others stop a tenth below."""
+        self.queue: SimpleQueue[bytes | Mark] = SimpleQueue()
+        """Events and marks in the order in which they came."""
+        self.gate = _FAST_COUNT
+        """Queue length up to which no sum is needed; 0 when it always is."""
+        self.settled_bytes = 0
+        """Bytes of events that left memory; only the writer changes it."""
+        self._fast_bytes = int(memory_limit_bytes * (1 - _RESERVE)) // (_FAST_COUNT + 1)
+        self._cells: dict[int, Cell] = {}
+        self._next_place = count(1).__next__
+        self.baton = Baton(monotonic)
+        """Tells when the writer would like the interpreter."""
+        self._monotonic = monotonic
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The counters of all threads that ever emitted."""
+        return list(self._cells.values())
+
+    def put(self, event: bytes, *, vital: bool) -> None:
+        """Queue an event, or count it as dropped when memory is full."""
+        # Two live threads never have the same ident, so a cell has one owner
+        # even when an ident is used again.
+        cell = self._cells.get(get_ident()) or self._new_cell()
+        size = len(event) + EVENT_OVERHEAD_BYTES
+        large = size > self._fast_bytes
+        cell.count += 1
+        is_unsure = large or self.queue.qsize() >= self.gate
+        if is_unsure and self._is_full(size, vital=vital):
+            self._lose(cell, _MEMORY_FULL, 1)
+            return
+        cell.size += size
+        self.queue.put(event)
+        if large:
+            # After the put: see `reopen`.
+            self.gate = 0
+        if self._monotonic() >= self.baton.due_s:
+            self.baton.hand_over()
+
+    def offer(self, event: bytes) -> None:
+        """Queue an event like `put`, but only while half of the memory is free."""
+        size = len(event) + EVENT_OVERHEAD_BYTES
+        if self.held_bytes() + size > self.limit // 2:
+            self.drop(_MEMORY_FULL_NAME)
+        else:
+            self.put(event, vital=False)
+
+    def drop(self, reason: str, events: int = 1) -> None:
+        """Count events that never came; an unknown reason is capture_error."""
+        cell = self._cells.get(get_ident()) or self._new_cell()
+        cell.count += events
+        self._lose(cell, INDEX_OF.get(reason, _CAPTURE_ERROR), events)
+
+    def note_refused(self, events: int) -> None:
+        """Take note of how many events the writer refused in all: nothing here."""
+
+    def shut(self) -> None:
+        """Make every `put` sum up, because the writer holds events now."""
+        self.gate = 0
+
+    def reopen(self) -> None:
+        """
+        Spare threads the sum again, because the writer holds nothing.
+
+        The queue is looked at after opening, and a large event closes the gate
+        after it was queued: in either order of the two the gate ends closed.
+        """
+        self.gate = _FAST_COUNT
+        if self.queue.qsize():
+            self.gate = 0
+
+    def held_bytes(self) -> int:
+        """Return the size of all events that are in memory."""
+        # Settled first: a sum that is too large only drops an event too early.
+        settled = self.settled_bytes
+        return sum([cell.size for cell in self.cells]) - settled
+
+    def _is_full(self, size: int, *, vital: bool) -> bool:
+        limit = self.limit if vital else self.limit - int(self.limit * _RESERVE)
+        return self.held_bytes() + size > limit
+
+    def _lose(self, cell: Cell, index: int, events: int) -> None:
+        cell.drops[index] += events
+
+    def _new_cell(self) -> Cell:
+        return self._cells.setdefault(get_ident(), Cell(self._next_place()))

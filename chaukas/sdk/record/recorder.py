@@ -1,0 +1,584 @@
+"""
+Make events: the frame around a content, pairs of START and END, errors told once.
+
+The only code that runs on the host's thread for every event, so it does each thing
+once: one dict, one encoding, one put.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from chaukas.sdk.capture.facts import Facts, fill, note_hidden
+from chaukas.sdk.capture.limits import DEPTH_CEILING, Limits
+from chaukas.sdk.capture.snapshot import Capture, Rules, shrink
+from chaukas.sdk.events import TRAITS, EventStatus, EventType, end_of
+from chaukas.sdk.system.clock import timestamp_of
+from chaukas.sdk.system.ids import is_sampled
+from chaukas.sdk.system.internal_errors import report
+
+from .context import SUPPRESSED, Pair
+from .errors import error_chain, error_code_of, error_text
+from .event_log import log_event
+from .history import History
+from .retries import RetryDetector, Verdict, is_retryable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.config import Config
+    from chaukas.sdk.pipeline import Pipeline
+    from chaukas.sdk.system.clock import Clock
+    from chaukas.sdk.system.ids import Ids
+    from chaukas.sdk.typing import Event, Json
+
+    from .context import AgentRef, Run
+
+__all__ = [
+    "EventPairManager",
+    "Recorder",
+    "RetryDetector",
+    "Verdict",
+    "error_chain",
+    "error_code_of",
+    "error_text",
+    "is_retryable",
+    "ms_between",
+    "without_defaults",
+]
+
+_process_id = os.getpid
+_SORTED = orjson.OPT_SORT_KEYS
+_FAILED = EventStatus.FAILED.value
+_CANCELLED = EventStatus.CANCELLED.value
+_FRAMES = 32
+_FRAME_BYTES = 16_384
+"""More than an event has besides its largest member."""
+_IDS = (
+    "agent_id",
+    "agent_name",
+    "project_id",
+    "session_id",
+    "tenant_id",
+    "trace_id",
+)
+
+
+# Nothing to hide: all content of an event was captured before.
+_ODD_RULES = Rules(limits=Limits(depth=DEPTH_CEILING))
+
+
+def without_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return *content* without what proto3 does not write: 0, "", False, None, [].
+
+    For values that were captured or made here; a stranger's object has no place
+    in *content* yet.
+    """
+    return {key: value for key, value in content.items() if value}
+
+
+def ms_between(start_ns: int, end_ns: int) -> float:
+    """Return milliseconds to the microsecond, as an int where they are whole."""
+    micros = (end_ns - start_ns) // 1000
+    return micros // 1000 if micros % 1000 == 0 else micros / 1000
+
+
+def _part_of(kind: EventType, config: Config, facts: Facts) -> Event:
+    """Return the members that are the same in all events of *kind*."""
+    traits = TRAITS[kind]
+    part: Event = {
+        "author": traits.author,
+        "severity": traits.severity,
+        "status": traits.status,
+        "type": traits.wire,
+    }
+    if config.branch:
+        part["branch"] = facts.text(config.branch, "branch", [])
+    if config.tags:
+        part["tags"] = [facts.text(tag, "tags", []) for tag in config.tags]
+    return part
+
+
+class Recorder:
+    """
+    Turns what integrations saw into encoded events on the pipeline's queue.
+
+    Every method is safe to call from any thread, task or signal handler, and
+    raises nothing: an event that cannot be made is counted as `capture_error`.
+
+    Args:
+        pipeline: Where encoded events go.
+        config: Settings in force.
+        rules: Bounds and redaction of captured values.
+        hidden_rules: The same with all content hidden, for runs that ask for it.
+        shown_rules: The same with all content shown, for what is no content.
+        fact_rules: Bounds and redaction of names and ids, which are never hidden
+            wholly.
+        clock: Source of time.
+        ids: Source of ids.
+        version: Version of chaukas, for `metadata.chaukas.sdk`.
+        renewed: Returns the recorder of a process that was forked from C, where
+            no hook of Python ran.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        config: Config,
+        rules: Rules,
+        hidden_rules: Rules,
+        shown_rules: Rules,
+        fact_rules: Rules,
+        clock: Clock,
+        ids: Ids,
+        version: str,
+        renewed: Callable[[], Recorder] | None = None,
+    ) -> None:
+        self._pid = _process_id()
+        self._renewed = renewed
+        self.config = config
+        self.clock = clock
+        self.ids = ids
+        self.pairs = EventPairManager(self)
+        self.history = History(ids.secret())
+        self.retries = RetryDetector(config.retry)
+        self._pipeline = pipeline
+        self._rules = rules
+        self._hidden_rules = hidden_rules
+        self._fact_rules = fact_rules
+        self._facts = Facts(shown_rules)
+        self._version = version
+        self._stream = pipeline.stream
+        self._event_limit_bytes = rules.limits.event_bytes
+        self._parts = {kind: _part_of(kind, config, self._facts) for kind in EventType}
+
+    def new_id(self) -> str:
+        """Return a new UUIDv7, for sessions that were given no id."""
+        return self.ids.event_id(self.clock.time_ns())
+
+    def capture(self, run: Run) -> Capture:
+        """Return a fresh snapshot taker under the rules of *run*."""
+        return Capture(self._hidden_rules if run.hide_content else self._rules)
+
+    def capture_facts(self) -> Capture:
+        """Return a snapshot taker for names and ids, shown whatever is hidden."""
+        return Capture(self._fact_rules)
+
+    def is_sampled(self, trace_id: str) -> bool:
+        """Tell whether the trace *trace_id* is recorded."""
+        return is_sampled(trace_id, self.config.sample_rate)
+
+    def count_failed(self) -> None:
+        """Count an event that could not be captured, before it was one."""
+        self._pipeline.next_seq()
+        self._pipeline.drop("capture_error")
+
+    def refuse(self) -> None:
+        """Count an event that comes after the end."""
+        self._pipeline.next_seq()
+        self._pipeline.drop("after_close")
+
+    def emit(
+        self,
+        kind: EventType,
+        run: Run,
+        content: dict[str, Any],
+        *,
+        parent_span_id: str = "",
+        span_id: str = "",
+        agent: AgentRef | None = None,
+        capture: Capture | None = None,
+        metadata: dict[str, Any] | None = None,
+        status: str = "",
+        severity: str = "",
+        at_ns: int = 0,
+        is_spare: bool = False,
+        is_captured: bool = False,
+        problems: list[Exception] | None = None,
+    ) -> None:
+        """
+        Record one event of *run*.
+
+        Args:
+            kind: Type of the event; status, severity and author follow from it.
+            run: Run that it belongs to; its session, trace and agent are noted.
+            content: Top-level members, content in them captured.
+            parent_span_id: Span under which it stands; none for sessions.
+            span_id: Span of a pair; a point event gets its own.
+            agent: Agent to name.
+            capture: What made *content*; what it hid is noted.
+            metadata: Further members of `metadata`.
+            status: Wire name to use instead of the usual.
+            severity: The same.
+            at_ns: Wall time at which it happened, in nanoseconds, if not now.
+            is_spare: It is the first to be dropped when memory fills up.
+            is_captured: Names in *content* and *metadata* are captured as well.
+            problems: Takes what goes wrong, for callers that hold a lock: no log.
+        """
+        if not run.sampled or SUPPRESSED.get():
+            return
+        try:
+            if _process_id() != self._pid:
+                self._follow_fork()
+            event, hidden = self._frame(kind, run, agent or run.agent, at_ns)
+            event["span_id"] = span_id or self.ids.span_id()
+            if parent_span_id:
+                event["parent_span_id"] = parent_span_id
+            event["status"] = status or event["status"]
+            event["severity"] = severity or event["severity"]
+            fill(event, content, metadata, None if is_captured else self._facts, hidden)
+            note_hidden(event, capture, hidden)
+            encoded = self._encoded(event)
+        except Exception as error:
+            self._note_failed(error, problems)
+            return
+        if is_spare:
+            self._pipeline.offer(encoded)
+        else:
+            self._pipeline.put(encoded, vital=TRAITS[kind].vital)
+        if problems is None:
+            log_event(event)
+
+    def _note_failed(self, error: Exception, problems: list[Exception] | None) -> None:
+        self._pipeline.drop("capture_error")
+        if problems is None:
+            report("Recorder.emit", error)
+        else:
+            problems.append(error)
+
+    def _encoded(self, event: Event) -> bytes:
+        """Encode *event* once, or twice if it is odd or too large."""
+        try:
+            encoded = orjson.dumps(event, option=_SORTED)
+        except TypeError:
+            # A name or an id that is no JSON: a lone surrogate. What comes back is a
+            # dict again, which the type of a tree cannot say.
+            event = Capture(_ODD_RULES).tree(event, "")  # type: ignore[assignment]
+            encoded = orjson.dumps(event, option=_SORTED)
+        if len(encoded) <= self._event_limit_bytes:
+            return encoded
+        return orjson.dumps(shrink(event, self._event_limit_bytes), option=_SORTED)
+
+    def is_too_large(self, tree: Json) -> bool:
+        """Tell whether an event that holds *tree* may be cut to its limit of bytes."""
+        try:
+            size_bytes = len(orjson.dumps(tree))
+        except TypeError:
+            return True
+        return size_bytes + _FRAME_BYTES > self._event_limit_bytes
+
+    def _follow_fork(self) -> None:
+        """Go on with what the new process has; the parent keeps its own."""
+        if self._renewed is not None:
+            successor = self._renewed()
+            self.ids = successor.ids
+            self.pairs = successor.pairs
+            self.history = successor.history
+            self._pipeline = successor._pipeline
+            self._stream = successor._stream
+        # Last, so that what failed is tried again.
+        self._pid = _process_id()
+
+    def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
+        """Return an encoded SYSTEM event without queueing it, for the pipeline."""
+        event, _hidden = self._frame(EventType.SYSTEM, run, None, 0)
+        event["span_id"] = self.ids.span_id()
+        event["metadata"].update(metadata)
+        return orjson.dumps(event, option=_SORTED)
+
+    def _frame(
+        self,
+        kind: EventType,
+        run: Run,
+        agent: AgentRef | None,
+        at_ns: int,
+    ) -> tuple[Event, list[str]]:
+        """Return what every event has, and the paths of ids that were hidden."""
+        hidden: list[str] = []
+        # First, as an event that then cannot be made leaves a gap.
+        seq = self._pipeline.next_seq()
+        now_ns = self.clock.time_ns()
+        session = run.session
+        own: dict[str, Any] = {
+            "chaukas": {"sdk": self._version, "seq": seq, "stream": self._stream}
+        }
+        if run.framework:
+            own["framework"] = run.framework
+        if run.run_id:
+            own["run_id"] = run.run_id
+        # Copying a ready part costs less than naming its members again.
+        event: Event = {
+            **self._parts[kind],
+            "event_id": self.ids.event_id(now_ns),
+            "metadata": own,
+            "project_id": session.project_id,
+            "tenant_id": session.tenant_id,
+            "timestamp": timestamp_of(at_ns or now_ns),
+            "trace_id": run.trace_id,
+        }
+        if session.session_id:
+            event["session_id"] = session.session_id
+        if agent is not None:
+            event["agent_id"], event["agent_name"] = agent
+        if run.user_id:
+            own["user_id"] = run.user_id
+            self._hide_ids(own, ("user_id",), "metadata.", hidden)
+        self._hide_ids(event, _IDS, "", hidden)
+        return event, hidden
+
+    def _hide_ids(
+        self, part: Event, names: tuple[str, ...], path: str, hidden: list[str]
+    ) -> None:
+        """Bound and redact ids of the application; nearly all are known."""
+        known = self._facts.known
+        for name in names:
+            value = part.get(name)
+            if value is not None and value not in known:
+                part[name] = self._facts.identity(value, f"{path}{name}", hidden)
+
+    def error(
+        self,
+        run: Run,
+        error: BaseException,
+        parent_span_id: str,
+        *,
+        recoverable: bool = False,
+        recovery_action: str = "",
+        message: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        agent: AgentRef | None = None,
+        at_ns: int = 0,
+    ) -> None:
+        """
+        Record an ERROR, unless it or its cause is on record already.
+
+        One root cause gives one ERROR, under the innermost span that saw it.
+
+        Args:
+            run: Run in which it happened.
+            error: What was raised; read now, not kept.
+            parent_span_id: Innermost span in which it happened.
+            recoverable: Something handled it and the run goes on.
+            recovery_action: What handled it.
+            message: Text to record instead of the error's own, for errors whose
+                text must not be told.
+            metadata: Further facts, already bounded.
+            agent: Agent to name instead of the one in force.
+            at_ns: Wall time at which it happened, in nanoseconds, if not now.
+        """
+        if self.is_reported(run, error):
+            if recoverable:
+                run.reported.forget(error)
+            return
+        if not recoverable:
+            run.reported.add(error)
+        try:
+            capture = self.capture(run)
+            content = self._error_content(capture, error, message)
+        except Exception as problem:
+            self.count_failed()
+            report("Recorder.error", problem)
+            return
+        content["recoverable"] = recoverable
+        content["recovery_action"] = recovery_action
+        if metadata:
+            content["metadata"] = metadata
+        self.emit(
+            EventType.ERROR,
+            run,
+            {"error": without_defaults(content)},
+            parent_span_id=parent_span_id,
+            capture=capture,
+            agent=agent,
+            at_ns=at_ns,
+        )
+
+    def _error_content(
+        self, capture: Capture, error: BaseException, message: str | None
+    ) -> dict[str, Any]:
+        if message is not None:
+            return {"error_message": message, "error_code": error_code_of(error)}
+        content = {
+            "error_message": capture.text(error_text(error), "error.error_message"),
+            "error_code": error_code_of(error),
+        }
+        if self.config.capture_stack_traces:
+            text = "".join(traceback.format_tb(error.__traceback__, limit=-_FRAMES))
+            text += f"{type(error).__name__}: {error_text(error)}"
+            content["stack_trace"] = capture.text(text, "error.stack_trace")
+        return content
+
+    @staticmethod
+    def is_reported(run: Run, error: BaseException) -> bool:
+        """Tell whether *error*, or an error behind it, has its ERROR event."""
+        return run.reported.covers(error)
+
+    def monotonic_ms_since(self, start_ns: int) -> float:
+        """Return the milliseconds since monotonic *start_ns*, see `ms_between`."""
+        return ms_between(start_ns, self.clock.monotonic_ns())
+
+
+class EventPairManager:
+    """
+    Keeps every START until its END, and closes those that nobody ended.
+
+    A pair ends once: who takes it out of its run's table, in one step, emits.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._runs: dict[int, Run] = {}
+        self._is_shut = False
+
+    def start(
+        self,
+        kind: EventType,
+        run: Run,
+        content: dict[str, Any],
+        *,
+        parent_span_id: str = "",
+        closing: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Pair:
+        """
+        Record a START and return the pair to end later.
+
+        Args:
+            kind: A `*_START` type.
+            run: Run that it belongs to.
+            content: As for `Recorder.emit`.
+            parent_span_id: Span under which it stands.
+            closing: Content of the END, should nobody end the pair.
+            **options: As for `Recorder.emit`.
+        """
+        recorder = self._recorder
+        pair = Pair(
+            kind,
+            run,
+            recorder.ids.span_id(),
+            parent_span_id,
+            recorder.clock.monotonic_ns(),
+            closing or {},
+        )
+        if self._is_shut:
+            # Its END could not be written any more.
+            recorder.refuse()
+            return pair
+        run.pairs[pair.span_id] = pair
+        self._runs[id(run)] = run
+        if not run.run_id and kind is not EventType.SESSION_START:
+            run.run_id = pair.span_id
+            run.started_monotonic_ns = pair.started_monotonic_ns
+        try:
+            recorder.emit(
+                kind,
+                run,
+                content,
+                span_id=pair.span_id,
+                parent_span_id=parent_span_id,
+                **options,
+            )
+        except BaseException:
+            # Without a START there is nothing to end.
+            self._take_out(pair)
+            raise
+        self._end_if_shut(pair)
+        return pair
+
+    def _take_out(self, pair: Pair) -> bool:
+        """Take *pair* out of its run's table; tell whether it was in there."""
+        run = pair.run
+        if run.pairs.pop(pair.span_id, None) is None:
+            return False
+        if not run.pairs:
+            self._runs.pop(id(run), None)
+            if run.pairs:
+                # Another thread of the run began one in between.
+                self._runs[id(run)] = run
+        return True
+
+    def drop(self, run: Run) -> None:
+        """Take out the pairs of *run* that could not be ended, and count each."""
+        for pair in list(run.pairs.values()):
+            if self._take_out(pair):
+                self._recorder.count_failed()
+
+    def end(
+        self, pair: Pair, content: dict[str, Any] | None = None, **options: Any
+    ) -> bool:
+        """
+        Record the END of *pair*, once.
+
+        Args:
+            pair: What `start` returned.
+            content: As for `Recorder.emit`; without it the closing content.
+            **options: As for `Recorder.emit`.
+
+        Returns:
+            Whether this call ended it; later calls change nothing.
+        """
+        run = pair.run
+        if not self._take_out(pair):
+            return False
+        recorder = self._recorder
+        body = pair.closing if content is None else content
+        duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
+        if duration_ms:
+            body = {**body, "performance": {"duration_ms": duration_ms}}
+        recorder.emit(
+            end_of(pair.kind),
+            run,
+            body,
+            span_id=pair.span_id,
+            parent_span_id=pair.parent_span_id,
+            agent=pair.agent,
+            **options,
+        )
+        return True
+
+    def close_run(self, run: Run) -> int:
+        """End what is still open in *run* as CANCELLED orphans, innermost first."""
+        closed = 0
+        for pair in reversed(list(run.pairs.values())):
+            closed += self._end_orphan(pair)
+        return closed
+
+    def _end_if_shut(self, pair: Pair) -> None:
+        # Shut while it began: the closing did not see it, so it ends here.
+        if self._is_shut:
+            self._end_orphan(pair)
+
+    def _end_orphan(self, pair: Pair) -> bool:
+        return self.end(pair, status=_CANCELLED, metadata={"orphan": True})
+
+    def shut(self) -> int:
+        """End what is still open, and begin nothing any more."""
+        self._is_shut = True
+        return self.close_all()
+
+    def close_all(self) -> int:
+        """End what is still open in any run, innermost runs first."""
+        return sum(self.close_run(run) for run in reversed(list(self._runs.values())))
+
+    def close_runs(self) -> int:
+        """End what is still open in runs, and leave the SESSION pairs open."""
+        runs = list(self._runs.values())
+        inner = [run for run in runs if run is not run.session.scope]
+        return sum(self.close_run(run) for run in reversed(inner))
+
+    def forget(self) -> None:
+        """Drop all pairs without ending them: they belong to the parent process."""
+        for run in list(self._runs.values()):
+            run.pairs.clear()
+        self._runs.clear()
+
+    @property
+    def open_count(self) -> int:
+        """Pairs that wait for their END."""
+        return sum(len(run.pairs) for run in list(self._runs.values()))

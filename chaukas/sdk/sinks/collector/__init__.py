@@ -1,0 +1,3 @@
+"""Send events to a collector, over HTTP or gRPC."""
+
+__all__ = ()

@@ -1,0 +1,398 @@
+"""
+Sends events to a collector over gRPC.
+
+The published client and server packages name the same calls differently, so both
+names are tried; what is sent and answered is the same.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from chaukas.sdk._version import VERSION
+from chaukas.sdk.config import endpoint_without_secrets
+from chaukas.sdk.system.clock import timestamp_of
+from chaukas.sdk.system.fork_guard import holding_forks
+from chaukas.sdk.system.ids import RandomIds
+
+from .address import host_and_port, place_with_port
+from .credentials import Key, KeyUnreadableError
+from .envelope import one_event, protobuf
+from .probe import Probe
+from .responses import (
+    LATE_S,
+    Action,
+    Answer,
+    answer_of_grpc,
+    answer_of_message,
+    key_late,
+    key_missing,
+    tls_unusable,
+    too_large,
+    unreachable,
+)
+from .tls import TlsFilesError, Trust
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+__all__ = ["GrpcSink", "load"]
+
+_CLIENT: Final = "/chaukas.spec.client.v1.ChaukasClientService/"
+_SERVER: Final = "/chaukas.spec.server.v1.ChaukasServerService/"
+_BATCH: Final = "IngestEventBatch"
+_SINGLE: Final = "IngestEvent"
+_METHODS: Final = (_CLIENT + _BATCH, _SERVER + _BATCH)
+_SINGLE_METHODS: Final = (_CLIENT + _SINGLE, _SERVER + _SINGLE)
+_MESSAGE_LIMIT_BYTES: Final = 4 << 20
+"""What a gRPC server takes unless it was told otherwise."""
+_REFUSES_KEY: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
+_LOSES_CHANNEL: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
+_SINGLE_S: Final = 300.0
+_SECURE: Final = frozenset({"https", "grpcs"})
+_SPLIT: Final = Answer(Action.SPLIT, cause="single events")
+
+
+def load() -> None:
+    """
+    Load what the first `send` would load: a fork of the host waits for that.
+
+    Raises:
+        ImportError: The library is not there, or is broken.
+    """
+    with holding_forks():
+        # Late, as it takes longer than loading all of the SDK.
+        # F401: having it loaded is all that is wanted.
+        import grpc  # noqa: F401
+
+        # F401: as above; it reads the answer.
+        from chaukas.sdk.wire.proto import service_pb2  # noqa: F401
+
+        protobuf((), batch_id="", timestamp=timestamp_of(0))
+
+
+class GrpcSink:
+    """
+    Send batches by `IngestEventBatch`, under whichever name the backend has it.
+
+    Nothing is opened or imported before the first `send`. A channel that failed
+    is made anew: its own waits between attempts would come on top of the
+    sender's.
+
+    Args:
+        endpoint: `grpc(s)://host[:port]`; `http(s)` means the same. Without a port
+            4181 for `grpc`, as the collector has it, 443 under TLS, 80 for `http`.
+        api_key: The key, or a function that returns it.
+        api_key_file: File that holds the key; used without an `api_key`.
+        ca_file: PEM file of the authorities to trust instead of the system's.
+        client_cert: PEM file of our own certificate, for mutual TLS.
+        client_key: PEM file of its private key.
+        timeout_s: Longest time of one `send`, in seconds.
+        wall: Wall clock in seconds.
+        monotonic: Clock for intervals in seconds.
+    """
+
+    name = "grpc"
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        api_key: str | Callable[[], str] | None = None,
+        api_key_file: str | os.PathLike[str] | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
+        timeout_s: float = 10.0,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        parts = urlsplit(endpoint)
+        self._is_secure = parts.scheme in _SECURE
+        host, port = host_and_port(parts)
+        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._place = place_with_port(endpoint_without_secrets(endpoint), parts)
+        self._key = Key(api_key, api_key_file, monotonic)
+        self._trust = Trust.of(ca_file, client_cert, client_key)
+        self._timeout_s = timeout_s
+        self._wall = wall
+        self._monotonic = monotonic
+        self._ids = RandomIds()
+        self._channel: Any = None
+        self._is_proven = False
+        self._has_told = False
+        self._method = 0
+        self._single_method = 0
+        self._single_until_s = 0.0
+        self._give_up_at_s = 0.0
+
+    def send(self, lines: Sequence[bytes]) -> Answer:
+        """Send a batch and say what became of it; see `Remote`."""
+        return self._answered(lambda: self._send(lines))
+
+    def probe(self) -> Probe:
+        """Send a batch without events: it tells as much, and nothing is stored."""
+        answer = self._answered(self._send_nothing)
+        return Probe(answer, f"{_METHODS[self._method]}, no events")
+
+    def _answered(self, act: Callable[[], Answer]) -> Answer:
+        self._give_up_at_s = self._monotonic() + self._timeout_s
+        try:
+            answer = act()
+        except KeyUnreadableError as error:
+            answer = key_missing(self._place, str(error), error.remedy)
+        except TlsFilesError as error:
+            answer = tls_unusable(self._place, str(error))
+        except _RefusedError as refusal:
+            answer = refusal.answer
+        if answer.action is Action.PARK:
+            # The next try reads certificates anew.
+            self.close()
+        return answer
+
+    def overdue(self, now_s: float) -> str:
+        """Say so if the API key has been waited for too long; see `Remote`."""
+        source = self._key.late_source(now_s, LATE_S)
+        return key_late(self._place, source) if source else ""
+
+    def close(self) -> None:
+        """Close the channel; a later `send` opens another."""
+        channel, self._channel = self._channel, None
+        self._is_proven = False
+        if channel is not None:
+            channel.close()
+
+    def abandon(self) -> None:
+        """
+        Forget the inherited channel, without running any code of it.
+
+        Its threads and locks stayed in the parent, so closing it may wait for
+        ever; the child's is a new one.
+        """
+        channel, self._channel = self._channel, None
+        self._is_proven = False
+        if channel is not None:
+            _keep_for_ever(channel)
+
+    def _send(self, lines: Sequence[bytes]) -> Answer:
+        if self._monotonic() < self._single_until_s:
+            return self._send_single(lines)
+        now_ns = int(self._wall() * 1e9)
+        envelope = protobuf(
+            lines,
+            batch_id=self._ids.event_id(now_ns),
+            timestamp=timestamp_of(now_ns),
+        )
+        if not envelope.kept:
+            return Answer(Action.ACKED, envelope.refused)
+        if len(envelope.body) > _MESSAGE_LIMIT_BYTES:
+            return too_large("message limit", self._place, "for one message")
+        try:
+            body = self._call_any(envelope.body)
+        except _RefusedError as refusal:
+            if refusal.code != "UNIMPLEMENTED":
+                return envelope.answer(refusal.answer)
+            return self._find_single(lines, refusal.answer)
+        return envelope.answer(self._answer_of(body, envelope.lines(lines)))
+
+    def _send_nothing(self) -> Answer:
+        now_ns = int(self._wall() * 1e9)
+        envelope = protobuf(
+            (), batch_id=self._ids.event_id(now_ns), timestamp=timestamp_of(now_ns)
+        )
+        return self._answer_of(self._call_any(envelope.body), ())
+
+    def _call_any(self, body: bytes) -> bytes:
+        """Call the batch method by the name that worked last, then the other."""
+        try:
+            return self._call(_METHODS[self._method], body)
+        except _RefusedError as refusal:
+            if refusal.code != "UNIMPLEMENTED":
+                raise
+        other = 1 - self._method
+        answer = self._call(_METHODS[other], body)
+        self._method = other
+        return answer
+
+    def _find_single(self, lines: Sequence[bytes], otherwise: Answer) -> Answer:
+        """
+        Try the call for one event, the only one that some backends have.
+
+        After a while the call for a batch is tried again: its absence may have
+        been a mistake of the moment.
+        """
+        for index in range(len(_SINGLE_METHODS)):
+            self._single_method = index
+            try:
+                answer = self._send_single(lines[:1])
+            except _RefusedError as refusal:
+                answer = refusal.answer
+            if answer.action in (Action.ACKED, Action.BISECT):
+                self._single_until_s = self._monotonic() + _SINGLE_S
+                return answer if len(lines) == 1 else _SPLIT
+        return otherwise
+
+    def _send_single(self, lines: Sequence[bytes]) -> Answer:
+        """Send one event; a larger batch is split until each has its answer."""
+        if len(lines) > 1:
+            return _SPLIT
+        body = one_event(lines[0])
+        if body is None:
+            return Answer(Action.ACKED, ((0, "invalid"),))
+        try:
+            answer = self._call(_SINGLE_METHODS[self._single_method], body)
+        except _RefusedError as refusal:
+            if refusal.code == "UNIMPLEMENTED":
+                self._single_until_s = 0.0
+            raise
+        return self._answer_of(answer, lines, is_single=True)
+
+    def _answer_of(
+        self, body: bytes, lines: Sequence[bytes], *, is_single: bool = False
+    ) -> Answer:
+        """Read the answer to a batch; an empty one is the published client's ack."""
+        answer = answer_of_message(
+            body,
+            lines=lines,
+            place=self._place,
+            told="gRPC OK",
+            is_single=is_single,
+            may_be_empty=not self._has_told,
+        )
+        if body and answer.action is Action.ACKED:
+            # For good: a server that gives verdicts always does.
+            self._has_told = True
+        return answer
+
+    def _call(self, method: str, body: bytes) -> bytes:
+        """
+        Make one call; again if only the channel or the key was stale.
+
+        Raises:
+            _RefusedError: The call failed.
+        """
+        was_proven = self._is_proven
+        try:
+            return self._call_through(method, body)
+        except _RefusedError as refusal:
+            is_stale = was_proven and refusal.code == "UNAVAILABLE"
+            if not is_stale and not self._has_other_key(refusal.code):
+                raise
+        return self._call_through(method, body)
+
+    def _call_through(self, method: str, body: bytes) -> bytes:
+        """Make one call; as often as the host forks in the middle of it."""
+        while True:
+            fork = _Interrupt()
+            try:
+                return self._call_once(method, body, fork)
+            except _RefusedError as refusal:
+                if refusal.code in _LOSES_CHANNEL:
+                    self.close()
+                if not fork.has_come or self._monotonic() >= self._give_up_at_s:
+                    raise
+            finally:
+                # Also when the answer came just before.
+                if fork.has_come:
+                    self.close()
+
+    def _has_other_key(self, code: str) -> bool:
+        return code in _REFUSES_KEY and self._key.renew()
+
+    def _call_once(self, method: str, body: bytes, fork: _Interrupt) -> bytes:
+        with holding_forks():
+            # Loading grpc takes longer than loading all of the SDK.
+            import grpc
+
+            # Making a channel loads the rest of it.
+            channel = self._open()
+        key = self._key.text()
+        metadata = (("authorization", f"Bearer {key}"),) if key else ()
+        # Bytes in and out: an answer that cannot be read is no failed call.
+        left_s = max(self._give_up_at_s - self._monotonic(), 0.001)
+        try:
+            # A call under way when the host forks could crash either process.
+            fork.closes = channel
+            with holding_forks(interrupt=fork.come):
+                call = channel.unary_unary(method)
+                answer: bytes = call(body, timeout=left_s, metadata=metadata)
+        except grpc.RpcError as error:
+            raise self._refusal(error, len(body)) from None
+        except ValueError:
+            # The library's word for a channel that was closed before the call.
+            if not fork.has_come:
+                raise
+            what = "was cut off by a fork of this process"
+            refused = unreachable("fork", self._place, what)
+            raise _RefusedError("CANCELLED", refused) from None
+        self._is_proven = True
+        return answer
+
+    def _refusal(self, error: Any, size_bytes: int) -> _RefusedError:
+        code: str = error.code().name
+        trailers = dict(error.trailing_metadata() or ())
+        answer = answer_of_grpc(
+            code,
+            error.details() or "",
+            trailers,
+            size_bytes=size_bytes,
+            place=self._place,
+            credential=self._key.kind,
+        )
+        return _RefusedError(code, answer)
+
+    def _open(self) -> Any:
+        if self._channel is None:
+            self._channel = self._made()
+        return self._channel
+
+    def _made(self) -> Any:
+        # As above.
+        import grpc
+
+        options = (
+            # The sender decides when to try again, and a new channel connects anew.
+            ("grpc.enable_retries", 0),
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.max_receive_message_length", _MESSAGE_LIMIT_BYTES),
+            ("grpc.primary_user_agent", f"chaukas-sdk/{VERSION}"),
+        )
+        if not self._is_secure:
+            return grpc.insecure_channel(self._target, options)
+        files = self._trust.files()
+        credentials = grpc.ssl_channel_credentials(
+            files.root_certificates, files.private_key, files.certificate_chain
+        )
+        return grpc.secure_channel(self._target, credentials, options)
+
+
+class _Interrupt:
+    """Ends a call because the host forks."""
+
+    def __init__(self) -> None:
+        self.closes: Any = None
+        self.has_come = False
+
+    def come(self) -> None:
+        self.has_come = True
+        self.closes.close()
+
+
+class _RefusedError(Exception):
+    """A call failed; what that means for the batch."""
+
+    def __init__(self, code: str, answer: Answer) -> None:
+        """Keep the name of the status code and the answer."""
+        super().__init__(code)
+        self.code = code
+        self.answer = answer
+
+
+def _keep_for_ever(thing: object) -> None:
+    """Take a reference that is never given back, so that no destructor runs."""
+    from ctypes import py_object, pythonapi
+
+    pythonapi.Py_IncRef(py_object(thing))

@@ -1,0 +1,3 @@
+"""A collector for tests: its servers, its rules, its store."""
+
+__all__ = ()

@@ -1,0 +1,174 @@
+"""
+What the fake collector decides, the same at both of its doors.
+
+The doors know sockets; who may come in, which answer is next and what is stored is
+decided here.
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import uuid
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from .replies import Fault, Reply, Request
+from .store import Shelf, items_of_json, items_of_protobuf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chaukas.sdk.typing import Event
+
+    from .store import Item, Verdict
+
+__all__ = ["Desk", "Outcome"]
+
+_REQUESTS_KEPT = 10_000
+_PATHS = {
+    "/events": False,
+    "/v1/events": False,
+    "/events/batch": True,
+    "/v1/events/batch": True,
+}
+"""Paths of the ingest calls, and whether each takes a batch."""
+_FLAGS = (
+    "worm_retention",
+    "audit_proofs",
+    "distributed_query",
+    "rbac",
+    "sso",
+    "policy_decisions",
+    "data_access_events",
+)
+"""What the published backend tells of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to one HTTP request."""
+
+    status: int
+    body: bytes = b""
+    kind: str = "application/json"
+    """Its content type; none is told if empty."""
+
+
+class Desk:
+    """
+    The rules and the memory of one fake collector; used by many threads.
+
+    All attributes may be changed while it runs.
+    """
+
+    def __init__(self) -> None:
+        self.shelf = Shelf()
+        self.stopped = threading.Event()
+        """Set while the doors are closed, which ends every wait."""
+        self.always: Reply | None = None
+        self.keys: tuple[str, ...] = ()
+        self.ingest: tuple[str, ...] = ("protobuf", "ndjson")
+        self.encodings: tuple[str, ...] = ("gzip",)
+        self.max_batch_events = 1000
+        self.max_body_bytes = 8 << 20
+        self.is_published = False
+        self.is_single = False
+        self.refuse: Callable[[Event], str] | None = None
+        self.unreadable: Callable[[Event], bool] | None = None
+        self._script: deque[Reply] = deque()
+        self.requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
+
+    def add(self, *replies: Reply) -> None:
+        """Put answers behind those that wait."""
+        self._script.extend(replies)
+
+    def next_reply(self) -> Reply:
+        """Return the answer for the batch that comes now."""
+        try:
+            return self._script.popleft()
+        except IndexError:
+            return self.always or _HONEST
+
+    def waiting(self) -> int:
+        """Return how many scripted answers are left."""
+        return len(self._script)
+
+    def is_welcome(self, authorization: str | None) -> bool:
+        """Return whether a key is one of `keys`; without any, all are."""
+        scheme, _, key = (authorization or "").partition(" ")
+        return not self.keys or (scheme.lower() == "bearer" and key in self.keys)
+
+    def capabilities(self) -> Outcome:
+        """Answer `GET /v1/capabilities`."""
+        if self.is_published:
+            return Outcome(200, orjson.dumps(dict.fromkeys(_FLAGS, False)))
+        told = {
+            "ingest": self.ingest,
+            "encodings": self.encodings,
+            "max_batch_events": self.max_batch_events,
+            "max_body_bytes": self.max_body_bytes,
+            "max_event_bytes": 1 << 20,
+        }
+        return Outcome(200, orjson.dumps(told))
+
+    def is_ingest(self, path: str) -> bool:
+        """Return whether a path takes events."""
+        is_batch = _PATHS.get(path)
+        return is_batch is not None and not (is_batch and self.is_single)
+
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """
+        Store the events of an HTTP request.
+
+        Args:
+            path: Without its query.
+            headers: By lower-case name.
+            body: As it arrived.
+        """
+        coding = headers.get("content-encoding", "identity")
+        if coding != "identity" and coding not in self.encodings:
+            # The published backend is not known to look at this header.
+            return Outcome(400 if self.is_published else 415)
+        try:
+            plain = gzip.decompress(body) if coding == "gzip" else body
+            if len(plain) > self.max_body_bytes:
+                return Outcome(413)
+            items = self._items(path, headers.get("content-type", ""), plain)
+        except (ValueError, OSError, EOFError, zlib.error):
+            return Outcome(400)
+        return Outcome(415) if items is None else self._decided(items)
+
+    def _decided(self, items: list[Item]) -> Outcome:
+        if len(items) > self.max_batch_events:
+            return Outcome(413)
+        verdict = self.store(items)
+        if verdict is None:
+            return Outcome(400)
+        if self.is_published:
+            return Outcome(202, kind="")
+        return Outcome(202, verdict.as_json(uuid.uuid4().hex))
+
+    def store(self, items: list[Item]) -> Verdict | None:
+        """Store a batch; None if one of its events makes all of it unreadable."""
+        unreadable = self.unreadable
+        if unreadable is not None and any(unreadable(item.event()) for item in items):
+            return None
+        return self.shelf.put(items, self.refuse)
+
+    def _items(self, path: str, kind: str, body: bytes) -> list[Item] | None:
+        kind = kind.partition(";")[0].strip().lower()
+        if kind == "application/x-protobuf" and "protobuf" in self.ingest:
+            return items_of_protobuf(body, is_batch=_PATHS[path])
+        if kind == "application/x-ndjson" and "ndjson" in self.ingest:
+            return items_of_json(body, is_lines=True)
+        if kind == "application/json" and not self.is_published:
+            return items_of_json(body, is_lines=False)
+        return None
+
+
+_HONEST = Reply(fault=Fault.NONE)
