@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chaukas.sdk.events import EventStatus, EventType, end_of
+from chaukas.sdk.system.internal_errors import report
 
 from .context import Pair
 
 if TYPE_CHECKING:
-    from .context import Run
-    from .recorder import Recorder
+    from collections.abc import Callable
+
+    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.system.clock import Clock
+    from chaukas.sdk.system.ids import Ids
+
+    from .context import AgentRef, Run
 
 __all__ = ["EventPairManager"]
 
 _CANCELLED = EventStatus.CANCELLED.value
+
+
+class _Emitter(Protocol):
+    """What pairs need of the recorder."""
+
+    clock: Clock
+    ids: Ids
+
+    def emit(
+        self,
+        kind: EventType,
+        run: Run,
+        content: dict[str, Any],
+        *,
+        parent_span_id: str = "",
+        span_id: str = "",
+        agent: AgentRef | None = None,
+        capture: Capture | None = None,
+        metadata: dict[str, Any] | None = None,
+        status: str = "",
+        at_ns: int = 0,
+        problems: list[Exception] | None = None,
+    ) -> None: ...
+
+    def monotonic_ms_since(self, start_ns: int) -> float: ...
+
+    def count_failed(self) -> None: ...
+
+    def refuse(self) -> None: ...
 
 
 class EventPairManager:
@@ -24,7 +59,7 @@ class EventPairManager:
     A pair ends once: who takes it out of its run's table, in one step, emits.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: _Emitter) -> None:
         self._recorder = recorder
         self._runs: dict[int, Run] = {}
         self._is_shut = False
@@ -37,7 +72,12 @@ class EventPairManager:
         *,
         parent_span_id: str = "",
         closing: dict[str, Any] | None = None,
-        **options: Any,
+        on_close: Callable[[], object] | None = None,
+        agent: AgentRef | None = None,
+        capture: Capture | None = None,
+        metadata: dict[str, Any] | None = None,
+        at_ns: int = 0,
+        problems: list[Exception] | None = None,
     ) -> Pair:
         """
         Record a START and return the pair to end later.
@@ -48,7 +88,13 @@ class EventPairManager:
             content: As for `Recorder.emit`.
             parent_span_id: Span under which it stands.
             closing: Content of the END, should nobody end the pair.
-            **options: As for `Recorder.emit`.
+            on_close: Ends the pair by the rules of its kind, should one above it end
+                first, see `close_under`.
+            agent: Agent that START and END name instead of the one in force.
+            capture: As for `Recorder.emit`.
+            metadata: The same.
+            at_ns: The same.
+            problems: The same.
         """
         recorder = self._recorder
         pair = Pair(
@@ -58,6 +104,8 @@ class EventPairManager:
             parent_span_id,
             recorder.clock.monotonic_ns(),
             closing or {},
+            agent=agent,
+            on_close=on_close,
         )
         if self._is_shut:
             # Its END could not be written any more.
@@ -75,7 +123,11 @@ class EventPairManager:
                 content,
                 span_id=pair.span_id,
                 parent_span_id=parent_span_id,
-                **options,
+                agent=pair.agent,
+                capture=capture,
+                metadata=metadata,
+                at_ns=at_ns,
+                problems=problems,
             )
         except BaseException:
             # Without a START there is nothing to end.
@@ -103,7 +155,14 @@ class EventPairManager:
                 self._recorder.count_failed()
 
     def end(
-        self, pair: Pair, content: dict[str, Any] | None = None, **options: Any
+        self,
+        pair: Pair,
+        content: dict[str, Any] | None = None,
+        *,
+        status: str = "",
+        capture: Capture | None = None,
+        metadata: dict[str, Any] | None = None,
+        at_ns: int = 0,
     ) -> bool:
         """
         Record the END of *pair*, once.
@@ -111,7 +170,10 @@ class EventPairManager:
         Args:
             pair: What `start` returned.
             content: As for `Recorder.emit`; without it the closing content.
-            **options: As for `Recorder.emit`.
+            status: As for `Recorder.emit`.
+            capture: The same.
+            metadata: The same.
+            at_ns: The same.
 
         Returns:
             Whether this call ended it; later calls change nothing.
@@ -131,9 +193,43 @@ class EventPairManager:
             span_id=pair.span_id,
             parent_span_id=pair.parent_span_id,
             agent=pair.agent,
-            **options,
+            status=status,
+            capture=capture,
+            metadata=metadata,
+            at_ns=at_ns,
         )
         return True
+
+    def close_under(self, pair: Pair) -> int:
+        """
+        End what is still open below *pair*, innermost first, before it ends itself.
+
+        Each as its `on_close` says; what has none, or is open after it, becomes a
+        CANCELLED orphan.
+
+        Returns:
+            How many pairs were ended.
+        """
+        depths = (
+            (_steps_up(each, pair), each)
+            for run in list(self._runs.values())
+            for each in list(run.pairs.values())
+        )
+        below = [found for found in depths if found[0]]
+        # Stable, so that of two on one level the later comes first.
+        below.reverse()
+        below.sort(key=lambda found: found[0], reverse=True)
+        for _, each in below:
+            self._close(each)
+        return len(below)
+
+    def _close(self, pair: Pair) -> None:
+        if pair.on_close is not None and pair.is_open:
+            try:
+                pair.on_close()
+            except Exception as error:
+                report("end of a pair", error)
+        self._end_orphan(pair)
 
     def close_run(self, run: Run) -> int:
         """End what is still open in *run* as CANCELLED orphans, innermost first."""
@@ -175,3 +271,11 @@ class EventPairManager:
     def open_count(self) -> int:
         """Pairs that wait for their END."""
         return sum(len(run.pairs) for run in list(self._runs.values()))
+
+
+def _steps_up(pair: Pair, top: Pair) -> int:
+    """Return how far *pair* stands below *top*; 0 if it does not."""
+    steps, above = 1, pair.above
+    while above is not None and above is not top:
+        steps, above = steps + 1, above.above
+    return 0 if above is None else steps

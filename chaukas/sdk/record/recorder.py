@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -21,7 +21,7 @@ from chaukas.sdk.system.clock import timestamp_of
 from chaukas.sdk.system.ids import is_sampled
 from chaukas.sdk.system.internal_errors import report
 
-from .context import SUPPRESSED
+from .context import SUPPRESSED, agent_in_force
 from .errors import error_chain, error_code_of, error_text
 from .event_log import log_event
 from .history import History
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.config import Config
-    from chaukas.sdk.pipeline import Pipeline
     from chaukas.sdk.system.clock import Clock
     from chaukas.sdk.system.ids import Ids
     from chaukas.sdk.typing import Event, Json
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EventPairManager",
+    "EventQueue",
     "Recorder",
     "RetryDetector",
     "Verdict",
@@ -103,6 +103,29 @@ def _part_of(kind: EventType, config: Config, facts: Facts) -> Event:
     return part
 
 
+class EventQueue(Protocol):
+    """What the recorder needs of a pipeline."""
+
+    stream: str
+    """Name of this chain of events."""
+
+    def next_seq(self) -> int:
+        """Return the number of the next event."""
+        ...
+
+    def put(self, event: bytes, *, vital: bool = False) -> None:
+        """Take an encoded event."""
+        ...
+
+    def offer(self, event: bytes) -> None:
+        """Take one that may be dropped first."""
+        ...
+
+    def drop(self, reason: str) -> None:
+        """Count one that is lost."""
+        ...
+
+
 class Recorder:
     """
     Turns what integrations saw into encoded events on the pipeline's queue.
@@ -127,7 +150,7 @@ class Recorder:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: EventQueue,
         *,
         config: Config,
         rules: Rules,
@@ -210,7 +233,7 @@ class Recorder:
             content: Top-level members, content in them captured.
             parent_span_id: Span under which it stands; none for sessions.
             span_id: Span of a pair; a point event gets its own.
-            agent: Agent to name.
+            agent: Agent to name instead of the one in force, see `agent_in_force`.
             capture: What made *content*; what it hid is noted.
             metadata: Further members of `metadata`.
             status: Wire name to use instead of the usual.
@@ -225,7 +248,7 @@ class Recorder:
         try:
             if _process_id() != self._pid:
                 self._follow_fork()
-            event, hidden = self._frame(kind, run, agent or run.agent, at_ns)
+            event, hidden = self._frame(kind, run, agent or agent_in_force(run), at_ns)
             event["span_id"] = span_id or self.ids.span_id()
             if parent_span_id:
                 event["parent_span_id"] = parent_span_id
@@ -412,6 +435,11 @@ class Recorder:
             text += f"{type(error).__name__}: {error_text(error)}"
             content["stack_trace"] = capture.text(text, "error.stack_trace")
         return content
+
+    @staticmethod
+    def note_reported(run: Run, error: BaseException) -> None:
+        """Note that *error* gets no ERROR of its own: something else tells of it."""
+        run.reported.add(error)
 
     @staticmethod
     def is_reported(run: Run, error: BaseException) -> bool:
