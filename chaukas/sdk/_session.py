@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.record.context import (
-    CURRENT,
     SCOPE,
     SUPPRESSED,
     Run,
@@ -228,7 +227,7 @@ def current_traceparent() -> str | None:
 
     None outside of a recorded run, or in a run whose trace id is not W3C's.
     """
-    node = CURRENT.get()
+    node = node_in_force()
     if node is None:
         return None
     text = f"00-{node.run.trace_id}-{node.parent_span_id}-{int(node.run.sampled):02x}"

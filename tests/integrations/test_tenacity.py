@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,10 @@ from tenacity import (
 )
 
 import chaukas.sdk as chaukas
+from chaukas.sdk import _runtime
+from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.tenacity import attempts_limit_of, strategy_of
+from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.testing import FakeClock, capture_events
 
 if TYPE_CHECKING:
@@ -310,6 +314,110 @@ def test_a_loop_inside_a_model_is_recorded_under_the_model_call() -> None:
     found = events()
     [told] = retries(found)
     assert told["parent_span_id"] == span_of(found, "MODEL_INVOCATION_START")
+
+
+def test_a_loop_around_a_model_call_that_may_go_on_is_recorded_under_it() -> None:
+    """As `with_retry` of a model does: the call is over when the loop goes to sleep."""
+    failure = ConnectionResetError("gone")
+    failures = iter([RuntimeError("made of it"), None])
+
+    @function_tool
+    def ask() -> str:
+        """Ask a model of another framework."""
+        node = node_in_force()
+        runtime = _runtime.active()
+        assert node is not None
+        assert runtime is not None
+        pairs = runtime.recorder.pairs
+        model = pairs.start(
+            EventType.MODEL_INVOCATION_START,
+            node.run,
+            {"llm_invocation": {"model": "other"}},
+            parent_span_id=node.parent_span_id,
+        )
+
+        def attempt() -> str:
+            error = next(failures)
+            model.hold(failure)
+            if error is not None:
+                raise error from failure
+            model.hold(None)
+            return "answer"
+
+        try:
+            return str(Retrying()(attempt))
+        finally:
+            pairs.end(model)
+
+    with capture_events() as events:
+        asyncio.run(Runner.run(calling(ask), "hi"))
+    found = events()
+    [told] = retries(found)
+    [other] = [
+        e
+        for e in found
+        if e["type"] == "EVENT_TYPE_MODEL_INVOCATION_START"
+        and e["llm_invocation"].get("model") == "other"
+    ]
+    assert told["parent_span_id"] == other["span_id"]
+    assert told["retry"]["error_message"] == "made of it"
+
+
+class _ServerError(Exception):
+    """As google.genai has it: a number, and the name of it beside."""
+
+    def __init__(self, code: int, status: str) -> None:
+        super().__init__(f"{code} {status}")
+        self.code = code
+        self.status = status
+
+
+class _Client:
+    """As the client of google.genai: a method of it is what a loop repeats."""
+
+    def __init__(self) -> None:
+        self.failures = iter([_ServerError(429, "RESOURCE_EXHAUSTED")])
+
+    def request(self, *_: Any) -> str:
+        for failure in self.failures:
+            raise failure
+        return "answer"
+
+
+@pytest.mark.parametrize(
+    ("module", "facts"),
+    [
+        ("google.genai._api_client", {"layer": "http", "status": 429}),
+        ("aiohttp", {"layer": "http", "status": 429}),
+        ("litellm.main", {"layer": "http", "status": 429}),
+        ("httpx._client", {"layer": "http", "status": 429}),
+        ("google.genaiology", {"layer": "tenacity"}),
+        (7, {"layer": "tenacity"}),
+    ],
+)
+@pytest.mark.parametrize("is_partial", [False, True], ids=["method", "partial"])
+def test_a_loop_of_an_http_client_is_of_the_layer_http(
+    module: Any,
+    facts: dict[str, Any],
+    is_partial: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_Client.request, "__module__", module)
+
+    @function_tool
+    def fetch() -> str:
+        """Fetch something."""
+        request = _Client().request
+        return str(Retrying()(functools.partial(request, 1) if is_partial else request))
+
+    with capture_events() as events:
+        asyncio.run(Runner.run(calling(fetch), "hi"))
+    [told] = retries(events())
+    assert told["retry"]["metadata"] == {
+        **facts,
+        "function": "_Client.request",
+        "error_code": "_ServerError:RESOURCE_EXHAUSTED",
+    }
 
 
 def test_a_result_that_is_not_good_enough_is_a_reason_too() -> None:

@@ -357,6 +357,30 @@ class _Texts(str):
 
 
 @pytest.mark.parametrize(
+    "package",
+    [
+        "anthropic",
+        "crewai",
+        "google",
+        "langchain_anthropic",
+        "langchain_core",
+        "langchain_openai",
+        "langgraph",
+    ],
+)
+def test_an_error_of_a_framework_says_its_own_text(package: str) -> None:
+    def text(self: Any) -> str:
+        return f"said by {package}"
+
+    body = {"__str__": text, "__module__": f"{package}.errors"}
+    assert error_text(type("FrameworkError", (Exception,), body)("plain")) == (
+        f"said by {package}"
+    )
+    body["__module__"] = f"{package}ology"
+    assert error_text(type("OtherError", (Exception,), body)("plain")) == "plain"
+
+
+@pytest.mark.parametrize(
     ("error", "text"),
     [
         (ValueError("plain"), "plain"),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaukas.sdk.config import RetryConfig
+from chaukas.sdk.record.errors import error_code_of
 from chaukas.sdk.record.retries import (
     RetryDetector,
     fields_of,
@@ -86,6 +87,34 @@ def test_the_message_is_the_last_resort(message: str) -> None:
 @pytest.mark.parametrize("status", [None, "429", True, 0, 4.29])
 def test_a_status_is_a_number_or_none(status: Any) -> None:
     assert status_of(StatusError(status)) == 0
+
+
+class CodedError(Exception):
+    def __init__(self, code: Any, status: Any) -> None:
+        super().__init__(f"{code} {status}")
+        self.code = code
+        self.status = status
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "found", "told"),
+    [
+        (429, "RESOURCE_EXHAUSTED", 429, "CodedError:RESOURCE_EXHAUSTED"),
+        (503, "UNAVAILABLE", 503, "CodedError:UNAVAILABLE"),
+        # Numbers and texts that mean something else.
+        (429, None, 0, "CodedError"),
+        (1205, "LOCK_TIMEOUT", 0, "CodedError"),
+        (True, "YES", 0, "CodedError"),
+        ("rate_limit", 429, 429, "CodedError:rate_limit"),
+        ("rate_limit", "429", 0, "CodedError:rate_limit"),
+        (429, "", 429, "CodedError"),
+    ],
+)
+def test_a_code_with_a_name_beside_it_is_a_status(
+    code: Any, status: Any, found: int, told: str
+) -> None:
+    error = CodedError(code, status)
+    assert (status_of(error), error_code_of(error)) == (found, told)
 
 
 def test_fields_are_read_past_the_class_of_an_error() -> None:

@@ -6,7 +6,9 @@ Recognise the tenacity loops of an application as retries.
 | a loop that failed slept, and begins its next attempt | RETRY |
 
 Only what concerns agents is recorded: loops inside a run, under the tool or the
-model call in force, and loops around runs, under the session of the run that failed.
+model call in force, under the model call that failed and may go on, and loops around
+runs, under the session of the run that failed. A loop that an HTTP client makes itself
+is of the layer `http`, with the status of the answer.
 For tenacity 8 and 9: functions, coroutines, decorators and `for attempt in …`.
 
 Two points are patched. `prepare_for_next_attempt` is where every loop forgets its
@@ -18,12 +20,14 @@ Not seen: what a loop makes of a failed last attempt; that is the error that it 
 
 from __future__ import annotations
 
-from types import FunctionType
+from functools import partial
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 from chaukas.sdk.events import EventType
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.record.errors import status_of
 from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.record.recorder import (
     error_chain,
@@ -55,6 +59,9 @@ _STRATEGIES = {
     "wait_random": "random",
 }
 _STOPS_DEPTH = 4
+_LAYERS = 8
+_CLIENTS = ("aiohttp", "google.genai", "httpx", "httpx2", "litellm")
+"""Packages whose own loops repeat an HTTP request."""
 
 
 class _Asleep(NamedTuple):
@@ -98,8 +105,28 @@ def _fields_of(strategy: Any) -> dict[str, Any]:
     return vars(strategy) if _is_own(type(strategy)) else {}
 
 
-def _name_of(function: Any) -> str:
-    return function.__qualname__ if type(function) is FunctionType else ""
+def _plain(function: Any) -> FunctionType | None:
+    """Return the function that is called in the end, where no stranger is asked."""
+    for _ in range(_LAYERS):
+        if type(function) is MethodType:
+            function = function.__func__
+        elif type(function) is partial:
+            function = function.func
+    return function if type(function) is FunctionType else None
+
+
+def _facts_of(function: Any, error: BaseException | None) -> dict[str, Any]:
+    """Return layer and name of what a loop repeats, and how a request failed."""
+    found = _plain(function)
+    name = found.__qualname__ if found is not None else ""
+    module = found.__module__ if found is not None else ""
+    is_http = type(module) is str and any(
+        module == client or module.startswith(f"{client}.") for client in _CLIENTS
+    )
+    if not is_http:
+        return {"layer": "tenacity", "function": name}
+    status = 0 if error is None else status_of(error)
+    return {"layer": "http", "function": name, "status": status}
 
 
 class TenacityWrapper(BaseIntegrationWrapper):
@@ -162,7 +189,7 @@ class TenacityWrapper(BaseIntegrationWrapper):
         if place is None:
             return None
         capture = recorder.capture(place[0])
-        metadata = {"layer": "tenacity", "function": _name_of(state.fn)}
+        metadata = _facts_of(state.fn, error)
         content: dict[str, Any] = {
             "attempt": state.attempt_number,
             "max_attempts": attempts_limit_of(state.retry_object.stop),
@@ -199,7 +226,8 @@ class TenacityWrapper(BaseIntegrationWrapper):
             key = next((found for found in keys if found is not None), None)
         node = node_in_force()
         if node is not None:
-            return node.run, node.parent_span_id
+            failed = None if error is None else node.run.pair_that_holds(error)
+            return node.run, failed.span_id if failed else node.parent_span_id
         if key is None:
             return None
         session = self.host.sessions.get(key[:3])

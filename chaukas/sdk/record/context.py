@@ -12,11 +12,11 @@ from contextvars import ContextVar, Token
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from .errors import ReportedErrors
+from .errors import ReportedErrors, error_chain, recogniser_of
 from .totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "CURRENT",
@@ -29,11 +29,19 @@ __all__ = [
     "Run",
     "Session",
     "SessionScope",
+    "agent_in_force",
+    "node_in_force",
+    "open_pair",
     "reset",
 ]
 
-NodeKind = Literal["agent", "call", "model", "tool", "mcp", "guardrail"]
-"""`call` is a model call that the runner is about to make, `model` one under way."""
+NodeKind = Literal["agent", "own_agent", "call", "model", "tool", "mcp", "guardrail"]
+"""
+`call` is a model call that the runner is about to make, `model` one under way.
+
+`agent` is whichever agent the run has now; `own_agent` stays what it is, for runs in
+which several agents work at once.
+"""
 
 
 class AgentRef(NamedTuple):
@@ -150,14 +158,31 @@ class Run:
         self.user_id = "" if scope is None else scope.user_id
         """The end user for whom the application works, if it said so."""
 
+    def pair_that_holds(self, error: BaseException) -> Pair | None:
+        """
+        Return the open pair that failed with *error*, or with a cause of it.
+
+        There a retry stands: what failed is not settled as long as its pair is open.
+        """
+        failed = [pair for pair in list(self.pairs.values()) if pair.holds is not None]
+        chain = list(error_chain(error)) if failed else ()
+        for pair in reversed(failed):
+            holds = pair.holds
+            if holds is not None and any(map(holds, chain)):
+                return pair
+        return None
+
 
 class Pair:
     """A START that waits for its END."""
 
     __slots__ = (
+        "above",
         "agent",
         "closing",
+        "holds",
         "kind",
+        "on_close",
         "parent_span_id",
         "run",
         "span_id",
@@ -172,30 +197,96 @@ class Pair:
         parent_span_id: str,
         started_monotonic_ns: int,
         closing: dict[str, Any],
+        *,
+        agent: AgentRef | None = None,
+        on_close: Callable[[], object] | None = None,
     ) -> None:
         """Remember what the END needs; *closing* is the content of an orphan's END."""
         self.kind = kind
-        self.run = run
+        self.run: Run = run
         self.span_id = span_id
         self.parent_span_id = parent_span_id
         self.started_monotonic_ns = started_monotonic_ns
-        self.agent = run.agent
+        self.agent: AgentRef | None = agent or agent_in_force(run)
         self.closing = closing
+        self.on_close = on_close
+        """Ends it, should a pair above it end first."""
+        self.above = open_pair(run, parent_span_id)
+        """The pair under which it stands, as far as that was open."""
+        self.holds: Callable[[BaseException], bool] | None = None
+        """Recognises the error with which it failed, while a retry may follow."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it waits for its END."""
+        return self.run.pairs.get(self.span_id) is self
+
+    def hold(self, error: BaseException | None) -> None:
+        """
+        Note that it failed with *error*, and stays open as a retry may follow.
+
+        Args:
+            error: Not kept; None once it goes on.
+        """
+        self.holds = None if error is None else recogniser_of(error)
 
 
 class Node:
-    """The span in force, and what the hooks below it need to know about it."""
+    """
+    The span in force, and what the hooks below it need to know about it.
 
-    __slots__ = ("detail", "kind", "run", "span_id")
+    Args:
+        run: Run that it belongs to.
+        span_id: Parent of what happens below.
+        kind: What it is.
+        detail: What hooks below need to know.
+        agent: Agent that acts in it, where the run has several at once. It holds for
+            the nodes made below, in the same run.
+    """
+
+    __slots__ = ("agent", "detail", "kind", "pair", "run", "span_id")
 
     def __init__(
-        self, run: Run, span_id: str, kind: NodeKind, detail: Any = None
+        self,
+        run: Run,
+        span_id: str,
+        kind: NodeKind,
+        detail: Any = None,
+        agent: AgentRef | None = None,
     ) -> None:
         """Make *span_id* of *run* the parent of what happens below."""
-        self.run = run
+        if agent is None:
+            outer = CURRENT.get()
+            agent = outer.agent if outer is not None and outer.run is run else None
+        self.run: Run = run
         self.span_id = span_id
         self.kind = kind
         self.detail = detail
+        self.agent: AgentRef | None = agent
+        self.pair = None if kind in _OF_AGENT else open_pair(run, span_id)
+        """The pair of its span; the run's agent has one after the other."""
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether its run, or the pair of its span, has ended."""
+        pair = self.pair
+        return self.run.is_ended or (pair is not None and not pair.is_open)
+
+    def around(self) -> Node | None:
+        """Return the nearest node around one that is over, itself perhaps over."""
+        run = self.run
+        if run.is_ended:
+            return run.parent
+        pair = self.pair
+        while pair is not None and pair.run is run:
+            if pair.is_open:
+                is_agent = pair.span_id == run.agent_span_id
+                kind: NodeKind = "agent" if is_agent else "own_agent"
+                return Node(run, pair.span_id, kind, agent=pair.agent)
+            pair = pair.above
+        if run.agent_span_id in run.pairs:
+            return Node(run, run.agent_span_id, "agent")
+        return run.parent
 
     @property
     def parent_span_id(self) -> str:
@@ -232,6 +323,36 @@ _OF_AGENT = frozenset({"agent", "call", "guardrail"})
 CURRENT: ContextVar[Node | None] = ContextVar("chaukas_current", default=None)
 SCOPE: ContextVar[SessionScope | None] = ContextVar("chaukas_scope", default=None)
 SUPPRESSED: ContextVar[bool] = ContextVar("chaukas_suppressed", default=False)
+
+
+def node_in_force() -> Node | None:
+    """
+    Return the span in force, if it and its run go on.
+
+    A task may outlive what started it. What it does then belongs to the innermost span
+    around that which goes on, if there is any.
+    """
+    node = CURRENT.get()
+    while node is not None and node.is_over:
+        node = node.around()
+    return node
+
+
+def agent_in_force(run: Run) -> AgentRef | None:
+    """Return the agent that acts in *run* here: that of the node, or of the run."""
+    node = CURRENT.get()
+    while node is not None and node.run is not run:
+        node = node.run.parent
+    return run.agent if node is None or node.agent is None else node.agent
+
+
+def open_pair(run: Run, span_id: str) -> Pair | None:
+    """Return the pair *span_id* of *run*, or of a run around it, if it is open."""
+    pair = run.pairs.get(span_id)
+    while pair is None and run.parent is not None:
+        run = run.parent.run
+        pair = run.pairs.get(span_id)
+    return pair
 
 
 def reset(token: Token[Any]) -> None:

@@ -27,6 +27,7 @@ __all__ = [
 
 _CHAIN_LIMIT = 16
 _REPORTED = 256
+_HTTP_STATUSES = range(100, 600)
 
 # The slots themselves: an error's class may put anything in front of them.
 _CLASS_NAME: Any = vars(type)["__name__"]
@@ -55,7 +56,11 @@ def status_of(error: BaseException) -> int:
         status = fields.get(name)
         if type(status) is int and status:
             return status
-    return 0
+    # A number alone may count anything; google.genai has its name beside it.
+    if type(fields.get("status")) is not str:
+        return 0
+    code = fields.get("code")
+    return code if type(code) is int and code in _HTTP_STATUSES else 0
 
 
 def error_chain(error: BaseException) -> Iterator[BaseException]:
@@ -74,7 +79,10 @@ def error_chain(error: BaseException) -> Iterator[BaseException]:
 def error_code_of(error: BaseException) -> str:
     """Return the class of *error*, with the API's own code where it has one."""
     name = type(error).__name__
-    code = fields_of(error).get("code")
+    fields = fields_of(error)
+    code = fields.get("code")
+    if type(code) is int and status_of(error) == code:
+        code = fields.get("status")
     return f"{name}:{code}" if type(code) is str and code else name
 
 
@@ -137,7 +145,7 @@ def error_text(error: BaseException) -> str:
 
     An exception class may define its own `__str__`, and so may its arguments; the
     plain arguments say the same in nearly every case. Classes of the standard
-    library, of openai and of the Agents SDK are trusted.
+    library, of the frameworks and of the clients that they use are trusted.
     """
     arguments = _args_of(error)
     cls = type(error)
@@ -170,7 +178,8 @@ def _is_plain(item: object, package: str = "") -> bool:
 _TRUSTED = frozenset(
     {"builtins", "asyncio", "json", "openai", "agents", "httpx", "httpx2", "pydantic"}
     | {"pydantic_core", "mcp", "tenacity", "socket", "ssl", "sqlite3", "httpcore"}
-    | {"websockets"}
+    | {"websockets", "anthropic", "crewai", "google", "langchain_anthropic"}
+    | {"langchain_core", "langchain_openai", "langgraph"}
 )
 _WHOLE = frozenset({"websockets"})
 """Packages whose errors say something only through other objects of theirs."""

@@ -12,12 +12,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from .context import CURRENT, SCOPE, Node, Run
+from .context import SCOPE, Run, node_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .context import AgentRef, Session
+    from .context import AgentRef, Node, Session
     from .recorder import Recorder
     from .sessions import SessionBook
 
@@ -54,19 +54,6 @@ class Opening(NamedTuple):
     def span_id(self) -> str:
         """Span of the SESSION pair; empty if nobody records it."""
         return self.session.pair.span_id if self.session.pair else ""
-
-
-def node_in_force() -> Node | None:
-    """
-    Return the span in force, if its run goes on.
-
-    A task may outlive the run that started it. What it does then belongs to the
-    innermost run around that one which goes on, if there is any.
-    """
-    node = CURRENT.get()
-    while node is not None and node.run.is_ended:
-        node = node.run.parent
-    return node
 
 
 def otel_span() -> tuple[str, str] | None:
@@ -144,7 +131,7 @@ def place_inside(make: Callable[..., R], node: Node, *, hide_content: bool) -> R
         sampled=outer.sampled,
         hide_content=hide_content or outer.hide_content,
     )
-    run.agent = outer.agent
+    run.agent = node.agent or outer.agent
     run.agent_span_id = node.parent_span_id
     return run
 

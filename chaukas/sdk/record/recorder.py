@@ -9,29 +9,29 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from chaukas.sdk.capture.facts import Facts, fill, note_hidden
 from chaukas.sdk.capture.limits import DEPTH_CEILING, Limits
 from chaukas.sdk.capture.snapshot import Capture, Rules, shrink
-from chaukas.sdk.events import TRAITS, EventStatus, EventType, end_of
+from chaukas.sdk.events import TRAITS, EventType
 from chaukas.sdk.system.clock import timestamp_of
 from chaukas.sdk.system.ids import is_sampled
 from chaukas.sdk.system.internal_errors import report
 
-from .context import SUPPRESSED, Pair
+from .context import SUPPRESSED, agent_in_force
 from .errors import error_chain, error_code_of, error_text
 from .event_log import log_event
 from .history import History
+from .pairs import EventPairManager
 from .retries import RetryDetector, Verdict, is_retryable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.config import Config
-    from chaukas.sdk.pipeline import Pipeline
     from chaukas.sdk.system.clock import Clock
     from chaukas.sdk.system.ids import Ids
     from chaukas.sdk.typing import Event, Json
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EventPairManager",
+    "EventQueue",
     "Recorder",
     "RetryDetector",
     "Verdict",
@@ -53,8 +54,6 @@ __all__ = [
 
 _process_id = os.getpid
 _SORTED = orjson.OPT_SORT_KEYS
-_FAILED = EventStatus.FAILED.value
-_CANCELLED = EventStatus.CANCELLED.value
 _FRAMES = 32
 _FRAME_BYTES = 16_384
 """More than an event has besides its largest member."""
@@ -104,6 +103,29 @@ def _part_of(kind: EventType, config: Config, facts: Facts) -> Event:
     return part
 
 
+class EventQueue(Protocol):
+    """What the recorder needs of a pipeline."""
+
+    stream: str
+    """Name of this chain of events."""
+
+    def next_seq(self) -> int:
+        """Return the number of the next event."""
+        ...
+
+    def put(self, event: bytes, *, vital: bool = False) -> None:
+        """Take an encoded event."""
+        ...
+
+    def offer(self, event: bytes) -> None:
+        """Take one that may be dropped first."""
+        ...
+
+    def drop(self, reason: str) -> None:
+        """Count one that is lost."""
+        ...
+
+
 class Recorder:
     """
     Turns what integrations saw into encoded events on the pipeline's queue.
@@ -128,7 +150,7 @@ class Recorder:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: EventQueue,
         *,
         config: Config,
         rules: Rules,
@@ -211,7 +233,7 @@ class Recorder:
             content: Top-level members, content in them captured.
             parent_span_id: Span under which it stands; none for sessions.
             span_id: Span of a pair; a point event gets its own.
-            agent: Agent to name.
+            agent: Agent to name instead of the one in force, see `agent_in_force`.
             capture: What made *content*; what it hid is noted.
             metadata: Further members of `metadata`.
             status: Wire name to use instead of the usual.
@@ -226,7 +248,7 @@ class Recorder:
         try:
             if _process_id() != self._pid:
                 self._follow_fork()
-            event, hidden = self._frame(kind, run, agent or run.agent, at_ns)
+            event, hidden = self._frame(kind, run, agent or agent_in_force(run), at_ns)
             event["span_id"] = span_id or self.ids.span_id()
             if parent_span_id:
                 event["parent_span_id"] = parent_span_id
@@ -415,6 +437,11 @@ class Recorder:
         return content
 
     @staticmethod
+    def note_reported(run: Run, error: BaseException) -> None:
+        """Note that *error* gets no ERROR of its own: something else tells of it."""
+        run.reported.add(error)
+
+    @staticmethod
     def is_reported(run: Run, error: BaseException) -> bool:
         """Tell whether *error*, or an error behind it, has its ERROR event."""
         return run.reported.covers(error)
@@ -422,163 +449,3 @@ class Recorder:
     def monotonic_ms_since(self, start_ns: int) -> float:
         """Return the milliseconds since monotonic *start_ns*, see `ms_between`."""
         return ms_between(start_ns, self.clock.monotonic_ns())
-
-
-class EventPairManager:
-    """
-    Keeps every START until its END, and closes those that nobody ended.
-
-    A pair ends once: who takes it out of its run's table, in one step, emits.
-    """
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._runs: dict[int, Run] = {}
-        self._is_shut = False
-
-    def start(
-        self,
-        kind: EventType,
-        run: Run,
-        content: dict[str, Any],
-        *,
-        parent_span_id: str = "",
-        closing: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Pair:
-        """
-        Record a START and return the pair to end later.
-
-        Args:
-            kind: A `*_START` type.
-            run: Run that it belongs to.
-            content: As for `Recorder.emit`.
-            parent_span_id: Span under which it stands.
-            closing: Content of the END, should nobody end the pair.
-            **options: As for `Recorder.emit`.
-        """
-        recorder = self._recorder
-        pair = Pair(
-            kind,
-            run,
-            recorder.ids.span_id(),
-            parent_span_id,
-            recorder.clock.monotonic_ns(),
-            closing or {},
-        )
-        if self._is_shut:
-            # Its END could not be written any more.
-            recorder.refuse()
-            return pair
-        run.pairs[pair.span_id] = pair
-        self._runs[id(run)] = run
-        if not run.run_id and kind is not EventType.SESSION_START:
-            run.run_id = pair.span_id
-            run.started_monotonic_ns = pair.started_monotonic_ns
-        try:
-            recorder.emit(
-                kind,
-                run,
-                content,
-                span_id=pair.span_id,
-                parent_span_id=parent_span_id,
-                **options,
-            )
-        except BaseException:
-            # Without a START there is nothing to end.
-            self._take_out(pair)
-            raise
-        self._end_if_shut(pair)
-        return pair
-
-    def _take_out(self, pair: Pair) -> bool:
-        """Take *pair* out of its run's table; tell whether it was in there."""
-        run = pair.run
-        if run.pairs.pop(pair.span_id, None) is None:
-            return False
-        if not run.pairs:
-            self._runs.pop(id(run), None)
-            if run.pairs:
-                # Another thread of the run began one in between.
-                self._runs[id(run)] = run
-        return True
-
-    def drop(self, run: Run) -> None:
-        """Take out the pairs of *run* that could not be ended, and count each."""
-        for pair in list(run.pairs.values()):
-            if self._take_out(pair):
-                self._recorder.count_failed()
-
-    def end(
-        self, pair: Pair, content: dict[str, Any] | None = None, **options: Any
-    ) -> bool:
-        """
-        Record the END of *pair*, once.
-
-        Args:
-            pair: What `start` returned.
-            content: As for `Recorder.emit`; without it the closing content.
-            **options: As for `Recorder.emit`.
-
-        Returns:
-            Whether this call ended it; later calls change nothing.
-        """
-        run = pair.run
-        if not self._take_out(pair):
-            return False
-        recorder = self._recorder
-        body = pair.closing if content is None else content
-        duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
-        if duration_ms:
-            body = {**body, "performance": {"duration_ms": duration_ms}}
-        recorder.emit(
-            end_of(pair.kind),
-            run,
-            body,
-            span_id=pair.span_id,
-            parent_span_id=pair.parent_span_id,
-            agent=pair.agent,
-            **options,
-        )
-        return True
-
-    def close_run(self, run: Run) -> int:
-        """End what is still open in *run* as CANCELLED orphans, innermost first."""
-        closed = 0
-        for pair in reversed(list(run.pairs.values())):
-            closed += self._end_orphan(pair)
-        return closed
-
-    def _end_if_shut(self, pair: Pair) -> None:
-        # Shut while it began: the closing did not see it, so it ends here.
-        if self._is_shut:
-            self._end_orphan(pair)
-
-    def _end_orphan(self, pair: Pair) -> bool:
-        return self.end(pair, status=_CANCELLED, metadata={"orphan": True})
-
-    def shut(self) -> int:
-        """End what is still open, and begin nothing any more."""
-        self._is_shut = True
-        return self.close_all()
-
-    def close_all(self) -> int:
-        """End what is still open in any run, innermost runs first."""
-        return sum(self.close_run(run) for run in reversed(list(self._runs.values())))
-
-    def close_runs(self) -> int:
-        """End what is still open in runs, and leave the SESSION pairs open."""
-        runs = list(self._runs.values())
-        inner = [run for run in runs if run is not run.session.scope]
-        return sum(self.close_run(run) for run in reversed(inner))
-
-    def forget(self) -> None:
-        """Drop all pairs without ending them: they belong to the parent process."""
-        for run in list(self._runs.values()):
-            run.pairs.clear()
-        self._runs.clear()
-
-    @property
-    def open_count(self) -> int:
-        """Pairs that wait for their END."""
-        return sum(len(run.pairs) for run in list(self._runs.values()))

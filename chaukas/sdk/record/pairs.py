@@ -1,0 +1,281 @@
+"""Keep each START until its END, and end what nobody else does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from chaukas.sdk.events import EventStatus, EventType, end_of
+from chaukas.sdk.system.internal_errors import report
+
+from .context import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.system.clock import Clock
+    from chaukas.sdk.system.ids import Ids
+
+    from .context import AgentRef, Run
+
+__all__ = ["EventPairManager"]
+
+_CANCELLED = EventStatus.CANCELLED.value
+
+
+class _Emitter(Protocol):
+    """What pairs need of the recorder."""
+
+    clock: Clock
+    ids: Ids
+
+    def emit(
+        self,
+        kind: EventType,
+        run: Run,
+        content: dict[str, Any],
+        *,
+        parent_span_id: str = "",
+        span_id: str = "",
+        agent: AgentRef | None = None,
+        capture: Capture | None = None,
+        metadata: dict[str, Any] | None = None,
+        status: str = "",
+        at_ns: int = 0,
+        problems: list[Exception] | None = None,
+    ) -> None: ...
+
+    def monotonic_ms_since(self, start_ns: int) -> float: ...
+
+    def count_failed(self) -> None: ...
+
+    def refuse(self) -> None: ...
+
+
+class EventPairManager:
+    """
+    Keeps every START until its END, and closes those that nobody ended.
+
+    A pair ends once: who takes it out of its run's table, in one step, emits.
+    """
+
+    def __init__(self, recorder: _Emitter) -> None:
+        self._recorder = recorder
+        self._runs: dict[int, Run] = {}
+        self._is_shut = False
+
+    def start(
+        self,
+        kind: EventType,
+        run: Run,
+        content: dict[str, Any],
+        *,
+        parent_span_id: str = "",
+        closing: dict[str, Any] | None = None,
+        on_close: Callable[[], object] | None = None,
+        agent: AgentRef | None = None,
+        capture: Capture | None = None,
+        metadata: dict[str, Any] | None = None,
+        at_ns: int = 0,
+        problems: list[Exception] | None = None,
+    ) -> Pair:
+        """
+        Record a START and return the pair to end later.
+
+        Args:
+            kind: A `*_START` type.
+            run: Run that it belongs to.
+            content: As for `Recorder.emit`.
+            parent_span_id: Span under which it stands.
+            closing: Content of the END, should nobody end the pair.
+            on_close: Ends the pair by the rules of its kind, should one above it end
+                first, see `close_under`.
+            agent: Agent that START and END name instead of the one in force.
+            capture: As for `Recorder.emit`.
+            metadata: The same.
+            at_ns: The same.
+            problems: The same.
+        """
+        recorder = self._recorder
+        pair = Pair(
+            kind,
+            run,
+            recorder.ids.span_id(),
+            parent_span_id,
+            recorder.clock.monotonic_ns(),
+            closing or {},
+            agent=agent,
+            on_close=on_close,
+        )
+        if self._is_shut:
+            # Its END could not be written any more.
+            recorder.refuse()
+            return pair
+        run.pairs[pair.span_id] = pair
+        self._runs[id(run)] = run
+        if not run.run_id and kind is not EventType.SESSION_START:
+            run.run_id = pair.span_id
+            run.started_monotonic_ns = pair.started_monotonic_ns
+        try:
+            recorder.emit(
+                kind,
+                run,
+                content,
+                span_id=pair.span_id,
+                parent_span_id=parent_span_id,
+                agent=pair.agent,
+                capture=capture,
+                metadata=metadata,
+                at_ns=at_ns,
+                problems=problems,
+            )
+        except BaseException:
+            # Without a START there is nothing to end.
+            self._take_out(pair)
+            raise
+        self._end_if_shut(pair)
+        return pair
+
+    def _take_out(self, pair: Pair) -> bool:
+        """Take *pair* out of its run's table; tell whether it was in there."""
+        run = pair.run
+        if run.pairs.pop(pair.span_id, None) is None:
+            return False
+        if not run.pairs:
+            self._runs.pop(id(run), None)
+            if run.pairs:
+                # Another thread of the run began one in between.
+                self._runs[id(run)] = run
+        return True
+
+    def drop(self, run: Run) -> None:
+        """Take out the pairs of *run* that could not be ended, and count each."""
+        for pair in list(run.pairs.values()):
+            if self._take_out(pair):
+                self._recorder.count_failed()
+
+    def end(
+        self,
+        pair: Pair,
+        content: dict[str, Any] | None = None,
+        *,
+        status: str = "",
+        capture: Capture | None = None,
+        metadata: dict[str, Any] | None = None,
+        at_ns: int = 0,
+    ) -> bool:
+        """
+        Record the END of *pair*, once.
+
+        Args:
+            pair: What `start` returned.
+            content: As for `Recorder.emit`; without it the closing content.
+            status: As for `Recorder.emit`.
+            capture: The same.
+            metadata: The same.
+            at_ns: The same.
+
+        Returns:
+            Whether this call ended it; later calls change nothing.
+        """
+        run = pair.run
+        if not self._take_out(pair):
+            return False
+        recorder = self._recorder
+        body = pair.closing if content is None else content
+        duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
+        if duration_ms:
+            body = {**body, "performance": {"duration_ms": duration_ms}}
+        recorder.emit(
+            end_of(pair.kind),
+            run,
+            body,
+            span_id=pair.span_id,
+            parent_span_id=pair.parent_span_id,
+            agent=pair.agent,
+            status=status,
+            capture=capture,
+            metadata=metadata,
+            at_ns=at_ns,
+        )
+        return True
+
+    def close_under(self, pair: Pair) -> int:
+        """
+        End what is still open below *pair*, innermost first, before it ends itself.
+
+        Each as its `on_close` says; what has none, or is open after it, becomes a
+        CANCELLED orphan.
+
+        Returns:
+            How many pairs were ended.
+        """
+        depths = (
+            (_steps_up(each, pair), each)
+            for run in list(self._runs.values())
+            for each in list(run.pairs.values())
+        )
+        below = [found for found in depths if found[0]]
+        # Stable, so that of two on one level the later comes first.
+        below.reverse()
+        below.sort(key=lambda found: found[0], reverse=True)
+        for _, each in below:
+            self._close(each)
+        return len(below)
+
+    def _close(self, pair: Pair) -> None:
+        if pair.on_close is not None and pair.is_open:
+            try:
+                pair.on_close()
+            except Exception as error:
+                report("end of a pair", error)
+        self._end_orphan(pair)
+
+    def close_run(self, run: Run) -> int:
+        """End what is still open in *run* as CANCELLED orphans, innermost first."""
+        closed = 0
+        for pair in reversed(list(run.pairs.values())):
+            closed += self._end_orphan(pair)
+        return closed
+
+    def _end_if_shut(self, pair: Pair) -> None:
+        # Shut while it began: the closing did not see it, so it ends here.
+        if self._is_shut:
+            self._end_orphan(pair)
+
+    def _end_orphan(self, pair: Pair) -> bool:
+        return self.end(pair, status=_CANCELLED, metadata={"orphan": True})
+
+    def shut(self) -> int:
+        """End what is still open, and begin nothing any more."""
+        self._is_shut = True
+        return self.close_all()
+
+    def close_all(self) -> int:
+        """End what is still open in any run, innermost runs first."""
+        return sum(self.close_run(run) for run in reversed(list(self._runs.values())))
+
+    def close_runs(self) -> int:
+        """End what is still open in runs, and leave the SESSION pairs open."""
+        runs = list(self._runs.values())
+        inner = [run for run in runs if run is not run.session.scope]
+        return sum(self.close_run(run) for run in reversed(inner))
+
+    def forget(self) -> None:
+        """Drop all pairs without ending them: they belong to the parent process."""
+        for run in list(self._runs.values()):
+            run.pairs.clear()
+        self._runs.clear()
+
+    @property
+    def open_count(self) -> int:
+        """Pairs that wait for their END."""
+        return sum(len(run.pairs) for run in list(self._runs.values()))
+
+
+def _steps_up(pair: Pair, top: Pair) -> int:
+    """Return how far *pair* stands below *top*; 0 if it does not."""
+    steps, above = 1, pair.above
+    while above is not None and above is not top:
+        steps, above = steps + 1, above.above
+    return 0 if above is None else steps
