@@ -19,13 +19,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaukas.sdk.delivery.factory import pipeline_of
+from chaukas.sdk.delivery.plan import Destination, Pace, SpoolPlan
 from chaukas.sdk.delivery.spool.folder import Spool
-from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan
 from chaukas.sdk.sinks.collector.responses import Action, Answer
 from memory import rss_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from chaukas.sdk.pipeline import Pipeline
 
 __all__ = ["main", "memory_down", "recovery_s", "segments_s", "sqlite_s"]
 
@@ -92,7 +95,7 @@ def sqlite_s(folder: Path, batches: Sequence[Sequence[bytes]]) -> float:
 def _pipeline(folder: Path, sink: _Sink, stream: str) -> Pipeline:
     pace = Pace(flush_interval_s=0.05)
     plan = SpoolPlan((Destination("http", sink),), str(folder), pace=pace)
-    return Pipeline(plan, stream=stream, memory_limit_bytes=32 * _MIB)
+    return pipeline_of(plan, stream=stream, memory_limit_bytes=32 * _MIB)
 
 
 def leave(folder: Path, count: int) -> None:

@@ -42,8 +42,8 @@ PARTS: tuple[str, ...] = (
     "sdk.record",
     # Getting encoded events out. They know bytes, and no event.
     "sdk.sinks",
-    "sdk.pipeline+sdk.delivery",
-    "sdk.integrations.base",
+    "sdk.pipeline",
+    "sdk.delivery sdk.integrations.base",
     # One part for each framework; they share the base.
     "sdk.integrations.openai_agents sdk.integrations.tenacity",
     # The one global, and what users call.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chaukas.sdk.capture.snapshot import Rules
+    from chaukas.sdk.delivery.plan import SpoolPlan
     from chaukas.sdk.integrations.base import BaseIntegrationWrapper
     from chaukas.sdk.record.recorder import Recorder
     from chaukas.sdk.record.sessions import SessionBook
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.system.ids import Ids
 
     from .config import Config
-    from .pipeline import SpoolPlan, Stats
+    from .pipeline import Stats
     from .sinks import Sink
 
 __all__ = ["Runtime", "active", "data_access_names", "mend", "start", "stop"]
@@ -105,16 +106,15 @@ class Runtime:
         """Make what belongs to one process; again in each forked child."""
         # Late, so that importing the front door costs little.
         from chaukas.sdk.capture.limits import Limits
+        from chaukas.sdk.delivery.factory import pipeline_of
         from chaukas.sdk.record.recorder import Recorder
         from chaukas.sdk.record.sessions import SessionBook
-
-        from .pipeline import Pipeline
 
         config = self.config
         ids = self._given_ids or RandomIds()
         if "grpc" in config.sinks:
             self._load_grpc()
-        self.pipeline = Pipeline(
+        self.pipeline = pipeline_of(
             self._make_sink(),
             stream=ids.event_id(self._clock.time_ns()),
             memory_limit_bytes=config.memory_limit_bytes,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from chaukas.sdk.delivery.factory import fallback_dir, output_of
+from chaukas.sdk.delivery.plan import SpoolPlan
 from chaukas.sdk.system.threads import sleep
 
 from . import _runtime
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from chaukas.sdk.sinks.collector.responses import Remote
 
     from .config import Config
-    from .pipeline import SpoolPlan
 
 __all__ = [
     "Delivered",
@@ -192,8 +192,6 @@ def frameworks(config: Config) -> Iterator[Framework]:
 
 
 def _plan_of(config: Config) -> SpoolPlan | None:
-    from .pipeline import SpoolPlan
-
     plan = output_of(config)
     return plan if isinstance(plan, SpoolPlan) else None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chaukas.sdk.pipeline import Pipeline
+from chaukas.sdk.delivery.factory import pipeline_of
 from chaukas.sdk.sinks.jsonl import JsonlSink
 from tests.support.emitters import start
 from tests.support.faulty_io import FaultyDisk
@@ -55,7 +55,7 @@ def test_a_disk_that_fills_up_and_is_freed_costs_nothing(small_disk: Path) -> No
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(40_000))
     path = small_disk / "events.jsonl"
-    pipe = Pipeline(JsonlSink(path), stream="s", memory_limit_bytes=1 << 20)
+    pipe = pipeline_of(JsonlSink(path), stream="s", memory_limit_bytes=1 << 20)
     for n in range(60):
         pipe.put(event(n))
     until(lambda: "ENOSPC" in pipe.stats().last_error)
@@ -70,7 +70,7 @@ def test_a_disk_that_fills_up_and_is_freed_costs_nothing(small_disk: Path) -> No
 
 def test_a_disk_that_stays_full_costs_no_more_than_the_bound(small_disk: Path) -> None:
     path = small_disk / "events.jsonl"
-    pipe = Pipeline(JsonlSink(path), stream="s", memory_limit_bytes=200_000)
+    pipe = pipeline_of(JsonlSink(path), stream="s", memory_limit_bytes=200_000)
     for n in range(2000):
         pipe.put(event(n))
         if n == 50:
@@ -107,7 +107,7 @@ def test_a_refusing_disk_is_survived_and_told_once(
     path = tmp_path / "events.jsonl"
     disk = FaultyDisk()
     sink = JsonlSink(path, disk=disk)
-    pipe = Pipeline(sink, stream="s", memory_limit_bytes=1 << 20)
+    pipe = pipeline_of(sink, stream="s", memory_limit_bytes=1 << 20)
     disk.fail(operation, code)
     for n in range(20):
         pipe.put(event(n))
@@ -128,7 +128,7 @@ def test_a_folder_without_the_right_to_write_is_told(tmp_path: Path) -> None:
         pytest.skip("root may write everywhere")
     tmp_path.chmod(0o500)
     path = tmp_path / "events.jsonl"
-    pipe = Pipeline(JsonlSink(path), stream="s", memory_limit_bytes=1 << 20)
+    pipe = pipeline_of(JsonlSink(path), stream="s", memory_limit_bytes=1 << 20)
     pipe.put(event(1))
     until(lambda: "EACCES" in pipe.stats().last_error)
     tmp_path.chmod(0o700)
@@ -139,7 +139,7 @@ def test_a_folder_without_the_right_to_write_is_told(tmp_path: Path) -> None:
 
 def test_a_folder_that_vanishes_while_events_come_costs_nothing(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "events.jsonl"
-    pipe = Pipeline(JsonlSink(path), stream="s", memory_limit_bytes=1 << 20)
+    pipe = pipeline_of(JsonlSink(path), stream="s", memory_limit_bytes=1 << 20)
     pipe.put(event(0))
     assert pipe.flush(20.0)
     path.unlink()
@@ -158,7 +158,7 @@ def test_a_pipe_nobody_reads_hangs_neither_the_host_nor_the_exit(
 ) -> None:
     path = tmp_path / "events.jsonl"
     os.mkfifo(path)
-    pipe = Pipeline(JsonlSink(path), stream="s", memory_limit_bytes=1 << 20)
+    pipe = pipeline_of(JsonlSink(path), stream="s", memory_limit_bytes=1 << 20)
     pipe.put(event(1))
     until(lambda: "ENXIO" in pipe.stats().last_error)
     assert not pipe.close(0.05)
@@ -169,7 +169,7 @@ def test_a_reader_that_stops_reading_blocks_the_writer_only(tmp_path: Path) -> N
     path = tmp_path / "events.jsonl"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    pipe = Pipeline(JsonlSink(path), stream="s", memory_limit_bytes=400_000)
+    pipe = pipeline_of(JsonlSink(path), stream="s", memory_limit_bytes=400_000)
     for n in range(2000):
         pipe.put(event(n))
     assert not pipe.flush(0.05)

@@ -14,7 +14,7 @@ import pytest
 import chaukas.sdk.testing
 import chaukas.testing
 from chaukas.sdk.wire import batch_to_message, to_message
-from chaukas.sdk.wire.proto import service_pb2
+from chaukas.sdk.wire.proto import ingest_pb2
 from chaukas.testing import FakeCollector, Fault, Reply
 from tests.support.samples import EVENTS, event
 from tests.support.waiting import until
@@ -54,7 +54,7 @@ def protobuf_batch(events):
     batch = batch_to_message(
         events, batch_id="b", timestamp="2026-01-01T12:00:00.000000Z"
     )
-    return service_pb2.IngestEventBatchRequest(event_batch=batch).SerializeToString()
+    return ingest_pb2.IngestEventBatchRequest(event_batch=batch).SerializeToString()
 
 
 def call(collector, body, method=BATCH, **options):
@@ -100,7 +100,7 @@ class TestHttp:
         assert collector.events == ALL
 
     def test_a_single_event_is_stored(self, collector):
-        one = service_pb2.IngestEventRequest(event=to_message(ALL[0]))
+        one = ingest_pb2.IngestEventRequest(event=to_message(ALL[0]))
 
         assert post(collector, one.SerializeToString(), PROTOBUF, "/events")[0] == 202
         assert collector.events == ALL[:1]
@@ -210,7 +210,7 @@ class TestGrpc:
     def test_batches_are_stored_under_every_name(self, collector, service):
         data = call(collector, protobuf_batch(ALL), f"/{service}/IngestEventBatch")
 
-        verdict = service_pb2.IngestEventBatchResponse.FromString(data)
+        verdict = ingest_pb2.IngestEventBatchResponse.FromString(data)
         assert verdict.accepted_count == len(ALL)
         assert collector.events == ALL
 
@@ -218,7 +218,7 @@ class TestGrpc:
         with FakeCollector(refuse=lambda _: "quota") as collector:
             data = call(collector, protobuf_batch(ALL[:1]))
 
-        verdict = service_pb2.IngestEventBatchResponse.FromString(data)
+        verdict = ingest_pb2.IngestEventBatchResponse.FromString(data)
         assert (verdict.accepted_count, verdict.rejected_count) == (0, 1)
         assert list(verdict.rejected_event_ids) == [ALL[0]["event_id"]]
         assert verdict.rejections[0].reason == "quota"

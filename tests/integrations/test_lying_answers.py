@@ -15,7 +15,7 @@ import pytest
 import chaukas
 from chaukas.sdk.sinks.collector.grpc import GrpcSink
 from chaukas.sdk.sinks.collector.http import HttpSink
-from chaukas.sdk.wire.proto import service_pb2
+from chaukas.sdk.wire.proto import ingest_pb2
 from chaukas.testing import FakeCollector, Reply
 from tests.support.deliveries import delivering
 from tests.support.remotes import spooled
@@ -64,7 +64,7 @@ def raw_json(text: bytes) -> bytes:
 
 
 def response(**fields: Any) -> bytes:
-    made = service_pb2.IngestEventBatchResponse(**fields)
+    made = ingest_pb2.IngestEventBatchResponse(**fields)
     return made.SerializeToString()
 
 
@@ -269,11 +269,11 @@ MESSAGES: dict[str, bytes] = {
         accepted_count=3,
         rejected_count=1,
         rejected_event_ids=[IDS[0]],
-        rejections=[service_pb2.Rejection(event_id=IDS[1])],
+        rejections=[ingest_pb2.Rejection(event_id=IDS[1])],
     ),
     "an unknown field": GOOD + b"\x28\x01",
     "a field of another type": GOOD + b"\x0d\x00\x00\x00\x00",
-    "another message": service_pb2.IngestEventResponse(
+    "another message": ingest_pb2.IngestEventResponse(
         event_id="x", status="error"
     ).SerializeToString(),
     "text": b"accepted",

@@ -135,4 +135,4 @@ def test_a_sentry_that_is_another_one_disturbs_nothing(
     for strange in (SimpleNamespace(), SimpleNamespace(get_isolation_scope=broken)):
         monkeypatch.setitem(sys.modules, "sentry_sdk", strange)
         monkeypatch.setattr(suppress, "SUPPRESSED", SimpleNamespace(set=lambda _: None))
-        suppress.hush()
+        suppress.suppress_tracing()

@@ -1,7 +1,7 @@
 """
 Laws of delivery, over all orders of emitting, answering, failing and dying.
 
-The test takes the turns of the writer, the senders and the keeper itself, so each
+The test takes the turns of all threads itself, so each
 run is repeatable. Its model knows what was emitted, and nothing of any counter.
 
 - conservation: each event is delivered, waiting or counted as dropped;
@@ -30,10 +30,11 @@ from hypothesis.stateful import (
 )
 
 from chaukas.sdk import pipeline
-from chaukas.sdk.delivery import Delivery, sender
-from chaukas.sdk.delivery.recovery_thread import Keeper
+from chaukas.sdk.delivery import Delivery, worker
+from chaukas.sdk.delivery.factory import pipeline_of
+from chaukas.sdk.delivery.plan import Pace, SpoolPlan
+from chaukas.sdk.delivery.recovery_thread import RecoveryThread
 from chaukas.sdk.delivery.sender import Sender
-from chaukas.sdk.pipeline import Pace, Pipeline, SpoolPlan
 from chaukas.sdk.sinks.collector.responses import Action, Answer
 from tests.support.faulty_io import FaultyDisk
 from tests.support.remotes import DOWN, ScriptedRemote, plan
@@ -85,9 +86,9 @@ class DeliveryLaws(RuleBasedStateMachine):
         self.patches = [
             mock.patch.object(pipeline, "start_thread", return_value=0),
             mock.patch.object(Sender, "start"),
-            mock.patch.object(Keeper, "start"),
-            mock.patch.object(Sender, "_rest"),
-            mock.patch.object(sender, "sleep"),
+            mock.patch.object(RecoveryThread, "start"),
+            mock.patch.object(Sender, "rest"),
+            mock.patch.object(worker, "sleep"),
             mock.patch.object(Delivery, "__init__", self.init_of(Delivery.__init__)),
             mock.patch("chaukas.sdk.pipeline._STORE_REPORT_S", 0.0),
         ]
@@ -98,12 +99,12 @@ class DeliveryLaws(RuleBasedStateMachine):
     def init_of(self, real: Any) -> Any:
         def init(delivery: Any, plan: SpoolPlan, **known: Any) -> None:
             real(delivery, plan, **{**known, "disk": self.disk})
-            delivery.keeper._nudged = mock.MagicMock()
+            delivery.recovery._woken = mock.MagicMock()
 
         return init
 
     def build(self) -> None:
-        self.pipe = Pipeline(
+        self.pipe = pipeline_of(
             plan(
                 self.folder,
                 *self.remotes.values(),
@@ -150,11 +151,11 @@ class DeliveryLaws(RuleBasedStateMachine):
     @precondition(lambda self: self.has_work())
     @rule()
     def write(self) -> None:
-        self.pipe._intake.baton.nudge()
+        self.pipe._queue.handover.nudge()
         self.pipe._writer.turn()
 
     def has_work(self) -> bool:
-        return bool(self.pipe._writer.outbox) or self.pipe._intake.queue.qsize() > 0
+        return bool(self.pipe._writer.pending) or self.pipe._queue.items.qsize() > 0
 
     @rule(name=st.sampled_from(NAMES))
     def send(self, name: str) -> None:
@@ -162,7 +163,7 @@ class DeliveryLaws(RuleBasedStateMachine):
 
     @rule()
     def keep(self) -> None:
-        self.delivery.keeper.turn()
+        self.delivery.recovery.turn()
 
     @rule(seconds=st.sampled_from([0.2, 61.0]))
     def wait(self, seconds: float) -> None:
@@ -177,7 +178,7 @@ class DeliveryLaws(RuleBasedStateMachine):
     def die(self) -> None:
         """End as by kill -9: what is in memory is gone, the files stay."""
         self.kept_by_dead += self.pipe.stats().lost
-        page = self.pipe._intake._page  # type: ignore[attr-defined]
+        page = self.pipe._queue._page  # type: ignore[attr-defined]
         if page is None:
             # Nothing was ever written, so nobody will know that it lived.
             self.kept_by_dead += self.pipe.stats().queued
@@ -229,7 +230,7 @@ class DeliveryLaws(RuleBasedStateMachine):
             for name in NAMES:
                 self.send(name)
             stats = self.pipe.stats()
-            busy = stats.spooled or stats.queued or self.delivery.keeper.held
+            busy = stats.spooled or stats.queued or self.delivery.recovery.held
             left = [p for p in (self.folder / "spool").iterdir() if p.name[0] == "p"]
             if not busy and len(left) <= 1:
                 return

@@ -22,9 +22,10 @@ from hypothesis.stateful import (
 )
 
 from chaukas.sdk import integrity, pipeline
-from chaukas.sdk.pipeline import REASONS, Pipeline
+from chaukas.sdk.delivery.factory import pipeline_of
+from chaukas.sdk.pipeline import REASONS
 from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES
-from chaukas.sdk.pipeline.flush import Mark
+from chaukas.sdk.pipeline.flush import FlushMarker
 from chaukas.sdk.sinks import Verdict
 from tests.support.faulty_io import FlakySink
 
@@ -46,7 +47,7 @@ class PipelineLaws(RuleBasedStateMachine):
         self.costs: dict[int, int] = {}
         self.emitted = 0
         self.dropped: dict[str, int] = dict.fromkeys(REASONS, 0)
-        self.marks: list[tuple[Mark, int]] = []
+        self.marks: list[tuple[FlushMarker, int]] = []
         self.is_closed = False
         self.steps = 0
 
@@ -55,7 +56,7 @@ class PipelineLaws(RuleBasedStateMachine):
         patch = mock.patch.object(pipeline, "start_thread", return_value=0)
         patch.start()
         self.undo = patch.stop
-        self.pipe = Pipeline(self.sink, stream="s", memory_limit_bytes=LIMIT_BYTES)
+        self.pipe = pipeline_of(self.sink, stream="s", memory_limit_bytes=LIMIT_BYTES)
 
     @property
     def gone(self) -> int:
@@ -64,7 +65,7 @@ class PipelineLaws(RuleBasedStateMachine):
 
     @property
     def refused(self) -> int:
-        return self.pipe._writer.outbox.refused[REASONS.index("quarantined")]
+        return self.pipe._writer.pending.refused[REASONS.index("quarantined")]
 
     @property
     def held_bytes(self) -> int:
@@ -102,18 +103,18 @@ class PipelineLaws(RuleBasedStateMachine):
     @precondition(lambda self: self.has_work())
     @rule()
     def turn(self) -> None:
-        self.pipe._intake.baton.nudge()
+        self.pipe._queue.handover.nudge()
         self.pipe._writer.turn()
 
     def has_work(self) -> bool:
-        held = bool(self.pipe._writer.outbox) or self.pipe._intake.queue.qsize() > 0
+        held = bool(self.pipe._writer.pending) or self.pipe._queue.items.qsize() > 0
         return held and not self.is_closed
 
     @precondition(lambda self: not self.is_closed)
     @rule()
     def mark(self) -> None:
-        mark = Mark()
-        self.pipe._intake.queue.put(mark)
+        mark = FlushMarker()
+        self.pipe._queue.items.put(mark)
         self.marks.append((mark, len(self.admitted)))
 
     @precondition(lambda self: not self.is_closed and self.steps > 30)

@@ -18,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+from chaukas.sdk.delivery.factory import pipeline_of
 from chaukas.sdk.pipeline import Pipeline
 from chaukas.sdk.sinks import rotation as _rotation
 from chaukas.sdk.sinks.jsonl import JsonlSink, Rotation
@@ -51,7 +52,7 @@ def event(pipe: Pipeline, writer: str, size: int = 900) -> bytes:
 def pipeline(path: str, *, rotation: Rotation | None = None) -> Pipeline:
     """Return a pipeline into a file."""
     sink = JsonlSink(path, rotation=rotation)
-    return Pipeline(sink, stream=str(os.getpid()), memory_limit_bytes=1 << 25)
+    return pipeline_of(sink, stream=str(os.getpid()), memory_limit_bytes=1 << 25)
 
 
 def ready() -> None:

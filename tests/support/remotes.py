@@ -6,7 +6,9 @@ import json
 import threading
 from typing import TYPE_CHECKING
 
-from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan
+from chaukas.sdk.delivery.factory import pipeline_of
+from chaukas.sdk.delivery.plan import Destination, Pace, SpoolPlan
+from chaukas.sdk.pipeline import Pipeline
 from chaukas.sdk.sinks.collector.responses import Action, Answer
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def spooled(
     folder: Path, *remotes: ScriptedRemote, stream: str = "s", **settings: object
 ) -> Pipeline:
     """Return a pipeline that spools below *folder* and sends to the remotes."""
-    return Pipeline(
+    return pipeline_of(
         plan(folder, *remotes),
         stream=stream,
         memory_limit_bytes=1 << 22,

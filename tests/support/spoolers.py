@@ -18,7 +18,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan
+from chaukas.sdk.delivery.factory import pipeline_of
+from chaukas.sdk.delivery.plan import Destination, Pace, SpoolPlan
+from chaukas.sdk.pipeline import Pipeline
 from chaukas.sdk.sinks.collector.responses import Action, Answer
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def spooling(spool_dir: str, remote: AppendingRemote, stream: str = "") -> Pipel
     def report(stream: str, facts: dict[str, int]) -> bytes:
         return json.dumps({"adopted": stream, **facts}).encode()
 
-    return Pipeline(
+    return pipeline_of(
         SpoolPlan(
             (Destination("http", remote),),
             spool_dir,

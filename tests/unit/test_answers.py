@@ -23,7 +23,7 @@ from chaukas.sdk.sinks.collector.retry_after import (
     retry_after_s,
 )
 from chaukas.sdk.sinks.collector.verdicts import Backend, Reply, Tally, backend_of
-from chaukas.sdk.wire.proto import service_pb2
+from chaukas.sdk.wire.proto import ingest_pb2
 
 LINES = [orjson.dumps({"event_id": f"e{n}"}) + b"\n" for n in range(4)]
 NOW_S = 1_800_000_000.0
@@ -69,7 +69,7 @@ def single(body, **fields):
         is_single=True,
         content_type="application/json",
     )
-    message = service_pb2.IngestEventResponse(**(fields or body)).SerializeToString()
+    message = ingest_pb2.IngestEventResponse(**(fields or body)).SerializeToString()
     as_message = answer_of_message(
         message, lines=LINES[:1], place=PLACE, told="gRPC OK", is_single=True
     )

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from chaukas.sdk.delivery.backoff import Backoff
-from chaukas.sdk.delivery.breaker import Breaker, State
+from chaukas.sdk.delivery.retry import Backoff, Breaker, State
 
 
 def failed(times: int, backoff_s: float = 1.0) -> Breaker:
@@ -64,8 +63,8 @@ def test_hurry_ends_its_own_wait_and_not_what_the_sink_asked_for() -> None:
     breaker.fail(100.0, backoff_s=20.0, asked_s=5.0)
     breaker.hurry()
     assert breaker.wait_s(100.0) == 5.0
-    assert breaker.is_told_to_wait(104.0)
-    assert not breaker.is_told_to_wait(105.0)
+    assert breaker.is_asked_to_wait(104.0)
+    assert not breaker.is_asked_to_wait(105.0)
 
 
 def test_the_window_of_waits_doubles_up_to_thirty_seconds() -> None:

@@ -1208,7 +1208,7 @@ import chaukas
 
 if sys.argv[2] == "broken":
     sys.modules["grpc"] = None
-wanted = {"grpc", "chaukas.sdk.wire.proto.service_pb2", "google.protobuf.message"}
+wanted = {"grpc", "chaukas.sdk.wire.proto.ingest_pb2", "google.protobuf.message"}
 assert chaukas.enable_chaukas(endpoint=sys.argv[1], spool_dir="spool")
 print(sorted(name for name in wanted if sys.modules.get(name)))
 chaukas.event("one")

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaukas.sdk import wire
-from chaukas.sdk.wire.proto import events_pb2, service_pb2
+from chaukas.sdk.wire.proto import events_pb2, ingest_pb2
 from chaukas.sdk.wire.schema import Kind, event_shape
 from tests.support.samples import EVENTS, event
 
@@ -342,13 +342,13 @@ def nested(levels: int, *, lists: bool) -> Any:
 @pytest.mark.parametrize("lists", [False, True])
 def test_what_is_accepted_can_be_read_back_inside_a_request(lists: bool) -> None:
     levels = 23 if lists else 24
-    request = service_pb2.IngestEventBatchRequest()
+    request = ingest_pb2.IngestEventBatchRequest()
     given = {"tool_call": {"arguments": nested(levels, lists=lists)}}
     request.event_batch.CopyFrom(
         wire.batch_to_message([given], batch_id="b", timestamp="2026-01-01T00:00:00Z")
     )
     data = request.SerializeToString()
-    read = service_pb2.IngestEventBatchRequest.FromString(data)
+    read = ingest_pb2.IngestEventBatchRequest.FromString(data)
     assert wire.batch_from_message(read.event_batch) == [given]
     with pytest.raises(ValueError, match="nested deeper than 24"):
         wire.to_message({"metadata": nested(levels + 1, lists=lists)})

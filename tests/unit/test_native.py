@@ -18,11 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 UNDER_GEVENT = """
 {imports}
+from chaukas.sdk.delivery.factory import pipeline_of
 from chaukas.sdk.pipeline import Pipeline
 from chaukas.sdk.sinks.memory import MemorySink
 import _thread, threading, time
 sink = MemorySink()
-pipe = Pipeline(sink, stream="s", memory_limit_bytes=1 << 20)
+pipe = pipeline_of(sink, stream="s", memory_limit_bytes=1 << 20)
 pipe.put(b'{{"n":1}}')
 # A busy loop never yields: only a real thread can write meanwhile.
 end = time.monotonic() + 10

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaukas.sdk import integrity, pipeline
+from chaukas.sdk.delivery.factory import pipeline_of
 from chaukas.sdk.pipeline import REASONS, Pipeline, Stats
-from chaukas.sdk.pipeline.batch import Outbox
-from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES, Intake
-from chaukas.sdk.pipeline.flush import Mark
-from chaukas.sdk.pipeline.log_limit import Notices
+from chaukas.sdk.pipeline.batch import PendingBatch
+from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES, BoundedQueue
+from chaukas.sdk.pipeline.flush import FlushMarker
+from chaukas.sdk.pipeline.log_limit import LogLimit
 from chaukas.sdk.pipeline.writer import backoff_s_of
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.sinks.memory import MemorySink
@@ -47,7 +48,7 @@ def make() -> Iterator[Callable[..., Pipeline]]:
 
     def build(sink: Any, **settings: Any) -> Pipeline:
         settings = {"stream": "s", "memory_limit_bytes": 1 << 20, **settings}
-        made.append(Pipeline(sink, **settings))
+        made.append(pipeline_of(sink, **settings))
         return made[-1]
 
     yield build
@@ -159,15 +160,15 @@ def test_the_reserve_is_for_vital_events(make: Any) -> None:
 
 
 def test_large_events_close_the_gate_that_spares_the_sum() -> None:
-    intake = Intake(100_000)
-    intake.put(event(0, 80_000), vital=False)
+    queue = BoundedQueue(100_000)
+    queue.put(event(0, 80_000), vital=False)
     for n in range(100):
-        intake.put(event(n, 500), vital=False)
-    assert intake.held_bytes() <= 90_000
-    intake.reopen()
+        queue.put(event(n, 500), vital=False)
+    assert queue.held_bytes() <= 90_000
+    queue.reopen()
     for n in range(100):
-        intake.put(event(n, 500), vital=False)
-    assert intake.held_bytes() <= 90_000
+        queue.put(event(n, 500), vital=False)
+    assert queue.held_bytes() <= 90_000
 
 
 def test_memory_is_free_again_once_events_are_written(make: Any) -> None:
@@ -213,7 +214,7 @@ def test_counters_do_not_grow_with_short_threads(make: Any) -> None:
         thread.start()
         thread.join()
     assert pipe.stats().dropped == {"capture_error": 200}
-    assert len(pipe._intake.cells) < 100
+    assert len(pipe._queue.cells) < 100
 
 
 def test_an_unknown_reason_counts_as_a_capture_error(make: Any) -> None:
@@ -324,20 +325,22 @@ def test_a_trouble_is_logged_once_and_so_is_its_end(
 
 
 def test_a_cause_is_due_once_a_minute() -> None:
-    notices = Notices()
-    heard = [notices.is_due("ENOSPC", now_s) for now_s in (0.0, 1.0, 59.9, 60.0, 61.0)]
+    log_limit = LogLimit()
+    heard = [
+        log_limit.is_due("ENOSPC", now_s) for now_s in (0.0, 1.0, 59.9, 60.0, 61.0)
+    ]
     assert heard == [True, False, False, True, False]
-    assert notices.is_due("EIO", 61.0)
+    assert log_limit.is_due("EIO", 61.0)
 
 
 def test_causes_without_number_are_told_and_kept_as_few() -> None:
-    notices = Notices(60.0, most=3)
-    heard = [f"{n}" for n in range(10_000) if notices.is_due(f"{n}", 0.001 * n)]
+    log_limit = LogLimit(60.0, most=3)
+    heard = [f"{n}" for n in range(10_000) if log_limit.is_due(f"{n}", 0.001 * n)]
     # The fourth stands for all others.
     assert heard == ["0", "1", "2", "3"]
-    assert len(notices._said_at_s) == 4
-    assert notices.is_due("9999", 100.0)
-    assert list(notices._said_at_s) == ["9999"]
+    assert len(log_limit._said_at_s) == 4
+    assert log_limit.is_due("9999", 100.0)
+    assert list(log_limit._said_at_s) == ["9999"]
 
 
 def test_the_wait_between_tries_doubles_up_to_two_seconds() -> None:
@@ -505,9 +508,9 @@ def test_close_is_true_however_long_the_sink_takes_to_close(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[float] = []
-    real = Mark.wait
+    real = FlushMarker.wait
 
-    def wait(mark: Mark, timeout_s: float) -> bool:
+    def wait(mark: FlushMarker, timeout_s: float) -> bool:
         looks.append(timeout_s)
         return real(mark, timeout_s)
 
@@ -517,7 +520,7 @@ def test_close_is_true_however_long_the_sink_takes_to_close(
             until(lambda: len(looks) >= count + 3)
             super().close()
 
-    monkeypatch.setattr(Mark, "wait", wait)
+    monkeypatch.setattr(FlushMarker, "wait", wait)
     monkeypatch.setattr(pipeline, "_LOOK_AGAIN_S", 0.001)
     pipe = make(SlowToClose())
     pipe.put(event(1))
@@ -682,7 +685,7 @@ def test_abandon_lets_go_and_counts_nothing(make: Any) -> None:
     assert pipe.flush(0.01)
     assert pipe.close(0.01)
     assert pipe.stats().dropped.get("capture_error") is None
-    assert pipe._intake.queue.qsize() == 0
+    assert pipe._queue.items.qsize() == 0
 
 
 def test_another_process_is_not_waited_for(
@@ -700,20 +703,20 @@ def test_another_process_is_not_waited_for(
 
 
 def test_a_batch_ends_at_512_events_at_a_mebibyte_and_at_a_mark() -> None:
-    intake = Intake(1 << 30)
-    outbox = Outbox(intake, integrity=False)
-    mark = Mark()
-    items: list[bytes | Mark] = [event(n) for n in range(600)]
+    queue = BoundedQueue(1 << 30)
+    pending = PendingBatch(queue, integrity=False)
+    mark = FlushMarker()
+    items: list[bytes | FlushMarker] = [event(n) for n in range(600)]
     items += [event(n, 300_000) for n in range(5)]
     items += [event(9, 2_000_000), mark, event(10)]
     for item in items:
-        intake.queue.put(item)
-    outbox.take(intake.queue.get_nowait, len(items))
+        queue.items.put(item)
+    pending.take(queue.items.get_nowait, len(items))
     sizes, marks = [], []
-    while outbox:
-        marks += outbox.form()
-        sizes.append(len(outbox.batch))
-        outbox.settle(Verdict(len(outbox.batch)))
+    while pending:
+        marks += pending.form()
+        sizes.append(len(pending.batch))
+        pending.settle(Verdict(len(pending.batch)))
     assert sizes == [512, 91, 2, 1, 1]
     assert marks == [mark]
 

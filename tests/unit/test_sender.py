@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaukas.sdk import delivery, integrity
-from chaukas.sdk.delivery.breaker import State
 from chaukas.sdk.delivery.event_size import smaller
+from chaukas.sdk.delivery.factory import pipeline_of
+from chaukas.sdk.delivery.plan import Destination, Pace, SpoolPlan
+from chaukas.sdk.delivery.retry import State
 from chaukas.sdk.delivery.spool.crash_counters import totals_of
-from chaukas.sdk.pipeline import Destination, Pace, Pipeline, SpoolPlan
+from chaukas.sdk.pipeline import Pipeline
 from chaukas.sdk.record.context import SUPPRESSED
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.sinks.collector.responses import Action, Answer
@@ -122,7 +124,7 @@ def test_the_chain_reaches_the_sink_as_it_was_made(make: Any) -> None:
 def test_a_batch_waits_to_fill_but_not_longer_than_it_may(tmp_path: Path) -> None:
     remote = ScriptedRemote()
     pace = Pace(batch_size=100, flush_interval_s=60.0)
-    pipe = Pipeline(
+    pipe = pipeline_of(
         plan(tmp_path, remote, pace=pace), stream="s", memory_limit_bytes=1 << 20
     )
     put(pipe, range(99))
@@ -141,7 +143,7 @@ def test_a_batch_waits_to_fill_but_not_longer_than_it_may(tmp_path: Path) -> Non
 def test_full_bytes_send_a_batch_too(tmp_path: Path) -> None:
     remote = ScriptedRemote()
     pace = Pace(max_batch_bytes=5000, flush_interval_s=60.0)
-    pipe = Pipeline(
+    pipe = pipeline_of(
         plan(tmp_path, remote, pace=pace), stream="s", memory_limit_bytes=1 << 20
     )
     put(pipe, range(10), size=600)
@@ -330,7 +332,7 @@ def test_ten_thousand_different_reasons_are_one_line(
         "chaukas: http refused an event for good (too old: 0): it is counted"
     )
     assert len({each["reason"] for each in quarantined(tmp_path)}) == 10_000
-    assert len(sender_of(pipe)._quarantine._notices._said_at_s) == 1
+    assert len(sender_of(pipe)._quarantine._log_limit._said_at_s) == 1
     assert is_lawful(pipe)
 
 
@@ -343,7 +345,7 @@ def test_a_sink_that_fails_differently_each_time_is_not_told_each_time(
     until(lambda: pipe.stats().acked == 1)
     told = [each for each in caplog.messages if "takes events again" not in each]
     assert len(told) < 10
-    assert len(sender_of(pipe)._notices._said_at_s) < 10
+    assert len(sender_of(pipe).log_limit._said_at_s) < 10
 
 
 def test_an_event_that_two_sinks_refuse_is_lost_once(make: Any) -> None:
@@ -410,7 +412,7 @@ def test_flush_does_not_wait_for_a_sink_that_is_known_to_be_down(make: Any) -> N
     put(pipe, range(3))
     until(lambda: sender.breaker.failures >= 5)
     sender._backoff = SimpleNamespace(wait_s=lambda failures: 1000.0)
-    sender.nudge()
+    sender.wake()
     assert not pipe.flush(3600.0)
     # It has not waited for the next try, which is still to come.
     assert sender.breaker.wait_s(time.monotonic()) > 100
@@ -486,7 +488,7 @@ def test_a_pipeline_that_never_sent_anything_leaves_nothing(
 def test_a_full_spool_drops_the_newest_and_counts_it(tmp_path: Path) -> None:
     remote = ScriptedRemote()
     remote.gate.clear()
-    pipe = Pipeline(
+    pipe = pipeline_of(
         plan(tmp_path, remote, limit_bytes=20_000),
         stream="s",
         memory_limit_bytes=1 << 20,
@@ -563,11 +565,11 @@ def leave(tmp_path: Path, numbers: range, *, stream: str, lost: int = 0) -> None
     pipe = spooled(tmp_path, remote, stream=stream)
     put(pipe, numbers)
     until(lambda: pipe.stats().spooled == len(numbers))
-    place = pipe._intake.cells[0]
+    place = pipe._queue.cells[0]
     if lost:
-        pipe._intake._page.count(place.place, place.count + lost)  # type: ignore[attr-defined]
+        pipe._queue._page.count(place.place, place.count + lost)  # type: ignore[attr-defined]
     # This process lives on, so its keeper could be the one who adopts it.
-    keeper = pipe._delivery.keeper  # type: ignore[union-attr]
+    keeper = pipe._delivery.recovery  # type: ignore[union-attr]
     keeper.end()
     until(lambda: not keeper.is_alive)
     pipe.abandon()
@@ -595,7 +597,7 @@ def test_a_process_that_ends_a_little_after_the_next_one_began_is_adopted(
     remote = ScriptedRemote()
     pipe = make(remote)
     put(pipe, range(10, 11))
-    keeper = pipe._delivery.keeper
+    keeper = pipe._delivery.recovery
     until(lambda: keeper._scans == 1)
     assert not keeper.held
     os.close(lock)
@@ -719,7 +721,7 @@ def test_a_file_and_a_collector_get_the_same_lines(tmp_path: Path) -> None:
         Destination("file-1", FileRemote(JsonlSink(path))),
         Destination("http-1", remote),
     )
-    pipe = Pipeline(
+    pipe = pipeline_of(
         SpoolPlan(destinations, str(tmp_path / "spool")),
         stream="s",
         memory_limit_bytes=1 << 20,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chaukas.sdk.pipeline import Pipeline
-from chaukas.sdk.pipeline.bounded_queue import Intake
+from chaukas.sdk.delivery.factory import pipeline_of
+from chaukas.sdk.pipeline.bounded_queue import BoundedQueue
 from chaukas.sdk.sinks.memory import MemorySink
 from tests.support.faulty_io import FlakySink
 
@@ -13,7 +13,7 @@ _EVENT = b'{"x":"' + b"x" * 930 + b'"}'
 def test_spare_events_are_the_first_to_be_dropped() -> None:
     sink = FlakySink()
     sink.gate.clear()
-    pipe = Pipeline(sink, stream="s", memory_limit_bytes=100_000)
+    pipe = pipeline_of(sink, stream="s", memory_limit_bytes=100_000)
     for _ in range(200):
         pipe.offer(_EVENT)
     half = pipe.stats()
@@ -27,7 +27,7 @@ def test_spare_events_are_the_first_to_be_dropped() -> None:
 
 def test_spare_events_come_through_while_there_is_room() -> None:
     sink = MemorySink()
-    pipe = Pipeline(sink, stream="s", memory_limit_bytes=1 << 20)
+    pipe = pipeline_of(sink, stream="s", memory_limit_bytes=1 << 20)
     pipe.offer(_EVENT)
     pipe.put(_EVENT)
     assert pipe.close(10.0)
@@ -37,14 +37,14 @@ def test_spare_events_come_through_while_there_is_room() -> None:
 
 
 def test_a_spare_event_that_comes_too_late_for_room_is_counted_once() -> None:
-    intake = Intake(1_000)
-    intake.offer(b"x" * 600)
-    (cell,) = intake.cells
+    queue = BoundedQueue(1_000)
+    queue.offer(b"x" * 600)
+    (cell,) = queue.cells
     assert (cell.count, cell.size, sum(cell.drops)) == (1, 0, 1)
 
 
 def test_an_abandoned_pipeline_counts_no_spare_event() -> None:
-    pipe = Pipeline(MemorySink(), stream="s", memory_limit_bytes=1 << 20)
+    pipe = pipeline_of(MemorySink(), stream="s", memory_limit_bytes=1 << 20)
     pipe.abandon()
     pipe.offer(_EVENT)
     assert pipe.stats().emitted == 0

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaukas.sdk import integrity
-from chaukas.sdk.delivery.counted_queue import CountedIntake
-from chaukas.sdk.delivery.line_check import SoundCheck
+from chaukas.sdk.delivery.counted_queue import CountedQueue
+from chaukas.sdk.delivery.line_check import LineCheck
 from chaukas.sdk.delivery.spool import crash_counters
 from chaukas.sdk.delivery.spool.crash_counters import (
     BLOCK_BYTES,
     Page,
-    mark_told,
+    mark_reported,
     open_page,
     remove_page,
     totals_of,
@@ -29,8 +29,8 @@ from chaukas.sdk.delivery.spool.folder import Spool
 from chaukas.sdk.delivery.spool.layout import is_stream_name
 from chaukas.sdk.delivery.spool.position import Position, position_in
 from chaukas.sdk.delivery.spool.recovery import find
-from chaukas.sdk.delivery.spool.segments import Ledger
-from chaukas.sdk.pipeline.log_limit import Notices
+from chaukas.sdk.delivery.spool.segments import Acks
+from chaukas.sdk.pipeline.log_limit import LogLimit
 from chaukas.sdk.sinks.disk import Disk
 from tests.support.faulty_io import FaultyDisk
 
@@ -56,7 +56,7 @@ def spool_in(folder: Path, **settings: Any) -> Spool:
 
 
 def cursor_of(spool: Spool, key: str = "http") -> Cursor:
-    return Cursor(spool.feed, key, spool.position_of(key), spool.disk)
+    return Cursor(spool.segments, key, spool.position_of(key), spool.disk)
 
 
 def read_all(cursor: Cursor, most: int = 7) -> list[int]:
@@ -75,15 +75,15 @@ def left_behind(folder: Path, keys: tuple[str, ...] = ("http",)) -> list[Any]:
         Disk(),
         limit=10,
         on_lost=lambda reason, count: lost.append((reason, count)),
-        notices=Notices(),
+        log_limit=LogLimit(),
     )
 
 
 def adopted_numbers(folder: Path) -> list[int]:
     (adopted,) = left_behind(folder)
     position = adopted.position_of("http")
-    found = read_all(Cursor(adopted.feed, "http", position, Disk()))
-    adopted.let_go()
+    found = read_all(Cursor(adopted.segments, "http", position, Disk()))
+    adopted.unlock()
     return found
 
 
@@ -110,7 +110,7 @@ def test_a_reader_goes_over_from_segment_to_segment(tmp_path: Path) -> None:
     spool = spool_in(tmp_path, segment_bytes=300)
     for n in range(40):
         spool.send(lines(n, size=30))
-    assert len(spool.feed.firsts) > 3
+    assert len(spool.segments.firsts) > 3
     assert read_all(cursor_of(spool)) == list(range(40))
 
 
@@ -124,7 +124,7 @@ def test_segments_that_all_sinks_are_past_are_removed(tmp_path: Path) -> None:
     assert spool.used_bytes == used_bytes
     assert read_all(slow) == list(range(40))
     assert spool.used_bytes < used_bytes / 4
-    assert len(list((tmp_path / "s").glob("*.seg"))) == len(spool.feed.firsts) == 1
+    assert len(list((tmp_path / "s").glob("*.seg"))) == len(spool.segments.firsts) == 1
 
 
 def test_the_last_segment_goes_too_once_all_of_it_is_delivered(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_the_last_segment_goes_too_once_all_of_it_is_delivered(tmp_path: Path) -
     spool.abandon()
     (adopted,) = left_behind(tmp_path, ("http", "grpc"))
     assert (adopted.written, adopted.waiting_at_first) == (4, 0)
-    adopted.let_go()
+    adopted.unlock()
 
 
 def content_of(folder: Path) -> bytes:
@@ -218,13 +218,13 @@ def test_sync_reaches_every_segment_once(tmp_path: Path) -> None:
     spool = spool_in(tmp_path, segment_bytes=300, disk=disk)
     for n in range(20):
         spool.send(lines(n, size=30))
-    segments = len(spool.feed.firsts)
+    count = len(spool.segments.firsts)
     assert spool.is_unsynced
     spool.sync()
-    assert disk.calls["sync_data"] == segments + 1
+    assert disk.calls["sync_data"] == count + 1
     assert not spool.is_unsynced
     spool.sync()
-    assert disk.calls["sync_data"] == segments + 1
+    assert disk.calls["sync_data"] == count + 1
 
 
 # --- trouble ---------------------------------------------------------------------
@@ -287,11 +287,11 @@ def test_events_in_a_segment_that_is_gone_count_as_lost(tmp_path: Path) -> None:
     spool = spool_in(tmp_path, segment_bytes=300)
     for n in range(30):
         spool.send(lines(n, size=30))
-    second, third = spool.feed.firsts[1:3]
+    second, third = spool.segments.firsts[1:3]
     (tmp_path / "s" / f"{second:020d}.seg").unlink()
     expected = [n for n in range(30) if not second <= n < third]
     assert read_all(cursor_of(spool)) == expected
-    assert spool.feed.ledger.lost == {"spool_io": third - second}
+    assert spool.segments.acks.lost == {"spool_io": third - second}
 
 
 @pytest.mark.parametrize(("mode", "is_told"), [(0o777, 1), (0o1777, 0), (0o770, 0)])
@@ -402,7 +402,7 @@ def test_a_torn_tail_is_cut_at_every_byte(tmp_path: Path) -> None:
         whole = data[:size].count(b"\n")
         (adopted,) = left_behind(tmp_path)
         assert adopted.written == whole
-        adopted.let_go()
+        adopted.unlock()
         assert adopted_numbers(tmp_path) == [1, 2, 3][:whole]
 
 
@@ -455,9 +455,9 @@ def test_an_heir_that_dies_while_it_removes_a_spool_does_no_harm(
     spool = spool_in(tmp_path, segment_bytes=300, on_open=lambda page: page.count(1, 9))
     for n in range(9):
         spool.send(lines(n, size=60))
-    feed = spool.feed
-    segments = len(feed.firsts)
-    assert segments > 2
+    segments = spool.segments
+    count = len(segments.firsts)
+    assert count > 2
     spool.position_of("http").keep(9)
     spool.abandon()
     (adopted,) = left_behind(tmp_path)
@@ -604,17 +604,17 @@ def test_no_flipped_bit_passes_for_a_position(tmp_path: Path) -> None:
 
 
 def test_an_event_is_lost_once_however_many_sinks_give_it_up() -> None:
-    ledger = Ledger(["a", "b"])
-    ledger.give_up(range(3, 5), "quarantined")
-    ledger.give_up(range(4, 6), "spool_io")
-    assert ledger.lost == {"quarantined": 2, "spool_io": 1}
-    assert ledger.waiting(10) == 7
-    ledger.positions.update(a=4, b=9)
-    assert ledger.waiting(10) == 4
-    ledger.positions.update(a=10, b=10)
-    ledger.forget_passed()
-    assert ledger.waiting(10) == 0
-    assert ledger.lost == {"quarantined": 2, "spool_io": 1}
+    acks = Acks(["a", "b"])
+    acks.give_up(range(3, 5), "quarantined")
+    acks.give_up(range(4, 6), "spool_io")
+    assert acks.lost == {"quarantined": 2, "spool_io": 1}
+    assert acks.waiting(10) == 7
+    acks.positions.update(a=4, b=9)
+    assert acks.waiting(10) == 4
+    acks.positions.update(a=10, b=10)
+    acks.forget_passed()
+    assert acks.waiting(10) == 0
+    assert acks.lost == {"quarantined": 2, "spool_io": 1}
 
 
 @pytest.fixture(params=["shared memory", "the disk"])
@@ -648,23 +648,23 @@ def in_threads(count: int, act: Any) -> None:
 def test_the_page_tells_what_all_threads_counted(
     tmp_path: Path, shared_dir: Path
 ) -> None:
-    intake = CountedIntake(1000)
+    queue = CountedQueue(1000)
     path = str(tmp_path / "page")
 
     def emit() -> None:
         for _ in range(10):
-            intake.put(b"x" * 50, vital=False)
+            queue.put(b"x" * 50, vital=False)
 
     emit()
-    intake.attach(open_page(path, Disk()))
+    queue.attach(open_page(path, Disk()))
     in_threads(1, emit)
     emit()
-    intake.drop("crash_lost", 5)
-    intake.note_refused(3)
-    dropped = sum(sum(cell.drops) for cell in intake.cells)
+    queue.drop("crash_lost", 5)
+    queue.note_refused(3)
+    dropped = sum(sum(cell.drops) for cell in queue.cells)
     assert dropped > 5
     assert totals_of(path, Disk()) == (35, dropped + 3, False)
-    mark_told(path, Disk())
+    mark_reported(path, Disk())
     assert totals_of(path, Disk()) == (35, dropped + 3, True)
 
 
@@ -712,20 +712,20 @@ def test_more_threads_than_a_page_has_room_for_are_counted_all_the_same(
     tmp_path: Path, shared_dir: Path
 ) -> None:
     disk = FaultyDisk()
-    intake = CountedIntake(1 << 20)
+    queue = CountedQueue(1 << 20)
     path = str(tmp_path / "page")
-    intake.attach(open_page(path, disk))
+    queue.attach(open_page(path, disk))
     disk.fail("allocate", errno.ENOSPC)
-    in_threads(600, lambda: intake.put(b"x", vital=False))
-    in_threads(600, lambda: intake.drop("memory_full"))
-    intake.note_refused(1)
+    in_threads(600, lambda: queue.put(b"x", vital=False))
+    in_threads(600, lambda: queue.drop("memory_full"))
+    queue.note_refused(1)
     assert totals_of(path, disk) == (1200, 601, False)
     disk.heal()
-    intake.note_refused(2)
+    queue.note_refused(2)
     assert totals_of(path, disk) == (1200, 602, False)
-    in_threads(600, lambda: intake.put(b"x", vital=False))
+    in_threads(600, lambda: queue.put(b"x", vital=False))
     assert totals_of(path, disk) == (1800, 602, False)
-    intake.note_refused(2)
+    queue.note_refused(2)
     assert totals_of(path, disk) == (1800, 602, False)
 
 
@@ -782,23 +782,23 @@ def test_no_page_is_left_in_shared_memory(
 
 def test_no_flipped_bit_in_an_event_is_overlooked() -> None:
     linked, _ = integrity.link(b'{"event_id":"e","n":1,"text":"abc"}', "")
-    assert SoundCheck().sound(linked)
+    assert LineCheck().is_sound(linked)
     tail = linked.index(b',"content_hash"')
     for bit in range((len(linked) - 1) * 8):
         flipped = bytearray(linked)
         flipped[bit // 8] ^= 1 << bit % 8
-        check = SoundCheck()
-        assert check.sound(linked)
-        assert not check.sound(bytes(flipped)), (bit // 8, tail)
+        check = LineCheck()
+        assert check.is_sound(linked)
+        assert not check.is_sound(bytes(flipped)), (bit // 8, tail)
 
 
 def test_a_line_without_a_hash_must_be_an_object() -> None:
-    check = SoundCheck()
-    assert check.sound(b'{"n":1}\n')
-    assert not check.sound(b'{"n":1\n')
-    assert not check.sound(b"[]\n")
-    assert not check.sound(b"\xff\n")
-    assert not check.sound(b"[" * 100_000 + b"\n")
+    check = LineCheck()
+    assert check.is_sound(b'{"n":1}\n')
+    assert not check.is_sound(b'{"n":1\n')
+    assert not check.is_sound(b"[]\n")
+    assert not check.is_sound(b"\xff\n")
+    assert not check.is_sound(b"[" * 100_000 + b"\n")
 
 
 def test_the_lock_is_an_flock(tmp_path: Path) -> None:

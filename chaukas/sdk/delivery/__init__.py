@@ -1,7 +1,7 @@
 """
-A spool, the sinks that read it, and the threads between them.
+A spool on the disk, the sinks that read it, and the threads between them.
 
-The pipeline sees one store that takes lines, and one question: what became of them.
+The pipeline sees one sink that stores lines, and asks what became of them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 from chaukas.sdk.delivery.spool.cursor import Cursor
 from chaukas.sdk.delivery.spool.folder import Spool
 from chaukas.sdk.delivery.spool.owner import About
+from chaukas.sdk.pipeline.spooled import Outcome, SpooledSink
 from chaukas.sdk.system.threads import sleep
 
-from .plan import Outcome
 from .quarantine import Quarantine
-from .recovery_thread import Keeper
+from .recovery_thread import RecoveryThread
 from .sender import Sender
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from chaukas.sdk.sinks import Verdict
     from chaukas.sdk.sinks.disk import Disk
 
-    from .backoff import Backoff
-    from .plan import Destination, Pace, SpoolPlan
+    from .plan import Destination, SpoolPlan
+    from .retry import Backoff
 
 __all__ = ["Delivery"]
 
@@ -38,7 +38,7 @@ _LOOK_AGAIN_S: Final = 0.002
 _LONGEST_LOOK_S: Final = 0.02
 
 
-class Delivery:
+class Delivery(SpooledSink):
     """
     Stores lines in a spool, and delivers them to each sink.
 
@@ -46,10 +46,8 @@ class Delivery:
         plan: Which sinks, each used by a thread of its own; where, and how fast.
         stream: Name of the spool, unique to the process instance.
         on_page: Given the page of counters whenever there is a new one.
-        on_lost: Told the reason and number of events of dead processes that
+        on_lost: Given the reason and number of events of dead processes that
             cannot be delivered.
-        on_adopted: Told of each adopted spool; returns whether that is stored.
-        on_recovery: Told when a sink works again after an outage.
         disk: File operations; tests pass a failing disk.
         backoff: Draws waits between failures; tests pass their own.
         monotonic: Clock for intervals in seconds.
@@ -63,19 +61,15 @@ class Delivery:
         stream: str,
         on_page: Callable[[Page], None],
         on_lost: Callable[[str, int], None],
-        on_adopted: Callable[[Adopted], bool],
-        on_recovery: Callable[[], None] | None = None,
         disk: Disk | None = None,
         backoff: Backoff | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        destinations = plan.destinations
-        keys = [each.key for each in destinations]
         self.spool = Spool(
             plan.spool_dir,
             stream,
-            keys=keys,
+            keys=[each.key for each in plan.destinations],
             fallback_dir=plan.fallback_dir,
             limit_bytes=plan.limit_bytes,
             on_open=on_page,
@@ -83,43 +77,30 @@ class Delivery:
             about=_about_of(plan),
             wall=wall,
         )
+        self._backoff = backoff
         self._monotonic = monotonic
+        self._wall = wall
         self._is_ending = False
-        self.senders = {
-            each.key: Sender(
-                each.remote,
-                self._opener(each.key),
-                pace=_pace_for(each, plan.pace),
-                quarantine=Quarantine(
-                    lambda: self.spool.spool_dir,
-                    stream,
-                    self.spool.disk,
-                    key=each.key,
-                    limit_bytes=plan.limit_bytes,
-                    wall=wall,
-                    monotonic=monotonic,
-                ),
-                on_recovery=on_recovery,
-                on_finished=self._on_finished,
-                backoff=backoff,
-                monotonic=monotonic,
-            )
-            for each in destinations
-        }
-        self.keeper = Keeper(
+        self.senders: dict[str, Sender] = {}
+        self.recovery = RecoveryThread(
             self.spool,
             self.senders,
             on_lost=on_lost,
-            on_adopted=on_adopted,
+            on_adopted=self._report_adopted,
             monotonic=monotonic,
             wall=wall,
         )
+        for each in plan.destinations:
+            self.senders[each.key] = self._sender(each, plan, stream)
+        self._workers = (*self.senders.values(), self.recovery)
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
-        """Spool a batch, on the writer's thread, and wake who wants it."""
+        """Spool a batch, on the writer's thread, and wake the threads that want it."""
         verdict = self.spool.send(batch)
         if not self._is_ending:
-            self._wake()
+            segments = self.spool.segments
+            for worker in self._workers:
+                worker.notice(segments.end, segments.added_bytes)
         return verdict
 
     def close(self) -> None:
@@ -129,22 +110,21 @@ class Delivery:
     def abandon(self) -> None:
         """Close what a forked child inherited, and do nothing any more."""
         self._is_ending = True
-        self.keeper.abandon()
-        for sender in self.senders.values():
-            sender.abandon()
+        for worker in self._workers:
+            worker.abandon()
         self.spool.abandon()
 
     def outcome(self) -> Outcome:
         """Return what became of the events of this process, as of now."""
-        feed = self.spool.feed
-        end = feed.end
-        waiting = feed.ledger.waiting(end)
-        lost = feed.ledger.lost
+        segments = self.spool.segments
+        end = segments.end
+        waiting = segments.acks.waiting(end)
+        lost = segments.acks.lost
         return Outcome(
             acked=max(0, end - waiting - sum(lost.values())),
             spooled=waiting,
             lost=lost,
-            adopted=self.keeper.delivered,
+            adopted=self.recovery.delivered,
             errors={
                 sender.name: trouble
                 for sender in self.senders.values()
@@ -162,7 +142,7 @@ class Delivery:
         Returns:
             Whether all of it is settled.
         """
-        end = self.spool.feed.end
+        end = self.spool.segments.end
         begun = {sender: sender.attempts for sender in self.senders.values()}
         for sender in begun:
             sender.hurry(end)
@@ -181,61 +161,61 @@ class Delivery:
 
     def end(self, deadline_s: float) -> None:
         """
-        Stop all threads, and let go of the spool; remove it if nothing waits.
+        Stop all threads, and unlock the spool; remove it if nothing waits.
 
-        A thread that its sink holds up is left behind: it lets go of its files
-        once it is back, and touches nothing else.
+        A thread that its sink holds up is left behind: it closes its files once
+        it is back, and touches nothing else.
 
         Args:
             deadline_s: Monotonic time at which to stop waiting for them.
         """
         self._is_ending = True
-        workers: list[Sender | Keeper] = [*self.senders.values(), self.keeper]
-        for worker in workers:
+        for worker in self._workers:
             worker.end()
-        while any(worker.is_alive for worker in workers):
+        while any(worker.is_alive for worker in self._workers):
             if self._monotonic() >= deadline_s:
                 break
             sleep(_LOOK_AGAIN_S / 4)
         self.spool.retire()
 
-    def _wake(self) -> None:
-        feed = self.spool.feed
-        end, size = feed.end, feed.added_bytes
-        for sender in self.senders.values():
-            if not sender.is_alive:
-                self._start(sender)
-            if end >= sender.wanted or size >= sender.wanted_bytes:
-                sender.nudge()
-        if not self.keeper.is_alive:
-            self._start(self.keeper)
-        if end >= self.keeper.wanted:
-            self.keeper.nudge()
+    def _sender(self, one: Destination, plan: SpoolPlan, stream: str) -> Sender:
+        quarantine = Quarantine(
+            lambda: self.spool.spool_dir,
+            stream,
+            self.spool.disk,
+            key=one.key,
+            limit_bytes=plan.limit_bytes,
+            wall=self._wall,
+            monotonic=self._monotonic,
+        )
+        return Sender(
+            one.remote,
+            lambda: self._own_cursor(one.key),
+            pace=replace(plan.pace, flush_interval_s=0.0) if one.is_near else plan.pace,
+            quarantine=quarantine,
+            on_recovery=self._recovered,
+            on_finished=self.recovery.finished,
+            backoff=self._backoff,
+            monotonic=self._monotonic,
+        )
 
-    def _start(self, worker: Sender | Keeper) -> None:
-        try:
-            worker.start()
-        except RuntimeError:
-            # The system has no thread to give, now. The next batch tries again.
-            return
+    def _recovered(self) -> None:
+        self.on_recovery()
 
-    def _opener(self, key: str) -> Callable[[], Cursor]:
-        def opening() -> Cursor:
-            spool = self.spool
-            if not spool.is_open:
-                raise FileNotFoundError
-            return Cursor(spool.feed, key, spool.position_of(key), spool.disk)
+    def _own_cursor(self, key: str) -> Cursor:
+        """Open a sink's place in the spool of this process, once there is one."""
+        spool = self.spool
+        if not spool.is_open:
+            raise FileNotFoundError
+        return Cursor(spool.segments, key, spool.position_of(key), spool.disk)
 
-        return opening
-
-    def _on_finished(self, cursor: Cursor) -> None:
-        self.keeper.finished(cursor)
+    def _report_adopted(self, adopted: Adopted) -> bool:
+        """Report what died with a process; return whether the report is stored."""
+        if not (adopted.crash_lost or adopted.written):
+            return True
+        return self.on_adopted(adopted.stream, adopted.crash_lost, adopted.counts())
 
 
 def _about_of(plan: SpoolPlan) -> About:
     places = {each.key: each.place for each in plan.destinations}
     return About(os.getpid(), plan.tenant_id, plan.project_id, places)
-
-
-def _pace_for(destination: Destination, pace: Pace) -> Pace:
-    return replace(pace, flush_interval_s=0.0) if destination.is_near else pace

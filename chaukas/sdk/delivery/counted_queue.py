@@ -1,5 +1,5 @@
 """
-An intake whose counts survive the death of the process.
+An queue whose counts survive the death of the process.
 
 Apart, so that a program without a spool does not pay for it.
 """
@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from chaukas.sdk.delivery.spool.crash_counters import SHARED, WRITER
-from chaukas.sdk.pipeline.bounded_queue import Intake
+from chaukas.sdk.pipeline.bounded_queue import BoundedQueue
 from chaukas.sdk.system.threads import get_ident
 
 if TYPE_CHECKING:
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from chaukas.sdk.delivery.spool.crash_counters import Page
     from chaukas.sdk.pipeline.stats import Cell
 
-__all__ = ["CountedIntake"]
+__all__ = ["CountedQueue"]
 
 _SPARE: int = 128
 """The page grows before the last places are taken: so many threads may come at once."""
 
 
-class CountedIntake(Intake):
+class CountedQueue(BoundedQueue):
     """
     Keeps its counts in a page too, from the moment on that it has one.
 
     Args:
-        memory_limit_bytes: As for `Intake`.
-        monotonic: As for `Intake`.
+        memory_limit_bytes: As for `BoundedQueue`.
+        monotonic: As for `BoundedQueue`.
     """
 
     __slots__ = ("_is_fresh", "_page", "_refused")
@@ -48,7 +48,7 @@ class CountedIntake(Intake):
         self._is_fresh = False
 
     def put(self, event: bytes, *, vital: bool) -> None:
-        """Queue an event as `Intake` does; first it is counted in the page."""
+        """Queue an event as `BoundedQueue` does; first it is counted in the page."""
         page = self._page
         if page is not None:
             cell = self._cells.get(get_ident()) or self._new_cell()

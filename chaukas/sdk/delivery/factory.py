@@ -1,29 +1,28 @@
-"""
-Makes what the settings ask for: a file, or a spool and the sinks behind it.
-
-Apart from the front door, which only decides whether anything is made at all.
-"""
+"""Makes what the settings ask for: a file, or a spool and the sinks behind it."""
 
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .plan import Destination, Pace, SpoolPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.config import Config
-    from chaukas.sdk.pipeline import Destination, SpoolPlan
+    from chaukas.sdk.pipeline import Pipeline
     from chaukas.sdk.sinks import Sink
     from chaukas.sdk.sinks.collector.grpc import GrpcSink
     from chaukas.sdk.sinks.collector.http import HttpSink
     from chaukas.sdk.sinks.collector.responses import Remote
     from chaukas.sdk.sinks.jsonl import JsonlSink
 
-__all__ = ["fallback_dir", "output_of", "places_of"]
+__all__ = ["fallback_dir", "output_of", "pipeline_of", "places_of"]
 
 _PLACE_CHARS = 256
 
@@ -32,8 +31,6 @@ def output_of(config: Config) -> Sink | SpoolPlan:
     """Return the one file that the settings name, or the plan for several sinks."""
     if config.sinks == ("file",):
         return _file_of(config)
-    from chaukas.sdk.pipeline import Pace, SpoolPlan
-
     return SpoolPlan(
         destinations=tuple(_destination_of(name, config) for name in config.sinks),
         spool_dir=str(Path(config.spool_dir).absolute()),
@@ -43,6 +40,48 @@ def output_of(config: Config) -> Sink | SpoolPlan:
         tenant_id=config.tenant_id,
         project_id=config.project_id,
     )
+
+
+def pipeline_of(
+    output: Sink | SpoolPlan,
+    *,
+    stream: str,
+    memory_limit_bytes: int,
+    monotonic: Callable[[], float] = time.monotonic,
+    **options: Any,
+) -> Pipeline:
+    """
+    Return the pipeline in front of a sink, or of a spool with several behind it.
+
+    Args:
+        output: The sink, or the plan by which events go through a spool.
+        stream: Name of the chain of events, unique to the process instance.
+        memory_limit_bytes: Most that waiting events may take; a tenth of it is
+            kept for vital ones. While a batch is being sent, up to 2 MiB more
+            are in use.
+        monotonic: Clock for intervals, in seconds.
+        **options: As for `Pipeline`.
+    """
+    from chaukas.sdk.pipeline import Pipeline
+
+    if not isinstance(output, SpoolPlan):
+        from chaukas.sdk.pipeline.bounded_queue import BoundedQueue
+
+        plain = BoundedQueue(memory_limit_bytes, monotonic)
+        return Pipeline(output, plain, stream=stream, monotonic=monotonic, **options)
+    # Late: a program that only writes a file needs nothing of it.
+    from . import Delivery
+    from .counted_queue import CountedQueue
+
+    queue = CountedQueue(memory_limit_bytes, monotonic)
+    delivery = Delivery(
+        output,
+        stream=stream,
+        on_page=queue.attach,
+        on_lost=queue.drop,
+        monotonic=monotonic,
+    )
+    return Pipeline(delivery, queue, stream=stream, monotonic=monotonic, **options)
 
 
 def places_of(config: Config) -> str:
@@ -68,8 +107,6 @@ def fallback_dir() -> str:
 
 
 def _destination_of(name: str, config: Config) -> Destination:
-    from chaukas.sdk.pipeline import Destination
-
     return Destination(
         _key_of(name, config),
         _remote_of(name, config),

@@ -11,7 +11,7 @@ import re
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["SoundCheck"]
+__all__ = ["LineCheck"]
 
 _TAIL: Final = re.compile(
     rb',"content_hash":"([0-9a-f]{64})"(?:,"hash_prev":"[0-9a-f]{64}")?\}\n\Z'
@@ -19,7 +19,7 @@ _TAIL: Final = re.compile(
 _TAIL_BYTES: Final = 200
 
 
-class SoundCheck:
+class LineCheck:
     """Checks the lines of one spool; once one had a hash, all must have one."""
 
     __slots__ = ("_is_hashed",)
@@ -27,7 +27,7 @@ class SoundCheck:
     def __init__(self) -> None:
         self._is_hashed = False
 
-    def sound(self, line: bytes) -> bool:
+    def is_sound(self, line: bytes) -> bool:
         """Return whether a line, with its line feed, is the event that was written."""
         match = _TAIL.search(line, max(0, len(line) - _TAIL_BYTES))
         if match is not None:

@@ -1,5 +1,5 @@
 """
-What a pipeline is told about delivery: which sinks, where events wait, how fast.
+The plan of delivery: which sinks, where events wait, how fast they are sent.
 
 Plain data, so that whoever decides need not load what carries it out.
 """
@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from chaukas.sdk.sinks.collector.responses import Remote
 
-__all__ = ["Destination", "Outcome", "Pace", "SpoolPlan"]
+__all__ = ["Destination", "Pace", "SpoolPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +58,3 @@ class SpoolPlan:
     tenant_id: str = ""
     """For people who look at what waits; keys of sinks hold it as well."""
     project_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of the events that were spooled."""
-
-    acked: int
-    """Events that every sink has taken."""
-    spooled: int
-    """Events that some sink has still to take."""
-    lost: Mapping[str, int]
-    """Events given up, by reason."""
-    adopted: int
-    """Events of dead processes that were delivered."""
-    errors: Mapping[str, str]
-    """For each sink that takes no events at present: why."""

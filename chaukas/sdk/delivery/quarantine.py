@@ -18,7 +18,7 @@ from chaukas.sdk.delivery.spool.layout import (
     QUARANTINE_NAME,
     is_private,
 )
-from chaukas.sdk.pipeline.log_limit import LOGGER, Notices
+from chaukas.sdk.pipeline.log_limit import LOGGER, LogLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,12 +75,12 @@ class Quarantine:
         self._disk = disk
         self._wall = wall
         self._monotonic = monotonic
-        self._notices = Notices()
+        self._log_limit = LogLimit()
 
     def keep(self, line: bytes, sink: str, reason: str) -> None:
         """Set one event aside, and tell of it once a minute."""
         kept = self._write(line, sink, reason)
-        self._notices.warn(
+        self._log_limit.report(
             sink,
             self._monotonic(),
             f"chaukas: {sink} refused an event for good ({reason}): it is counted as"

@@ -10,15 +10,14 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from chaukas.sdk.pipeline.log_limit import LOGGER, Notices
+from chaukas.sdk.pipeline.log_limit import LOGGER, LogLimit
 from chaukas.sdk.sinks.collector.responses import Action, Answer
-from chaukas.sdk.system.threads import SimpleQueue, allocate_lock, sleep, start_thread
+from chaukas.sdk.system.threads import SimpleQueue
 
-from .backoff import Backoff
-from .breaker import Breaker
 from .event_size import smaller
-from .line_check import SoundCheck
-from .suppress import hush
+from .line_check import LineCheck
+from .retry import Backoff, Breaker
+from .worker import NEVER, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,17 +30,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Sender"]
 
-_NEVER: Final = float("inf")
-_SURVIVE_S: Final = 0.1
-_SPEAK_AFTER: Final = 3
-_SPEAK_AGAIN_S: Final = 300.0
+_LONGEST_REST_S: Final = 5.0
+_LOG_AFTER: Final = 3
+_LOG_AGAIN_S: Final = 300.0
 _CAUSES: Final = 8
 _GUILTY_IN_A_ROW: Final = 16
 
 
-class Sender:
+class Sender(Worker):
     """
-    The loop that reads, sends and advances, and cannot end by an exception.
+    Reads from the spools of this and of dead processes, sends, and advances.
 
     Args:
         remote: The sink; used by this thread alone.
@@ -49,8 +47,8 @@ class Sender:
             while there is none.
         pace: How batches are filled.
         quarantine: Takes what the sink refuses for good.
-        on_recovery: Told when the sink works again after an outage.
-        on_finished: Told when this sink is through with an adopted spool.
+        on_recovery: Called when the sink works again after an outage.
+        on_finished: Called when this sink is through with an adopted spool.
         backoff: Draws waits; tests pass their own.
         monotonic: Clock for intervals in seconds.
     """
@@ -67,21 +65,19 @@ class Sender:
         backoff: Backoff | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        log_limit = LogLimit(_LOG_AGAIN_S, _CAUSES)
+        super().__init__(f"the sender of {remote.name}", log_limit, monotonic)
         self.remote = remote
+        self.wanted_bytes = 0
         self.own: Cursor | None = None
         """Its place in the spool of this process, once there is one."""
         self.inbox: SimpleQueue[Callable[[], Cursor]] = SimpleQueue()
         """Opens its places in the spools of dead processes, still to be taken up."""
-        self.wanted = 0
-        """Ordinal from which on the writer should wake this thread."""
-        self.wanted_bytes = 0
-        """Bytes in the spool from which on it should, too."""
         self.attempts = 0
         """Batches sent, whatever the answer."""
         self.last_error = ""
         """Why nothing is acknowledged at present; empty if it is."""
         self.breaker = Breaker()
-        self.is_alive = False
         self._adopted: list[Cursor] = []
         self._open_own = open_own
         self._pace = pace
@@ -89,60 +85,27 @@ class Sender:
         self._on_recovery = on_recovery
         self._on_finished = on_finished
         self._backoff = backoff or Backoff()
-        self._monotonic = monotonic
-        self._nudged = allocate_lock()
-        self._nudged.acquire()
-        self._notices = Notices(_SPEAK_AGAIN_S, _CAUSES)
         self._hurry_to = 0
         self._is_urged = False
-        self._is_ending = False
         self._since_s = 0.0
         self._failing_since_s = 0.0
-        self._is_told = False
+        self._is_reported = False
         self._limit_bytes = pace.max_batch_bytes
         self._shrunk: tuple[Cursor, int, bytes] | None = None
         self._guilty = 0
         self._turn_of_adopted = False
-        self._checks: dict[int, SoundCheck] = {}
+        self._checks: dict[int, LineCheck] = {}
 
     @property
     def name(self) -> str:
         """What the sink is called."""
         return self.remote.name
 
-    def start(self) -> None:
-        """
-        Start the thread if it does not run.
-
-        Raises:
-            RuntimeError: The system has no thread to give, now.
-        """
-        if self.is_alive or self._is_ending:
-            return
-        self.is_alive = True
-        try:
-            start_thread(self._run, ())
-        except RuntimeError:
-            self.is_alive = False
-            raise
-
-    def nudge(self) -> None:
-        """End the rest that the thread takes, or else its next one."""
-        try:
-            self._nudged.release()
-        except RuntimeError:
-            return
-
     def hurry(self, ordinal: int) -> None:
         """Send what comes before `ordinal` at once; try even a failing sink once."""
         self._hurry_to = max(self._hurry_to, ordinal)
         self._is_urged = True
-        self.nudge()
-
-    def end(self) -> None:
-        """Ask the thread to let go of everything and end."""
-        self._is_ending = True
-        self.nudge()
+        self.wake()
 
     def is_past(self, ordinal: int) -> bool:
         """Return whether everything before `ordinal` in the own spool is settled."""
@@ -160,54 +123,44 @@ class Sender:
         if not self.breaker.is_tripped:
             return False
         has_tried = self.attempts > attempts
-        return has_tried or self.breaker.is_told_to_wait(self._monotonic())
+        return has_tried or self.breaker.is_asked_to_wait(self.monotonic())
 
     def overdue(self) -> str:
         """Say what code of the user's is waited for, if it is for too long."""
-        return self.remote.overdue(self._monotonic())
+        return self.remote.overdue(self.monotonic())
 
     def turn(self) -> None:
         """Wait for something to do, and do it; one batch at most."""
-        now_s = self._monotonic()
+        now_s = self.monotonic()
         if self._is_urged:
             self._is_urged = False
             self.breaker.hurry()
         pause_s = self.breaker.wait_s(now_s)
         if pause_s > 0:
-            self._rest(pause_s)
+            self.rest(pause_s)
             return
-        self._enter()
+        self._open_cursors()
         cursor = self._next()
         if cursor is None:
             self._idle(now_s)
             return
-        self.wanted = self.wanted_bytes = 1 << 62
+        self.wanted = self.wanted_bytes = NEVER
         self._deliver(cursor)
 
     def abandon(self) -> None:
         """Close what a forked child inherited; send nothing."""
-        self._is_ending = True
+        self.is_ending = True
         self.remote.abandon()
         self._close_cursors()
 
-    def _run(self) -> None:
-        try:
-            while not self._is_ending:
-                try:
-                    hush()
-                    self.turn()
-                # The promise of the class: nobody joins this thread.
-                # PERF203: a turn takes far longer than entering a try.
-                except BaseException as error:  # noqa: PERF203
-                    self._survive(error)
-            self._close_cursors()
-            self.remote.close()
-        finally:
-            self.is_alive = False
+    def release(self) -> None:
+        """Close the sink and the places in the spools."""
+        self._close_cursors()
+        self.remote.close()
 
-    def _enter(self) -> None:
+    def _open_cursors(self) -> None:
         if self.own is None:
-            # Until then the spool is not open. The writer says why, and wakes us.
+            # Until then the spool is not open. The writer logs why, and wakes us.
             with contextlib.suppress(OSError):
                 self.own = self._open_own()
         while self.inbox.qsize():
@@ -230,20 +183,20 @@ class Sender:
         return waiting if waiting is not None and self._turn_of_adopted else own
 
     def _finish(self, cursor: Cursor) -> None:
-        self._checks.pop(id(cursor.feed), None)
+        self._checks.pop(id(cursor.segments), None)
         cursor.close()
         if self._on_finished is not None:
             self._on_finished(cursor)
 
     def _is_ready(self, own: Cursor) -> bool:
         """Tell whether a batch is full, has waited long enough, or is asked for."""
-        now_s = self._monotonic()
+        now_s = self.monotonic()
         self._since_s = self._since_s or now_s
         pace = self._pace
         return (
             own.at < self._hurry_to
-            or own.feed.end - own.at >= pace.batch_size
-            or own.feed.added_bytes - own.read_bytes >= pace.max_batch_bytes
+            or own.segments.end - own.at >= pace.batch_size
+            or own.segments.added_bytes - own.read_bytes >= pace.max_batch_bytes
             or own.at < own.suspect_end
             or now_s - self._since_s >= pace.flush_interval_s
         )
@@ -252,23 +205,17 @@ class Sender:
         own = self.own
         if own is None or own.is_done:
             self._since_s = 0.0
-            self.wanted = self.wanted_bytes = 0 if own is None else own.at + 1
-            self.wanted_bytes = 1 << 62
+            self.wanted = 0 if own is None else own.at + 1
+            self.wanted_bytes = NEVER
             # What came between looking and asking is seen here.
             if own is None or own.is_done:
-                self._rest(None)
+                # A while and not for ever, should a call to wake up ever get lost.
+                self.rest(_LONGEST_REST_S)
             return
         self.wanted = own.at + self._pace.batch_size
         self.wanted_bytes = own.read_bytes + self._pace.max_batch_bytes
         if not self._is_ready(own):
-            self._rest(self._since_s + self._pace.flush_interval_s - now_s)
-
-    def _rest(self, pause_s: float | None) -> None:
-        if pause_s is None:
-            # A while and not for ever, should a call to wake up ever get lost.
-            self._nudged.acquire(timeout=5.0)
-        elif pause_s > 0:
-            self._nudged.acquire(timeout=pause_s)
+            self.rest(self._since_s + self._pace.flush_interval_s - now_s)
 
     def _deliver(self, cursor: Cursor) -> None:
         try:
@@ -276,8 +223,8 @@ class Sender:
         except OSError as error:
             self._fail(_answer_of(error))
             return
-        if not cursor.feed.is_own:
-            lines = self._sound(cursor, lines)
+        if not cursor.segments.is_own:
+            lines = self._only_sound(cursor, lines)
         if not lines:
             return
         lines = self._perhaps_shrunk(cursor, lines)
@@ -289,7 +236,7 @@ class Sender:
             answer = _answer_of(error)
         finally:
             self.attempts += 1
-        if not self._is_ending:
+        if not self.is_ending:
             self._settle(cursor, lines, answer)
 
     def _most(self, cursor: Cursor) -> int:
@@ -298,10 +245,10 @@ class Sender:
             return max(1, suspects // 2)
         return self._pace.batch_size
 
-    def _sound(self, cursor: Cursor, lines: list[bytes]) -> list[bytes]:
+    def _only_sound(self, cursor: Cursor, lines: list[bytes]) -> list[bytes]:
         """Return the lines up to a broken one; set those aside that stand first."""
-        check = self._checks.setdefault(id(cursor.feed), SoundCheck())
-        broken = [n for n, line in enumerate(lines) if not check.sound(line)]
+        check = self._checks.setdefault(id(cursor.segments), LineCheck())
+        broken = [n for n, line in enumerate(lines) if not check.is_sound(line)]
         if not broken:
             return lines
         if broken[0]:
@@ -338,7 +285,7 @@ class Sender:
         rejected = {index for index, _ in answer.rejected if 0 <= index < len(lines)}
         for index in rejected:
             ordinal = cursor.at + index
-            cursor.feed.ledger.give_up(range(ordinal, ordinal + 1), "quarantined")
+            cursor.segments.acks.give_up(range(ordinal, ordinal + 1), "quarantined")
         limit_bytes = self._limit_bytes + self._limit_bytes // 64 + 1
         if self._shrunk is not None:
             limit_bytes = self._pace.max_batch_bytes
@@ -386,22 +333,22 @@ class Sender:
     def _give_up(self, cursor: Cursor, line: bytes, reason: str) -> None:
         self._quarantine.keep(line, self.name, reason)
         here = range(cursor.at, cursor.at + 1)
-        cursor.feed.ledger.give_up(here, "quarantined")
+        cursor.segments.acks.give_up(here, "quarantined")
 
     def _succeed(self) -> None:
         # What is left of a full batch waits for a batch of its own again.
         self._since_s = 0.0
-        was_down = self._is_told
+        was_down = self._is_reported
         self.breaker.succeed()
         self.last_error = ""
-        self._is_told = False
+        self._is_reported = False
         if not was_down:
             return
-        if self._notices.is_due("recovery", self._monotonic()):
+        if self.log_limit.is_due("recovery", self.monotonic()):
             LOGGER.warning(
                 "chaukas: %s takes events again, after %.1f s.",
                 self.name,
-                self._monotonic() - self._failing_since_s,
+                self.monotonic() - self._failing_since_s,
             )
         if self._on_recovery is not None:
             self._on_recovery()
@@ -413,24 +360,24 @@ class Sender:
             backoff_s=self._backoff.wait_s(self.breaker.failures + 1),
             asked_s=answer.retry_after_s,
         )
-        if self.breaker.failures >= _SPEAK_AFTER:
-            self._tell(answer, now_s)
+        if self.breaker.failures >= _LOG_AFTER:
+            self._log(answer, now_s)
 
     def _park(self, answer: Answer) -> None:
         now_s = self._begin_failure(answer)
         self.breaker.park(now_s, answer.retry_after_s)
-        self._tell(answer, now_s)
+        self._log(answer, now_s)
 
     def _begin_failure(self, answer: Answer) -> float:
-        now_s = self._monotonic()
+        now_s = self.monotonic()
         if not self.breaker.failures:
             self._failing_since_s = now_s
         self.last_error = answer.error or f"chaukas: {self.name} took no events."
         return now_s
 
-    def _tell(self, answer: Answer, now_s: float) -> None:
-        self._is_told = True
-        self._notices.warn(answer.cause, now_s, self.last_error)
+    def _log(self, answer: Answer, now_s: float) -> None:
+        self._is_reported = True
+        self.log_limit.report(answer.cause, now_s, self.last_error)
 
     def _close_cursors(self) -> None:
         cursors = (*self._adopted, *(() if self.own is None else (self.own,)))
@@ -438,16 +385,6 @@ class Sender:
             # An error too means closed, as far as the system is concerned.
             with contextlib.suppress(OSError):
                 cursor.close()
-
-    def _survive(self, error: BaseException) -> None:
-        name = type(error).__name__
-        self._notices.warn(
-            name,
-            self._monotonic(),
-            f"chaukas: the sender of {self.name} met {name}: it goes on, and no event"
-            " is lost. Please report this.",
-        )
-        sleep(_SURVIVE_S)
 
 
 def _answer_of(error: Exception) -> Answer:

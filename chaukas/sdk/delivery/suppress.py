@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from chaukas.sdk.record.context import SUPPRESSED
 
-__all__ = ["hush"]
+__all__ = ["suppress_tracing"]
 
 _OTEL_KEYS: Final = ("suppress_instrumentation", "suppress_http_instrumentation")
 
 
-def hush() -> None:
+def suppress_tracing() -> None:
     """
     Let nothing that this thread does from now on be recorded.
 
@@ -26,8 +26,8 @@ def hush() -> None:
     """
     SUPPRESSED.set(True)
     for name, act in (
-        ("opentelemetry.context", _hush_otel),
-        ("sentry_sdk", _hush_sentry),
+        ("opentelemetry.context", _suppress_otel),
+        ("sentry_sdk", _suppress_sentry),
     ):
         api = sys.modules.get(name)
         if api is None:
@@ -40,13 +40,13 @@ def hush() -> None:
             continue
 
 
-def _hush_otel(api: Any) -> None:
+def _suppress_otel(api: Any) -> None:
     for key in _OTEL_KEYS:
         if not api.get_value(key):
             api.attach(api.set_value(key, True))
 
 
-def _hush_sentry(api: Any) -> None:
+def _suppress_sentry(api: Any) -> None:
     """Give this thread a client of its own that has no integration and no address."""
     scope = api.get_isolation_scope()
     if scope.client is not _SILENT.get(api):

@@ -12,30 +12,21 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
-from chaukas.sdk.delivery.plan import Destination, Pace, SpoolPlan
 from chaukas.sdk.system.threads import allocate_lock, start_thread
 
-from .bounded_queue import Intake
-from .flush import Mark
-from .housekeeping import Chores
+from .bounded_queue import BoundedQueue
+from .flush import FlushMarker
+from .housekeeping import Housekeeping
+from .spooled import SpooledSink
 from .stats import REASONS, Stats, stats_of
 from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaukas.sdk.delivery import Delivery
-    from chaukas.sdk.delivery.spool.recovery import Adopted
     from chaukas.sdk.sinks import Sink
 
-__all__ = [
-    "REASONS",
-    "Destination",
-    "Pace",
-    "Pipeline",
-    "SpoolPlan",
-    "Stats",
-]
+__all__ = ["REASONS", "Pipeline", "Stats"]
 
 _START_AGAIN_S = 0.1
 _LOOK_AGAIN_S = 0.05
@@ -52,12 +43,10 @@ class Pipeline:
     nothing, and so does a fork before the first event.
 
     Args:
-        sink: Where events go, used by the writer's thread alone; or a plan by
-            which they go through a spool on the disk to any number of sinks.
+        sink: Where events go, used by the writer's thread alone; perhaps a spool
+            on the disk with any number of sinks behind it.
+        queue: Where they wait for that thread.
         stream: Name of this chain of events, unique to the process instance.
-        memory_limit_bytes: Most that waiting events may take; a tenth of it is
-            kept for vital ones. While a batch is being sent, up to 2 MiB more
-            are in use.
         integrity: Chain each event to the one before it.
         linger_s: How long the writer waits for more after a first event.
         report: Builds the encoded SYSTEM event about a loss or a recovery; None
@@ -76,10 +65,10 @@ class Pipeline:
     # PLR0913: each is a setting of its own, all but three with a default.
     def __init__(
         self,
-        sink: Sink | SpoolPlan,
+        sink: Sink,
+        queue: BoundedQueue,
         *,
         stream: str,
-        memory_limit_bytes: int,
         integrity: bool = True,
         linger_s: float = 0.004,
         report: Callable[[Stats], bytes | None] | None = None,
@@ -92,25 +81,23 @@ class Pipeline:
         """Name of this chain of events, as given."""
         self._monotonic = monotonic
         self._report_adopted = report_adopted
-        self._delivery: Delivery | None = None
-        self._intake: Intake
-        self._sink: Sink
-        if isinstance(sink, SpoolPlan):
-            self._sink = self._deliver_by(sink, memory_limit_bytes)
-        else:
-            self._sink = sink
-            self._intake = Intake(memory_limit_bytes, monotonic)
-        self._chores = Chores(
+        self._queue = queue
+        self._sink = sink
+        self._delivery = sink if isinstance(sink, SpooledSink) else None
+        self._housekeeping = Housekeeping(
             stats=self.stats,
             put=self._put_report,
             report=report,
             tick=tick,
             tick_interval_s=tick_interval_s,
         )
+        if self._delivery is not None:
+            self._delivery.on_adopted = self._on_adopted
+            self._delivery.on_recovery = self._housekeeping.owe_report
         self._writer = Writer(
-            self._intake,
-            self._sink,
-            self._chores,
+            queue,
+            sink,
+            self._housekeeping,
             integrity=integrity,
             linger_s=linger_s,
             monotonic=monotonic,
@@ -146,9 +133,9 @@ class Pipeline:
             vital: It may use the reserve: an error, an end, a report.
         """
         if self._is_ready or self._prepare():
-            self._intake.put(event, vital=vital)
+            self._queue.put(event, vital=vital)
         elif not self._is_abandoned:
-            self._intake.drop("after_close")
+            self._queue.drop("after_close")
 
     def offer(self, event: bytes) -> None:
         """
@@ -160,9 +147,9 @@ class Pipeline:
             event: The event as one canonical JSON object, without newline.
         """
         if self._is_ready or self._prepare():
-            self._intake.offer(event)
+            self._queue.offer(event)
         elif not self._is_abandoned:
-            self._intake.drop("after_close")
+            self._queue.drop("after_close")
 
     def drop(self, reason: str) -> None:
         """
@@ -172,7 +159,7 @@ class Pipeline:
             reason: One of `REASONS`; anything else counts as capture_error.
         """
         if not self._is_abandoned:
-            self._intake.drop(reason)
+            self._queue.drop(reason)
 
     def flush(self, timeout_s: float) -> bool:
         """
@@ -184,13 +171,13 @@ class Pipeline:
         Args:
             timeout_s: Longest wait in seconds.
         """
-        has_nothing = not self._starts and not self._intake.queue.qsize()
+        has_nothing = not self._starts and not self._queue.items.qsize()
         if has_nothing or self._is_foreign():
             return True
         if self._is_closed:
             return self._is_stored
-        mark = Mark()
-        self._intake.queue.put(mark)
+        mark = FlushMarker()
+        self._queue.items.put(mark)
         deadline_s = self._monotonic() + timeout_s
         if not self._wait(mark, deadline_s):
             return False
@@ -198,12 +185,12 @@ class Pipeline:
 
     def stats(self) -> Stats:
         """Return the counts of this moment."""
-        outbox, delivery = self._writer.outbox, self._delivery
+        pending, delivery = self._writer.pending, self._delivery
         return stats_of(
-            written=outbox.written,
-            refused=list(outbox.refused),
-            settled_bytes=self._intake.settled_bytes,
-            cells=self._intake.cells,
+            written=pending.written,
+            refused=list(pending.refused),
+            settled_bytes=self._queue.settled_bytes,
+            cells=self._queue.cells,
             ended=self._is_closed,
             restarts=max(0, self._starts - 1),
             last_error=self._writer.last_error,
@@ -248,55 +235,27 @@ class Pipeline:
         self._is_abandoned = self._is_closing = True
         self._is_ready = False
         self._writer.forget()
-        self._intake = Intake(0)
+        self._queue = BoundedQueue(0)
         self._sink.abandon()
         # One of its locks may be held by a thread that does not exist here.
         self._delivery = None
 
-    def _deliver_by(self, plan: SpoolPlan, memory_limit_bytes: int) -> Delivery:
-        # Late: a program that only writes a file needs nothing of it.
-        from chaukas.sdk.delivery import Delivery
-        from chaukas.sdk.delivery.counted_queue import CountedIntake
-
-        intake = CountedIntake(memory_limit_bytes, self._monotonic)
-        self._intake = intake
-        self._delivery = Delivery(
-            plan,
-            stream=self.stream,
-            on_page=intake.attach,
-            on_lost=intake.drop,
-            on_adopted=self._on_adopted,
-            on_recovery=self._on_recovery,
-            monotonic=self._monotonic,
-        )
-        return self._delivery
-
-    def _on_recovery(self) -> None:
-        self._chores.owe_report()
-
-    def _on_adopted(self, adopted: Adopted) -> bool:
-        """Count and report what died with a process; runs on the keeper's thread."""
-        totals = adopted.totals
-        lost = adopted.crash_lost
+    def _on_adopted(self, stream: str, lost: int, counts: dict[str, int]) -> bool:
+        """Count and report what died with a process; runs on another thread."""
         if lost:
-            self._intake.drop("crash_lost", lost)
-        if self._report_adopted is None or not (lost or adopted.written):
-            return True
-        facts = {"written": adopted.written, "waiting": adopted.waiting_at_first}
-        if totals is not None:
-            facts |= {"emitted": totals.emitted, "dropped": totals.dropped}
-            facts["crash_lost"] = lost
-        event = self._report_adopted(adopted.stream, facts)
+            self._queue.drop("crash_lost", lost)
+        build = self._report_adopted
+        event = None if build is None else build(stream, counts)
         if event is None:
             return True
         self._put_report(event)
-        mark = Mark()
-        self._intake.queue.put(mark)
+        mark = FlushMarker()
+        self._queue.items.put(mark)
         return mark.wait(_STORE_REPORT_S)
 
     def _put_report(self, event: bytes) -> None:
         # Not through `put`: the last report comes when that is closed already.
-        self._intake.put(event, vital=True)
+        self._queue.put(event, vital=True)
 
     def _prepare(self) -> bool:
         if self._is_closing:
@@ -329,8 +288,8 @@ class Pipeline:
             self._is_ready = False
             self._is_alive = False
 
-    def _wait(self, mark: Mark, deadline_s: float) -> bool:
-        self._intake.baton.nudge()
+    def _wait(self, mark: FlushMarker, deadline_s: float) -> bool:
+        self._queue.handover.nudge()
         while True:
             if not self._is_alive:
                 self._start()
@@ -341,12 +300,12 @@ class Pipeline:
                 return mark.wait(0)
 
     def _finish(self, deadline_s: float) -> bool:
-        mark = Mark(final=True)
+        mark = FlushMarker(final=True)
         self._writer.deadline_s = deadline_s
-        self._intake.queue.put(mark)
+        self._queue.items.put(mark)
         if self._is_alive:
             return self._wait(mark, deadline_s)
-        self._intake.baton.nudge()
+        self._queue.handover.nudge()
         self._writer.run()
         return mark.wait(0)
 

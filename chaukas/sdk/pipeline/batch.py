@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from chaukas.sdk.integrity import link
 
 from .bounded_queue import EVENT_OVERHEAD_BYTES
-from .flush import Mark
+from .flush import FlushMarker
 from .stats import INDEX_OF, REASONS
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.sinks import Verdict
 
-    from .bounded_queue import Intake
+    from .bounded_queue import BoundedQueue
 
-__all__ = ["Outbox"]
+__all__ = ["PendingBatch"]
 
 _MAX_EVENTS: Final = 512
 _MAX_BYTES: Final = 1 << 20
 
 
-class Outbox:
+class PendingBatch:
     """
     What the writer has taken from the queue and not yet settled.
 
@@ -40,20 +40,20 @@ class Outbox:
 
     __slots__ = (
         "_costs",
-        "_intake",
         "_is_chained",
-        "_pending",
         "_prev",
+        "_queue",
+        "_taken",
         "batch",
         "refused",
         "written",
     )
 
-    def __init__(self, intake: Intake, *, integrity: bool) -> None:
-        self._intake = intake
+    def __init__(self, queue: BoundedQueue, *, integrity: bool) -> None:
+        self._queue = queue
         self._is_chained = integrity
         self._prev = ""
-        self._pending: deque[bytes | Mark] = deque()
+        self._taken: deque[bytes | FlushMarker] = deque()
         self._costs: list[int] = []
         self.batch: list[bytes] = []
         """Lines that go to the sink next; kept until they are settled."""
@@ -64,9 +64,9 @@ class Outbox:
 
     def __bool__(self) -> bool:
         """Tell whether anything is held."""
-        return bool(self._pending or self.batch)
+        return bool(self._taken or self.batch)
 
-    def take(self, get: Callable[[], bytes | Mark], count: int) -> None:
+    def take(self, get: Callable[[], bytes | FlushMarker], count: int) -> None:
         """
         Move `count` items from the queue.
 
@@ -76,22 +76,22 @@ class Outbox:
         Raises:
             Empty: `get` timed out; what came before is kept.
         """
-        self._pending.extend(islice(iter(get, None), count))
+        self._taken.extend(islice(iter(get, None), count))
 
-    def form(self) -> list[Mark]:
+    def form(self) -> list[FlushMarker]:
         """
         Fill an empty batch, and return the marks that come before it.
 
         A batch ends at 512 events, before 1 MiB or at a mark: everything ahead
         of a mark is thus settled when the mark is met.
         """
-        marks: list[Mark] = []
-        pending, batch, total = self._pending, self.batch, 0
+        marks: list[FlushMarker] = []
+        pending, batch, total = self._taken, self.batch, 0
         if batch:
             return marks
         while pending and len(batch) < _MAX_EVENTS:
             item = pending[0]
-            if isinstance(item, Mark):
+            if isinstance(item, FlushMarker):
                 if batch:
                     break
                 marks.append(item)
@@ -109,14 +109,14 @@ class Outbox:
         done = min(stored + verdict.refused, len(self.batch))
         self.written += stored
         self.refused[INDEX_OF.get(verdict.reason, _QUARANTINED)] += done - stored
-        self._intake.settled_bytes += sum(self._costs[:done])
-        self._intake.note_refused(sum(self.refused))
+        self._queue.settled_bytes += sum(self._costs[:done])
+        self._queue.note_refused(sum(self.refused))
         del self.batch[:done], self._costs[:done]
         return done
 
     def forget(self) -> None:
         """Free everything held; whoever counts knows that it is lost."""
-        self._pending.clear()
+        self._taken.clear()
         self.batch.clear()
         self._costs.clear()
 
@@ -127,8 +127,8 @@ class Outbox:
         except (TypeError, ValueError):
             # Not what the recorder promised: no retry makes it storable.
             self.refused[_QUARANTINED] += 1
-            self._intake.note_refused(sum(self.refused))
-            self._intake.settled_bytes += cost
+            self._queue.note_refused(sum(self.refused))
+            self._queue.settled_bytes += cost
             return
         self.batch.append(line)
         self._costs.append(cost)

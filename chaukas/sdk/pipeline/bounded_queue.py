@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.system.threads import SimpleQueue, get_ident
 
-from .gil import Baton
+from .gil import GilHandover
 from .stats import INDEX_OF, Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .flush import Mark
+    from .flush import FlushMarker
 
-__all__ = ["EVENT_OVERHEAD_BYTES", "Intake"]
+__all__ = ["EVENT_OVERHEAD_BYTES", "BoundedQueue"]
 
 EVENT_OVERHEAD_BYTES: Final = 64
 """What an event costs beyond its text: a bytes header and two pointers."""
@@ -33,7 +33,7 @@ _MEMORY_FULL: Final = INDEX_OF[_MEMORY_FULL_NAME]
 _CAPTURE_ERROR: Final = INDEX_OF["capture_error"]
 
 
-class Intake:
+class BoundedQueue:
     """
     A queue bounded in bytes, without a lock.
 
@@ -50,10 +50,10 @@ class Intake:
         "_fast_bytes",
         "_monotonic",
         "_next_place",
-        "baton",
         "gate",
+        "handover",
+        "items",
         "limit",
-        "queue",
         "settled_bytes",
     )
 
@@ -64,7 +64,7 @@ class Intake:
     ) -> None:
         self.limit = memory_limit_bytes
         """Bytes that vital events may fill; others stop a tenth below."""
-        self.queue: SimpleQueue[bytes | Mark] = SimpleQueue()
+        self.items: SimpleQueue[bytes | FlushMarker] = SimpleQueue()
         """Events and marks in the order in which they came."""
         self.gate = _FAST_COUNT
         """Queue length up to which no sum is needed; 0 when it always is."""
@@ -73,7 +73,7 @@ class Intake:
         self._fast_bytes = int(memory_limit_bytes * (1 - _RESERVE)) // (_FAST_COUNT + 1)
         self._cells: dict[int, Cell] = {}
         self._next_place = count(1).__next__
-        self.baton = Baton(monotonic)
+        self.handover = GilHandover(monotonic)
         """Tells when the writer would like the interpreter."""
         self._monotonic = monotonic
 
@@ -90,17 +90,17 @@ class Intake:
         size = len(event) + EVENT_OVERHEAD_BYTES
         large = size > self._fast_bytes
         cell.count += 1
-        is_unsure = large or self.queue.qsize() >= self.gate
+        is_unsure = large or self.items.qsize() >= self.gate
         if is_unsure and self._is_full(size, vital=vital):
             self._lose(cell, _MEMORY_FULL, 1)
             return
         cell.size += size
-        self.queue.put(event)
+        self.items.put(event)
         if large:
             # After the put: see `reopen`.
             self.gate = 0
-        if self._monotonic() >= self.baton.due_s:
-            self.baton.hand_over()
+        if self._monotonic() >= self.handover.due_s:
+            self.handover.hand_over()
 
     def offer(self, event: bytes) -> None:
         """Queue an event like `put`, but only while half of the memory is free."""
@@ -131,7 +131,7 @@ class Intake:
         after it was queued: in either order of the two the gate ends closed.
         """
         self.gate = _FAST_COUNT
-        if self.queue.qsize():
+        if self.items.qsize():
             self.gate = 0
 
     def held_bytes(self) -> int:

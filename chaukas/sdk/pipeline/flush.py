@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from chaukas.sdk.system.threads import allocate_lock
 
-__all__ = ["Mark"]
+__all__ = ["FlushMarker"]
 
 
-class Mark:
+class FlushMarker:
     """
     A point in the order of events, reached once.
 

@@ -18,7 +18,7 @@ from chaukas.sdk.system.threads import allocate_lock, sleep
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Baton"]
+__all__ = ["GilHandover"]
 
 _NEVER: Final = float("inf")
 _HANDOVER_S: Final = 50e-6
@@ -27,7 +27,7 @@ _TURN_S: Final = 0.01
 """Least time between two turns of the writer that a busy host grants."""
 
 
-class Baton:
+class GilHandover:
     """
     When the writer would like the interpreter: it asks, a host's thread gives.
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from chaukas.sdk.system import internal_errors as guard
 
-from .log_limit import LOGGER, Notices
+from .log_limit import LOGGER, LogLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .stats import Stats
 
-__all__ = ["Chores"]
+__all__ = ["Housekeeping"]
 
 
-class Chores:
+class Housekeeping:
     """
     Calls the tick, and reports losses and recoveries.
 
@@ -49,7 +49,7 @@ class Chores:
         self._tick = tick
         self._interval_s = tick_interval_s
         self._next_s = 0.0
-        self._notices = Notices()
+        self._log_limit = LogLimit()
         self._reported = 0
         self._is_owed = False
 
@@ -73,8 +73,8 @@ class Chores:
             self._call("pipeline.tick", self._tick)
         stats = self._stats()
         is_lossy = stats.lost > self._reported
-        if (is_lossy and self._notices.is_due("loss", now_s)) or (
-            self._is_owed and self._notices.is_due("recovery", now_s)
+        if (is_lossy and self._log_limit.is_due("loss", now_s)) or (
+            self._is_owed and self._log_limit.is_due("recovery", now_s)
         ):
             self._speak(stats)
 

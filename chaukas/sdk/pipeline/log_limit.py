@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-__all__ = ["LOGGER", "Notices"]
+__all__ = ["LOGGER", "LogLimit"]
 
 LOGGER: Final = logging.getLogger("chaukas.sdk")
 
@@ -19,7 +19,7 @@ _MOST: Final = 32
 _OTHERS: Final = "others"
 
 
-class Notices:
+class LogLimit:
     """
     Remember when each cause was last spoken of.
 
@@ -46,7 +46,7 @@ class Notices:
         """
         said = self._said_at_s
         if cause not in said and len(said) >= self._most:
-            # Copied, since senders share the notices of the quarantine.
+            # Copied, since senders share the log_limit of the quarantine.
             for other, said_at_s in list(said.items()):
                 if self._is_over(said_at_s, now_s):
                     said.pop(other, None)
@@ -60,7 +60,7 @@ class Notices:
     def _is_over(self, said_at_s: float, now_s: float) -> bool:
         return now_s - said_at_s >= self._interval_s
 
-    def warn(self, cause: str, now_s: float, sentence: str) -> None:
+    def report(self, cause: str, now_s: float, sentence: str) -> None:
         """Log `sentence` as a warning if `cause` is due."""
         if self.is_due(cause, now_s):
             LOGGER.warning("%s", sentence)

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Final
 from chaukas.sdk.sinks import Verdict
 from chaukas.sdk.system.threads import sleep
 
-from .batch import Outbox
-from .log_limit import LOGGER, Notices
+from .batch import PendingBatch
+from .log_limit import LOGGER, LogLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.sinks import Sink
 
-    from .bounded_queue import Intake
-    from .flush import Mark
-    from .housekeeping import Chores
+    from .bounded_queue import BoundedQueue
+    from .flush import FlushMarker
+    from .housekeeping import Housekeeping
 
 __all__ = ["Writer", "backoff_s_of"]
 
@@ -59,33 +59,33 @@ class Writer:
     # PLR0913: each is a part or a setting that only the pipeline knows.
     def __init__(
         self,
-        intake: Intake,
+        queue: BoundedQueue,
         sink: Sink,
-        chores: Chores,
+        housekeeping: Housekeeping,
         *,
         integrity: bool,
         linger_s: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.outbox = Outbox(intake, integrity=integrity)
+        self.pending = PendingBatch(queue, integrity=integrity)
         self.is_ended = False
         """Nothing will be written any more."""
         self.deadline_s: float | None = None
         """Monotonic time at which to give up, once the pipeline is closing."""
         self.last_error = ""
         """Why the last batch was not stored; empty after a success."""
-        self._intake = intake
-        self._baton = intake.baton
+        self._queue = queue
+        self._handover = queue.handover
         self._sink = sink
-        self._chores = chores
+        self._housekeeping = housekeeping
         self._monotonic = monotonic
         self._shortest_linger_s = linger_s
         self._linger_s = 0.0
-        self._notices = Notices()
+        self._log_limit = LogLimit()
         self._failures = 0
         self._failing_since_s = 0.0
         self._pause_s = 0.0
-        self._final: Mark | None = None
+        self._final: FlushMarker | None = None
         self._is_parting = False
 
     def run(self) -> None:
@@ -101,7 +101,7 @@ class Writer:
 
     def turn(self) -> None:
         """Wait for something to do, and do it."""
-        if self.outbox:
+        if self.pending:
             # The device needs the pause, so no busy host may end it.
             self._rest(self._pause_s, is_callable=False)
         elif self._linger_s:
@@ -109,32 +109,32 @@ class Writer:
         elif self._final is None:
             self._await_first()
         self._drain()
-        if self.outbox:
+        if self.pending:
             self._linger_s = min(self._linger_s * 2, _LONGEST_LINGER_S)
             self._write()
         else:
             self._linger_s = 0.0
-        if not self.outbox:
-            self._intake.reopen()
+        if not self.pending:
+            self._queue.reopen()
         self._conclude()
 
     def forget(self) -> None:
         """Free all memory and write nothing more: for a forked child."""
         self.is_ended = True
-        self.outbox.forget()
+        self.pending.forget()
 
     def _await_first(self) -> None:
         get = partial(
-            self._intake.queue.get, block=True, timeout=self._chores.interval_s
+            self._queue.items.get, block=True, timeout=self._housekeeping.interval_s
         )
         idle_since_s = self._monotonic()
-        self._baton.ask_when_woken()
+        self._handover.ask_when_woken()
         try:
-            self.outbox.take(get, 1)
+            self.pending.take(get, 1)
         except Empty:
             return
         finally:
-            self._baton.take()
+            self._handover.take()
         # One event is held now. The gate may stay open: its bound has room for
         # one more than it lets through, and a large event has closed it itself.
         if self._monotonic() - idle_since_s < _LONGEST_LINGER_S:
@@ -146,35 +146,35 @@ class Writer:
         if self.deadline_s is not None:
             pause_s = min(pause_s, self.deadline_s - self._monotonic())
         if pause_s > 0:
-            self._baton.rest(pause_s, is_callable=is_callable)
+            self._handover.rest(pause_s, is_callable=is_callable)
 
     def _drain(self) -> None:
-        waiting = self._intake.queue.qsize()
+        waiting = self._queue.items.qsize()
         if waiting:
-            self._intake.shut()
-            self.outbox.take(self._intake.queue.get_nowait, waiting)
+            self._queue.shut()
+            self.pending.take(self._queue.items.get_nowait, waiting)
 
     def _write(self) -> None:
-        while self.outbox:
-            for mark in self.outbox.form():
+        while self.pending:
+            for mark in self.pending.form():
                 if mark.final:
                     self._final = mark
                 else:
                     mark.reach()
-            if self.outbox.batch and not self._send():
+            if self.pending.batch and not self._send():
                 return
 
     def _send(self) -> bool:
-        self._baton.ask(_QUICK_SEND_S)
+        self._handover.ask(_QUICK_SEND_S)
         try:
-            verdict = self._sink.send(self.outbox.batch)
+            verdict = self._sink.send(self.pending.batch)
         # A sink may be the user's own, and whatever it throws means
         # that the batch is not stored.
         except Exception as error:
             verdict = _verdict_of(error)
         finally:
-            self._baton.take()
-        progress = self.outbox.settle(verdict)
+            self._handover.take()
+        progress = self.pending.settle(verdict)
         if verdict.error or not progress:
             self._fail(verdict)
             return False
@@ -189,19 +189,19 @@ class Writer:
         self._failures += 1
         self._pause_s = backoff_s_of(self._failures, verdict.retry_after_s)
         self.last_error = verdict.error or "chaukas: the sink stored nothing."
-        self._notices.warn(verdict.cause, now_s, self.last_error)
+        self._log_limit.report(verdict.cause, now_s, self.last_error)
 
     def _recover(self) -> None:
         now_s = self._monotonic()
         self._failures = 0
         self._pause_s = 0.0
         self.last_error = ""
-        if self._notices.is_due("recovery", now_s):
+        if self._log_limit.is_due("recovery", now_s):
             LOGGER.warning(
                 "chaukas: events are stored again, after %.1f s.",
                 now_s - self._failing_since_s,
             )
-        self._chores.owe_report()
+        self._housekeeping.owe_report()
 
     def _conclude(self) -> None:
         now_s = self._monotonic()
@@ -209,18 +209,18 @@ class Writer:
         if is_late:
             self._end()
         elif self._final is None:
-            self._chores.do(now_s)
+            self._housekeeping.do(now_s)
         elif not self._is_parting:
             # The report is an event too: one more turn writes it.
             self._is_parting = True
             self._linger_s = 0.0
-            self._chores.report_at_exit()
-        elif not self.outbox and not self._intake.queue.qsize():
+            self._housekeeping.report_at_exit()
+        elif not self.pending and not self._queue.items.qsize():
             self._end()
 
     def _end(self) -> None:
-        is_all_stored = not self.outbox and not self._intake.queue.qsize()
-        self.outbox.forget()
+        is_all_stored = not self.pending and not self._queue.items.qsize()
+        self.pending.forget()
         try:
             self._sink.close()
         finally:
@@ -231,7 +231,7 @@ class Writer:
 
     def _survive(self, error: BaseException) -> None:
         self._pause_s = _FIRST_BACKOFF_S
-        self._notices.warn(
+        self._log_limit.report(
             type(error).__name__,
             self._monotonic(),
             f"chaukas: the writer met {type(error).__name__}: it goes on, and no"

@@ -31,7 +31,7 @@ __all__ = [
     "WRITER",
     "Page",
     "Totals",
-    "mark_told",
+    "mark_reported",
     "open_page",
     "remove_page",
     "totals_of",
@@ -50,7 +50,7 @@ SHARED: Final = -1
 """Place of the counts of all threads that have none of their own."""
 
 _MAGIC: Final = int.from_bytes(b"chaukas1", "little")
-_TOLD_AT: Final = 8
+_REPORTED_AT: Final = 8
 # The first two words are the header. Then pairs of words: the writer's, the shared
 # one, and one for each thread.
 _HEADER: Final = 2
@@ -67,7 +67,7 @@ class Totals(NamedTuple):
     """Events captured, dropped ones included."""
     dropped: int
     """Events of those that were given up before they reached a file."""
-    is_told: bool
+    is_reported: bool
     """Whether another process has reported the difference already."""
 
 
@@ -215,7 +215,7 @@ def totals_of(path: str, disk: Disk) -> Totals | None:
     return Totals(sum(pairs[::2]), sum(pairs[1::2]), bool(words[1]))
 
 
-def mark_told(path: str, disk: Disk) -> None:
+def mark_reported(path: str, disk: Disk) -> None:
     """
     Note in the page of a dead process that its loss was reported.
 
@@ -224,7 +224,7 @@ def mark_told(path: str, disk: Disk) -> None:
     """
     fd = disk.open(_file_of(path, disk), os.O_WRONLY | os.O_NOFOLLOW)
     try:
-        disk.write_at(fd, (1).to_bytes(8, "little"), _TOLD_AT)
+        disk.write_at(fd, (1).to_bytes(8, "little"), _REPORTED_AT)
     finally:
         disk.close(fd)
 

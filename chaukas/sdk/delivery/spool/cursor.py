@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.sinks.disk import Disk
 
     from .position import Position
-    from .segments import Feed
+    from .segments import Segments
 
 __all__ = ["Cursor"]
 
@@ -30,17 +30,19 @@ class Cursor:
     A place in a spool, moved by acknowledgements; used by one sink's thread.
 
     Args:
-        feed: The spool.
+        segments: The spool.
         key: Name of the sink in the spool.
         position: The file that keeps the place.
         disk: File operations.
     """
 
-    def __init__(self, feed: Feed, key: str, position: Position, disk: Disk) -> None:
-        self.feed = feed
+    def __init__(
+        self, segments: Segments, key: str, position: Position, disk: Disk
+    ) -> None:
+        self.segments = segments
         self.key = key
         # Segments that are gone were passed by all, whatever a lost file tells.
-        self.at = min(max(position.kept, *feed.firsts[:1], 0), feed.end)
+        self.at = min(max(position.kept, *segments.firsts[:1], 0), segments.end)
         """Ordinal of the first event that is not settled."""
         self.read_bytes = 0
         """Size of the events passed so far, as the spool of this process counts."""
@@ -54,12 +56,12 @@ class Cursor:
         self._offset = 0
         self._first = 0
         self._failures = 0
-        feed.ledger.positions[key] = self.at
+        segments.acks.positions[key] = self.at
 
     @property
     def is_done(self) -> bool:
         """Whether everything that can be read is settled."""
-        return self.at >= self.feed.end
+        return self.at >= self.segments.end
 
     def read(self, most: int, limit_bytes: int) -> list[bytes]:
         """
@@ -123,18 +125,18 @@ class Cursor:
     def _bound(self) -> tuple[int, bool]:
         """Return where the open segment ends, and whether it grows no more."""
         # In this order: a segment begun in between is then seen.
-        end, firsts = self.feed.end, self.feed.firsts
+        end, firsts = self.segments.end, self.segments.firsts
         following = bisect_right(firsts, self._first)
         if following < len(firsts):
             return firsts[following], True
-        return end, not self.feed.is_own
+        return end, not self.segments.is_own
 
     def _enter(self) -> None:
-        firsts = self.feed.firsts
+        firsts = self.segments.firsts
         index = bisect_right(firsts, self.at) - 1
         self._first = firsts[max(0, index)]
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        self._fd = self._disk.open(self.feed.path_of(self._first), flags)
+        self._fd = self._disk.open(self.segments.path_of(self._first), flags)
         self._offset = self._offset_of(self.at - self._first)
 
     def _offset_of(self, lines: int) -> int:
@@ -176,7 +178,7 @@ class Cursor:
 
     def _pass(self, end: int) -> None:
         """Go to `end`: what lies before it is not on the disk any more."""
-        self.feed.ledger.give_up(range(self.at, end), "spool_io")
+        self.segments.acks.give_up(range(self.at, end), "spool_io")
         self.at = end
         self._leave()
         self._keep()
@@ -187,18 +189,18 @@ class Cursor:
         if error.errno not in _GONE and self._failures < _PATIENCE:
             raise error
         self._failures = 0
-        firsts = self.feed.firsts
+        firsts = self.segments.firsts
         following = bisect_right(firsts, self.at)
-        end = firsts[following] if following < len(firsts) else self.feed.end
+        end = firsts[following] if following < len(firsts) else self.segments.end
         self._pass(end)
 
     def _keep(self) -> None:
-        self.feed.ledger.positions[self.key] = self.at
+        self.segments.acks.positions[self.key] = self.at
         # Kept in memory anyway. What is lost with it is the knowledge that some
         # events were acknowledged, so they are sent twice.
         with contextlib.suppress(OSError):
             self._position.keep(self.at)
-        self.feed.release()
+        self.segments.release()
 
     def _leave(self) -> None:
         fd, self._fd = self._fd, -1

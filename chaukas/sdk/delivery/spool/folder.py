@@ -22,7 +22,7 @@ from .crash_counters import open_page, remove_page
 from .layout import LOCK_NAME, PAGE_NAME, is_open_to_others, is_private
 from .owner import About, write_about
 from .position import POSITION_SUFFIX, Position
-from .segments import Feed, Ledger
+from .segments import Acks, Segments
 from .usage import Allowance, Usage, usage_of
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class Spool:
         self.spool_dir = spool_dir
         self.keys = tuple(keys)
         self.disk = disk or Disk()
-        self.feed = Feed(
+        self.segments = Segments(
             os.path.join(spool_dir, stream),  # noqa: PTH118 - text, as Disk takes it
-            Ledger(keys),
+            Acks(keys),
             self.disk,
             is_own=True,
         )
@@ -118,7 +118,7 @@ class Spool:
     @property
     def used_bytes(self) -> int:
         """Size of all segments that are there."""
-        return self.feed.added_bytes - self.feed.removed_bytes
+        return self.segments.added_bytes - self.segments.removed_bytes
 
     @property
     def is_open(self) -> bool:
@@ -127,7 +127,7 @@ class Spool:
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
         """Append the batch, as far as there is room; refuse the rest of it."""
-        with self.feed.writing:
+        with self.segments.writing:
             verdict = self._send(batch)
         if self._is_retired:
             self._let_go()
@@ -172,20 +172,20 @@ class Spool:
 
     def _let_go(self) -> None:
         # Whoever else holds it is the writer, or a sender for a moment.
-        if not self.feed.writing.acquire(timeout=_LET_GO_S):
+        if not self.segments.writing.acquire(timeout=_LET_GO_S):
             return
         try:
             if not self.is_open:
                 return
             self._leave()
-            if self.feed.ledger.waiting(self.feed.end) == 0:
+            if self.segments.acks.waiting(self.segments.end) == 0:
                 with contextlib.suppress(OSError):
-                    remove_spool(self.feed.folder, self.disk)
+                    remove_spool(self.segments.folder, self.disk)
                 if self._page is not None:
                     self._page.remove()
             self._unlock()
         finally:
-            self.feed.writing.release()
+            self.segments.writing.release()
 
     def sync(self) -> None:
         """
@@ -194,20 +194,20 @@ class Spool:
         Raises:
             OSError: The disk refused.
         """
-        end, firsts = self.feed.end, self.feed.firsts
+        end, firsts = self.segments.end, self.segments.firsts
         if end == self._synced:
             return
         ends = (*firsts[1:], end + 1)
         for first, its_end in zip(firsts, ends, strict=True):
             if its_end > self._synced:
-                self._sync_one(self.feed.path_of(first))
-        self._sync_one(self.feed.folder)
+                self._sync_one(self.segments.path_of(first))
+        self._sync_one(self.segments.folder)
         self._synced = end
 
     @property
     def is_unsynced(self) -> bool:
         """Whether something was written since the last `sync`."""
-        return self.feed.end != self._synced
+        return self.segments.end != self._synced
 
     def position_of(self, key: str) -> Position:
         """
@@ -247,13 +247,13 @@ class Spool:
             self._is_torn = taken != whole
         self._size += whole
         self._allowance.note(whole)
-        self.feed.add(stored, whole)
+        self.segments.add(stored, whole)
         return stored
 
     def _prepare(self, incoming_bytes: int) -> None:
         if not self.is_open:
             self._open_patiently()
-        if self._fd >= 0 and self.feed.firsts[-1:] != (self._first,):
+        if self._fd >= 0 and self.segments.firsts[-1:] != (self._first,):
             # All of it was delivered, and another one begun.
             self._leave()
         if self._fd < 0:
@@ -285,7 +285,7 @@ class Spool:
 
     def _open(self) -> None:
         self._unlock()
-        if not self._is_made or self.disk.find_itself(self.feed.folder) is None:
+        if not self._is_made or self.disk.find_itself(self.segments.folder) is None:
             self._make_folder()
         self._lock()
         if self._page is not None:
@@ -295,7 +295,7 @@ class Spool:
         for key in self.keys:
             self.position_of(key).close()
         if self._about is not None:
-            write_about(self.feed.folder, self._about, self.disk)
+            write_about(self.segments.folder, self._about, self.disk)
         if self._on_open is not None:
             self._on_open(page)
 
@@ -304,7 +304,7 @@ class Spool:
             if self.disk.find(self.spool_dir) is None:
                 self.disk.make_directory(self.spool_dir)
             # Never one that is there already: it may be a trap of another user.
-            self.disk.make_folder(self.feed.folder)
+            self.disk.make_folder(self.segments.folder)
         except OSError as error:
             if error.errno not in _UNUSABLE or not self._can_fall_back():
                 raise
@@ -326,7 +326,7 @@ class Spool:
 
     def _can_fall_back(self) -> bool:
         # Once events lie in the first folder, there is only that one.
-        return self._fallback_dir is not None and not self.feed.firsts
+        return self._fallback_dir is not None and not self.segments.firsts
 
     def _fall_back(self, error: OSError) -> None:
         folder, self._fallback_dir = self._fallback_dir or "", None
@@ -348,7 +348,7 @@ class Spool:
             _advice_of(error.errno or errno.EIO),
         )
         self.spool_dir = folder
-        self.feed.folder = os.path.join(folder, self._stream)  # noqa: PTH118
+        self.segments.folder = os.path.join(folder, self._stream)  # noqa: PTH118
 
     def _lock(self) -> None:
         path = self._path(LOCK_NAME)
@@ -368,13 +368,13 @@ class Spool:
 
     def _enter(self) -> None:
         """Go on with the last segment, if it is as this process left it."""
-        if not self.feed.firsts:
+        if not self.segments.firsts:
             self._begin()
             return
-        first = self.feed.firsts[-1]
+        first = self.segments.firsts[-1]
         if first != self._first:
             self._first, self._size = first, 0
-        path = self.feed.path_of(first)
+        path = self.segments.path_of(first)
         try:
             self._fd = self.disk.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -389,13 +389,13 @@ class Spool:
             self._is_torn = size > self._size
 
     def _begin(self) -> None:
-        first = self.feed.end
+        first = self.segments.end
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        self._fd = self.disk.open(self.feed.path_of(first), flags)
+        self._fd = self.disk.open(self.segments.path_of(first), flags)
         self._first = first
         self._size = 0
         self._is_torn = False
-        self.feed.begin_segment(first)
+        self.segments.begin_segment(first)
 
     def _leave(self) -> None:
         fd, self._fd = self._fd, -1
@@ -410,7 +410,7 @@ class Spool:
                 self.disk.close(fd)
 
     def _path(self, name: str) -> str:
-        return os.path.join(self.feed.folder, name)  # noqa: PTH118
+        return os.path.join(self.segments.folder, name)  # noqa: PTH118
 
     def _sync_one(self, path: str) -> None:
         try:
@@ -428,7 +428,7 @@ class Spool:
         return Verdict(
             stored,
             cause=cause,
-            error=f"chaukas: cannot write the spool {self.feed.folder!r} ({cause},"
+            error=f"chaukas: cannot write the spool {self.segments.folder!r} ({cause},"
             f" {os.strerror(code)}): events are kept in memory and tried again."
             f" {_advice_of(code)}",
         )

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from chaukas.sdk.pipeline.log_limit import Notices
+from chaukas.sdk.pipeline.log_limit import LogLimit
 
-from .crash_counters import Totals, mark_told, totals_of
+from .crash_counters import Totals, mark_reported, totals_of
 from .folder import remove_spool
 from .layout import CORRUPT_NAME, LOCK_NAME, PAGE_NAME, is_private, is_stream_name
 from .position import POSITION_SUFFIX, Position
-from .segments import Feed, Ledger, first_of
+from .segments import Acks, Segments, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ class Adopted:
     Its events are the dead process's: they count here only if they get lost.
     """
 
-    feed: Feed
+    segments: Segments
     keys: tuple[str, ...]
     """The sinks that its owner had."""
     written: int
@@ -57,7 +57,7 @@ class Adopted:
     @property
     def stream(self) -> str:
         """Name of the spool."""
-        return Path(self.feed.folder).name
+        return Path(self.segments.folder).name
 
     @property
     def crash_lost(self) -> int:
@@ -66,15 +66,23 @@ class Adopted:
             return 0
         return max(0, self.totals.emitted - self.totals.dropped - self.written)
 
-    @property
-    def is_told(self) -> bool:
-        """Whether another process has reported that loss already."""
-        return self.totals is not None and self.totals.is_told
+    def counts(self) -> dict[str, int]:
+        """Return what is known of its events, for a report."""
+        counts = {"written": self.written, "waiting": self.waiting_at_first}
+        if self.totals is not None:
+            counts["emitted"], counts["dropped"] = self.totals[:2]
+            counts["crash_lost"] = self.crash_lost
+        return counts
 
-    def tell(self) -> None:
+    @property
+    def is_reported(self) -> bool:
+        """Whether another process has reported that loss already."""
+        return self.totals is not None and self.totals.is_reported
+
+    def mark_reported(self) -> None:
         """Note in its folder that the loss was reported, as far as possible."""
         with contextlib.suppress(OSError):
-            mark_told(str(Path(self.feed.folder, PAGE_NAME)), self.disk)
+            mark_reported(str(Path(self.segments.folder, PAGE_NAME)), self.disk)
 
     def position_of(self, key: str) -> Position:
         """
@@ -83,15 +91,17 @@ class Adopted:
         Raises:
             OSError: It can neither be read nor made.
         """
-        return Position(str(Path(self.feed.folder, key + POSITION_SUFFIX)), self.disk)
+        return Position(
+            str(Path(self.segments.folder, key + POSITION_SUFFIX)), self.disk
+        )
 
     def remove(self) -> None:
         """Remove the folder, as far as possible, and let go of it."""
         with contextlib.suppress(OSError):
-            remove_spool(self.feed.folder, self.disk)
-        self.let_go()
+            remove_spool(self.segments.folder, self.disk)
+        self.unlock()
 
-    def let_go(self) -> None:
+    def unlock(self) -> None:
         """Leave the folder to others."""
         fd, self.lock_fd = self.lock_fd, -1
         if fd >= 0:
@@ -106,7 +116,7 @@ def find(
     *,
     limit: int,
     on_lost: Callable[[str, int], None],
-    notices: Notices,
+    log_limit: LogLimit,
     wall: Callable[[], float] = time.time,
 ) -> list[Adopted]:
     """
@@ -121,7 +131,7 @@ def find(
         disk: File operations.
         limit: How many to take at most.
         on_lost: Told of events of theirs that cannot be delivered.
-        notices: Says each thing once in a while.
+        log_limit: Says each thing once in a while.
         wall: Wall clock in seconds.
     """
     taken: list[Adopted] = []
@@ -140,10 +150,10 @@ def find(
         try:
             found = adopt(folder, own_keys, disk, on_lost=on_lost, now_s=wall())
         except _StrangeError as strange:
-            notices.warn(name, time.monotonic(), f"chaukas: {strange}")
+            log_limit.report(name, time.monotonic(), f"chaukas: {strange}")
         except OSError as error:
             why = os.strerror(error.errno or errno.EIO)
-            notices.warn(
+            log_limit.report(
                 f"adopt {error.errno}",
                 time.monotonic(),
                 f"chaukas: cannot look into the spool {folder!r} ({why}): what it"
@@ -234,13 +244,13 @@ def _take(
     firsts = sorted(first for name in names if (first := first_of(name)) is not None)
     if not keys.issuperset(its_keys) or (firsts and not its_keys):
         return None
-    ledger = Ledger(its_keys, on_lost)
+    acks = Acks(its_keys, on_lost)
     written = _end_of(folder, firsts, disk)
-    feed = Feed(folder, ledger, disk, firsts=firsts, end=written, is_own=False)
+    segments = Segments(folder, acks, disk, firsts=firsts, end=written, is_own=False)
     totals = totals_of(str(Path(folder, PAGE_NAME)), disk)
     kept = [_kept(folder, key, disk) for key in its_keys]
     waiting = max(0, written - max(min(kept, default=0), *firsts[:1], 0))
-    return Adopted(feed, its_keys, written, totals, waiting, fd, disk)
+    return Adopted(segments, its_keys, written, totals, waiting, fd, disk)
 
 
 def _kept(folder: str, key: str, disk: Disk) -> int:
@@ -279,7 +289,7 @@ def _set_aside(path: str, folder: str, disk: Disk) -> None:
     target = corrupt / f"{Path(folder).name}-{Path(path).name}"
     disk.make_directory(str(corrupt))
     disk.rename(path, str(target))
-    Notices(0.0).warn(
+    LogLimit(0.0).report(
         path,
         0.0,
         f"chaukas: cannot read {path!r}: it is set aside as {str(target)!r}, and the"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.sinks.disk import Disk
 
-__all__ = ["Feed", "Ledger", "first_of", "segment_name"]
+__all__ = ["Acks", "Segments", "first_of", "segment_name"]
 
 _SEGMENT: Final = re.compile(r"(\d{20})\.seg")
 
@@ -35,7 +35,7 @@ def first_of(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-class Ledger:
+class Acks:
     """
     What became of the events of one spool, over all its sinks.
 
@@ -91,13 +91,13 @@ class Ledger:
             return end - position - sum(n >= position for n in self._ahead)
 
 
-class Feed:
+class Segments:
     """
     The segments of one spool.
 
     Args:
         folder: Where they are.
-        ledger: Keeps what became of the events.
+        acks: Keeps what became of the events.
         disk: File operations.
         firsts: Ordinal of the first event of each segment that is there, sorted.
         end: Ordinal after the last event.
@@ -108,7 +108,7 @@ class Feed:
     def __init__(
         self,
         folder: str,
-        ledger: Ledger,
+        acks: Acks,
         disk: Disk,
         *,
         firsts: Iterable[int] = (),
@@ -116,7 +116,7 @@ class Feed:
         is_own: bool,
     ) -> None:
         self.folder = folder
-        self.ledger = ledger
+        self.acks = acks
         self.is_own = is_own
         self.firsts = tuple(firsts)
         """Ordinal of the first event of each segment; replaced, never changed."""
@@ -151,7 +151,7 @@ class Feed:
 
     def release(self) -> None:
         """Remove the segments that every sink is past."""
-        position = self.ledger.position
+        position = self.acks.position
         if self.is_own and position == self.end and not self._seal():
             return
         if len(self.firsts) < 2 or self.firsts[1] > position:
@@ -166,7 +166,7 @@ class Feed:
             with contextlib.suppress(OSError):
                 self._disk.remove(self.path_of(first))
             self.removed_bytes += self._sizes.pop(first, 0)
-        self.ledger.forget_passed()
+        self.acks.forget_passed()
 
     def _seal(self) -> bool:
         """

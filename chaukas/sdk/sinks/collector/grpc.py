@@ -69,7 +69,7 @@ def load() -> None:
         import grpc  # noqa: F401
 
         # F401: as above; it reads the answer.
-        from chaukas.sdk.wire.proto import service_pb2  # noqa: F401
+        from chaukas.sdk.wire.proto import ingest_pb2  # noqa: F401
 
         protobuf((), batch_id="", timestamp=timestamp_of(0))
 

@@ -18,7 +18,7 @@ from chaukas.sdk.system.fork_guard import holding_forks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chaukas.sdk.wire.proto import service_pb2
+    from chaukas.sdk.wire.proto import ingest_pb2
 
 __all__ = [
     "JSON",
@@ -187,10 +187,10 @@ def tally_of_message(body: bytes) -> Tally | None:
     """Read an IngestEventBatchResponse; None if the bytes are another message."""
     with holding_forks():
         # Loading protobuf takes longer than loading all of the SDK.
-        from chaukas.sdk.wire.proto import service_pb2
+        from chaukas.sdk.wire.proto import ingest_pb2
 
-    response: service_pb2.IngestEventBatchResponse | None
-    response = _read_as(service_pb2.IngestEventBatchResponse, body)
+    response: ingest_pb2.IngestEventBatchResponse | None
+    response = _read_as(ingest_pb2.IngestEventBatchResponse, body)
     if response is None:
         return None
     reasons = {each.event_id: _reason_of(each.reason) for each in response.rejections}
@@ -211,9 +211,9 @@ def tally_of_single_message(body: bytes, lines: Sequence[bytes]) -> Tally | None
     """Read an IngestEventResponse to one event; None if it is another message."""
     with holding_forks():
         # As above.
-        from chaukas.sdk.wire.proto import service_pb2
+        from chaukas.sdk.wire.proto import ingest_pb2
 
-    response = _read_as(service_pb2.IngestEventResponse, body)
+    response = _read_as(ingest_pb2.IngestEventResponse, body)
     if response is None:
         return None
     event_id = event_id_of(lines[0])

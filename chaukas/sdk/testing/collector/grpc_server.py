@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from chaukas.sdk.wire.proto import service_pb2
+from chaukas.sdk.wire.proto import ingest_pb2
 
 from .replies import Fault, Reply, Request
 from .store import items_of_protobuf
@@ -147,9 +147,9 @@ class _Call:
             return b""
         if not is_batch:
             status = "rejected" if verdict.rejected else "accepted"
-            single = service_pb2.IngestEventResponse(status=status)
+            single = ingest_pb2.IngestEventResponse(status=status)
             return single.SerializeToString()
-        response = service_pb2.IngestEventBatchResponse(
+        response = ingest_pb2.IngestEventBatchResponse(
             accepted_count=verdict.accepted,
             duplicate_count=verdict.duplicate,
             rejected_count=len(verdict.rejected),

@@ -140,14 +140,14 @@ def items_of_protobuf(body: bytes, *, is_batch: bool) -> list[Item]:
     # As above.
     from google.protobuf.message import DecodeError
 
-    from chaukas.sdk.wire.proto import service_pb2
+    from chaukas.sdk.wire.proto import ingest_pb2
 
     try:
         if is_batch:
-            request = service_pb2.IngestEventBatchRequest.FromString(body)
+            request = ingest_pb2.IngestEventBatchRequest.FromString(body)
             messages = list(request.event_batch.events)
         else:
-            messages = [service_pb2.IngestEventRequest.FromString(body).event]
+            messages = [ingest_pb2.IngestEventRequest.FromString(body).event]
     except DecodeError:
         message = "no protobuf"
         raise ValueError(message) from None

@@ -1,21 +1,50 @@
 """
-When to try a sink again.
+When to send to a sink again: the wait after a failure, and the circuit breaker.
 
 Pure, with the time and the chance given by the caller, so that a minute of waiting
-is tested in a microsecond.
+is tested in a microsecond. Not tenacity's: its jitter draws from the `random` module,
+so a program that seeded that would get other numbers, and loading it would switch on
+the integration that records the host's own tenacity loops.
 """
 
 from __future__ import annotations
 
+import random
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["Breaker", "State"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+__all__ = ["Backoff", "Breaker", "State"]
+
+_FIRST_S: Final = 0.5
+_LONGEST_S: Final = 30.0
 _OPEN_AFTER: Final = 5
 _LONGEST_ASKED_S: Final = 300.0
 _FIRST_PROBE_S: Final = 30.0
 _LONGEST_PROBE_S: Final = 300.0
+
+
+class Backoff:
+    """
+    Draws waits with full jitter: between 0 and 0.5·2ⁿ s, at most 30 s.
+
+    Args:
+        chance: Returns numbers from 0 to 1; tests pass their own.
+    """
+
+    __slots__ = ("_chance",)
+
+    def __init__(self, chance: Callable[[], float] | None = None) -> None:
+        # Its own generator: the host may have seeded the common one.
+        self._chance = chance or random.Random().random  # noqa: S311 - spreads waits
+
+    def wait_s(self, failures: int) -> float:
+        """Return a wait in seconds after so many failures in a row, at least 1."""
+        # The exponent is bounded: a float overflows after a thousand failures.
+        window_s = _FIRST_S * 2.0 ** min(failures - 1, 16)
+        return self._chance() * min(window_s, _LONGEST_S)
 
 
 class State(Enum):
@@ -41,16 +70,13 @@ class Breaker:
     __slots__ = ("_at_least_s", "_is_parked", "_probes", "_retry_at_s", "failures")
 
     def __init__(self) -> None:
-        self.failures = 0
-        """Failures since the last success."""
-        self._probes = 0
-        self._is_parked = False
-        self._retry_at_s = 0.0
-        self._at_least_s = 0.0
+        self.succeed()
 
     def succeed(self) -> None:
         """Note that the sink took a batch, or said what is wrong with one."""
-        self.failures = self._probes = 0
+        self.failures = 0
+        """Failures since the last success."""
+        self._probes = 0
         self._is_parked = False
         self._retry_at_s = self._at_least_s = 0.0
 
@@ -65,28 +91,22 @@ class Breaker:
             backoff_s: Own wait, with chance in it.
             asked_s: Wait that the sink asked for: a minimum, at most 300 s.
         """
-        self.failures += 1
         self._probes = 0
         self._is_parked = False
-        asked_s = min(max(asked_s or 0.0, 0.0), _LONGEST_ASKED_S)
-        self._at_least_s = now_s + asked_s
-        self._retry_at_s = now_s + max(backoff_s, asked_s)
+        self._wait(now_s, backoff_s, asked_s)
 
     def park(self, now_s: float, asked_s: float | None = None) -> None:
-        """
-        Note a refusal that only people can heal: look again after 30 s … 5 min.
-
-        Args:
-            now_s: Monotonic time in seconds.
-            asked_s: Wait that the sink asked for: a minimum, at most 300 s.
-        """
-        self.failures += 1
-        self._is_parked = True
-        asked_s = min(max(asked_s or 0.0, 0.0), _LONGEST_ASKED_S)
+        """Note, like `fail`, what only people can heal: try after 30 s … 5 min."""
         probe_s = min(_FIRST_PROBE_S * 2.0 ** min(self._probes, 10), _LONGEST_PROBE_S)
         self._probes += 1
+        self._is_parked = True
+        self._wait(now_s, probe_s, asked_s)
+
+    def _wait(self, now_s: float, own_s: float, asked_s: float | None) -> None:
+        self.failures += 1
+        asked_s = min(max(asked_s or 0.0, 0.0), _LONGEST_ASKED_S)
         self._at_least_s = now_s + asked_s
-        self._retry_at_s = now_s + max(probe_s, asked_s)
+        self._retry_at_s = now_s + max(own_s, asked_s)
 
     def hurry(self) -> None:
         """Wait no longer than the sink asked for: someone wants to know now."""
@@ -96,17 +116,17 @@ class Breaker:
         """Return for how long nothing may be sent, in seconds; 0 for not at all."""
         return max(0.0, self._retry_at_s - now_s)
 
-    def is_told_to_wait(self, now_s: float) -> bool:
+    def is_asked_to_wait(self, now_s: float) -> bool:
         """Whether the sink itself asked for a wait that is not over."""
         return now_s < self._at_least_s
 
     def state(self, now_s: float) -> State:
         """Return what is let through at a monotonic time."""
-        if self._is_parked:
-            return State.PARKED if self.wait_s(now_s) else State.HALF_OPEN
-        if self.failures < _OPEN_AFTER:
+        if not self.is_tripped:
             return State.CLOSED
-        return State.OPEN if self.wait_s(now_s) else State.HALF_OPEN
+        if not self.wait_s(now_s):
+            return State.HALF_OPEN
+        return State.PARKED if self._is_parked else State.OPEN
 
     @property
     def is_tripped(self) -> bool:

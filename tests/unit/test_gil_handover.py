@@ -1,4 +1,4 @@
-"""The baton: who waits for the interpreter is let on, once for each request."""
+"""The handover: who waits for the interpreter is let on, once for each request."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import threading
 import pytest
 
 from chaukas.sdk.pipeline import gil
-from chaukas.sdk.pipeline.bounded_queue import Intake
-from chaukas.sdk.pipeline.gil import Baton
+from chaukas.sdk.pipeline.bounded_queue import BoundedQueue
+from chaukas.sdk.pipeline.gil import GilHandover
 from tests.support.waiting import until
 
 
 class Watched:
-    """A baton on a clock that stands, whose sleeps are noted instead of slept."""
+    """A handover on a clock that stands, whose sleeps are noted instead of slept."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at_s = 100.0
         self.slept_s: list[float] = []
         monkeypatch.setattr(gil, "sleep", self.slept_s.append)
-        self.intake = Intake(1 << 20, self.now_s)
-        self.baton: Baton = self.intake.baton
+        self.queue = BoundedQueue(1 << 20, self.now_s)
+        self.handover: GilHandover = self.queue.handover
 
     def now_s(self) -> float:
         return self.at_s
 
     def put(self) -> None:
-        self.intake.put(b"{}", vital=False)
+        self.queue.put(b"{}", vital=False)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_nobody_sleeps_while_the_writer_asks_for_nothing(watched: Watched) -> No
 
 
 def test_a_request_is_answered_once_and_not_before_its_time(watched: Watched) -> None:
-    watched.baton.ask(0.002)
+    watched.handover.ask(0.002)
     watched.put()
     assert watched.slept_s == []
     watched.at_s += 0.0021
@@ -55,15 +55,15 @@ def test_a_request_is_answered_once_and_not_before_its_time(watched: Watched) ->
 def test_a_request_that_the_writer_no_longer_has_costs_nothing(
     watched: Watched,
 ) -> None:
-    watched.baton.ask(0.002)
-    watched.baton.take()
+    watched.handover.ask(0.002)
+    watched.handover.take()
     watched.at_s += 1.0
     watched.put()
     assert watched.slept_s == []
 
 
 def test_a_first_event_only_wakes_an_idle_writer(watched: Watched) -> None:
-    watched.baton.ask_when_woken()
+    watched.handover.ask_when_woken()
     watched.put()
     watched.put()
     assert watched.slept_s == []
@@ -73,13 +73,13 @@ def test_a_first_event_only_wakes_an_idle_writer(watched: Watched) -> None:
     assert watched.slept_s == [50e-6]
 
 
-def rest(baton: Baton, *, is_callable: bool) -> threading.Thread:
+def rest(handover: GilHandover, *, is_callable: bool) -> threading.Thread:
     """Let a thread rest for a minute, and return once it does."""
     begun = threading.Event()
 
     def run() -> None:
         begun.set()
-        baton.rest(60.0, is_callable=is_callable)
+        handover.rest(60.0, is_callable=is_callable)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -88,11 +88,11 @@ def rest(baton: Baton, *, is_callable: bool) -> threading.Thread:
 
 
 def test_a_busy_host_ends_the_rest_of_the_writer() -> None:
-    intake = Intake(1 << 20)
-    thread = rest(intake.baton, is_callable=True)
+    queue = BoundedQueue(1 << 20)
+    thread = rest(queue.handover, is_callable=True)
 
     def ended() -> bool:
-        intake.put(b"{}", vital=False)
+        queue.put(b"{}", vital=False)
         return not thread.is_alive()
 
     until(ended)
@@ -101,12 +101,12 @@ def test_a_busy_host_ends_the_rest_of_the_writer() -> None:
 def test_no_host_ends_the_rest_that_a_failed_device_needs(
     watched: Watched,
 ) -> None:
-    thread = rest(watched.baton, is_callable=False)
+    thread = rest(watched.handover, is_callable=False)
     for _ in range(100):
         watched.at_s += 1.0
         watched.put()
     assert thread.is_alive()
     assert watched.slept_s == []
-    watched.baton.nudge()
+    watched.handover.nudge()
     thread.join(10)
     assert not thread.is_alive()

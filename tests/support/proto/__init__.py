@@ -1,0 +1,1 @@
+"""Generated code of those .proto files that only tests read; see proto/generate.py."""
