@@ -91,10 +91,7 @@ class EventPairManager:
             on_close: Ends the pair by the rules of its kind, should one above it end
                 first, see `close_under`.
             agent: Agent that START and END name instead of the one in force.
-            capture: As for `Recorder.emit`.
-            metadata: The same.
-            at_ns: The same.
-            problems: The same.
+            capture: As for `Recorder.emit`, like *metadata*, *at_ns* and *problems*.
         """
         recorder = self._recorder
         pair = Pair(
@@ -111,11 +108,7 @@ class EventPairManager:
             # Its END could not be written any more.
             recorder.refuse()
             return pair
-        run.pairs[pair.span_id] = pair
-        self._runs[id(run)] = run
-        if not run.run_id and kind is not EventType.SESSION_START:
-            run.run_id = pair.span_id
-            run.started_monotonic_ns = pair.started_monotonic_ns
+        self._keep(pair)
         try:
             recorder.emit(
                 kind,
@@ -135,6 +128,14 @@ class EventPairManager:
             raise
         self._end_if_shut(pair)
         return pair
+
+    def _keep(self, pair: Pair) -> None:
+        run = pair.run
+        run.pairs[pair.span_id] = pair
+        self._runs[id(run)] = run
+        if not run.run_id and pair.kind is not EventType.SESSION_START:
+            run.run_id = pair.span_id
+            run.started_monotonic_ns = pair.started_monotonic_ns
 
     def _take_out(self, pair: Pair) -> bool:
         """Take *pair* out of its run's table; tell whether it was in there."""
