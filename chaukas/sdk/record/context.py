@@ -197,9 +197,6 @@ class Pair:
         parent_span_id: str,
         started_monotonic_ns: int,
         closing: dict[str, Any],
-        *,
-        agent: AgentRef | None = None,
-        on_close: Callable[[], object] | None = None,
     ) -> None:
         """Remember what the END needs; *closing* is the content of an orphan's END."""
         self.kind = kind
@@ -207,9 +204,9 @@ class Pair:
         self.span_id = span_id
         self.parent_span_id = parent_span_id
         self.started_monotonic_ns = started_monotonic_ns
-        self.agent: AgentRef | None = agent or agent_in_force(run)
+        self.agent: AgentRef | None = agent_in_force(run)
         self.closing = closing
-        self.on_close = on_close
+        self.on_close: Callable[[], object] | None = None
         """Ends it, should a pair above it end first."""
         self.above = open_pair(run, parent_span_id)
         """The pair under which it stands, as far as that was open."""

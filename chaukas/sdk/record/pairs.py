@@ -91,19 +91,15 @@ class EventPairManager:
             on_close: Ends the pair by the rules of its kind, should one above it end
                 first, see `close_under`.
             agent: Agent that START and END name instead of the one in force.
-            capture: As for `Recorder.emit`, like *metadata*, *at_ns* and *problems*.
+            capture: As for `Recorder.emit`.
+            metadata: The same.
+            at_ns: The same.
+            problems: The same.
         """
         recorder = self._recorder
-        pair = Pair(
-            kind,
-            run,
-            recorder.ids.span_id(),
-            parent_span_id,
-            recorder.clock.monotonic_ns(),
-            closing or {},
-            agent=agent,
-            on_close=on_close,
-        )
+        span_id, now_ns = recorder.ids.span_id(), recorder.clock.monotonic_ns()
+        pair = Pair(kind, run, span_id, parent_span_id, now_ns, closing or {})
+        pair.agent, pair.on_close = agent or pair.agent, on_close
         if self._is_shut:
             # Its END could not be written any more.
             recorder.refuse()
@@ -123,7 +119,6 @@ class EventPairManager:
                 problems=problems,
             )
         except BaseException:
-            # Without a START there is nothing to end.
             self._take_out(pair)
             raise
         self._end_if_shut(pair)
