@@ -74,10 +74,11 @@ PARTS = (
         "sdk._snapshot sdk._facts sdk._redact",
         "sdk._blob sdk._budget sdk._joins sdk._kinds sdk._kinds_base "
         "sdk._kinds_fields sdk._kinds_values sdk._node sdk._plain sdk._redact_assigned "
-        "sdk._redact_benign sdk._redact_commands sdk._redact_keys sdk._redact_listed "
-        "sdk._redact_makers sdk._redact_names sdk._redact_pairs sdk._redact_places "
-        "sdk._redact_quoted sdk._redact_records sdk._redact_stream sdk._redact_tables "
-        "sdk._redact_values sdk._redact_view sdk._scrub sdk._shrink",
+        "sdk._redact_benign sdk._redact_commands sdk._redact_keys "
+        "sdk._redact_languages sdk._redact_listed sdk._redact_makers "
+        "sdk._redact_names sdk._redact_pairs sdk._redact_places "
+        "sdk._redact_quoted sdk._redact_records sdk._redact_said sdk._redact_stream "
+        "sdk._redact_tables sdk._redact_values sdk._redact_view sdk._scrub sdk._shrink",
     ),
     Part("settings", 2, "sdk.config", "sdk._settings sdk._reader sdk._setting_shown"),
     Part("context", 2, "sdk.context"),

@@ -13,6 +13,8 @@ from ._redact_commands import command_spans, has_command_marker
 from ._redact_names import is_sensitive, squeeze, words_of
 from ._redact_pairs import Work, has_pair_marker, pair_spans
 from ._redact_quoted import REDACTED
+from ._redact_said import said_spans, typed_spans
+from ._redact_tables import grid_spans
 from ._redact_values import has_marker, secret_spans
 from ._redact_view import decoded, has_escaped_letters
 
@@ -32,8 +34,10 @@ _PASSES_LIMIT = 8
 
 _SIGNS = "\\%&\x1b"
 """How escapes begin."""
-_BARS = str.maketrans("│┃║" + "─━═" + "┼╋╬├┝┠┡┢┤┥┨┩┪╠╣╔╗╚╝╦╩╪╞╡╤╧", "|||---" + "+" * 26)
-"""Lines of tables, each one letter."""
+_SIGNS_ALIKE = str.maketrans(
+    "│┃║─━═┼╋╬├┝┠┡┢┤┥┨┩┪╠╣╔╗╚╝╦╩╪╞╡╤╧\uff1a\uff1d", "|||---" + "+" * 26 + ":="
+)
+"""Lines of tables, and the wide signs of some languages, each one letter."""
 _WORD_CHARS = 16
 _SHORT_CHARS = 4096
 _OPEN_REACH_CHARS = 1024 * 1024
@@ -208,8 +212,8 @@ class Redactor:
 
     def _found(self, text: str, work: Work | None) -> list[tuple[int, int]]:
         """Return where the usual secrets stand, in no order."""
-        if "│" in text or "┃" in text or "║" in text:
-            text = text.translate(_BARS)
+        if not text.isascii():
+            text = text.translate(_SIGNS_ALIKE)
         low = lowered(text)
         found: list[tuple[int, int]] = []
         if has_marker(text, low):
@@ -219,6 +223,9 @@ class Redactor:
         if has_pair_marker(low, self._stems):
             found.extend(pair_spans(text, low, self._extra, work))
             found.extend(command_spans(low))
+            found.extend(said_spans(text, low))
+            found.extend(typed_spans(low))
+            found.extend(grid_spans(low, self._squeezed))
         elif has_command_marker(low):
             found.extend(command_spans(low))
         return found

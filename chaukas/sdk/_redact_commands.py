@@ -62,6 +62,10 @@ COMMANDS: Final = tuple(
             "ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete",
             rf"{_GAP}-w{_APART}?{_WORD}",
         ),
+        (
+            "snmpget snmpwalk snmpset snmpbulkget snmpbulkwalk",
+            rf"{_GAP}-[ax]{_APART}{_WORD}",
+        ),
         ("openssl", rf"{_GAP}-k{_APART}{_WORD}"),
         ("curl wget http https xh", _USER),
         ("smbclient rpcclient", rf"{_GAP}-u{_APART}?[^\s%]{{1,64}}%{_WORD}"),
@@ -90,7 +94,8 @@ FORMS: Final[tuple[Form, ...]] = (
     Form(
         "echo ",
         re.compile(
-            r"echo (?:-n )?(?:\\*[\"'])?(?P<secret>[^\s\"'|$\\]+)(?:\\*[\"'])?"
+            r"echo (?:-n )?(?:\\*[\"'](?=[^$]|.*'))?"
+            r"(?P<secret>[^\s\"'|$\\][^\s\"'|\\]*)(?:\\*[\"'])?"
             r"\s{0,4}\|\s{0,4}"
             r"(?:sudo -s|\w[^|\n]{0,120}(?:password-stdin|with-token|--stdin))"
         ),
@@ -218,6 +223,49 @@ FORMS: Final[tuple[Form, ...]] = (
         ),
     ),
     Form(
+        "credential",
+        re.compile(
+            r"credentials?\w{0,20}\(\s{0,8}\\*[\"'][^\"'\n]{1,128}[\"']\s{0,8},"
+            r"\s{0,8}\\*[\"'](?P<secret>[^\"'\n\\]+)"
+        ),
+    ),
+    Form(
+        "credential",
+        re.compile(
+            r"credentials?:? [\w.\-@]{1,64}:(?!//)"
+            r"(?P<secret>(?=[^\s\d]{0,64}[0-9])[^\s\"',;]{4,256})"
+        ),
+    ),
+    Form(
+        ".login(",
+        re.compile(
+            r"\.login\(\s{0,8}\\*[\"'](?P<secret>(?=[^\s\d]{0,64}[0-9])"
+            r"[^\s\"'\\]{8,256})\\*[\"']\s{0,8}\)"
+        ),
+    ),
+    # The row that a database has refused, and the value that a check has.
+    Form(
+        ")=(",
+        re.compile(
+            r"\([^()\n]{0,80}(?:pass|token|secret|api_?key|credential)[^()\n]{0,80}\)=\("
+            r"(?P<secret>[^\n]{1,400}?)\)(?= |\.|\n|$)"
+        ),
+    ),
+    Form(
+        "input_value=",
+        re.compile(
+            r"input_value=\\*[\"'](?P<secret>[^\"'\n]{1,256})\\*[\"'][^\n]{0,80}\bloc=\("
+            r"[^()\n]{0,80}(?:pass|token|secret|api_?key|credential)"
+        ),
+    ),
+    Form(
+        "auth ",
+        re.compile(
+            r"(?:^|[\n>])[ ]?auth (?:\S{1,64} )?(?P<secret>\S{1,256})[ ]{0,4}\r?\n"
+            r"[ ]{0,4}[+\"]?ok\b"
+        ),
+    ),
+    Form(
         "bearer ",
         re.compile(r"bearer \\*[\"']\s{0,4}\+\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)"),
     ),
@@ -243,27 +291,6 @@ FORMS: Final[tuple[Form, ...]] = (
             r"\s{0,4}=>\s{1,16}(?:string\([0-9]{1,6}\) \\*\")?"
             r"(?=[^\s\d\"]{0,64}[0-9])(?P<secret>[^\s\"(\[$\\]+)"
         ),
-    ),
-    # Beside its name in a sentence: digits and letters, and no name of a thing.
-    *(
-        Form(
-            needle,
-            re.compile(
-                needle + r"(?: is| was| is set to)?[ ][\"'`]?"
-                r"(?![a-z]+[0-9]{0,5}"
-                r"(?:[_\-.](?:[a-z]+[0-9]{0,2}|[0-9]+[a-z]{0,2}))+(?![\w\-]))"
-                r"(?P<secret>(?=[^\s\d]{0,64}[0-9])(?=[^\sa-z]{0,64}[a-z])"
-                r"[^\s\"'`,;:()<>/=\[\]{}|]{8,256})"
-            ),
-        )
-        for needle in (
-            "password",
-            "passcode",
-            "api key",
-            "access key",
-            "auth token",
-            "access token",
-        )
     ),
     Form("community", re.compile(r"snmp-server community (?P<secret>\S+)")),
 )
@@ -314,7 +341,7 @@ def has_command_marker(low: str) -> bool:
     )
 
 
-_HAS_OPTION: Final = re.compile(r"-[pawkubn](?<=[\s\"']-.)").search
+_HAS_OPTION: Final = re.compile(r"-[pawkubnx](?<=[\s\"']-.)").search
 
 
 def _has_command(low: str) -> bool:

@@ -14,6 +14,7 @@ from heapq import merge
 from typing import Final
 
 from ._redact_assigned import assigned_spans
+from ._redact_languages import FOREIGN_FORMS, has_foreign_word
 from ._redact_listed import (
     argument_span,
     element_span,
@@ -59,9 +60,10 @@ _FORMS: Final = (
     ),
     ("client", r"client[\-_]?assertion"),
     ("saml", r"saml"),
-    ("sess", r"sess(?:ion)?id"),
+    ("sess", r"sess(?:ion)?[\-_]?id"),
     ("mnemonic", "mnemonic"),
     ("phrase", "phrase"),
+    *FOREIGN_FORMS,
 )
 # Bare `key` is never a secret but in the query of a URL.
 _LEFT: Final = {
@@ -101,8 +103,12 @@ _DIRECTIVES: Final = (
     "setq ",
 )
 # A place in a file, as a stack shows it: `token.js:10:5`.
-_SOURCES: Final = (".js", ".ts", ".py", ".rb", ".go", ".rs", ".php", ".tsx", ".java")
+_SOURCES: Final = tuple(
+    ".js .ts .py .rb .go .rs .php .tsx .java .txt .md .yaml .yml .json .toml .ini .cfg"
+    " .conf .log .csv .sh .html .xml .c .h .cpp .cs .kt .swift .sql .tf".split()
+)
 _LINE_NUMBER: Final = re.compile(r":[0-9]{1,6}(?![\w.])")
+_FORM_FIELD: Final = re.compile(r"\]=[^\s=]").match
 _NO_LINE: Final = frozenset("-?&;/")
 _QUOTES: Final = frozenset("\"'`")
 _LINE_HEADS: Final = frozenset(
@@ -145,6 +151,7 @@ def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
         or "sertion" in low
         or "mnemonic" in low
         or ("_" in low and "_pat" in low)
+        or has_foreign_word(low)
         or (bool(stems) and any(stem in low for stem in stems))
     )
 
@@ -207,7 +214,10 @@ def pair_spans(
         start = _name_start(low, match.start())
         name = text[start:name_end]
         if name in harmless or (
-            low[start - 1 : start] == "[" and low[name_end : name_end + 1] == "]"
+            low[start - 1 : start] == "["
+            and low[name_end : name_end + 1] == "]"
+            # But a field of a form, `user[password]=x`, does.
+            and not _FORM_FIELD(low, name_end)
         ):
             # The index in `styles[token] = x` names no value.
             continue
@@ -306,7 +316,7 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
     elif separator == "(":
         span = argument_span(place)
     elif separator == "" or separator.isspace():
-        span = spaced_span(place)
+        span = ("\t" in separator and row_span(place)) or spaced_span(place)
     else:
         yield from assigned_spans(place)
         return

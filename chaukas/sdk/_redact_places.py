@@ -8,13 +8,19 @@ head of a column, an option before its argument, or the value of another key.
 from __future__ import annotations
 
 import re
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ._redact_benign import is_benign_item, is_name_like
+from ._redact_benign import (
+    BENIGN_WORDS,
+    is_benign_item,
+    is_benign_text,
+    is_name_like,
+    is_prose,
+)
 from ._redact_commands import command_spans, has_command_marker
 from ._redact_names import HEADER_NAMES, squeeze
-from ._redact_records import NAME_KEYS, OF_NAME, VALUE_KEYS, VERBS
+from ._redact_records import ASKING_KEYS, NAME_KEYS, OF_NAME, VALUE_KEYS, VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +38,9 @@ _HEADER_WORDS: Final = frozenset(
 _OPTION_ITEMS: Final = 256
 _COMMAND_CHARS: Final = 8192
 _ROWS: Final = 2000
+_QUESTION_CHARS: Final = 160
+_SMALL: Final = 999
+_NAMED: Final = re.compile(r"[\w\-]{2,64}")
 _HEAD_ITEMS: Final = 64
 _KEY_PARTS: Final = frozenset("d p q dp dq qi k oth".split())
 _COLUMN_KEYS: Final = frozenset("columns fields header headers head names cols".split())
@@ -91,17 +100,24 @@ def _named_values(target: dict[str, Any], redactor: Redactor) -> set[str | int]:
     if not values:
         return set()
     for key, original in squeezed.items():
-        name = target[original]
+        name = _name_in(target[original])
         if key not in NAME_KEYS and not (key == "type" and name == "password"):
             continue
-        if not _is_sensitive(name, redactor):
-            continue
-        return {
-            squeezed[value]
-            for value in values
-            if value != key and _is_value_of(key, name, value, target[squeezed[value]])
-        }
+        items = [(value, target[squeezed[value]]) for value in values if value != key]
+        if key in ASKING_KEYS and _asks_secret(name, redactor):
+            return {squeezed[value] for value, item in items if _is_answer(name, item)}
+        if key not in ASKING_KEYS and _is_sensitive(name, redactor):
+            return {
+                squeezed[value]
+                for value, item in items
+                if _is_value_of(key, name, value, item)
+            }
     return set()
+
+
+def _name_in(item: Any) -> Any:
+    """Return a name, also of a field that is described by more than that."""
+    return item.get("name") if type(item) is dict else item
 
 
 def _is_value_of(key: str, name: str, value: str, item: Any) -> bool:
@@ -121,6 +137,24 @@ def _is_sensitive(name: Any, redactor: Redactor) -> bool:
     if type(name) is not str or _NAME.fullmatch(name) is None:
         return False
     return redactor.is_sensitive(name)
+
+
+def _asks_secret(name: Any, redactor: Redactor) -> bool:
+    """Tell whether a question, or a place in a page, names a secret."""
+    if type(name) is not str or len(name) > _QUESTION_CHARS:
+        return False
+    words = _NAMED.findall(name)
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
+    return any(map(redactor.is_sensitive, (*words, *pairs)))
+
+
+def _is_answer(name: str, item: Any) -> bool:
+    """Tell what somebody typed from a sentence, a word, or a flag."""
+    if type(item) is not str:
+        return type(item) is int and abs(item) > _SMALL
+    if is_benign_text("password", item) or is_benign_text(name, item):
+        return False
+    return item.strip(".!?").lower() not in BENIGN_WORDS and not is_prose(item)
 
 
 # Lists.

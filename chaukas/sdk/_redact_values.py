@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ._redact_benign import PLACEHOLDER
 from ._redact_keys import has_key, key_spans
 
 __all__ = ("PATTERNS", "Pattern", "has_marker", "secret_spans")
@@ -215,5 +216,7 @@ def secret_spans(text: str, low: str) -> Iterator[tuple[int, int]]:
             continue
         for match in pattern.regex.finditer(low if pattern.lowered else text):
             start, end = match.span(pattern.group)
+            if text[start] in "$%{<" and PLACEHOLDER.fullmatch(text, start, end):
+                continue
             if pattern.accept is None or pattern.accept(text[start:end]):
                 yield start, end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +75,54 @@ def test_benign_texts_together_stay_as_they_are(part: int) -> None:
     text = "\n\n".join(BENIGN_TEXTS[part::3])
 
     assert Redactor().redact(text) == text
+
+
+_BY_KIND = json.loads(
+    (Path(__file__).parents[1] / "support/placements_by_kind.json").read_text()
+)
+
+
+def _around(sample: Any) -> tuple[Any, ...]:
+    """Return a sample by itself, in a container, and among other texts."""
+    if type(sample) is str:
+        return sample, {"output": sample}, f"I looked.\n\n{sample}\n\nThat is all."
+    return sample, {"arguments": sample}, [sample]
+
+
+def _planted(sample: Any, secret: str) -> Any:
+    """Return a sample with a secret at its place."""
+    if type(sample) is str:
+        return sample.replace("@S@", secret)
+    if type(sample) is dict:
+        return {key: _planted(item, secret) for key, item in sample.items()}
+    if type(sample) is list:
+        return [_planted(item, secret) for item in sample]
+    return sample
+
+
+@pytest.mark.parametrize("kind", _BY_KIND["placements"])
+def test_no_secret_of_a_kind_of_place_is_shown(kind: str) -> None:
+    shown = [
+        (planted, secret)
+        for sample in _BY_KIND["placements"][kind]
+        for secret in _BY_KIND["secrets"]
+        for planted in _around(_planted(sample, secret))
+        if secret in json.dumps(Capture(RULES).tree(planted, "x"), ensure_ascii=False)
+    ]
+
+    assert shown == []
+
+
+@pytest.mark.parametrize("kind", _BY_KIND["benign"])
+def test_no_text_of_a_benign_kind_is_harmed(kind: str) -> None:
+    harmed = [
+        text
+        for sample in _BY_KIND["benign"][kind]
+        for text in _around(sample)
+        if Capture(RULES).tree(text, "x") != text
+    ]
+
+    assert harmed == []
 
 
 _LONG = "".join(random.Random(7).choices("abcdefghijkXYZ0123456789", k=100_000))
