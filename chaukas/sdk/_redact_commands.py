@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from ._budget import Work
 from ._redact_benign import PLACEHOLDER
 from ._redact_names import is_sensitive
 
@@ -18,6 +19,7 @@ __all__ = ("FORMS", "Form", "command_spans", "has_command_marker")
 _MATCHES_LIMIT: Final = 300
 _WINDOW_CHARS: Final = 400
 _WINDOWS_LIMIT: Final = 48
+_FORM_STEPS: Final = 2
 
 # Words of a command line stand apart by spaces, or as the items of a list.
 _GAP = r"(?:[ \t]+(?:\\?\r?\n[ \t]*)?|\\*[\"'],\s{0,4}\\*[\"'])"
@@ -366,17 +368,23 @@ def _has_slash_marker(low: str) -> bool:
     return "/p:" in low or "sqlplus" in low or "sqlldr" in low or "mpdp" in low
 
 
-def command_spans(low: str) -> Iterator[tuple[int, int]]:
+def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int]]:
     """
     Yield where the secrets of commands and statements stand; they may overlap.
 
     Args:
         low: The text, in lower case.
+        work: What is left to do; once it is done, the whole text is one span.
 
     """
+    work = work or Work()
     for form in FORMS:
         if form.needle not in low:
             continue
+        work.left -= 1 + _FORM_STEPS * low.count(form.needle)
+        if work.left < 0:
+            yield 0, len(low)
+            return
         for match in islice(form.regex.finditer(low), _MATCHES_LIMIT):
             for name in form.regex.groupindex:
                 start, end = match.span(name)

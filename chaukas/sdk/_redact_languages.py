@@ -57,9 +57,7 @@ def _table() -> tuple[re.Pattern[str], dict[str, str]]:
 _PATTERN, _MEANINGS = _table()
 
 # What a text is searched for. The key needs its owner before it.
-_ASCII: Final = (
-    "senha heslo parola salasana adgangskode wachtwoord clave"
-).split()
+_ASCII: Final = ("senha heslo parola salasana adgangskode wachtwoord clave").split()
 _OTHERS: Final = tuple(
     word.replace("_", " ")
     for row in (*_WORDS.values(), *_PARTS.values())

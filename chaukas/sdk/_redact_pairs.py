@@ -13,6 +13,7 @@ from functools import lru_cache
 from heapq import merge
 from typing import Final
 
+from ._budget import Work
 from ._redact_assigned import assigned_spans
 from ._redact_languages import FOREIGN_FORMS, has_foreign_word
 from ._redact_listed import (
@@ -27,10 +28,8 @@ from ._redact_quoted import Place, is_shown
 from ._redact_records import is_field, named_span
 from ._redact_tables import table_spans
 
-__all__ = ("WORK_LIMIT", "Work", "has_pair_marker", "pair_spans")
+__all__ = ("has_pair_marker", "pair_spans")
 
-WORK_LIMIT: Final = 4000
-"""Steps of work for one text; once they are done, all that follows is hidden."""
 # What a name costs: one seen before and harmless, a new one, one with a value,
 # and one that may be the value of a field, for which much around it is read.
 _STEP_KNOWN: Final = 1
@@ -154,16 +153,6 @@ def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
         or has_foreign_word(low)
         or (bool(stems) and any(stem in low for stem in stems))
     )
-
-
-class Work:
-    """Count what a search may still do, so that no text costs more."""
-
-    __slots__ = ("left",)
-
-    def __init__(self, left: int = WORK_LIMIT) -> None:
-        """Begin with all of it."""
-        self.left = left
 
 
 @lru_cache(maxsize=32)

@@ -169,7 +169,7 @@ def _listed(target: list[Any], redactor: Redactor) -> Iterator[str | int]:
         if name.startswith("-"):
             is_found = _is_argument(item) and "=" not in name
             is_found = is_found and redactor.is_sensitive(name)
-        elif squeeze(name) in HEADER_NAMES and at % 2 == 0:
+        elif at % 2 == 0 and _quickly(name) in HEADER_NAMES:
             is_found = not _is_header_name(item)
         else:
             is_found = len(target) == 2 and _is_pair(name, item, redactor)
@@ -177,6 +177,11 @@ def _listed(target: list[Any], redactor: Redactor) -> Iterator[str | int]:
             yield at + 1
     if len(target) <= _OPTION_ITEMS:
         yield from _command_items(target)
+
+
+def _quickly(name: str) -> str:
+    """Return a name of a header without its usual signs; for many items."""
+    return name.replace("-", "").replace("_", "").lower()
 
 
 def _is_argument(item: Any) -> bool:
@@ -269,6 +274,8 @@ def _table_of(target: Any) -> tuple[Any, Any, str | None]:
     """Return the rows, the head, and the key of the rows if they have one."""
     if type(target) is list:
         return target, target[0] if target else None, None
+    if len(target) > _HEAD_ITEMS:
+        return None, None, None
     names = {squeeze(name): name for name in target if len(name) <= 32}
     heads = [names[name] for name in names if name in _COLUMN_KEYS]
     bodies = [names[name] for name in names if name in _ROW_KEYS]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ._budget import Work
 from ._redact_benign import PLACEHOLDER
 from ._redact_keys import has_key, key_spans
 
@@ -201,16 +202,19 @@ def _has_dash_marker(low: str) -> bool:
     )
 
 
-def secret_spans(text: str, low: str) -> Iterator[tuple[int, int]]:
+def secret_spans(
+    text: str, low: str, work: Work | None = None
+) -> Iterator[tuple[int, int]]:
     """
     Yield where the secrets stand, in no order; they may overlap.
 
     Args:
         text: The text to search.
         low: The same in lower case, of the same length.
+        work: What is left to do.
 
     """
-    yield from key_spans(text)
+    yield from key_spans(text, work)
     for pattern in PATTERNS:
         if not any(needle in low for needle in pattern.needles):
             continue

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from ._blob import blob_mark, blob_text, encoded_mark
-from ._budget import Budget
+from ._budget import Budget, Work
 from ._joins import KNOWN_WORDS, is_identifier, is_plain_name, joining_keys
 from ._kinds import INT_BITS, digits_of, name_of_key, read
 from ._kinds_base import Blob, Items, Mark, NumberText, Pairs, is_plain
@@ -47,6 +47,7 @@ _NAMES_KNOWN: Final = 4096
 # What one unit of work pays for, see `Budget`.
 _ITEMS_PER_WORK: Final = 10
 _KEY_WORK: Final = 6
+_KEY_STEPS: Final = 16
 _BLOB_WORK: Final = 2
 _DECODED_CHARS: Final = 1_398_102
 _CHARS_PER_WORK: Final = 200
@@ -401,10 +402,13 @@ class Capture:
         try:
             is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS])
             is_hidden = is_secret and rules.redactor.hides(name[:_NAME_CHARS], item)
+            left = max(0, self._budget.work)
+            work = Work(left)
             if len(name) > _KEY_CHARS:
-                shown = visible(rules.redactor.cut(name, _CUT_KEY_CHARS)[0])
+                shown = visible(rules.redactor.cut(name, _CUT_KEY_CHARS, work)[0])
             else:
-                shown = visible(rules.redactor.redact(name))
+                shown = visible(rules.redactor.redact(name, work))
+            self._budget.spend(max(0, left - work.left - _KEY_STEPS))
         # Whatever goes wrong: hide the name and the value.
         except Exception:
             shown, is_hidden, is_secret = _UNREADABLE, True, True
