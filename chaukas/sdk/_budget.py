@@ -9,15 +9,17 @@ from typing import Final
 
 from ._limits import Limits
 
-__all__ = ("WORK_LIMIT", "Budget", "Work")
+__all__ = ("TEXT_WORK", "WORK_LIMIT", "Budget", "Work")
 
-WORK_LIMIT: Final = 4000
-"""Steps of work for one text; once they are done, all that follows is hidden."""
+WORK_LIMIT: Final = 12_000
+"""Steps for one text by itself; once they are done, all that follows is hidden."""
+TEXT_WORK: Final = 4000
+"""Steps that one text may take at least, if it is searched at all."""
 _STEP_FOUND: Final = 8
 
 _COPY_WORK_PER_S: Final = 640_000
 _SEARCH_WORK_PER_S: Final = 440_000
-_CHARS_PER_S: Final = 60_000_000
+_CHARS_PER_S: Final = 32_000_000
 _LOOK_WORK: Final = 256
 _NS_PER_S: Final = 1_000_000_000
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from ._budget import Work
 from ._redact_benign import is_benign_item
 from ._redact_commands import command_spans, has_command_marker
+from ._redact_languages import count_foreign
 from ._redact_names import is_sensitive, squeeze, words_of
 from ._redact_pairs import has_pair_marker, pair_spans
 from ._redact_quoted import REDACTED
@@ -40,9 +41,11 @@ _SIGNS_ALIKE = str.maketrans(
 )
 """Lines of tables, and the wide signs of some languages, each one letter."""
 _PASS_STEPS = 10
+_FORM_STEPS = 1000
 _CHARS_PER_STEP = 40
 _ESCAPE_STEPS = 2
 _SIGNS_PER_STEP = 4
+_WIDE_CHARS_PER_PLACE = 400
 _WORD_CHARS = 16
 _SHORT_CHARS = 4096
 _OPEN_REACH_CHARS = 1024 * 1024
@@ -181,8 +184,11 @@ class Redactor:
         low = text.lower()
         places = sum(low.count(word) for word in _COSTLY)
         places += sum(low.count(stem) for stem in self._stems)
+        if not low.isascii():
+            places += count_foreign(low) + len(low) // _WIDE_CHARS_PER_PLACE
         searches = 1 + len(self._patterns)
-        places_read = 6 * places + low.count("\x1b")
+        escapes = (low.count("%") + low.count("&")) // 2 + low.count("\\") // 16
+        places_read = 6 * places + low.count("\x1b") + escapes
         return searches * (3 + len(text) // 48) + places_read
 
     def spans(self, text: str, work: Work | None = None) -> list[tuple[int, int]]:
@@ -275,6 +281,9 @@ class Redactor:
         for pass_number in range(_PASSES_LIMIT):
             # Names of a long text are looked for once: that is most of the cost.
             is_named = not pass_number or (len(text) <= _SHORT_CHARS and work.left > 0)
+            if not is_named:
+                # What is known by its form is found in what is shown, too.
+                work.left = max(work.left, _FORM_STEPS)
             spans = self._spans(text, work, is_named=is_named)
             if not spans:
                 return text

@@ -19,7 +19,7 @@ __all__ = ("FORMS", "Form", "command_spans", "has_command_marker")
 _MATCHES_LIMIT: Final = 300
 _WINDOW_CHARS: Final = 400
 _WINDOWS_LIMIT: Final = 48
-_FORM_STEPS: Final = 2
+_FORMS_PER_STEP: Final = 4
 
 # Words of a command line stand apart by spaces, or as the items of a list.
 _GAP = r"(?:[ \t]+(?:\\?\r?\n[ \t]*)?|\\*[\"'],\s{0,4}\\*[\"'])"
@@ -378,19 +378,8 @@ def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int
 
     """
     work = work or Work()
-    for form in FORMS:
-        if form.needle not in low:
-            continue
-        work.left -= 1 + _FORM_STEPS * low.count(form.needle)
-        if work.left < 0:
-            yield 0, len(low)
-            return
-        for match in islice(form.regex.finditer(low), _MATCHES_LIMIT):
-            for name in form.regex.groupindex:
-                start, end = match.span(name)
-                if start < end and PLACEHOLDER.fullmatch(low, start, end) is None:
-                    yield start, end
-    yield from _option_spans(low)
+    yield from _form_spans(low, work)
+    yield from _option_spans(low, work)
     if "insert" in low or "[parameters:" in low:
         yield from _sql_spans(low)
     if "secret" in low and "data" in low and _SECRET_KIND.search(low) is not None:
@@ -400,7 +389,23 @@ def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int
             yield match.span("secret")
 
 
-def _option_spans(low: str) -> Iterator[tuple[int, int]]:
+def _form_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
+    """Yield what is known by the words around it; the whole text if it is too much."""
+    for form in FORMS:
+        if form.needle not in low:
+            continue
+        work.left -= 1 + low.count(form.needle) // _FORMS_PER_STEP
+        if work.left < 0:
+            yield 0, len(low)
+            return
+        for match in islice(form.regex.finditer(low), _MATCHES_LIMIT):
+            for name in form.regex.groupindex:
+                start, end = match.span(name)
+                if start < end and PLACEHOLDER.fullmatch(low, start, end) is None:
+                    yield start, end
+
+
+def _option_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield the values of options; of too many commands, all that follows."""
     if _HAS_OPTION(low) is None and "/p:" not in low and "/" not in low:
         return
@@ -408,6 +413,10 @@ def _option_spans(low: str) -> Iterator[tuple[int, int]]:
     for name, option in COMMANDS:
         at = low.find(name)
         while at >= 0:
+            work.left -= 1
+            if work.left < 0:
+                yield 0, len(low)
+                return
             end = at + len(name)
             if _is_command(low, at, end):
                 left -= 1

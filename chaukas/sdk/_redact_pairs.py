@@ -115,6 +115,14 @@ _LINE_HEADS: Final = frozenset(
 )
 
 
+# All that share a letter are looked for at once, around that letter.
+_HAS_K: Final = re.compile(r"k(?:ey|e(?<=toke)n|i(?<=cooki)e|(?<=psk))").search
+_HAS_P: Final = re.compile(r"p(?:ass|w|sw|hrase|arola|(?<=otp))").search
+_HAS_C: Final = re.compile(r"c(?:red|onn|ode|lave|ontrase|(?<=sec)ret)").search
+_HAS_H: Final = re.compile(r"h(?:(?<=auth)|mac|eslo|(?<=senh)a)").search
+_HAS_M: Final = re.compile(r"m(?:nemonic|(?<=sam)l)").search
+
+
 def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
     """
     Tell whether `pair_spans` may find anything in a text; never misses.
@@ -125,30 +133,17 @@ def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
 
     """
     return (
-        "token" in low
-        or "key" in low
-        or "pass" in low
-        or "secret" in low
-        or "auth" in low
-        or "cookie" in low
-        or "cred" in low
-        or "pw" in low
-        or "conn" in low
-        or "otp" in low
-        or "jwt" in low
+        _HAS_K(low) is not None
+        or _HAS_P(low) is not None
+        or _HAS_C(low) is not None
+        or _HAS_H(low) is not None
+        or _HAS_M(low) is not None
+        or ("w" in low and "jwt" in low)
         or "sig" in low
-        or "code" in low
         or "sess" in low
         or "srf" in low
-        or "psw" in low
-        or "psk" in low
-        or "contrase" in low
-        or "hmac" in low
-        or "saml" in low
-        or "phrase" in low
         or "bearer" in low
         or "sertion" in low
-        or "mnemonic" in low
         or ("_" in low and "_pat" in low)
         or has_foreign_word(low)
         or (bool(stems) and any(stem in low for stem in stems))

@@ -38,6 +38,10 @@ _HEADER_WORDS: Final = frozenset(
 _OPTION_ITEMS: Final = 256
 _COMMAND_CHARS: Final = 8192
 _ROWS: Final = 2000
+# Of options and of the headers that hold a secret.
+_FIRST_LETTERS: Final = frozenset({"-", "_", ""}).union(
+    *({name[0], name[0].upper()} for name in HEADER_NAMES)
+)
 _QUESTION_CHARS: Final = 160
 _SMALL: Final = 999
 _NAMED: Final = re.compile(r"[\w\-]{2,64}")
@@ -164,6 +168,8 @@ def _listed(target: list[Any], redactor: Redactor) -> Iterator[str | int]:
     """Yield the items of a list that belong to the item before them."""
     for at, name in enumerate(target[:-1]):
         if type(name) is not str or len(name) > 64:
+            continue
+        if len(target) != 2 and name[:1] not in _FIRST_LETTERS:
             continue
         item = target[at + 1]
         if name.startswith("-"):

@@ -74,7 +74,9 @@ def has_escaped_letters(low: str) -> bool:
 
     """
     return (
-        "\\u00" in low or "\\x" in low or ("%" in low) or "&#" in low or "&amp;" in low
+        ("\\" in low and ("\\u00" in low or "\\x" in low))
+        or "%" in low
+        or ("&" in low and ("&#" in low or "&amp;" in low))
     ) and _HAS_ESCAPED.search(low) is not None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from ._blob import encoded_mark, has_data_url, without_data_urls
-from ._budget import Budget, Work
+from ._budget import TEXT_WORK, Budget, Work
 from ._node import Node, Notes
 from ._redact import OVERLAP_CHARS, REDACTED, Redactor, middle_out, visible
 from ._redact_places import placed_secrets, table_cells
@@ -132,10 +132,11 @@ class Scrubber:
                 affordable = self._affordable(item, budget)
                 if affordable < 0:
                     return BUDGET
-                work = Work(max(0, before))
+                counted = before - budget.search_work
+                work = Work(TEXT_WORK)
                 shown = self._text(item, affordable, work, node, key, notes)
                 # What it has cost beyond what it was thought to cost.
-                budget.search(max(0, budget.search_work - work.left))
+                budget.search(max(0, TEXT_WORK - work.left - counted))
                 if shown is not item:
                     budget.search(_HIDE_WORK)
             if shown is not REDACTED and self._redact is not None:

@@ -348,11 +348,20 @@ class Capture:
                 or (kind is int and -exact <= item <= exact)
             ):
                 target.append(item)
+            elif self._is_over(kind, left):
+                # At once: so many may follow that asking for each costs too much.
+                target.append(BUDGET)
             else:
                 budget.chars = left
                 target.append(self._other(item, node, len(target)))
                 left = budget.chars
         budget.chars = left
+
+    def _is_over(self, kind: type, chars: int) -> bool:
+        """Tell whether there is nothing left for a value of a kind."""
+        if kind is str:
+            return chars < 0 and self._rules.content
+        return self._budget.work < 0 and kind is not float and kind is not int
 
     def _fill_dict(self, node: Node, pairs: Sequence[tuple[Any, Any]]) -> int:
         """Copy pairs, the plain values right here, for speed; return how many."""
@@ -384,6 +393,8 @@ class Capture:
                 or (kind is int and -exact <= item <= exact)
             ):
                 target[key] = item
+            elif self._is_over(kind, left):
+                target[key] = BUDGET
             else:
                 budget.chars = left
                 target[key] = self._other(item, node, key)
@@ -532,7 +543,7 @@ class Capture:
         elif -_EXACT_INT <= number <= _EXACT_INT:
             return number
         if type(number) is int and self._budget.spend(
-            min(number.bit_length(), INT_BITS) // _BITS_PER_WORK
+            1 + min(number.bit_length(), INT_BITS) // _BITS_PER_WORK
         ):
             return BUDGET
         self._notes.alter(node, key)

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from chaukas.sdk import _redact, _redact_commands, _redact_pairs, _redact_view
+from chaukas.sdk import (
+    _redact,
+    _redact_commands,
+    _redact_keys,
+    _redact_pairs,
+    _redact_said,
+    _redact_tables,
+    _redact_view,
+)
 from chaukas.sdk._redact import REDACTED, Redactor
 from chaukas.sdk._snapshot import Capture, Rules
 from tests.support.placements import BENIGN_TEXTS, BENIGN_TREES, PLACEMENTS
@@ -210,12 +218,25 @@ UNITS = (
     "a  token  ",
     "password (",
     "set password ",
+    "%70assword=a1 ",
+    "sk-abcdefghijklmnopqrstuvwx ",
+    "eyJhbGciOi.eyJ.abc ",
+    "\u043f\u0430\u0440\u043e\u043b\u044c: a1b2 ",
+    "\u5bc6\u7801:a1",
+    "&amp;#",
+    "token 'a1b2c3' is ",
+    "<tr><td>password</td><td>a1</td></tr>",
+    "  user  token\n0  a  b1c2\n",
+    '"question": "password?", "answer": "a1b2" ',
+    "password').fill('a1b2') ",
+    '"columns":["a","token"],"rows":[[1,"a1b2"]] ',
 )
 
 
+@pytest.mark.parametrize("is_many", [False, True], ids=["one", "many"])
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_work_on_a_text_is_counted_and_bounded(
-    unit: str, monkeypatch: pytest.MonkeyPatch
+def test_the_work_on_texts_is_counted_and_bounded(
+    unit: str, is_many: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = 0
 
@@ -235,15 +256,21 @@ def test_the_work_on_a_text_is_counted_and_bounded(
         (_redact_commands, "_window_spans"),
         (_redact_commands, "_block"),
         (_redact_view, "_meaning"),
+        (_redact_said, "_is_thing"),
+        (_redact_said, "_names_secret"),
+        (_redact_tables, "_cell_span"),
+        (_redact_keys, "form_of"),
         (_redact, "secret_spans"),
     ):
         monkeypatch.setattr(module, name, counted(getattr(module, name)))
-    text = (unit * 65_536)[:65_536]
+    if is_many:
+        texts = [(unit * 1000)[:1000] + str(number) for number in range(300)]
+        Capture(RULES).tree(texts, "x")
+    else:
+        Redactor().redact((unit * 65_536)[:65_536])
 
-    Redactor().redact(text)
-
-    # One text costs at most some thousands of looks, whatever it is made of.
-    assert steps <= 8_000
+    # An event costs at most some thousands of looks, whatever it is made of.
+    assert steps <= 4_000
 
 
 @pytest.mark.parametrize("unit", UNITS)
