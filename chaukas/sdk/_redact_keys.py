@@ -23,8 +23,8 @@ _AFTER_CHARS = 4
 _BEFORE_CHARS = 96
 _WINDOW_CHARS = 32
 _WORD_CHARS = 16
-_CANDIDATE_STEPS = 8
-_QUICK_STEPS = 800
+_CANDIDATE_STEPS = 7
+_QUICK_STEPS = 2000
 _CANDIDATES_LIMIT = 2000
 """Places to look at in one text; a text with more is hidden from there on."""
 
@@ -211,7 +211,7 @@ def _spans_of(group: _Group, text: str, work: Work) -> Iterator[tuple[int, int]]
             start = at - entry.pivot_at
             if not text.startswith(entry.prefix, start):
                 continue
-            work.left -= _CANDIDATE_STEPS
+            work.left -= 1
             if work.left < 0:
                 yield 0, len(text)
                 return
@@ -219,6 +219,7 @@ def _spans_of(group: _Group, text: str, work: Work) -> Iterator[tuple[int, int]]
             # cost the square of its length.
             if not entry.maker.before and not _is_edge(text, start, entry.maker):
                 continue
+            work.left -= _CANDIDATE_STEPS
             found = form_of(entry.maker.form).match(text, start + len(entry.prefix))
             begins = None if found is None else _begin_of(text, start, entry.maker)
             if found is None or begins is None:
