@@ -42,8 +42,9 @@ PARTS: tuple[str, ...] = (
     "sdk.record",
     # Getting encoded events out. They know bytes, and no event.
     "sdk.sinks",
-    "sdk.pipeline",
-    "sdk.delivery sdk.integrations.base",
+    # Beside them what integrations are, and what all frameworks' are built on.
+    "sdk.pipeline sdk.integrations.base",
+    "sdk.delivery sdk.integrations.shared",
     # One part for each framework; they share the base.
     "sdk.integrations.openai_agents sdk.integrations.tenacity",
     # The one global, and what users call.

@@ -21,6 +21,8 @@ from chaukas.sdk.system.clock import timestamp_of
 from chaukas.sdk.system.ids import is_sampled
 from chaukas.sdk.system.internal_errors import report
 
+from . import content as contents
+from .content import without_defaults
 from .context import SUPPRESSED, agent_in_force
 from .errors import error_chain, error_code_of, error_text
 from .event_log import log_event
@@ -69,16 +71,6 @@ _IDS = (
 
 # Nothing to hide: all content of an event was captured before.
 _ODD_RULES = Rules(limits=Limits(depth=DEPTH_CEILING))
-
-
-def without_defaults(content: dict[str, Any]) -> dict[str, Any]:
-    """
-    Return *content* without what proto3 does not write: 0, "", False, None, [].
-
-    For values that were captured or made here; a stranger's object has no place
-    in *content* yet.
-    """
-    return {key: value for key, value in content.items() if value}
 
 
 def ms_between(start_ns: int, end_ns: int) -> float:
@@ -407,14 +399,15 @@ class Recorder:
             self.count_failed()
             report("Recorder.error", problem)
             return
-        content["recoverable"] = recoverable
-        content["recovery_action"] = recovery_action
-        if metadata:
-            content["metadata"] = metadata
         self.emit(
             EventType.ERROR,
             run,
-            {"error": without_defaults(content)},
+            contents.error(
+                **content,
+                recoverable=recoverable,
+                recovery_action=recovery_action,
+                metadata=metadata,
+            ),
             parent_span_id=parent_span_id,
             capture=capture,
             agent=agent,
@@ -425,10 +418,10 @@ class Recorder:
         self, capture: Capture, error: BaseException, message: str | None
     ) -> dict[str, Any]:
         if message is not None:
-            return {"error_message": message, "error_code": error_code_of(error)}
+            return {"text": message, "code": error_code_of(error)}
         content = {
-            "error_message": capture.text(error_text(error), "error.error_message"),
-            "error_code": error_code_of(error),
+            "text": capture.text(error_text(error), "error.error_message"),
+            "code": error_code_of(error),
         }
         if self.config.capture_stack_traces:
             text = "".join(traceback.format_tb(error.__traceback__, limit=-_FRAMES))

@@ -43,7 +43,6 @@ from chaukas.sdk.integrations.openai_agents.resume.suspended import Pauses
 from chaukas.sdk.integrations.openai_agents.resume.wrap import Resumes
 from chaukas.sdk.integrations.openai_agents.runs.runners import (
     BODIES,
-    RUN_EVENTS,
     Runners,
 )
 from chaukas.sdk.integrations.openai_agents.runs.tracing import Tracing
@@ -182,23 +181,11 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
         return (
-            *self._run_patches(),
+            *self._runs.patches(),
             *self._model_patches(),
             *self._tool_patches(),
             *self._policy_patches(),
             *(patch for room in self._rooms for patch in room.patches()),
-        )
-
-    def _run_patches(self) -> Sequence[Patch]:
-        runs = self._runs
-        return (
-            Patch("agents.run:AgentRunner.run", runs.run, RUN_EVENTS, subclasses=True),
-            Patch(
-                "agents.run:AgentRunner.run_streamed",
-                runs.run_streamed,
-                RUN_EVENTS,
-                subclasses=True,
-            ),
         )
 
     def _model_patches(self) -> Sequence[Patch]:

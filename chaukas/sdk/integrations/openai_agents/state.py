@@ -10,12 +10,12 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.record.context import CURRENT, Node, Run
+from chaukas.sdk.integrations.shared.observe import attempt
+from chaukas.sdk.integrations.shared.runs import AgentRun, close_broken
+from chaukas.sdk.record.context import CURRENT
 from chaukas.sdk.record.errors import recogniser_of
 from chaukas.sdk.record.placement import node_in_force, open_session, place_inside
 from chaukas.sdk.record.recorder import error_chain
-from chaukas.sdk.record.totals import Totals
-from chaukas.sdk.system.internal_errors import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,62 +38,20 @@ __all__ = [
 FRAMEWORK = "openai_agents"
 
 
-class AgentsRun(Run):
+class AgentsRun(AgentRun):
     """One call of `Runner.run*`, top-level or nested."""
 
     __slots__ = (
-        "agent_count",
-        "agent_pair",
-        "agent_totals",
-        "asked_model",
         "has_terminal_error",
-        "invocation",
         "is_body_pending",
         "is_super_pending",
-        "known_schema",
-        "known_system",
-        "last_model",
-        "pause",
-        "retry_key",
         "run_config",
-        "turns",
     )
 
     def __init__(
-        self,
-        session: Session,
-        trace_id: str,
-        *,
-        parent: Node | None = None,
-        sampled: bool = True,
-        hide_content: bool = False,
+        self, session: Session, trace_id: str, *, framework: str = "", **options: Any
     ) -> None:
-        super().__init__(
-            session,
-            trace_id,
-            parent=parent,
-            sampled=sampled,
-            hide_content=hide_content,
-            framework=FRAMEWORK,
-        )
-        self.agent_pair: Pair | None = None
-        self.agent_totals = Totals()
-        """Of the agent in force."""
-        self.agent_count = 0
-        self.turns = 0
-        """Model calls of the agent in force."""
-        self.invocation: Invocation | None = None
-        """The model call that is open, or failed and not yet settled."""
-        self.known_system = ""
-        """Hash of the system text that was recorded last."""
-        self.known_schema = ""
-        """Hash of the output schema that was recorded last."""
-        self.last_model = ""
-        self.asked_model = ""
-        """Name by which the model in force was asked for, if it was by name."""
-        self.pause: Any = None
-        """What it leaves for a run that goes on with it; of a top-level run only."""
-        self.retry_key: Any = None
+        super().__init__(session, trace_id, framework=framework or FRAMEWORK, **options)
         self.run_config: Any = None
         self.is_super_pending = False
         """A runner of the application has it, the SDK's own not yet."""
@@ -225,33 +183,6 @@ class ToolCall:
         is_known, inner_span_id = self.inner_failure
         known = any(map(is_known, error_chain(error)))
         return inner_span_id if known else span_id
-
-
-def attempt(where: str, record: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """
-    Call *record*, and report what it raises instead of letting it out.
-
-    Args:
-        where: The hook point, in words that a maintainer knows.
-        record: Something of chaukas; the host gets nothing from it.
-        *args: Its arguments.
-        **kwargs: Its arguments.
-    """
-    try:
-        record(*args, **kwargs)
-    except Exception as error:
-        report(where, error)
-
-
-def close_broken(host: Host, run: Run) -> None:
-    """
-    Leave nothing of *run* open, after an error of ours.
-
-    What cannot be ended is counted: no pair waits for ever for its END.
-    """
-    pairs = host.recorder.pairs
-    attempt("close", pairs.close_run, run)
-    attempt("close", pairs.drop, run)
 
 
 def lone_run(

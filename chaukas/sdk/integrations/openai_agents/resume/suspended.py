@@ -7,6 +7,7 @@ and a state that came back from its JSON by what it waits for.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.integrations.openai_agents.runs.facts import (
@@ -17,14 +18,15 @@ from chaukas.sdk.integrations.openai_agents.runs.facts import (
 )
 from chaukas.sdk.integrations.openai_agents.state import FRAMEWORK, AgentsRun
 from chaukas.sdk.record.context import CURRENT, SCOPE, Run, SessionScope, reset
-from chaukas.sdk.record.placement import Opening, node_in_force, open_session
+from chaukas.sdk.record.placement import node_in_force, open_session
 from chaukas.sdk.system.bounded import BoundedMap, WeakMap
 
 if TYPE_CHECKING:
-    from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record.context import AgentRef
+    from collections.abc import Iterator
 
-__all__ = ["Pause", "Pauses", "Place", "Where", "pause_of"]
+    from chaukas.sdk.integrations.base import Host
+
+__all__ = ["Pause", "Pauses", "Place", "Where", "in_session_of", "pause_of"]
 
 _REMEMBERED_OBJECTS = 16_384
 _REMEMBERED_STATES = 4096
@@ -104,6 +106,30 @@ def pause_of(run: Run) -> Pause:
     if isinstance(root, AgentsRun):
         root.pause = pause
     return pause
+
+
+@contextmanager
+def in_session_of(pause: Pause | None, session_id: str | None = None) -> Iterator[None]:
+    """
+    Put the session of a run that waits in force, unless `chaukas.session()` is.
+
+    Args:
+        pause: What is remembered; gives tenant and project, and the session where
+            none is named. None changes nothing.
+        session_id: Id that the run names.
+    """
+    if pause is None or SCOPE.get() is not None:
+        yield
+        return
+    where = pause.where
+    scope = SessionScope(
+        session_id or where.session_id, where.tenant_id, where.project_id
+    )
+    token = SCOPE.set(scope)
+    try:
+        yield
+    finally:
+        reset(token)
 
 
 class Pauses:
@@ -201,7 +227,15 @@ class Pauses:
         sessions = self._host.sessions
         if pause is None:
             pause = self._unknown()
-        opening = self.enter(pause, None, trace_id=pause.where.trace_id, is_run=False)
+        with in_session_of(pause):
+            opening = open_session(
+                sessions,
+                self._host.recorder,
+                None,
+                framework=FRAMEWORK,
+                trace_id=pause.where.trace_id,
+                is_run=False,
+            )
         sessions.leave(opening.session)
         run = Run(
             opening.session,
@@ -222,44 +256,3 @@ class Pauses:
         else:
             trace_id = self._host.recorder.ids.trace_id()
         return Pause(Where(trace_id, *key), hide_content=hides_content(None))
-
-    def enter(
-        self,
-        pause: Pause | None,
-        session_id: str | None,
-        *,
-        trace_id: str = "",
-        first_agent: AgentRef | None = None,
-        is_run: bool = True,
-    ) -> Opening:
-        """
-        Begin a run in a session, as `placement.open_session` does.
-
-        Args:
-            pause: What is remembered; gives tenant and project, and the session
-                where none is named.
-            session_id: Id that the run names; `chaukas.session()` in force wins.
-            trace_id: Trace of the run, if the caller names one.
-            first_agent: Agent of the run, if it is one.
-            is_run: False for a decision outside of any run.
-        """
-        host = self._host
-        token = None
-        if pause is not None and SCOPE.get() is None:
-            where = pause.where
-            session_id = session_id or where.session_id
-            scope = SessionScope(session_id, where.tenant_id, where.project_id)
-            token = SCOPE.set(scope)
-        try:
-            return open_session(
-                host.sessions,
-                host.recorder,
-                session_id,
-                framework=FRAMEWORK,
-                trace_id=trace_id,
-                first_agent=first_agent,
-                is_run=is_run,
-            )
-        finally:
-            if token is not None:
-                reset(token)

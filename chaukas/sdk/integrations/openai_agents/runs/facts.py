@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chaukas.sdk.integrations.openai_agents.facts import agent_ref
 from chaukas.sdk.integrations.openai_agents.state import BACKGROUND, AgentsRun
 from chaukas.sdk.record.context import SCOPE
-from chaukas.sdk.record.placement import otel_span
 from chaukas.sdk.record.recorder import error_text
 from chaukas.sdk.record.retries import fields_of
 from chaukas.sdk.system.bounded import ID_CHARS, bounded
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PendingCall",
-    "changes_between",
     "config_value",
     "error_of",
     "hidden_text_of",
@@ -41,20 +39,15 @@ __all__ = [
     "pending_calls",
     "pending_input_of",
     "pending_of_state",
-    "place_facts",
     "plain_text",
     "session_id_of",
     "session_id_of_state",
-    "shape_of",
     "trace_id_given",
     "trace_id_of_state",
 ]
 
 _SENSITIVE = "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA"
 _TRUE = frozenset({"1", "true", "yes", "on"})
-_SHAPE = frozenset(
-    {"model", "instructions_hash", "tools", "handoffs", "output_type", "mcp_servers"}
-)
 _KEY_BYTES = 16
 
 
@@ -205,23 +198,6 @@ def trace_id_given(run_config: Any) -> str:
     return (scope.trace_id or "") if scope is not None else ""
 
 
-def place_facts(trace_id: str) -> dict[str, Any]:
-    """Return the spans outside of chaukas under which a top-level run stands."""
-    facts: dict[str, Any] = {}
-    if active := otel_span():
-        facts["otel_parent_span_id"] = active[1]
-        if active[0] != trace_id:
-            # Of a resumed run, that goes on in the trace in which it began.
-            facts["otel_trace_id"] = active[0]
-    scope = SCOPE.get()
-    if scope is not None and scope.remote_parent_span_id:
-        facts["remote_parent_span_id"] = scope.remote_parent_span_id
-    background = BACKGROUND.get()
-    if background is not None:
-        facts["background"] = background.name
-    return facts
-
-
 def is_continued(node: Node, agent: Any, *, is_own: bool) -> bool:
     """
     Tell whether a runner of the application hands the run at *node* on.
@@ -239,21 +215,6 @@ def is_continued(node: Node, agent: Any, *, is_own: bool) -> bool:
 
 
 # -- agents and messages --------------------------------------------------------------
-
-
-def shape_of(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return those facts of an agent whose change is worth telling."""
-    return {name: value for name, value in facts.items() if name in _SHAPE}
-
-
-def changes_between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """Return `old` and `new` of each fact that differs."""
-    names = sorted(before.keys() | after.keys())
-    return {
-        name: {"old": before.get(name), "new": after.get(name)}
-        for name in names
-        if before.get(name) != after.get(name)
-    }
 
 
 def plain_text(content: Any) -> Any:

@@ -15,12 +15,14 @@ from chaukas.sdk.integrations.openai_agents.state import AgentsRun, attempt
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, reset
 
+from .wrap import RUN_EVENTS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .wrap import Runs
 
-__all__ = ["BODIES", "RUN_EVENTS", "Runners", "tell_unseen"]
+__all__ = ["BODIES", "Runners", "tell_unseen"]
 
 _LOGGER = logging.getLogger("chaukas.sdk")
 _is_told = False
@@ -31,17 +33,6 @@ _STREAMING = "agents.run_internal.run_loop:start_streaming"
 _OLD_STREAMING = "agents.run:AgentRunner._start_streaming"
 BODIES = (_BODY, _STREAMING, _OLD_STREAMING)
 """Hook points that see a run although `AgentRunner.run` was not."""
-RUN_EVENTS = (
-    "SESSION_START",
-    "SESSION_END",
-    "AGENT_START",
-    "AGENT_END",
-    "INPUT_RECEIVED",
-    "OUTPUT_EMITTED",
-    "ERROR",
-    "RETRY",
-    "STATE_UPDATE",
-)
 _OPTIONS = (
     "run_config",
     "hooks",

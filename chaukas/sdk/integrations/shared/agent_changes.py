@@ -11,17 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.system.bounded import BoundedMap, WeakMap
 
-from .facts import changes_between, shape_of
-
 if TYPE_CHECKING:
-    from chaukas.sdk.record.context import Session
+    from chaukas.sdk.record.context import AgentRef, Session
 
-__all__ = ["AgentChanges"]
+__all__ = ["AgentChanges", "changes_between"]
 
 _REMEMBERED = 1024
 _SHAPES = 8
+_SHAPE = frozenset(
+    {"model", "instructions_hash", "tools", "handoffs", "output_type", "mcp_servers"}
+)
+"""Facts of an agent whose change is worth recording."""
 
 Shape = dict[str, Any]
+
+
+def changes_between(before: Shape, after: Shape) -> Shape:
+    """Return `old` and `new` of each fact that differs."""
+    names = sorted(before.keys() | after.keys())
+    return {
+        name: {"old": before.get(name), "new": after.get(name)}
+        for name in names
+        if before.get(name) != after.get(name)
+    }
 
 
 class AgentChanges:
@@ -38,27 +50,29 @@ class AgentChanges:
             _REMEMBERED
         )
 
-    def note(self, session: Session, agent: Any, facts: dict[str, Any]) -> Shape:
+    def note(
+        self, session: Session, agent: AgentRef, known_as: Any, facts: Shape
+    ) -> Shape:
         """
         Remember how *agent* is configured, and return what changed.
 
         Args:
-            session: Tells tenant and project.
-            agent: An agent; held weakly.
+            session: Names tenant and project.
+            agent: Its id is that of one agent within these.
+            known_as: The framework's own object, held weakly; None if there is none.
             facts: What AGENT_START says of it.
 
         Returns:
             `old` and `new` of each fact that differs; empty if none does, or if
             the agent was not seen before.
         """
-        shape = shape_of(facts)
-        name = facts.get("name") or getattr(agent, "name", None)
-        key = (session.tenant_id, session.project_id, name if type(name) is str else "")
+        shape = {name: value for name, value in facts.items() if name in _SHAPE}
+        key = (session.tenant_id, session.project_id, agent.agent_id)
         shapes = self._names.get(key) or ()
-        before = self._objects.get(agent)
+        before = self._objects.get(known_as)
         if before is None and shapes and shape not in shapes:
             before = shapes[-1]
-        self._objects.put(agent, shape)
+        self._objects.put(known_as, shape)
         others = tuple(other for other in shapes if other != shape)
         self._names.put(key, (*others[1 - _SHAPES :], shape))
         return {} if before is None else changes_between(before, shape)

@@ -1,0 +1,3 @@
+"""What the integrations of all frameworks are built on."""
+
+__all__ = ()

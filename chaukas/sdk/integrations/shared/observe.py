@@ -1,0 +1,313 @@
+"""
+Observe a call from its begin to its end, whatever kind of function it is.
+
+What is observed stays in force while the host's own code runs in it. An error of ours
+is reported and the call goes on unobserved; what the host raises, cancels or closes
+passes untouched.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from types import AsyncGeneratorType, GeneratorType
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
+from chaukas.sdk.system.internal_errors import report
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator
+    from contextvars import Token
+    from typing import ParamSpec, TypeAlias, TypeVar
+
+    from chaukas.sdk.patching import Wrap
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+__all__ = [
+    "Observation",
+    "attempt",
+    "observe",
+    "observe_async",
+    "observe_async_generator",
+    "observe_generator",
+]
+
+
+class Observation:
+    """One call that is observed; what is not overridden notes nothing."""
+
+    node: Node | Callable[[], Node | None] | None = None
+    """Put in force while the call goes on: a node, or what returns the one of now."""
+
+    def ended(self, result: Any) -> None:
+        """Note that it returned *result*; of a generator, what that returned."""
+
+    def failed(self, error: BaseException) -> None:
+        """Note what it raised; `GeneratorExit` for one that was closed early."""
+
+    def item(self, value: Any) -> None:
+        """Note what a generator yielded."""
+
+
+if TYPE_CHECKING:
+    Begin: TypeAlias = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+_UNOBSERVED = Observation()
+"""What is passed through."""
+
+
+def attempt(
+    where: str, record: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T | None:
+    """
+    Call *record*, and report what it raises instead of letting it out.
+
+    Args:
+        where: The hook point, in words that a maintainer knows.
+        record: Something of chaukas.
+        *args: Its arguments.
+        **kwargs: Its arguments.
+
+    Returns:
+        What it returned; None if it raised.
+    """
+    try:
+        return record(*args, **kwargs)
+    except Exception as error:
+        report(where, error)
+        return None
+
+
+def _begun(
+    begin: Begin, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Observation | None:
+    if SUPPRESSED.get():
+        return None
+    seen: Observation | None = attempt(_name_of(begin), begin, instance, args, kwargs)
+    return seen
+
+
+def _name_of(begin: Any) -> str:
+    """Return the name of a function of ours, for reports."""
+    function = begin.func if isinstance(begin, partial) else begin
+    name: str = function.__qualname__
+    return name
+
+
+def _enter(seen: Observation) -> Token[Node | None] | None:
+    """Put the node of *seen* in force."""
+    node = seen.node
+    if node is not None and not isinstance(node, Node):
+        node = attempt("observe", node)
+    return None if node is None else CURRENT.set(node)
+
+
+def _leave(token: Token[Node | None] | None) -> None:
+    if token is not None:
+        reset(token)
+
+
+def observe(begin: Begin) -> Wrap:
+    """
+    Return a wrapper of a plain function, as `Patch(wrap=…)` wants it.
+
+    Args:
+        begin: Called with instance, arguments and keywords before the function; it
+            may change the keywords. Returns the `Observation`, or None for a call that
+            is passed through.
+    """
+
+    def wrapper(
+        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        seen = _begun(begin, instance, args, kwargs)
+        if seen is None:
+            return wrapped(*args, **kwargs)
+        token = _enter(seen)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            attempt("observe", seen.failed, error)
+            raise
+        finally:
+            _leave(token)
+        attempt("observe", seen.ended, result)
+        return result
+
+    return wrapper
+
+
+def observe_async(begin: Begin) -> Wrap:
+    """
+    Return a wrapper of a coroutine function.
+
+    Args:
+        begin: As for `observe`; called when the coroutine is awaited.
+    """
+
+    async def wrapper(
+        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        seen = _begun(begin, instance, args, kwargs)
+        if seen is None:
+            return await wrapped(*args, **kwargs)
+        token = _enter(seen)
+        try:
+            result = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            attempt("observe", seen.failed, error)
+            raise
+        finally:
+            _leave(token)
+        attempt("observe", seen.ended, result)
+        return result
+
+    return wrapper
+
+
+def observe_generator(begin: Begin) -> Wrap:
+    """
+    Return a wrapper of a generator function.
+
+    The node is in force during each step and never between two of them. A function
+    that returns another iterator is passed through.
+
+    Args:
+        begin: As for `observe`; called at the first step, so that a generator that
+            nobody iterates leaves nothing.
+    """
+
+    def wrapper(
+        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        inner = wrapped(*args, **kwargs)
+        if type(inner) is not GeneratorType:
+            return inner
+        outer: Any = _steps(inner, begin, instance, args, kwargs)
+        outer.__name__, outer.__qualname__ = inner.__name__, inner.__qualname__
+        return outer
+
+    return wrapper
+
+
+def _steps(
+    inner: Generator[Any, Any, Any],
+    begin: Begin,
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Generator[Any, Any, Any]:
+    seen = _begun(begin, instance, args, kwargs) or _UNOBSERVED
+    del instance, args, kwargs
+    sent: Any = None
+    thrown: BaseException | None = None
+    closed: BaseException | None = None
+    while True:
+        token = _enter(seen)
+        try:
+            item = inner.send(sent) if thrown is None else inner.throw(thrown)
+        except StopIteration as stop:
+            _over(seen, stop.value, closed)
+            return stop.value
+        except BaseException as error:
+            attempt("observe", seen.failed, error)
+            raise
+        finally:
+            # An error and the frame that holds it are a circle.
+            thrown = closed = None
+            _leave(token)
+        attempt("observe", seen.item, item)
+        sent = None
+        try:
+            sent = yield item
+        except GeneratorExit as error:
+            thrown = closed = error
+        except BaseException as error:
+            thrown = error
+
+
+def _over(seen: Observation, result: Any, closed: BaseException | None) -> None:
+    """Tell how a generator ended that did not raise."""
+    if closed is None:
+        attempt("observe", seen.ended, result)
+    else:
+        attempt("observe", seen.failed, closed)
+
+
+def observe_async_generator(begin: Begin) -> Wrap:
+    """
+    Return a wrapper of an asynchronous generator function.
+
+    As `observe_generator`. The event loop knows one generator, as it did before: ours.
+
+    Args:
+        begin: As for `observe_generator`.
+    """
+
+    def wrapper(
+        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        inner = wrapped(*args, **kwargs)
+        if type(inner) is not AsyncGeneratorType:
+            return inner
+        outer: Any = _async_steps(inner, begin, instance, args, kwargs)
+        outer.__name__, outer.__qualname__ = inner.__name__, inner.__qualname__
+        return outer
+
+    return wrapper
+
+
+async def _async_steps(
+    inner: AsyncGenerator[Any, Any],
+    begin: Begin,
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> AsyncGenerator[Any, Any]:
+    seen = _begun(begin, instance, args, kwargs) or _UNOBSERVED
+    del instance, args, kwargs
+    sent: Any = None
+    thrown: BaseException | None = None
+    closed: BaseException | None = None
+    step: Callable[[Any], Any] = partial(_first_step, inner)
+    while True:
+        token = _enter(seen)
+        try:
+            item = await (step(sent) if thrown is None else inner.athrow(thrown))
+        except StopAsyncIteration:
+            _over(seen, None, closed)
+            return
+        except BaseException as error:
+            attempt("observe", seen.failed, error)
+            raise
+        finally:
+            thrown = closed = None
+            _leave(token)
+        step = inner.asend
+        attempt("observe", seen.item, item)
+        sent = None
+        try:
+            sent = yield item
+        except GeneratorExit as error:
+            thrown = closed = error
+        except BaseException as error:
+            thrown = error
+
+
+def _first_step(inner: AsyncGenerator[Any, Any], sent: Any) -> Any:
+    """
+    Return the first step of *inner*, which the event loop is not told of.
+
+    It would close the two of them side by side at its end, and complain that one is
+    already running. Ours closes the other.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return inner.asend(sent)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

@@ -1,0 +1,514 @@
+"""
+Record runs of agents: what every framework's run begins, hands over and ends with.
+
+A run that no other is around opens its session or joins it. One inside of another
+stands under the tool that started it, and has no input and no output of its own.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chaukas.sdk.events import EventStatus, EventType
+from chaukas.sdk.integrations.base import Part
+from chaukas.sdk.record import content
+from chaukas.sdk.record.context import SCOPE, Run
+from chaukas.sdk.record.placement import (
+    node_in_force,
+    open_session,
+    otel_span,
+    place_inside,
+)
+from chaukas.sdk.record.recorder import (
+    error_code_of,
+    error_text,
+    ms_between,
+    without_defaults,
+)
+from chaukas.sdk.record.totals import Totals
+from chaukas.sdk.system.internal_errors import report
+
+from .agent_changes import AgentChanges
+from .observe import attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.record.context import AgentRef, Node, Pair, Session
+
+__all__ = ["AgentRun", "Runs", "close_broken"]
+
+_COMPLETED = EventStatus.COMPLETED.value
+_FAILED = EventStatus.FAILED.value
+_CANCELLED = EventStatus.CANCELLED.value
+_OUTCOMES = {_COMPLETED: "completed", _FAILED: "failed", _CANCELLED: "cancelled"}
+
+
+class AgentRun(Run):
+    """One run of a framework, top-level or nested."""
+
+    __slots__ = (
+        "agent_count",
+        "agent_pair",
+        "agent_totals",
+        "asked_model",
+        "invocation",
+        "known_schema",
+        "known_system",
+        "last_model",
+        "pause",
+        "retry_key",
+        "turns",
+    )
+
+    def __init__(
+        self,
+        session: Session,
+        trace_id: str,
+        *,
+        parent: Node | None = None,
+        sampled: bool = True,
+        hide_content: bool = False,
+        framework: str = "",
+    ) -> None:
+        super().__init__(
+            session,
+            trace_id,
+            parent=parent,
+            sampled=sampled,
+            hide_content=hide_content,
+            framework=framework,
+        )
+        self.agent_pair: Pair | None = None
+        self.agent_totals = Totals()
+        """Of the agent in force."""
+        self.agent_count = 0
+        self.turns = 0
+        """Model calls of the agent in force."""
+        self.invocation: Any = None
+        """The model call that is open, or failed and not yet settled."""
+        self.known_system = ""
+        """Hash of the system text that was recorded last."""
+        self.known_schema = ""
+        """Hash of the output schema that was recorded last."""
+        self.last_model = ""
+        self.asked_model = ""
+        """Name by which the model in force was asked for, if it was by name."""
+        self.pause: Any = None
+        """What it leaves for a run that goes on with it; of a top-level run only."""
+        self.retry_key: Any = None
+
+
+R = TypeVar("R", bound=AgentRun)
+
+
+def close_broken(host: Host, run: Run) -> None:
+    """
+    Leave nothing of *run* open, after an error of ours.
+
+    What cannot be ended is counted: no pair waits for ever for its END.
+    """
+    pairs = host.recorder.pairs
+    attempt("close", pairs.close_run, run)
+    attempt("close", pairs.drop, run)
+
+
+class Runs(Part):
+    """
+    Opens runs, starts and ends their agents.
+
+    Args:
+        host: Where to record.
+        framework: Name of the integration, noted in every event.
+        settle: Called with a run and its error, if it has one, before an agent of it
+            ends: a model call that is still open ends first.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        framework: str,
+        settle: Callable[[Any, BaseException | None], None] | None = None,
+    ) -> None:
+        super().__init__(host)
+        self._framework = framework
+        self._settle = settle or _nothing_open
+        self._changes = AgentChanges()
+
+    # -- begin --------------------------------------------------------------------
+
+    def open(
+        self,
+        make: Callable[..., R],
+        *,
+        session_id: str | None = None,
+        trace_id: str = "",
+        hide_content: bool = False,
+        agent: AgentRef | None = None,
+        is_run: bool = True,
+    ) -> R:
+        """
+        Return a run that is placed, and that holds its session if it is top-level.
+
+        Args:
+            make: `AgentRun` or a class of it.
+            session_id: Session that the caller names; `chaukas.session()` wins.
+            trace_id: Trace that the caller names, if it does.
+            hide_content: The run asks for it; that of an outer run is kept.
+            agent: Its first agent, if it begins with one.
+            is_run: False for what is not counted as a run.
+        """
+        make = partial(make, framework=self._framework)
+        node = node_in_force()
+        if node is not None:
+            return place_inside(make, node, hide_content=hide_content)
+        # First, as it notices a fork that Python was not told of: ids come after.
+        sessions = self._host.sessions
+        opening = open_session(
+            sessions,
+            self._recorder,
+            session_id,
+            framework=self._framework,
+            trace_id=trace_id,
+            first_agent=agent,
+            is_run=is_run,
+        )
+        try:
+            run = make(
+                opening.session,
+                opening.trace_id,
+                sampled=opening.sampled,
+                hide_content=hide_content,
+            )
+        except BaseException:
+            attempt("Runs.open", sessions.leave, opening.session)
+            raise
+        run.agent_span_id = opening.span_id
+        return run
+
+    def start_agent(
+        self,
+        run: AgentRun,
+        agent: AgentRef,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        known_as: Any = None,
+        capture: Capture | None = None,
+    ) -> None:
+        """
+        Open the AGENT pair of *agent* under the session or the tool.
+
+        A configuration other than that of its last run is a STATE_UPDATE.
+
+        Args:
+            run: Run whose agent it is from now on.
+            agent: How events name it.
+            metadata: What is known of it: `model`, `instructions` (a text, not yet
+                captured), `instructions_hash`, `tools`, `handoffs`, …
+            known_as: The framework's own object, by which it is known again.
+            capture: What captured *metadata*, if that holds content.
+        """
+        recorder = self._recorder
+        run.agent = agent
+        run.agent_totals = Totals()
+        run.agent_count += 1
+        run.turns = 0
+        facts = dict(metadata or {})
+        if run.parent is not None:
+            parent_span_id = run.parent.parent_span_id
+        else:
+            opening = run.session.pair
+            parent_span_id = opening.span_id if opening else ""
+            facts |= _around(run.trace_id)
+        changes = self._changes.note(run.session, agent, known_as, facts)
+        capture = capture or recorder.capture(run)
+        if "instructions" in facts:
+            # Text once for each agent of a run; model calls name its hash.
+            facts["instructions"] = capture.text(
+                facts["instructions"], "metadata.instructions"
+            )
+        run.agent_pair = recorder.pairs.start(
+            EventType.AGENT_START,
+            run,
+            {},
+            parent_span_id=parent_span_id,
+            agent=agent,
+            capture=capture,
+            metadata=facts,
+        )
+        run.agent_span_id = run.agent_pair.span_id
+        if changes:
+            recorder.emit(
+                EventType.STATE_UPDATE,
+                run,
+                content.state_update(agent=changes),
+                parent_span_id=run.agent_span_id,
+            )
+
+    def note_retry(self, run: AgentRun, fingerprint: str) -> None:
+        """
+        Record a RETRY when *run* repeats one that just failed.
+
+        Args:
+            run: A run whose agent has started.
+            fingerprint: Of its input, see `record.retries.fingerprint_of`.
+        """
+        recorder = self._recorder
+        session = run.session
+        run.retry_key = (
+            session.tenant_id,
+            session.project_id,
+            session.session_id,
+            run.agent and run.agent.name,
+            fingerprint,
+        )
+        now_ns = recorder.clock.monotonic_ns()
+        again = recorder.retries.started(run.retry_key, now_ns=now_ns)
+        if again is None:
+            return
+        recorder.emit(
+            EventType.RETRY,
+            run,
+            content.retry(
+                again.attempt,
+                backoff_ms=again.backoff_ms,
+                error_message=again.error_message,
+                metadata={
+                    "layer": "application",
+                    "error_code": again.error_code,
+                    "model": again.model,
+                },
+            ),
+            parent_span_id=run.agent_span_id,
+            metadata=without_defaults({"retried_run_id": again.run_id}),
+        )
+
+    # -- what comes in and goes out -----------------------------------------------
+
+    def note_input(self, run: AgentRun, texts: Iterable[Any]) -> None:
+        """Record an INPUT_RECEIVED of the user for each of *texts*, uncaptured."""
+        for given in texts:
+            capture = self._recorder.capture(run)
+            text = capture.text(given, "message.text")
+            self._recorder.emit(
+                EventType.INPUT_RECEIVED,
+                run,
+                content.message("user", text),
+                parent_span_id=run.agent_span_id,
+                capture=capture,
+            )
+
+    def note_output(
+        self, run: AgentRun, output: Any, metadata: Mapping[str, Any] | None = None
+    ) -> str:
+        """
+        Record the OUTPUT_EMITTED of a top-level run, and return its captured text.
+
+        Args:
+            run: A run whose agent has not ended.
+            output: Its answer, uncaptured.
+            metadata: Further facts of the message.
+        """
+        capture = self._recorder.capture(run)
+        text = capture.text(output, "message.text")
+        if run.parent is None:
+            self._recorder.emit(
+                EventType.OUTPUT_EMITTED,
+                run,
+                content.message("assistant", text, metadata, is_final=True),
+                parent_span_id=run.agent_span_id,
+                capture=capture,
+            )
+        return text
+
+    # -- handoffs -----------------------------------------------------------------
+
+    def note_handoff(
+        self, run: AgentRun, to_agent: AgentRef, *, reason: str = "", data: Any = None
+    ) -> None:
+        """
+        Record an AGENT_HANDOFF of the agent in force.
+
+        Args:
+            run: A run whose agent has not ended.
+            to_agent: Who goes on.
+            reason: Why; the name of the tool that the model called, as a rule.
+            data: What is handed over, uncaptured.
+        """
+        capture = self._recorder.capture(run)
+        given = capture.tree(data, "agent_handoff.handoff_data") if data else None
+        self._recorder.emit(
+            EventType.AGENT_HANDOFF,
+            run,
+            content.handoff(run.agent, to_agent, reason=reason, data=given),
+            parent_span_id=run.agent_span_id,
+            capture=capture,
+        )
+
+    def end_for(self, run: AgentRun, to_agent: AgentRef) -> None:
+        """End the agent in force, which has handed over; the next one is to start."""
+        self._settle(run, None)
+        self._end_agent(run, {"handoff_to": to_agent.agent_id}, _COMPLETED)
+
+    def hand_off(
+        self,
+        run: AgentRun,
+        to_agent: AgentRef,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        known_as: Any = None,
+        reason: str = "",
+        data: Any = None,
+    ) -> None:
+        """Record a handoff, end the agent in force and start the next beside it."""
+        self.note_handoff(run, to_agent, reason=reason, data=data)
+        self.end_for(run, to_agent)
+        self.start_agent(run, to_agent, metadata, known_as=known_as)
+
+    # -- end ----------------------------------------------------------------------
+
+    def finish(
+        self,
+        run: AgentRun,
+        error: BaseException | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        message: str | None = None,
+        is_reported: bool = False,
+        describe: Callable[[dict[str, Any]], None] | None = None,
+        closes_rest: bool = True,
+    ) -> None:
+        """
+        Record how *run* ended; the first call counts.
+
+        Args:
+            run: The run; it leaves its session if it is top-level.
+            error: What ended it; None for a good end.
+            metadata: Of AGENT_END: `output`, captured, and `waiting`, if the run
+                waits for a decision.
+            message: Text to record instead of the error's own.
+            is_reported: The error has its ERROR already.
+            describe: Adds to the facts of AGENT_END, and records what belongs before
+                it.
+            closes_rest: What is still open in the run ends as cancelled.
+        """
+        if run.is_ended:
+            return
+        run.is_ended = True
+        host = self._host
+        failed = isinstance(error, Exception)
+        facts = dict(metadata or {})
+        try:
+            self._settle(run, error)
+            status = self._note_end(run, error, facts, message, is_reported=is_reported)
+            if describe is not None:
+                describe(facts)
+            if closes_rest:
+                self._close_rest(run)
+            if run.parent is None:
+                facts["run"] = self._run_facts(run, facts, status)
+            self._end_agent(run, facts, status)
+        except Exception as problem:
+            close_broken(host, run)
+            report("Runs.finish", problem)
+        finally:
+            # The pair knows its run: no cycle is left to the garbage collector.
+            run.agent_pair = None
+            if run.parent is None:
+                leave = host.sessions.leave
+                attempt("Runs.finish", leave, run.session, failed=failed)
+
+    def abandon(self, run: AgentRun) -> None:
+        """Give *run* up, because of an error of ours: nothing of it stays open."""
+        if run.is_ended:
+            return
+        run.is_ended = True
+        close_broken(self._host, run)
+        run.agent_pair = None
+        if run.parent is None:
+            attempt("Runs.abandon", self._host.sessions.leave, run.session)
+
+    def _note_end(
+        self,
+        run: AgentRun,
+        error: BaseException | None,
+        facts: dict[str, Any],
+        message: str | None,
+        *,
+        is_reported: bool,
+    ) -> str:
+        """Return the status of the end, after the ERROR, and what retries need."""
+        recorder = self._recorder
+        if error is None:
+            if run.retry_key is not None:
+                recorder.retries.succeeded(run.retry_key)
+            return _COMPLETED
+        if not isinstance(error, Exception):
+            # Cancelled, closed, or the program is being ended: no failure.
+            return _CANCELLED
+        if not is_reported:
+            recorder.error(run, error, run.agent_span_id, message=message)
+        facts["error"] = error_code_of(error)
+        if run.retry_key is not None and run.sampled and message is None:
+            capture = recorder.capture(run)
+            recorder.retries.failed(
+                run.retry_key,
+                error,
+                message=capture.text(error_text(error), "retry.error_message"),
+                code=facts["error"],
+                now_ns=recorder.clock.monotonic_ns(),
+                run_id=run.run_id,
+                model=run.last_model,
+            )
+        return _FAILED
+
+    def _close_rest(self, run: AgentRun) -> None:
+        """End what was begun and nobody ended, because it failed."""
+        pairs = self._recorder.pairs
+        for pair in reversed(list(run.pairs.values())):
+            if pair is not run.agent_pair:
+                pairs.end(pair, status=_CANCELLED, metadata={"orphan": True})
+
+    def _run_facts(
+        self, run: AgentRun, facts: dict[str, Any], status: str
+    ) -> dict[str, Any]:
+        """Return what a whole run was and took, over all its agents."""
+        now_ns = self._recorder.clock.monotonic_ns()
+        found: dict[str, Any] = {
+            "outcome": "waiting" if "waiting" in facts else _OUTCOMES[status],
+            "duration_ms": ms_between(run.started_monotonic_ns, now_ns),
+            "agents": run.agent_count,
+            "model_calls": run.totals.model_calls,
+            **run.totals.facts(),
+        }
+        return without_defaults(found)
+
+    def _end_agent(self, run: AgentRun, facts: dict[str, Any], status: str) -> None:
+        pair = run.agent_pair
+        if pair is None:
+            return
+        if run.turns:
+            facts["turns"] = run.turns
+        facts |= run.agent_totals.facts()
+        self._recorder.pairs.end(pair, {}, status=status, metadata=facts)
+
+
+def _nothing_open(_run: AgentRun, _error: BaseException | None) -> None:
+    """Settle nothing."""
+
+
+def _around(trace_id: str) -> dict[str, Any]:
+    """Return the spans outside of chaukas under which a top-level run stands."""
+    facts: dict[str, Any] = {}
+    if active := otel_span():
+        facts["otel_parent_span_id"] = active[1]
+        if active[0] != trace_id:
+            # Of a resumed run, that goes on in the trace in which it began.
+            facts["otel_trace_id"] = active[0]
+    scope = SCOPE.get()
+    if scope is not None and scope.remote_parent_span_id:
+        facts["remote_parent_span_id"] = scope.remote_parent_span_id
+    return facts

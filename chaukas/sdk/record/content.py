@@ -1,0 +1,228 @@
+"""
+Name the members of an event's content, one function for each content of the spec.
+
+Values are captured already, or names and numbers made here. What proto3 does not write
+(0, "", False, None, []) is left out, so that a caller may pass whatever it has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "data_access",
+    "error",
+    "handoff",
+    "message",
+    "policy",
+    "retry",
+    "state_update",
+    "tool_ended",
+    "tool_started",
+    "without_defaults",
+]
+
+
+def without_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return *content* without what proto3 does not write: 0, "", False, None, [].
+
+    For values that were captured or made here; a stranger's object has no place
+    in *content* yet.
+    """
+    return {key: value for key, value in content.items() if value}
+
+
+def data_access(
+    datasource: Any,
+    *,
+    document_ids: Sequence[str] = (),
+    chunk_ids: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the content of DATA_ACCESS: which source, and what of it."""
+    content = {
+        "datasource": datasource,
+        "document_ids": document_ids,
+        "chunk_ids": chunk_ids,
+        "metadata": metadata,
+    }
+    return {"data_access": without_defaults(content)}
+
+
+def error(
+    text: Any,
+    code: str,
+    *,
+    stack_trace: Any = "",
+    recoverable: bool = False,
+    recovery_action: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """
+    Return the content of ERROR.
+
+    Args:
+        text: Its captured message.
+        code: Class of the exception, with the service's own code if there is one.
+        stack_trace: Captured.
+        recoverable: Something handled it and the run goes on.
+        recovery_action: What handled it.
+        metadata: Further facts.
+    """
+    content = {
+        "error_message": text,
+        "error_code": code,
+        "stack_trace": stack_trace,
+        "recoverable": recoverable,
+        "recovery_action": recovery_action,
+        "metadata": metadata,
+    }
+    return {"error": without_defaults(content)}
+
+
+def handoff(
+    from_agent: tuple[Any, Any] | None,
+    to_agent: tuple[Any, Any],
+    *,
+    reason: Any = "",
+    data: Any = None,
+) -> dict[str, Any]:
+    """
+    Return the content of AGENT_HANDOFF.
+
+    Args:
+        from_agent: Id and name of the agent that hands over, if there is one.
+        to_agent: Id and name of the next one.
+        reason: Why; the name of the tool that the model called, as a rule.
+        data: What is handed over, captured.
+    """
+    from_id, from_name = from_agent or ("", "")
+    content = {
+        "from_agent_id": from_id,
+        "from_agent_name": from_name,
+        "to_agent_id": to_agent[0],
+        "to_agent_name": to_agent[1],
+        "reason": reason,
+        "handoff_type": "sequential",
+        "handoff_data": data,
+    }
+    return {"agent_handoff": without_defaults(content)}
+
+
+def message(
+    role: str, text: Any, metadata: Mapping[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    """
+    Return the content of INPUT_RECEIVED and OUTPUT_EMITTED.
+
+    Args:
+        role: `user` or `assistant`.
+        text: Captured; kept even if it is empty.
+        metadata: Further facts of the message.
+        **more: Members beside it: `is_final`, `is_partial`.
+    """
+    content: dict[str, Any] = {"role": role, "text": text}
+    if metadata:
+        content["metadata"] = metadata
+    return {"message": content, **more}
+
+
+def policy(
+    policy_id: Any,
+    outcome: str,
+    *,
+    rule_ids: Sequence[Any] = (),
+    rationale: Any = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """
+    Return the content of POLICY_DECISION.
+
+    Args:
+        policy_id: Which policy decided.
+        outcome: `allow`, `deny`, `review` or `override`.
+        rule_ids: Rules that led to it.
+        rationale: Why, captured.
+        metadata: Further facts.
+    """
+    content = {
+        "policy_id": policy_id,
+        "outcome": outcome,
+        "rule_ids": rule_ids,
+        "rationale": rationale,
+        "metadata": metadata,
+    }
+    return {"policy": without_defaults(content)}
+
+
+def retry(
+    attempt: int,
+    *,
+    max_attempts: int = 0,
+    strategy: str = "",
+    backoff_ms: int = 0,
+    error_message: Any = "",
+    retryable: bool = True,
+    metadata: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """
+    Return the content of RETRY.
+
+    Args:
+        attempt: 1 for the first repetition.
+        max_attempts: How often it may be tried, if that is known.
+        strategy: `exponential`, `linear`, `immediate` …
+        backoff_ms: Time really waited before this attempt.
+        error_message: Captured text of what it was tried again for.
+        retryable: The error is one that another attempt may mend.
+        metadata: Further facts, without those that are not known.
+    """
+    content = {
+        "attempt": attempt,
+        "max_attempts": max_attempts,
+        "strategy": strategy,
+        "backoff_ms": backoff_ms,
+        "error_message": error_message,
+        "retryable": retryable,
+        "metadata": without_defaults(dict(metadata or {})),
+    }
+    return {"retry": without_defaults(content)}
+
+
+def state_update(**changes: Any) -> dict[str, Any]:
+    """Return the content of STATE_UPDATE: what changed, captured, by its name."""
+    return {"state_update": changes}
+
+
+def tool_started(
+    name: str,
+    call_id: str = "",
+    arguments: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the content of TOOL_CALL_START; *arguments* captured."""
+    content = {
+        "tool_name": name,
+        "tool_id": call_id,
+        "arguments": arguments,
+        "metadata": metadata,
+    }
+    return {"tool_call": without_defaults(content)}
+
+
+def tool_ended(name: str, call_id: str = "", **more: Any) -> dict[str, Any]:
+    """
+    Return the content of TOOL_CALL_END.
+
+    Args:
+        name: As in the START.
+        call_id: As in the START.
+        **more: Of `output`, `error_message`, `execution_time_ms`, `http_status` and
+            `metadata` what there is, captured.
+    """
+    content = {"tool_name": name, "tool_call_id": call_id, **more}
+    return {"tool_response": without_defaults(content)}
