@@ -35,7 +35,7 @@ WHOLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                     "rationale": "so", "metadata": {"a": 1}}},
     ),
     "retry": (
-        content.retry(1, backoff_ms=5, metadata={"layer": "x", "model": ""}),
+        content.retry(attempt=1, backoff_ms=5, metadata={"layer": "x", "model": ""}),
         {"retry": {"attempt": 1, "backoff_ms": 5, "retryable": True,
                    "metadata": {"layer": "x"}}},
     ),

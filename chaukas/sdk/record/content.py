@@ -160,13 +160,13 @@ def policy(
 
 
 def retry(
-    attempt: int,
     *,
+    attempt: int,
     max_attempts: int = 0,
     strategy: str = "",
     backoff_ms: int = 0,
     error_message: Any = "",
-    retryable: bool = True,
+    is_retryable: bool = True,
     metadata: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """
@@ -178,7 +178,7 @@ def retry(
         strategy: `exponential`, `linear`, `immediate` …
         backoff_ms: Time really waited before this attempt.
         error_message: Captured text of what it was tried again for.
-        retryable: The error is one that another attempt may mend.
+        is_retryable: The error is one that another attempt may mend.
         metadata: Further facts, without those that are not known.
     """
     content = {
@@ -187,7 +187,7 @@ def retry(
         "strategy": strategy,
         "backoff_ms": backoff_ms,
         "error_message": error_message,
-        "retryable": retryable,
+        "retryable": is_retryable,
         "metadata": without_defaults(dict(metadata or {})),
     }
     return {"retry": without_defaults(content)}

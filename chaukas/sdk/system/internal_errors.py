@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ("Reporter", "guarded", "log", "place_of", "report")
+__all__ = ("Reporter", "attempt", "guarded", "log", "place_of", "report")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -166,6 +166,28 @@ def _place_of(traceback: TracebackType | None) -> str:
 
 _reporter = Reporter()
 report = _reporter.report
+
+
+def attempt(
+    where: str, record: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R | None:
+    """
+    Call *record*, and report what it raises instead of letting it out.
+
+    Args:
+        where: The hook point, in words that a maintainer knows.
+        record: Something of chaukas.
+        *args: Its arguments.
+        **kwargs: Its arguments.
+
+    Returns:
+        What it returned; None if it raised.
+    """
+    try:
+        return record(*args, **kwargs)
+    except Exception as error:
+        report(where, error)
+        return None
 
 
 def guarded(

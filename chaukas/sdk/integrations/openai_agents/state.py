@@ -10,18 +10,18 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.integrations.shared.observe import attempt
 from chaukas.sdk.integrations.shared.runs import AgentRun, close_broken
 from chaukas.sdk.record.context import CURRENT
 from chaukas.sdk.record.errors import recogniser_of
 from chaukas.sdk.record.placement import node_in_force, open_session, place_inside
 from chaukas.sdk.record.recorder import error_chain
+from chaukas.sdk.system.internal_errors import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record.context import Pair, Session
+    from chaukas.sdk.record.context import Pair
 
 __all__ = [
     "BACKGROUND",
@@ -42,16 +42,18 @@ class AgentsRun(AgentRun):
     """One call of `Runner.run*`, top-level or nested."""
 
     __slots__ = (
+        "asked_model",
         "has_terminal_error",
         "is_body_pending",
         "is_super_pending",
         "run_config",
     )
 
-    def __init__(
-        self, session: Session, trace_id: str, *, framework: str = "", **options: Any
-    ) -> None:
-        super().__init__(session, trace_id, framework=framework or FRAMEWORK, **options)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a run; arguments are those of `Run`."""
+        super().__init__(*args, **{"framework": FRAMEWORK, **kwargs})
+        self.asked_model = ""
+        """Name by which the model in force was asked for, if it was by name."""
         self.run_config: Any = None
         self.is_super_pending = False
         """A runner of the application has it, the SDK's own not yet."""

@@ -14,21 +14,17 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.internal_errors import attempt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
     from contextvars import Token
-    from typing import ParamSpec, TypeAlias, TypeVar
+    from typing import TypeAlias
 
     from chaukas.sdk.patching import Wrap
 
-    P = ParamSpec("P")
-    T = TypeVar("T")
-
 __all__ = [
     "Observation",
-    "attempt",
     "observe",
     "observe_async",
     "observe_async_generator",
@@ -58,28 +54,6 @@ if TYPE_CHECKING:
 
 _UNOBSERVED = Observation()
 """What is passed through."""
-
-
-def attempt(
-    where: str, record: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-) -> T | None:
-    """
-    Call *record*, and report what it raises instead of letting it out.
-
-    Args:
-        where: The hook point, in words that a maintainer knows.
-        record: Something of chaukas.
-        *args: Its arguments.
-        **kwargs: Its arguments.
-
-    Returns:
-        What it returned; None if it raised.
-    """
-    try:
-        return record(*args, **kwargs)
-    except Exception as error:
-        report(where, error)
-        return None
 
 
 def _begun(

@@ -27,17 +27,16 @@ from chaukas.sdk.record.recorder import (
     without_defaults,
 )
 from chaukas.sdk.record.totals import Totals
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.internal_errors import attempt, report
 
 from .agent_changes import AgentChanges
-from .observe import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from chaukas.sdk.capture.snapshot import Capture
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record.context import AgentRef, Node, Pair, Session
+    from chaukas.sdk.record.context import AgentRef, Pair
 
 __all__ = ["AgentRun", "Runs", "close_broken"]
 
@@ -54,7 +53,6 @@ class AgentRun(Run):
         "agent_count",
         "agent_pair",
         "agent_totals",
-        "asked_model",
         "invocation",
         "known_schema",
         "known_system",
@@ -64,24 +62,9 @@ class AgentRun(Run):
         "turns",
     )
 
-    def __init__(
-        self,
-        session: Session,
-        trace_id: str,
-        *,
-        parent: Node | None = None,
-        sampled: bool = True,
-        hide_content: bool = False,
-        framework: str = "",
-    ) -> None:
-        super().__init__(
-            session,
-            trace_id,
-            parent=parent,
-            sampled=sampled,
-            hide_content=hide_content,
-            framework=framework,
-        )
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a run; arguments are those of `Run`."""
+        super().__init__(*args, **kwargs)
         self.agent_pair: Pair | None = None
         self.agent_totals = Totals()
         """Of the agent in force."""
@@ -95,11 +78,19 @@ class AgentRun(Run):
         self.known_schema = ""
         """Hash of the output schema that was recorded last."""
         self.last_model = ""
-        self.asked_model = ""
-        """Name by which the model in force was asked for, if it was by name."""
         self.pause: Any = None
         """What it leaves for a run that goes on with it; of a top-level run only."""
         self.retry_key: Any = None
+
+    def is_new_system(self, digest: str) -> bool:
+        """Note a system text by its hash; tell whether it is to be recorded."""
+        known, self.known_system = self.known_system, digest
+        return known != digest
+
+    def is_new_schema(self, digest: str) -> bool:
+        """Note an output schema by its hash; tell whether it is to be recorded."""
+        known, self.known_schema = self.known_schema, digest
+        return known != digest
 
 
 R = TypeVar("R", bound=AgentRun)
@@ -273,7 +264,7 @@ class Runs(Part):
             EventType.RETRY,
             run,
             content.retry(
-                again.attempt,
+                attempt=again.attempt,
                 backoff_ms=again.backoff_ms,
                 error_message=again.error_message,
                 metadata={
