@@ -61,7 +61,7 @@ EDGES = {
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
         "sdk.sinks.collector.envelope sdk.sinks.collector.http "
         "sdk.testing.collector.store sdk.testing.collector.rules "
-        "sdk.integrations.openai_agents.facts"
+        "sdk.integrations.openai_agents.facts sdk.integrations.shared.read"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (

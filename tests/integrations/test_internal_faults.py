@@ -29,10 +29,10 @@ from chaukas.sdk.integrations.openai_agents.realtime import (
     wrap as realtime_wrap,
 )
 from chaukas.sdk.integrations.openai_agents.realtime.state import Settings
+from chaukas.sdk.integrations.openai_agents.runs import handoffs
 from chaukas.sdk.integrations.openai_agents.runs import wrap as runs_wrap
 from chaukas.sdk.integrations.openai_agents.runs.wrap import Runs
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun
-from chaukas.sdk.integrations.openai_agents.tools import policies
 from chaukas.sdk.integrations.openai_agents.tools import wrap as tools_wrap
 from chaukas.sdk.integrations.openai_agents.voice import models
 from chaukas.sdk.record import recorder as record_module
@@ -85,7 +85,7 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
             for module in (
                 facts,
                 wrap,
-                policies,
+                handoffs,
                 realtime_wrap,
                 turns,
                 runs_wrap,

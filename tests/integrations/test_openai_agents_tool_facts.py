@@ -21,7 +21,7 @@ import pytest
 import requests
 from agents import function_tool
 
-from chaukas.sdk.integrations.openai_agents.tools import facts
+from chaukas.sdk.integrations.shared import tool_results as facts
 from tests.support.agent_runs import Mode, calls, play, record, say
 from tests.support.scenarios import assistant
 from tests.support.trees import named, only

@@ -36,23 +36,23 @@ from chaukas.sdk.integrations.openai_agents.compat.hooks import SpanRecorder
 from chaukas.sdk.integrations.openai_agents.compat.sandbox import SandboxMemory
 from chaukas.sdk.integrations.openai_agents.mcp.wrap import MCPCalls
 from chaukas.sdk.integrations.openai_agents.models.answers import Answers
+from chaukas.sdk.integrations.openai_agents.models.patches import ModelPatches
 from chaukas.sdk.integrations.openai_agents.models.retries import Retries
 from chaukas.sdk.integrations.openai_agents.models.wrap import ModelCalls
 from chaukas.sdk.integrations.openai_agents.realtime.wrap import Realtime
 from chaukas.sdk.integrations.openai_agents.resume.suspended import Pauses
 from chaukas.sdk.integrations.openai_agents.resume.wrap import Resumes
-from chaukas.sdk.integrations.openai_agents.runs.runners import (
-    BODIES,
-    Runners,
-)
+from chaukas.sdk.integrations.openai_agents.runs.error_handlers import ErrorHandlers
+from chaukas.sdk.integrations.openai_agents.runs.handoffs import Handoffs
+from chaukas.sdk.integrations.openai_agents.runs.runners import BODIES, Runners
 from chaukas.sdk.integrations.openai_agents.runs.tracing import Tracing
 from chaukas.sdk.integrations.openai_agents.runs.wrap import Runs
 from chaukas.sdk.integrations.openai_agents.stores.wrap import Stores
 from chaukas.sdk.integrations.openai_agents.tools.approvals import Approvals
-from chaukas.sdk.integrations.openai_agents.tools.policies import Policies
+from chaukas.sdk.integrations.openai_agents.tools.guardrails import Guardrails
+from chaukas.sdk.integrations.openai_agents.tools.safety_checks import SafetyChecks
 from chaukas.sdk.integrations.openai_agents.tools.wrap import Tools
 from chaukas.sdk.integrations.openai_agents.voice.wrap import Voice
-from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import pricing
 
 from .state import FRAMEWORK
@@ -60,25 +60,13 @@ from .state import FRAMEWORK
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["OpenAIAgentsEnhancedWrapper", "Room"]
+    from chaukas.sdk.patching import Patch
 
-_MODEL = ("MODEL_INVOCATION_START", "MODEL_INVOCATION_END")
-_TOOL = ("TOOL_CALL_START", "TOOL_CALL_END")
-_INSIDE_MODEL = (
-    *_MODEL,
-    *_TOOL,
-    "MCP_CALL_START",
-    "MCP_CALL_END",
-    "DATA_ACCESS",
-    "ERROR",
-    "OUTPUT_EMITTED",
-    "POLICY_DECISION",
-)
-"""Of a model call: its own, those of hosted tools, and its pieces."""
+__all__ = ["Group", "OpenAIAgentsEnhancedWrapper"]
 
 
-class Room(Protocol):
-    """A part of the SDK with wrappers of its own, and the list of its patches."""
+class Group(Protocol):
+    """Wrappers around one part of the SDK, and the list of their patches."""
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
@@ -100,29 +88,28 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._models = ModelCalls(host)
-        self._retries = Retries(host)
         pauses = Pauses(host)
         approvals = Approvals(host, pauses)
-        self._runs = Runs(host, self._models, pauses, approvals)
-        self._tools = Tools(host, approvals)
-        self._policies = Policies(host, self._runs)
-        self._rooms: tuple[Room, ...] = (
-            Runners(self._runs),
+        self._runs = runs = Runs(host, self._models, pauses, approvals)
+        self._tools = tools = Tools(host, approvals)
+        self._handoffs = Handoffs(runs)
+        self._groups: tuple[Group, ...] = (
+            runs,
+            ModelPatches(self._models, Retries(host)),
+            tools,
+            Guardrails(host),
+            SafetyChecks(host),
+            ErrorHandlers(host),
+            self._handoffs,
+            Runners(runs),
             Answers(),
             approvals,
             Resumes(host, pauses),
-            Older(self._tools, self._policies),
+            Older(tools, self._handoffs),
             Stores(host),
             MCPCalls(host),
-            Realtime(
-                host,
-                self._runs,
-                self._models,
-                self._tools,
-                self._policies,
-                approvals,
-            ),
-            Voice(host, self._runs, self._models),
+            Realtime(host, runs, self._models, tools, self._handoffs, approvals),
+            Voice(host, runs, self._models),
             SandboxMemory(),
             Tracing(host),
         )
@@ -146,7 +133,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             self._spans = SpanRecorder(self.host)
             self._add_processor(self._spans)
         elif groups:
-            fallback = Fallback(groups, self._models, self._tools, self._policies)
+            fallback = Fallback(groups, self._models, self._tools, self._handoffs)
             self._runs.fallback = fallback
 
     def _active(self) -> set[str]:
@@ -180,161 +167,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
-        return (
-            *self._runs.patches(),
-            *self._model_patches(),
-            *self._tool_patches(),
-            *self._policy_patches(),
-            *(patch for room in self._rooms for patch in room.patches()),
-        )
-
-    def _model_patches(self) -> Sequence[Patch]:
-        models, retries = self._models, self._retries
-        interface = "agents.models.interface:Model"
-        retry = "agents.run_internal.model_retry"
-        client = "openai._base_client"
-        return (
-            Patch(
-                f"{interface}.get_response",
-                models.get_response,
-                _INSIDE_MODEL,
-                subclasses=True,
-            ),
-            Patch(
-                f"{interface}.stream_response",
-                models.stream_response,
-                _INSIDE_MODEL,
-                subclasses=True,
-            ),
-            Patch(
-                f"{retry}:get_response_with_retry",
-                models.get_response_with_retry,
-                _MODEL,
-                everywhere=True,
-                min_version="0.12",
-            ),
-            Patch(
-                f"{retry}:stream_response_with_retry",
-                models.stream_response_with_retry,
-                _MODEL,
-                everywhere=True,
-                min_version="0.12",
-            ),
-            Patch(
-                f"{retry}:_sleep_for_retry",
-                retries.runner_sleep,
-                ("RETRY",),
-                everywhere=True,
-                min_version="0.12",
-            ),
-            Patch(
-                f"{client}:AsyncAPIClient._sleep_for_retry",
-                retries.http_sleep,
-                ("RETRY",),
-            ),
-            Patch(
-                f"{client}:SyncAPIClient._sleep_for_retry",
-                retries.http_sleep_sync,
-                ("RETRY",),
-            ),
-        )
-
-    def _tool_patches(self) -> Sequence[Patch]:
-        tools = self._tools
-        execution = "agents.run_internal.tool_execution"
-        actions = "agents.run_internal.tool_actions"
-        return (
-            Patch(
-                f"{execution}:_FunctionToolBatchExecutor._invoke_tool_and_run_post_invoke",
-                tools.invoke_function,
-                (*_TOOL, "ERROR", "DATA_ACCESS"),
-                min_version="0.10.4",
-            ),
-            Patch(
-                "agents.tool:maybe_invoke_function_tool_failure_error_function",
-                tools.format_failure,
-                ("ERROR",),
-                everywhere=True,
-                min_version="0.10.4",
-            ),
-            Patch(
-                "agents.exceptions:ToolTimeoutError.__init__",
-                tools.timeout_made,
-                ("ERROR",),
-                min_version="0.9",
-            ),
-            *(
-                Patch(
-                    f"{actions}:{name}.execute",
-                    tools.execute_action,
-                    (*_TOOL, "ERROR"),
-                    min_version=version,
-                )
-                for name, version in (
-                    ("ComputerAction", "0.8"),
-                    ("ShellAction", "0.8"),
-                    ("LocalShellAction", "0.8"),
-                    ("ApplyPatchAction", "0.8"),
-                    ("CustomToolAction", "0.14"),
-                )
-            ),
-            Patch(
-                f"{execution}:format_shell_error",
-                tools.failure_formatted,
-                ("ERROR",),
-                everywhere=True,
-                min_version="0.8",
-            ),
-            Patch(
-                "agents.run_context:RunContextWrapper._mark_tool_invocation_executed",
-                tools.action_started,
-                _TOOL,
-            ),
-        )
-
-    def _policy_patches(self) -> Sequence[Patch]:
-        policies = self._policies
-        decision = ("POLICY_DECISION",)
-        return (
-            *(
-                Patch(f"agents.guardrail:{name}.run", policies.guardrail, decision)
-                for name in ("InputGuardrail", "OutputGuardrail")
-            ),
-            *(
-                Patch(
-                    f"agents.tool_guardrails:{name}.run",
-                    policies.tool_guardrail,
-                    decision,
-                )
-                for name in ("ToolInputGuardrail", "ToolOutputGuardrail")
-            ),
-            Patch(
-                "agents.run_internal.tool_execution:execute_computer_actions",
-                policies.computer_actions,
-                decision,
-                everywhere=True,
-                min_version="0.8",
-            ),
-            Patch(
-                "agents.tool:ComputerToolSafetyCheckData.__init__",
-                policies.safety_check_asked,
-                decision,
-            ),
-            Patch(
-                "agents.run_internal.error_handlers:resolve_run_error_handler_result",
-                policies.error_handler,
-                ("ERROR",),
-                everywhere=True,
-                min_version="0.8",
-            ),
-            Patch(
-                "agents.run_internal.turn_resolution:execute_handoffs",
-                policies.handoff,
-                ("AGENT_HANDOFF",),
-                everywhere=True,
-                min_version="0.8",
-            ),
-        )
+        return [patch for group in self._groups for patch in group.patches()]
 
     def _end_session(self) -> bool:
         """

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import orjson
 
 from chaukas.sdk.integrations.openai_agents.mcp.facts import server_names
+from chaukas.sdk.integrations.shared.read import parsed as arguments_of
+from chaukas.sdk.integrations.shared.read import read, read_text, text_of
 from chaukas.sdk.record.context import AgentRef
 from chaukas.sdk.record.totals import Usage
 
@@ -43,7 +45,6 @@ __all__ = [
 ]
 
 _HASH_CHARS = 16
-_ARGUMENT_CHARS = 65_536
 _PROVIDERS = {
     "api.openai.com": "openai",
     "openai.azure.com": "azure",
@@ -116,17 +117,9 @@ def usage_of(response: Any) -> Usage:
     )
 
 
-def text_of(value: object) -> str:
-    """Return *value* if it is a text, otherwise an empty one."""
-    return value if type(value) is str else ""
-
-
-_text = text_of
-
-
 def agent_ref(agent: Any) -> AgentRef:
     """Return how events name *agent*."""
-    name = _text(getattr(agent, "name", None)) or "agent"
+    name = read_text(agent, "name") or "agent"
     return AgentRef(name[:256], name[:256])
 
 
@@ -136,7 +129,7 @@ def model_name_of(model: Any) -> str:
         return ""
     if type(model) is str:
         return model
-    return _text(getattr(model, "model", None)) or type(model).__name__
+    return read_text(model, "model") or type(model).__name__
 
 
 def provider_of(model: Any) -> str:
@@ -151,7 +144,7 @@ def provider_of(model: Any) -> str:
         host = model._client.base_url.host
     if type(host) is str and host:
         return _provider_at(host)
-    name = _text(getattr(model, "model", None))
+    name = read_text(model, "model")
     if "/" in name:
         base_url = getattr(model, "base_url", None)
         return _routed_provider(name.partition("/")[0], base_url)
@@ -181,19 +174,13 @@ def tool_names(tools: Any) -> list[str]:
     """Return the names of *tools*, the class name for a tool without one."""
     if type(tools) is not list:
         return []
-    return [
-        _text(getattr(tool, "name", None)) or type(tool).__name__
-        for tool in tools[:128]
-    ]
+    return [read_text(tool, "name") or type(tool).__name__ for tool in tools[:128]]
 
 
 def _handoff_names(handoffs: Any) -> list[str]:
     if type(handoffs) is not list:
         return []
-    return [
-        _text(getattr(item, "agent_name", None)) or _text(getattr(item, "name", None))
-        for item in handoffs[:128]
-    ]
+    return [read_text(item, "agent_name", "name") for item in handoffs[:128]]
 
 
 def hash_of(text: str) -> str:
@@ -254,7 +241,7 @@ def _type_name(output_type: Any) -> str:
     cls = type(output_type)
     # A schema class of the application would be a stranger's code.
     is_own = (cls.__module__, cls.__name__) == SCHEMA_CLASS
-    return _text(output_type.name()) if is_own else cls.__name__
+    return text_of(output_type.name()) if is_own else cls.__name__
 
 
 def prompt_of(prompt: Any) -> Any:
@@ -266,7 +253,7 @@ def prompt_of(prompt: Any) -> Any:
 
 def role_of(item: Any) -> str:
     """Return the role of an input item, or an empty text."""
-    return _text(item.get("role")) if type(item) is dict else ""
+    return text_of(item.get("role")) if type(item) is dict else ""
 
 
 def _is_history(item: Any) -> bool:
@@ -297,20 +284,6 @@ def new_user_items(given: Any) -> list[Any]:
     return fresh
 
 
-def arguments_of(text: Any) -> Any:
-    """Return the arguments that a model wrote as JSON, or the text as it is."""
-    if type(text) is not str or len(text) > _ARGUMENT_CHARS:
-        return text
-    try:
-        return orjson.loads(text) if text else {}
-    except ValueError:
-        return text
-
-
-def _read(item: Any, name: str) -> Any:
-    return item.get(name) if type(item) is dict else getattr(item, name, None)
-
-
 def response_facts(output: Any) -> dict[str, Any]:
     """
     Return text, tool calls, refusal and reasoning summary of a response's output.
@@ -328,13 +301,13 @@ def response_facts(output: Any) -> dict[str, Any]:
     calls: list[dict[str, Any]] = []
     others: list[str] = []
     for item in output if type(output) is list else ():
-        kind = _read(item, "type")
+        kind = read(item, "type")
         if kind == "message":
             _read_message(item, texts, refusals)
         elif kind in {"function_call", "custom_tool_call"}:
             calls.append(_call_of(item))
         elif kind == "reasoning":
-            reasoning.extend(_parts(_read(item, "summary"), "text"))
+            reasoning.extend(_parts(read(item, "summary"), "text"))
         elif type(kind) is str:
             others.append(kind)
     found = {
@@ -348,18 +321,18 @@ def response_facts(output: Any) -> dict[str, Any]:
 
 
 def _call_of(item: Any) -> dict[str, Any]:
-    arguments = _read(item, "arguments")
+    arguments = read(item, "arguments")
     if arguments is None:
-        arguments = _read(item, "input")
+        arguments = read(item, "input")
     return {
-        "id": _text(_read(item, "call_id")),
-        "name": _text(_read(item, "name")),
+        "id": read_text(item, "call_id"),
+        "name": read_text(item, "name"),
         "arguments": arguments_of(arguments),
     }
 
 
 def _read_message(item: Any, texts: list[str], refusals: list[str]) -> None:
-    content = _read(item, "content")
+    content = read(item, "content")
     if type(content) is str:
         texts.append(content)
         return
@@ -367,16 +340,16 @@ def _read_message(item: Any, texts: list[str], refusals: list[str]) -> None:
         return
     for part in content:
         # By type: asking a pydantic model for a field that it lacks is slow.
-        if _read(part, "type") == "refusal":
-            refusals.append(_text(_read(part, "refusal")))
+        if read(part, "type") == "refusal":
+            refusals.append(read_text(part, "refusal"))
         else:
-            texts.append(_text(_read(part, "text")))
+            texts.append(read_text(part, "text"))
 
 
 def _parts(content: Any, name: str) -> Sequence[str]:
     if type(content) is not list:
         return ()
-    return [text for part in content if (text := _text(_read(part, name)))]
+    return [text for part in content if (text := read_text(part, name))]
 
 
 def finish_reason_of(
@@ -393,10 +366,10 @@ def finish_reason_of(
     """
     if said:
         return said
-    status = _text(getattr(response, "status", None))
+    status = read_text(response, "status")
     if status == "incomplete":
         details = getattr(response, "incomplete_details", None)
-        return _text(getattr(details, "reason", None)) or status
+        return read_text(details, "reason") or status
     if status in {"failed", "cancelled"}:
         return status
     if status != "completed":

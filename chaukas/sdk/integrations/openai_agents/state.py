@@ -10,16 +10,13 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chaukas.sdk.integrations.shared import tools
 from chaukas.sdk.integrations.shared.runs import AgentRun, close_broken
 from chaukas.sdk.record.context import CURRENT
-from chaukas.sdk.record.errors import recogniser_of
 from chaukas.sdk.record.placement import node_in_force, open_session, place_inside
-from chaukas.sdk.record.recorder import error_chain
 from chaukas.sdk.system.internal_errors import attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record.context import Pair
 
@@ -125,66 +122,19 @@ class Invocation:
         """Records the stream piece by piece, if that is wanted."""
 
 
-class ToolCall:
-    """One execution of a tool."""
+class ToolCall(tools.ToolCall):
+    """One execution of a tool of the SDK."""
 
-    __slots__ = (
-        "call_id",
-        "content",
-        "failure",
-        "http_status",
-        "http_url",
-        "inner_failure",
-        "is_interrupted",
-        "metadata",
-        "name",
-        "pair",
-        "planned",
-        "rule",
-        "swallowed",
-        "timeout",
-        "was_cancelled",
-    )
+    __slots__ = ("rule", "swallowed", "timeout")
 
-    def __init__(
-        self, name: str, call_id: str, content: dict[str, Any], metadata: dict[str, Any]
-    ) -> None:
-        self.name = name
-        self.call_id = call_id
-        self.content = content
-        self.metadata = metadata
-        self.pair: Pair | None = None
-        """Open once the tool really runs."""
-        self.failure = ""
-        """Captured text of the error that was turned into a result."""
-        self.http_status = 0
-        """What a server answered, if it failed of that."""
-        self.http_url = ""
-        self.inner_failure: tuple[Callable[[BaseException], bool], str] | None = None
-        """Recognises an error of an MCP call below, and the span of that call."""
-        self.swallowed: BaseException | None = None
-        """What the executor made an output of, instead of letting it pass."""
-        self.is_interrupted = False
-        """It is an agent, which waits for an approval: it will be called again."""
-        self.timeout: BaseException | None = None
-        self.was_cancelled = False
-        self.planned: Any = None
-        """What the model asked for."""
+    def __init__(self, *args: Any) -> None:
+        """Describe a call; arguments are those of the shared `ToolCall`."""
+        super().__init__(*args)
         self.rule = ""
         """Name of the rule that says whether it needs an approval."""
-
-    def failed_below(self, error: BaseException, span_id: str) -> None:
-        """Note that *error* came out of span *span_id*; the innermost stays."""
-        if self.span_of(error, "") == "":
-            self.inner_failure = (recogniser_of(error), span_id)
-
-    def span_of(self, error: BaseException, span_id: str) -> str:
-        """Return the span that *error* came out of; *span_id* if none is known."""
-        if self.inner_failure is None:
-            return span_id
-        is_known, inner_span_id = self.inner_failure
-        known = any(map(is_known, error_chain(error)))
-        return inner_span_id if known else span_id
+        self.swallowed: BaseException | None = None
+        """What the executor made an output of, instead of letting it pass."""
+        self.timeout: BaseException | None = None
 
 
 def lone_run(

@@ -25,7 +25,7 @@ from chaukas.sdk.record.context import CURRENT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaukas.sdk.integrations.openai_agents.tools.policies import Policies
+    from chaukas.sdk.integrations.openai_agents.runs.handoffs import Handoffs
     from chaukas.sdk.integrations.openai_agents.tools.wrap import Tools
 
 __all__ = ["EXECUTOR", "HANDOFFS", "Older"]
@@ -50,12 +50,12 @@ class Older:
 
     Args:
         tools: Records tools.
-        policies: Records handoffs.
+        handoffs: Records handoffs.
     """
 
-    def __init__(self, tools: Tools, policies: Policies) -> None:
+    def __init__(self, tools: Tools, handoffs: Handoffs) -> None:
         self._tools = tools
-        self._policies = policies
+        self._handoffs = handoffs
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches; each names the one that it stands in for."""
@@ -95,7 +95,7 @@ class Older:
             ),
             Patch(
                 f"{_OLD}:RunImpl.execute_handoffs",
-                self._policies.handoff,
+                self._handoffs.executed,
                 ("AGENT_HANDOFF",),
                 instead_of=HANDOFFS,
             ),
@@ -118,7 +118,8 @@ class Older:
         async def as_asked(**_told: Any) -> Any:
             return await wrapped(*args, **kwargs)
 
-        return await self._tools.invoke_function(as_asked, None, (), told)
+        calling: Any = self._tools.invoke_function(as_asked, None, (), told)
+        return await calling
 
     def error_attached(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]

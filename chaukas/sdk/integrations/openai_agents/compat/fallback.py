@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from chaukas.sdk.integrations.openai_agents.models.wrap import ModelCalls
-    from chaukas.sdk.integrations.openai_agents.tools.policies import Policies
+    from chaukas.sdk.integrations.openai_agents.runs.handoffs import Handoffs
     from chaukas.sdk.integrations.openai_agents.tools.wrap import Tools
 
 __all__ = ["FALLBACKS", "Fallback", "groups_missing"]
@@ -62,7 +62,7 @@ class Fallback:
         groups: Groups to record; the others are patched.
         models: Records model calls.
         tools: Records tools.
-        policies: Records handoffs.
+        handoffs: Records handoffs.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Fallback:
         groups: Iterable[str],
         models: ModelCalls,
         tools: Tools,
-        policies: Policies,
+        handoffs: Handoffs,
     ) -> None:
         self._groups = frozenset(groups)
         self._models = models
         self._tools = tools
-        self._policies = policies
+        self._handoffs = handoffs
         self._calls: dict[tuple[int, str, int], ToolCall] = {}
 
     def llm_started(self, agent: Any, system: Any, items: Any) -> None:
@@ -107,13 +107,13 @@ class Fallback:
             return
         call = self._calls.pop(_key_of(run, context, tool), None)
         if call is not None:
-            self._tools.ended_by_hook(run, call, result)
+            self._tools.close(call, result)
 
     def handed_off(self, to_agent: Any) -> None:
         """Record a handoff."""
         run = current_run()
         if run is not None and "handoff" in self._groups:
-            self._policies.handed_off_by_hook(run, to_agent)
+            self._handoffs.handed_off_by_hook(run, to_agent)
 
     def forget(self, run: Any) -> None:
         """Drop the calls of *run* that never ended."""

@@ -8,12 +8,11 @@ application brought is left to the snapshot.
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePath
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
+from chaukas.sdk.integrations.shared.addresses import without_query, without_userinfo
 from chaukas.sdk.record.recorder import error_code_of, error_text
 from chaukas.sdk.record.retries import class_name_of, fields_of
 
@@ -48,10 +47,6 @@ _TRANSPORTS = {
     "MCPServerSse": "sse",
     "MCPServerStreamableHttp": "streamable_http",
 }
-_LABELLED_URL = re.compile(
-    r"(?P<label>[\w-]+: )?(?P<url>[a-z][a-z0-9+.-]*://\S*)", re.IGNORECASE
-)
-_INVALID_URL = "<invalid-url>"
 _LISTED_ITEMS = 128
 _SERVER_LIMIT = 128
 # By name: Python has them since 3.11, and a package before that.
@@ -158,45 +153,6 @@ def _first(value: Any, names: tuple[str, ...]) -> Any:
         if found is not None:
             return found
     return None
-
-
-def _split(text: str) -> tuple[str, Any]:
-    """Return the label before a URL and its parts; no parts if *text* is no URL."""
-    found = _LABELLED_URL.fullmatch(text)
-    if found is None:
-        return "", None
-    label = found["label"] or ""
-    try:
-        return label, urlsplit(found["url"])
-    except ValueError:
-        return label, ()
-
-
-def without_query(text: str) -> str:
-    """
-    Return a server's name or URL without credentials, query and fragment.
-
-    A name that the SDK made of a URL (`sse: https://…`) keeps its label; what is no
-    URL stays as it is.
-    """
-    label, parts = _split(text)
-    if parts is None:
-        return text
-    if not parts:
-        return label + _INVALID_URL
-    host = parts.netloc.rpartition("@")[2]
-    clean: str = urlunsplit((parts.scheme, host, parts.path, "", ""))
-    return label + clean
-
-
-def without_userinfo(uri: str) -> str:
-    """Return the address of a resource without credentials; its query names it."""
-    _, parts = _split(uri)
-    if not parts:
-        return uri if parts is None else _INVALID_URL
-    host = parts.netloc.rpartition("@")[2]
-    clean: str = urlunsplit(parts._replace(netloc=host))
-    return clean
 
 
 def _name_of(server: Any, held: dict[str, Any]) -> str:

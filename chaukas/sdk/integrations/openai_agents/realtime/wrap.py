@@ -54,9 +54,9 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.integrations.openai_agents.models.wrap import ModelCalls
+    from chaukas.sdk.integrations.openai_agents.runs.handoffs import Handoffs
     from chaukas.sdk.integrations.openai_agents.runs.wrap import Runs
     from chaukas.sdk.integrations.openai_agents.tools.approvals import Approvals
-    from chaukas.sdk.integrations.openai_agents.tools.policies import Policies
     from chaukas.sdk.integrations.openai_agents.tools.wrap import Tools
 
 __all__ = ["Realtime"]
@@ -90,7 +90,7 @@ class Realtime(Part):
         runs: Opens runs and AGENT pairs.
         models: Opens and ends MODEL pairs.
         tools: Opens and ends TOOL pairs.
-        policies: Records handoffs.
+        handoffs: Records handoffs.
         approvals: Records what waits for a person.
     """
 
@@ -100,13 +100,13 @@ class Realtime(Part):
         runs: Runs,
         models: ModelCalls,
         tools: Tools,
-        policies: Policies,
+        handoffs: Handoffs,
         approvals: Approvals,
     ) -> None:
         super().__init__(host)
         self._runs = runs
         self._tools = tools
-        self._policies = policies
+        self._handoffs = handoffs
         self._approvals = approvals
         self._talks: dict[int, Talk] = {}
         """Open sessions by id; an entry goes with its session at the latest."""
@@ -342,7 +342,7 @@ class Realtime(Part):
             tool_call=event, handoff=SimpleNamespace(tool_name=reason)
         )
         kwargs = {"run_handoffs": [planned]}
-        self._policies._note_handoff(old.run, new_agent, kwargs, None)
+        self._handoffs.note(old.run, new_agent, kwargs)
         first = old.run
         run = AgentsRun(
             first.session,
@@ -508,7 +508,7 @@ class Realtime(Part):
             return
         for stint in talk.stints:
             if stint.run is node.run and _is_open(node.detail):
-                self._tools.end(stint.run, node.detail, event.output)
+                self._tools.close(node.detail, event.output)
 
     def _call_left(self, talk: Talk, dispatch: Dispatch, error: BaseException) -> None:
         """End what a call leaves open, and tell what it failed of."""
@@ -516,7 +516,7 @@ class Realtime(Part):
         # The SDK keeps an output that could not be sent, and tries again.
         is_kept = type(error).__name__ == "_PendingToolOutputSendError"
         if call is not None and _is_open(call):
-            self._tools.end(stint.run, call, None, error)
+            self._tools.close(call, None, error)
         elif isinstance(error, Exception) and not talk.is_ended:
             action = "its output is kept and sent again" if is_kept else ""
             note_error(

@@ -362,7 +362,7 @@ class Runs(Part):
             self._approvals.review(run, items)
         elif isinstance(parent.detail, ToolCall):
             # Its approvals surface in the outer run, which asks for them.
-            parent.detail.is_interrupted = True
+            parent.detail.is_waiting = True
 
     def _remember(self, run: AgentsRun, result: Any) -> None:
         pause = pause_of(run)

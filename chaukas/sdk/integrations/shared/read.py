@@ -1,0 +1,50 @@
+"""
+Read the objects of frameworks: members of known classes, texts, JSON texts.
+
+For objects of a framework itself; what an application brought is left to the snapshot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+__all__ = ["list_of", "parsed", "read", "read_text", "text_of"]
+
+_PARSED_CHARS = 65_536
+
+
+def text_of(value: object) -> str:
+    """Return *value* if it is a text, otherwise an empty one."""
+    return value if type(value) is str else ""
+
+
+def list_of(value: object) -> list[Any]:
+    """Return *value* if it is a list, otherwise an empty one."""
+    return value if type(value) is list else []
+
+
+def read(item: Any, name: str) -> Any:
+    """Return the member *name* of a dict or an object; None if it has none."""
+    return item.get(name) if type(item) is dict else getattr(item, name, None)
+
+
+def read_text(item: Any, *names: str) -> str:
+    """Return the first of the members *names* that is a text and not empty, or one."""
+    return next((text for name in names if (text := text_of(read(item, name)))), "")
+
+
+def parsed(text: Any) -> Any:
+    """
+    Return what *text* says as JSON: the arguments that a model wrote, as a rule.
+
+    `{}` for an empty text; what is no text, no JSON or longer than 65,536 characters
+    stays as it is.
+    """
+    if type(text) is not str or len(text) > _PARSED_CHARS:
+        return text
+    try:
+        return orjson.loads(text) if text else {}
+    except ValueError:
+        return text

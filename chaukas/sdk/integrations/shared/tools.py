@@ -1,0 +1,268 @@
+"""
+Record tools that really ran: one TOOL pair each, errors inside it.
+
+A declared retrieval is a DATA_ACCESS too, with the documents that its result names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk.events import EventStatus, EventType
+from chaukas.sdk.integrations.base import Part
+from chaukas.sdk.record import content
+from chaukas.sdk.record.errors import recogniser_of
+from chaukas.sdk.record.recorder import error_chain, error_text, without_defaults
+from chaukas.sdk.system.internal_errors import attempt, report
+
+from .read import parsed
+from .tool_results import HttpAnswer, http_answer_of, retrieved_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.record.context import Pair
+
+    from .runs import AgentRun
+
+__all__ = ["ToolCall", "Tools"]
+
+_FAILED = EventStatus.FAILED.value
+_CANCELLED = EventStatus.CANCELLED.value
+_MESSAGE = "tool_response.error_message"
+_OUTPUT = "tool_response.output.output"
+RETURNED = "returned to the model as a result"
+"""What was done about an error that the model is told of."""
+
+
+class ToolCall:
+    """One execution of a tool."""
+
+    __slots__ = (
+        "arguments",
+        "call_id",
+        "failure",
+        "http",
+        "inner_failure",
+        "is_waiting",
+        "metadata",
+        "name",
+        "pair",
+        "was_cancelled",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        call_id: str = "",
+        arguments: Any = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.call_id = call_id
+        self.arguments = arguments
+        """What it is asked for, uncaptured."""
+        self.metadata = metadata or {}
+        self.pair: Pair | None = None
+        """Open once the tool really runs."""
+        self.failure = ""
+        """Captured text of the error that was turned into a result."""
+        self.http = HttpAnswer()
+        """What a server answered, if it failed of that."""
+        self.inner_failure: tuple[Callable[[BaseException], bool], str] | None = None
+        """Recognises an error of a call below, and the span of that call."""
+        self.is_waiting = False
+        """It waits for a decision: it will be called again."""
+        self.was_cancelled = False
+
+    def failed_below(self, error: BaseException, span_id: str) -> None:
+        """Note that *error* came out of span *span_id*; the innermost stays."""
+        if self.span_of(error, "") == "":
+            self.inner_failure = (recogniser_of(error), span_id)
+
+    def span_of(self, error: BaseException, span_id: str) -> str:
+        """Return the span that *error* came out of; *span_id* if none is known."""
+        if self.inner_failure is None:
+            return span_id
+        is_known, inner_span_id = self.inner_failure
+        known = any(map(is_known, error_chain(error)))
+        return inner_span_id if known else span_id
+
+
+class Tools(Part):
+    """Opens and closes the pairs of tools, whatever framework executes them."""
+
+    def begin(
+        self,
+        run: AgentRun,
+        name: str,
+        call_id: str = "",
+        arguments: Any = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> ToolCall:
+        """
+        Open the pair of a tool that runs now, and return its call.
+
+        Args:
+            run: Run of the agent that called it.
+            name: Of the tool.
+            call_id: By which the model knows the call.
+            arguments: Uncaptured.
+            metadata: What else is known; names and numbers.
+        """
+        call = ToolCall(name, call_id, arguments, metadata)
+        self.start(run, call)
+        return call
+
+    def start(self, run: AgentRun, call: ToolCall) -> Pair:
+        """Open the pair of a *call* that was made before it was sure to run."""
+        capture = self._recorder.capture(run)
+        arguments = capture.tree(call.arguments, "tool_call.arguments")
+        if type(arguments) is not dict:
+            arguments = {"input": arguments} if arguments not in (None, "") else {}
+        call.metadata |= without_defaults(
+            {"requested_by": run.last_model, "turn": run.turns}
+        )
+        call.pair = pair = self._recorder.pairs.start(
+            EventType.TOOL_CALL_START,
+            run,
+            content.tool_started(call.name, call.call_id, arguments, call.metadata),
+            parent_span_id=run.agent_span_id,
+            closing=content.tool_ended(call.name, call.call_id),
+            capture=capture,
+        )
+        return pair
+
+    def handled(self, call: ToolCall, error: BaseException) -> None:
+        """Note that *error* became a result: an ERROR that is recoverable."""
+        if not isinstance(error, Exception):
+            call.was_cancelled = True
+            return
+        pair, recorder = call.pair, self._recorder
+        if pair is None:
+            return
+        text = recorder.capture(pair.run).text(error_text(error), _MESSAGE)
+        call.failure = text or type(error).__name__
+        call.http = http_answer_of(error)
+        recorder.error(
+            pair.run,
+            error,
+            call.span_of(error, pair.span_id),
+            recoverable=True,
+            recovery_action=RETURNED,
+        )
+
+    def returned_failure(self, call: ToolCall, output: Any) -> None:
+        """Record the ERROR of a tool that told its failure as an *output* only."""
+        pair = call.pair
+        if pair is None:
+            return
+        capture = self._recorder.capture(pair.run)
+        call.failure = capture.text(output, _MESSAGE) or "failed"
+        self._recorder.emit(
+            EventType.ERROR,
+            pair.run,
+            content.error(
+                call.failure, "ToolFailed", recoverable=True, recovery_action=RETURNED
+            ),
+            parent_span_id=pair.span_id,
+            capture=capture,
+        )
+
+    def end(self, call: ToolCall, result: Any) -> None:
+        """Close the pair with what the tool returned."""
+        self._close(call, result, None)
+        if call.pair is not None and call.name in self._host.data_access_tools:
+            attempt("DATA_ACCESS", self._note_data_access, call, call.pair, result)
+
+    def fail(
+        self, call: ToolCall, error: BaseException, *, recoverable: bool = False
+    ) -> None:
+        """
+        Close the pair with what the tool raised.
+
+        Args:
+            call: What `begin` returned.
+            error: No `Exception`: the call was cancelled.
+            recoverable: The model is told of it, and the run goes on.
+        """
+        if recoverable:
+            attempt("Tools.fail", self.handled, call, error)
+        self._close(call, None, error)
+
+    def cancel(self, call: ToolCall) -> None:
+        """Close the pair of a call that was given up."""
+        self._close(call, None, GeneratorExit())
+
+    def _close(self, call: ToolCall, result: Any, error: BaseException | None) -> None:
+        pair = call.pair
+        if pair is None:
+            return
+        try:
+            self._note_end(call, pair, result, error)
+        except Exception as problem:
+            attempt("Tools", self._recorder.pairs.end, pair)
+            report("Tools", problem)
+
+    def _note_end(
+        self, call: ToolCall, pair: Pair, result: Any, error: BaseException | None
+    ) -> None:
+        recorder = self._recorder
+        capture = recorder.capture(pair.run)
+        output, message, status = None, call.failure, ""
+        if error is None:
+            output = {"output": capture.tree(result, _OUTPUT)}
+        elif isinstance(error, Exception):
+            message = capture.text(error_text(error), _MESSAGE)
+            status = _FAILED
+            call.http = http_answer_of(error)
+            recorder.error(pair.run, error, call.span_of(error, pair.span_id))
+        else:
+            message, status = "", _CANCELLED
+        if not status and (message or call.was_cancelled):
+            status = _FAILED if message else _CANCELLED
+        metadata = {
+            "url": capture.text(call.http.url, "tool_response.metadata.url"),
+            "waiting": call.is_waiting,
+        }
+        recorder.pairs.end(
+            pair,
+            content.tool_ended(
+                call.name,
+                call.call_id,
+                output=output,
+                error_message=message,
+                http_status=call.http.status,
+                execution_time_ms=recorder.monotonic_ms_since(
+                    pair.started_monotonic_ns
+                ),
+                metadata=without_defaults(metadata),
+            ),
+            status=status,
+            capture=capture,
+        )
+
+    def _note_data_access(self, call: ToolCall, pair: Pair, result: Any) -> None:
+        """Record what a declared retrieval was asked for, and what it found."""
+        recorder = self._recorder
+        capture, facts = recorder.capture(pair.run), recorder.capture_facts()
+        found = retrieved_in(facts.tree(parsed(result), "data_access.metadata.results"))
+        metadata = {
+            "tool_call_id": call.call_id,
+            "declared": True,
+            "arguments": capture.tree(call.arguments, "data_access.metadata.arguments"),
+            "count": found.result_count,
+            "scores": found.scores,
+        }
+        recorder.emit(
+            EventType.DATA_ACCESS,
+            pair.run,
+            content.data_access(
+                call.name,
+                document_ids=found.document_ids,
+                chunk_ids=found.chunk_ids,
+                metadata=without_defaults(metadata),
+            ),
+            parent_span_id=pair.span_id,
+            capture=capture,
+        )
