@@ -1096,7 +1096,7 @@ def test_nothing_is_remembered_of_states_that_are_gone() -> None:
 
 
 def test_many_saved_states_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chaukas.sdk.integrations.openai_agents.resume import suspended
+    from chaukas.sdk.integrations.shared import suspended
 
     monkeypatch.setattr(suspended, "_REMEMBERED_STATES", 3)
 

@@ -11,9 +11,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.integrations.shared import tools
-from chaukas.sdk.integrations.shared.runs import AgentRun, close_broken
+from chaukas.sdk.integrations.shared.runs import AgentRun, Runs, close_broken
 from chaukas.sdk.record.context import CURRENT
-from chaukas.sdk.record.placement import node_in_force, open_session, place_inside
 from chaukas.sdk.system.internal_errors import attempt
 
 if TYPE_CHECKING:
@@ -151,22 +150,11 @@ def lone_run(
         hide_content: Its content is hidden, whatever the run around it says.
         is_run: False for what is not counted as a run.
     """
-    node = node_in_force()
-    if node is not None:
-        return place_inside(AgentsRun, node, hide_content=hide_content)
-    # First, as it notices a fork that Python was not told of: ids come after.
-    sessions = host.sessions
-    opening = open_session(
-        sessions, host.recorder, None, framework=FRAMEWORK, is_run=is_run
+    run = Runs(host, FRAMEWORK).open(
+        AgentsRun, hide_content=hide_content, is_run=is_run
     )
-    sessions.leave(opening.session)
-    run = AgentsRun(
-        opening.session,
-        opening.trace_id,
-        sampled=opening.sampled,
-        hide_content=hide_content,
-    )
-    run.agent_span_id = opening.span_id
+    if run.parent is None:
+        host.sessions.leave(run.session)
     return run
 
 

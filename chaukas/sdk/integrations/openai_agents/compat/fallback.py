@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.openai_agents.state import ToolCall, current_run
+from chaukas.sdk.integrations.shared.read import read_text
 
 from .before_0_10 import EXECUTOR, HANDOFFS
 
@@ -122,5 +123,4 @@ class Fallback:
 
 
 def _key_of(run: Any, context: Any, tool: Any) -> tuple[int, str, int]:
-    call_id = getattr(context, "tool_call_id", None)
-    return (id(run), call_id if type(call_id) is str else "", id(tool))
+    return (id(run), read_text(context, "tool_call_id"), id(tool))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import wrapt
 
 from chaukas.sdk.events import EventType
+from chaukas.sdk.record import content as content_of
 from chaukas.sdk.record.context import CURRENT, AgentRef, Run
 from chaukas.sdk.record.placement import open_session
 from chaukas.sdk.system.bounded import BoundedMap
@@ -274,7 +275,7 @@ def _start_of(data: Any) -> tuple[EventType | None, dict[str, Any], dict[str, An
         content = {"llm_invocation": {"model": model} if model else {}}
         return EventType.MODEL_INVOCATION_START, content, {}
     if data.type == "function":
-        return EventType.TOOL_CALL_START, {"tool_call": {"tool_name": data.name}}, {}
+        return EventType.TOOL_CALL_START, content_of.tool_started(data.name), {}
     return None, {}, {}
 
 
@@ -286,16 +287,7 @@ def _closing_of(content: dict[str, Any]) -> dict[str, Any]:
 
 def _point_of(data: Any) -> tuple[EventType, dict[str, Any]]:
     if data.type == "handoff":
-        names = {
-            "from_agent_id": data.from_agent,
-            "from_agent_name": data.from_agent,
-            "to_agent_id": data.to_agent,
-            "to_agent_name": data.to_agent,
-            "handoff_type": "sequential",
-        }
-        told = {name: value for name, value in names.items() if value}
-        return EventType.AGENT_HANDOFF, {"agent_handoff": told}
+        agents = [(name, name) for name in (data.from_agent, data.to_agent)]
+        return EventType.AGENT_HANDOFF, content_of.handoff(*agents)
     outcome = "deny" if data.triggered else "allow"
-    return EventType.POLICY_DECISION, {
-        "policy": {"policy_id": data.name, "outcome": outcome}
-    }
+    return EventType.POLICY_DECISION, content_of.policy(data.name, outcome)

@@ -1,14 +1,9 @@
-"""
-Remember where a run belonged while it waits, for its decisions and for its resumption.
-
-Nothing is written into the application's objects: they are known by identity, weakly,
-and a state that came back from its JSON by what it waits for.
-"""
+"""Know the saved states of the SDK again: by what they wait for, or what they say."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.openai_agents.runs.facts import (
     hides_content,
@@ -16,243 +11,40 @@ from chaukas.sdk.integrations.openai_agents.runs.facts import (
     session_id_of_state,
     trace_id_of_state,
 )
-from chaukas.sdk.integrations.openai_agents.state import FRAMEWORK, AgentsRun
-from chaukas.sdk.record.context import CURRENT, SCOPE, Run, SessionScope, reset
-from chaukas.sdk.record.placement import node_in_force, open_session
-from chaukas.sdk.system.bounded import BoundedMap, WeakMap
+from chaukas.sdk.integrations.openai_agents.state import FRAMEWORK
+from chaukas.sdk.integrations.shared import suspended
+from chaukas.sdk.integrations.shared.suspended import (
+    Pause,
+    Where,
+    in_session_of,
+    pause_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from chaukas.sdk.integrations.base import Host
 
-__all__ = ["Pause", "Pauses", "Place", "Where", "in_session_of", "pause_of"]
-
-_REMEMBERED_OBJECTS = 16_384
-_REMEMBERED_STATES = 4096
-_REMEMBERED_DECISIONS = 1024
+__all__ = ["Pause", "Pauses", "Where", "in_session_of", "pause_of"]
 
 
-class Where(NamedTuple):
-    """The trace and the session of a run."""
-
-    trace_id: str
-    tenant_id: str
-    project_id: str
-    session_id: str
-
-
-class Pause:
+class Pauses(suspended.Pauses):
     """
-    What a run leaves for those that go on with it.
-
-    Shared by all states that were made of its result.
-    """
-
-    __slots__ = ("decided", "hide_content", "is_resumed", "told_input_count", "where")
-
-    def __init__(self, where: Where, *, hide_content: bool) -> None:
-        self.where = where
-        self.hide_content = hide_content
-        self.decided: BoundedMap[str, tuple[str, bool]] = BoundedMap(
-            _REMEMBERED_DECISIONS
-        )
-        """By call: the last outcome on record, and whether it holds for all calls."""
-        self.is_resumed = False
-        self.told_input_count = 0
-        """Items of the pending input that have their INPUT event."""
-
-    def take_over(self, earlier: Pause) -> None:
-        """Go on with what is on record of the pause before."""
-        self.decided = earlier.decided
-        self.told_input_count = earlier.told_input_count
-
-    def is_news(self, call_id: str, outcome: str, *, always: bool = False) -> bool:
-        """Note a decision; tell whether it is another than the one on record."""
-        if not call_id:
-            return True
-        known = self.decided.get(call_id)
-        if known is not None and known[0] == outcome and (known[1] or not always):
-            return False
-        self.decided.put(call_id, (outcome, always))
-        return True
-
-
-class Place(NamedTuple):
-    """Where an event about a paused run stands."""
-
-    run: Run
-    parent_span_id: str
-    pause: Pause
-
-
-def _root_of(run: Run) -> Run:
-    while run.parent is not None:
-        run = run.parent.run
-    return run
-
-
-def pause_of(run: Run) -> Pause:
-    """Return what the top-level run around *run* leaves, made when first asked for."""
-    root = _root_of(run)
-    known: Pause | None = root.pause if isinstance(root, AgentsRun) else None
-    if known is not None:
-        return known
-    session = root.session
-    where = Where(
-        root.trace_id, session.tenant_id, session.project_id, session.session_id
-    )
-    pause = Pause(where, hide_content=root.hide_content)
-    if isinstance(root, AgentsRun):
-        root.pause = pause
-    return pause
-
-
-@contextmanager
-def in_session_of(pause: Pause | None, session_id: str | None = None) -> Iterator[None]:
-    """
-    Put the session of a run that waits in force, unless `chaukas.session()` is.
-
-    Args:
-        pause: What is remembered; gives tenant and project, and the session where
-            none is named. None changes nothing.
-        session_id: Id that the run names.
-    """
-    if pause is None or SCOPE.get() is not None:
-        yield
-        return
-    where = pause.where
-    scope = SessionScope(
-        session_id or where.session_id, where.tenant_id, where.project_id
-    )
-    token = SCOPE.set(scope)
-    try:
-        yield
-    finally:
-        reset(token)
-
-
-class Pauses:
-    """
-    The memory of all runs that may go on later.
+    The memory of all runs of the SDK that may go on later.
 
     Args:
         host: Where to record.
     """
 
     def __init__(self, host: Host) -> None:
-        self._host = host
-        self._objects: WeakMap[Pause] = WeakMap(_REMEMBERED_OBJECTS)
-        self._saved: BoundedMap[str, tuple[Pause | None]] = BoundedMap(
-            _REMEMBERED_STATES
-        )
+        super().__init__(host, FRAMEWORK, partial(hides_content, None))
 
-    # -- memory -------------------------------------------------------------------
-
-    def remember(self, owner: Any, pause: Pause) -> None:
-        """Remember *pause* as long as *owner*, a result or a state, lives."""
-        self._objects.put(owner, pause)
-
-    def of(self, owner: Any) -> Pause | None:
-        """Return what is remembered of a result, a state or a context."""
-        return self._objects.get(owner)
-
-    def save(self, state: Any, pause: Pause) -> None:
+    def save_state(self, state: Any, pause: Pause) -> None:
         """Remember *pause* for states that are restored from the JSON of *state*."""
-        key = key_of_state(state)
-        if not key:
-            return
-        (known,) = self._saved.get(key) or (pause,)
-        is_other = known is not None and known.where != pause.where
-        if known is None or (is_other and not known.is_resumed):
-            # Two that wait look alike: better no memory than another's trace.
-            self._saved.put(key, (None,))
-            return
-        self._saved.put(key, (pause,))
+        self.save(key_of_state(state), pause)
 
-    def recognise(self, state: Any) -> Pause | None:
+    def recognise_state(self, state: Any) -> Pause | None:
         """Return what is remembered of the state that *state* was restored from."""
-        (known,) = self._saved.get(key_of_state(state)) or (None,)
-        return known
+        return self.recognise(key_of_state(state))
 
-    def learn(self, state: Any) -> Pause:
+    def learn_from(self, state: Any) -> Pause:
         """Return what *state* itself says, a state of unknown origin."""
-        node = node_in_force()
-        if node is not None:
-            return pause_of(node.run)
-        host = self._host
-        sessions = host.sessions
-        scope = SCOPE.get()
-        trace_id = (
-            (scope.trace_id if scope is not None else None)
-            or trace_id_of_state(state)
-            or host.recorder.ids.trace_id()
-        )
-        key = sessions.key_of(session_id_of_state(state) or None)
-        return Pause(Where(trace_id, *key), hide_content=hides_content(None))
-
-    # -- places -------------------------------------------------------------------
-
-    def usable(self, pause: Pause | None) -> Pause | None:
-        """Return *pause*, unless it belongs to another tenant than the one in force."""
-        scope = SCOPE.get()
-        if pause is None or scope is None:
-            return pause
-        where = pause.where
-        is_same = (scope.tenant_id, scope.project_id) == where[1:3]
-        return pause if is_same else None
-
-    def place(self, owner: Any) -> Place:
-        """
-        Return where an event about *owner* stands.
-
-        In the run that goes on, if that is the one (or *owner* is not known);
-        otherwise right under the session, in the trace of the run that paused.
-        """
-        pause = self.of(owner)
-        node = CURRENT.get()
-        if node is not None and type(node.detail) is Pause:
-            # `RunState.approve` is under way, and says whose decision it is.
-            return Place(node.run, node.span_id, node.detail)
-        node = node_in_force()
-        if node is not None and (
-            pause is None or pause.where.trace_id == node.run.trace_id
-        ):
-            return Place(node.run, node.parent_span_id, pause_of(node.run))
-        return self._outside(self.usable(pause))
-
-    def _outside(self, pause: Pause | None) -> Place:
-        """Return a place of its own under the session, which opens if need be."""
-        # First, as it notices a fork that Python was not told of: ids come after.
-        sessions = self._host.sessions
-        if pause is None:
-            pause = self._unknown()
-        with in_session_of(pause):
-            opening = open_session(
-                sessions,
-                self._host.recorder,
-                None,
-                framework=FRAMEWORK,
-                trace_id=pause.where.trace_id,
-                is_run=False,
-            )
-        sessions.leave(opening.session)
-        run = Run(
-            opening.session,
-            opening.trace_id,
-            sampled=opening.sampled,
-            hide_content=pause.hide_content,
-            framework=FRAMEWORK,
-        )
-        return Place(run, opening.span_id, pause)
-
-    def _unknown(self) -> Pause:
-        """Return a pause for a decision about nobody knows what."""
-        sessions = self._host.sessions
-        key = sessions.key_of(None)
-        found = sessions.get(key)
-        if found is not None and found.scope is not None:
-            trace_id = found.scope.trace_id
-        else:
-            trace_id = self._host.recorder.ids.trace_id()
-        return Pause(Where(trace_id, *key), hide_content=hides_content(None))
+        return self.learn(trace_id_of_state(state), session_id_of_state(state))

@@ -18,6 +18,7 @@ from chaukas.sdk.integrations.openai_agents.runs.facts import (
 )
 from chaukas.sdk.integrations.openai_agents.state import attempt
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.record import content
 from chaukas.sdk.record.context import reset
 from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.internal_errors import report
@@ -113,8 +114,8 @@ class Resumes:
         pauses = self._pauses
         pause = pauses.of(state)
         if pause is None:
-            self._adopt(state, pause := pauses.learn(state))
-        pauses.save(state, pause)
+            self._adopt(state, pause := pauses.learn_from(state))
+        pauses.save_state(state, pause)
         if self._host.config.link_run_states and type(result) is dict:
             result[_KEY] = _written(pause)
         self._note(state, "saved")
@@ -143,9 +144,9 @@ class Resumes:
 
     def _note_restored(self, state: Any, carried: Pause | None) -> None:
         pauses = self._pauses
-        pause = pauses.recognise(state)
+        pause = pauses.recognise_state(state)
         if pause is None:
-            pause = carried or pauses.learn(state)
+            pause = carried or pauses.learn_from(state)
             for call in pending_of_state(state):
                 # Whoever saved it has said that these wait.
                 pause.decided.add(call.call_id, lambda: ("review", False))
@@ -185,7 +186,7 @@ class Resumes:
         recorder.emit(
             EventType.STATE_UPDATE,
             run,
-            {"state_update": {"run_state": without_defaults(told)}},
+            content.state_update(run_state=without_defaults(told)),
             parent_span_id=parent_span_id,
             agent=agent if run.agent is None else None,
             capture=capture,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.integrations.openai_agents.facts import agent_ref
 from chaukas.sdk.integrations.openai_agents.state import BACKGROUND, AgentsRun
+from chaukas.sdk.integrations.shared.read import list_of, read, read_text
 from chaukas.sdk.record.context import SCOPE
 from chaukas.sdk.record.recorder import error_text
 from chaukas.sdk.record.retries import fields_of
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PendingCall",
-    "config_value",
     "error_of",
     "hidden_text_of",
     "hides_content",
@@ -150,17 +150,9 @@ def hidden_text_of(error: BaseException) -> str | None:
 # -- how a run was asked for ----------------------------------------------------------
 
 
-def config_value(run_config: Any, name: str) -> Any:
-    """Return a field of a run's configuration, or None."""
-    # The SDK takes the configuration as an object or as a dict.
-    if type(run_config) is dict:
-        return run_config.get(name)
-    return getattr(run_config, name, None)
-
-
 def hides_content(run_config: Any) -> bool:
     """Tell whether the SDK was asked to keep content out of traces."""
-    tells = config_value(run_config, "trace_include_sensitive_data")
+    tells = read(run_config, "trace_include_sensitive_data")
     if tells is None:
         # As the SDK decides for a run without a configuration.
         tells = os.environ.get(_SENSITIVE, "true").strip().lower() in _TRUE
@@ -179,20 +171,19 @@ def session_id_of(kwargs: dict[str, Any]) -> str | None:
             session_id = None
         if type(session_id) is str and session_id:
             return session_id
-    for value in (
-        kwargs.get("conversation_id"),
-        config_value(kwargs.get("run_config"), "group_id"),
-    ):
-        if type(value) is str and value:
-            return value
+    found = read_text(kwargs, "conversation_id") or read_text(
+        kwargs.get("run_config"), "group_id"
+    )
+    if found:
+        return found
     workflow = active_workflow()
     return (workflow.group_id or None) if workflow is not None else None
 
 
 def trace_id_given(run_config: Any) -> str:
     """Return the trace that the application named, or an empty text."""
-    own = config_value(run_config, "trace_id")
-    if type(own) is str and own:
+    own = read_text(run_config, "trace_id")
+    if own:
         return bounded(own)
     scope = SCOPE.get()
     return (scope.trace_id or "") if scope is not None else ""
@@ -242,23 +233,13 @@ class PendingCall(NamedTuple):
     arguments: str
 
 
-def _text(value: Any) -> str:
-    return value if type(value) is str else ""
-
-
 def pending_calls(items: Any) -> list[PendingCall]:
     """Return what the approval items *items* of a result or a state wait for."""
     calls = []
-    for item in items if type(items) is list else ():
-        raw = getattr(item, "raw_item", None)
-        read = (
-            raw.get
-            if type(raw) is dict
-            else lambda name, raw=raw: getattr(raw, name, None)
-        )
-        name = _text(getattr(item, "tool_name", None))
-        call_id = _text(read("call_id")) or _text(read("id"))
-        calls.append(PendingCall(name, call_id, _text(read("arguments"))))
+    for item in list_of(items):
+        raw, name = getattr(item, "raw_item", None), read_text(item, "tool_name")
+        call_id = read_text(raw, "call_id", "id")
+        calls.append(PendingCall(name, call_id, read_text(raw, "arguments")))
     return calls
 
 
@@ -271,8 +252,7 @@ def pending_of_state(state: Any) -> list[PendingCall]:
 
 def pending_input_of(state: Any) -> Sequence[Any]:
     """Return the input that was added to *state* and no model has seen yet."""
-    pending = getattr(state, "_pending_input", None)
-    return pending if type(pending) is list else ()
+    return list_of(getattr(state, "_pending_input", None))
 
 
 def trace_id_of_state(state: Any) -> str:
@@ -282,15 +262,13 @@ def trace_id_of_state(state: Any) -> str:
     Empty if the SDK's tracing is off.
     """
     trace = getattr(state, "_trace_state", None)
-    return _text(getattr(trace, "trace_id", None))[:ID_CHARS]
+    return read_text(trace, "trace_id")[:ID_CHARS]
 
 
 def session_id_of_state(state: Any) -> str:
     """Return the conversation or the group that a saved state names, or nothing."""
     trace = getattr(state, "_trace_state", None)
-    found = _text(getattr(state, "_conversation_id", None)) or _text(
-        getattr(trace, "group_id", None)
-    )
+    found = read_text(state, "_conversation_id") or read_text(trace, "group_id")
     return found[:ID_CHARS]
 
 

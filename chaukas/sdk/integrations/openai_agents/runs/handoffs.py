@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.openai_agents.facts import agent_ref, arguments_of
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun, current_run
-from chaukas.sdk.integrations.shared.read import read_text
+from chaukas.sdk.integrations.shared.read import read, read_text
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.system.internal_errors import attempt
-
-from .facts import config_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,5 +106,5 @@ def _nests_history(handoff: Any, run_config: Any) -> bool:
     """Tell whether the history becomes one message for the next agent."""
     own = getattr(handoff, "nest_handoff_history", None)
     if own is None:
-        own = config_value(run_config, "nest_handoff_history")
+        own = read(run_config, "nest_handoff_history")
     return own is True

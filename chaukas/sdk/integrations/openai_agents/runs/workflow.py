@@ -14,6 +14,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chaukas.sdk.integrations.shared.read import read, read_text
 from chaukas.sdk.record.context import SCOPE
 from chaukas.sdk.record.placement import otel_span
 from chaukas.sdk.record.recorder import without_defaults
@@ -59,10 +60,6 @@ _known: WeakMap[Workflow] = WeakMap(_REMEMBERED)
 """What was said of each block, as long as it lives."""
 
 
-def _text(value: object) -> str:
-    return value if type(value) is str else ""
-
-
 def _w3c_id(sdk_id: str) -> str:
     """Return a W3C trace id for one of the SDK's; the same for the same."""
     found = _SDK_ID.fullmatch(sdk_id)
@@ -81,16 +78,16 @@ def note_trace(trace: Any, given: dict[str, Any], ids: Ids) -> None:
         given: Its arguments by name.
         ids: Makes an id where the SDK makes none.
     """
-    sdk_id = _text(getattr(trace, "trace_id", None))
+    sdk_id = read_text(trace, "trace_id")
     if sdk_id == _NO_ID:
         sdk_id = ""
     _known.put(
         trace,
         Workflow(
-            _text(given.get("name"))[:_ID_CHARS],
+            read_text(given, "name")[:_ID_CHARS],
             _w3c_id(sdk_id) if sdk_id else ids.trace_id(),
             sdk_id[:_ID_CHARS],
-            _text(given.get("group_id"))[:_ID_CHARS],
+            read_text(given, "group_id")[:_ID_CHARS],
             given.get("metadata"),
         ),
     )
@@ -129,8 +126,8 @@ def workflow_facts(run: AgentsRun, capture: Capture) -> dict[str, Any]:
     if active is not None:
         name, metadata, sdk_id = active.name, active.metadata, active.sdk_trace_id
     else:
-        name = _text(_value(run.run_config, "workflow_name"))[:_ID_CHARS]
-        metadata, sdk_id = _value(run.run_config, "trace_metadata"), ""
+        name = read_text(run.run_config, "workflow_name")[:_ID_CHARS]
+        metadata, sdk_id = read(run.run_config, "trace_metadata"), ""
     facts: dict[str, Any] = {}
     if name and name != _DEFAULT_NAME:
         facts["workflow_name"] = name
@@ -139,10 +136,3 @@ def workflow_facts(run: AgentsRun, capture: Capture) -> dict[str, Any]:
     if metadata is not None:
         facts["trace_metadata"] = capture.tree(metadata, "metadata.trace_metadata")
     return without_defaults(facts)
-
-
-def _value(run_config: Any, name: str) -> Any:
-    # The SDK takes the configuration as an object or as a dict.
-    if type(run_config) is dict:
-        return run_config.get(name)
-    return getattr(run_config, name, None)

@@ -236,7 +236,7 @@ class Runs(Part):
         pauses = self._pauses
         pause = pauses.of(state)
         if pause is None:
-            pause = pauses.recognise(state) or pauses.learn(state)
+            pause = pauses.recognise_state(state) or pauses.learn_from(state)
             pauses.remember(state, pause)
         pause.is_resumed = True
         return pauses.usable(pause)

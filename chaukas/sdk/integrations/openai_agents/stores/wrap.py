@@ -22,6 +22,7 @@ from chaukas.sdk.integrations.openai_agents.state import (
     current_run,
 )
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.record import content
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, reset
 from chaukas.sdk.record.placement import Place, place
 from chaukas.sdk.record.recorder import error_code_of, error_text
@@ -346,9 +347,9 @@ class Stores:
         else:
             capture = facts_capture
         body: dict[str, Any] = (
-            {"data_access": {"datasource": where, "metadata": told}}
+            content.data_access(where, metadata=told)
             if is_read
-            else {"state_update": {"session": {"store": where, **told}}}
+            else content.state_update(session={"store": where, **told})
         )
         elapsed_ms = recorder.monotonic_ms_since(operation.started_ns)
         if elapsed_ms:
@@ -407,7 +408,7 @@ class Stores:
         recorder.emit(
             EventType.STATE_UPDATE,
             run,
-            {"state_update": told},
+            content.state_update(**told) if type(told) is dict else {},
             parent_span_id=parent_span_id,
             capture=capture,
         )

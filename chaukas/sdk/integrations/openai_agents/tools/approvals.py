@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents.facts import agent_ref
 from chaukas.sdk.integrations.openai_agents.resume.suspended import Pause, pause_of
 from chaukas.sdk.integrations.openai_agents.runs.facts import (
@@ -18,11 +17,13 @@ from chaukas.sdk.integrations.openai_agents.runs.facts import (
     pending_calls,
 )
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun, current_run
+from chaukas.sdk.integrations.shared.observe import Observation, observe
+from chaukas.sdk.integrations.shared.policies import record_policy
 from chaukas.sdk.patching import Patch
-from chaukas.sdk.record.context import CURRENT, Node, reset
+from chaukas.sdk.record.context import CURRENT, Node
 from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.bounded import BoundedMap
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.internal_errors import attempt
 
 from .facts import arguments_of_call
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Approvals"]
 
-_WARN = "SEVERITY_WARN"
 _POLICY = ("POLICY_DECISION",)
 _REMEMBERED_QUESTIONS = 4096
 
@@ -60,10 +60,10 @@ class Approvals:
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
-        state = "agents.run_state:RunState"
+        state, decide = "agents.run_state:RunState", observe(self._begin_decision)
         return (
-            Patch(f"{state}.approve", self.decide, _POLICY, min_version="0.8"),
-            Patch(f"{state}.reject", self.decide, _POLICY, min_version="0.8"),
+            Patch(f"{state}.approve", decide, _POLICY, min_version="0.8"),
+            Patch(f"{state}.reject", decide, _POLICY, min_version="0.8"),
             Patch(
                 "agents.run_context:RunContextWrapper._apply_approval_decision",
                 self.decided,
@@ -109,42 +109,25 @@ class Approvals:
 
     # -- decisions ----------------------------------------------------------------
 
-    def decide(
-        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap `RunState.approve` and `reject`: say whose decision comes."""
-        node = self._node_for(instance)
-        if node is None:
-            return wrapped(*args, **kwargs)
-        token = CURRENT.set(node)
-        try:
-            return wrapped(*args, **kwargs)
-        finally:
-            reset(token)
-
-    def _node_for(self, state: Any) -> Node | None:
-        try:
-            node = CURRENT.get()
-            if node is not None and type(node.detail) is Pause:
-                # An agent used as a tool: its state decides for the outer one.
-                return None
-            place = self._pauses.place(state)
-            if isinstance(place.run, AgentsRun):
-                return None
-            return Node(place.run, place.parent_span_id, "tool", place.pause)
-        except Exception as error:
-            report("RunState.approve", error)
+    def _begin_decision(self, state: Any, *_: Any) -> Observation | None:
+        """Say whose decision comes, when `RunState.approve` or `reject` is called."""
+        node = CURRENT.get()
+        if node is not None and type(node.detail) is Pause:
+            # An agent used as a tool: its state decides for the outer one.
             return None
+        place = self._pauses.place(state)
+        if isinstance(place.run, AgentsRun):
+            return None
+        decision = Observation()
+        decision.node = Node(place.run, place.parent_span_id, "tool", place.pause)
+        return decision
 
     def decided(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap the one place where every approval and rejection ends."""
         result = wrapped(*args, **kwargs)
-        try:
-            self._note_decision(instance, args, kwargs)
-        except Exception as error:
-            report("approval", error)
+        attempt("approval", self._note_decision, instance, args, kwargs)
         return result
 
     def _note_decision(self, context: Any, args: Any, kwargs: dict[str, Any]) -> None:
@@ -202,17 +185,16 @@ class Approvals:
         message = await wrapped(*args, **kwargs)
         run = current_run()
         if run is not None:
-            try:
-                self._note_standing(
-                    run,
-                    kwargs.get("context_wrapper"),
-                    kwargs.get("tool_name"),
-                    kwargs.get("call_id"),
-                    approved=False,
-                    rationale=message,
-                )
-            except Exception as error:
-                report("approval", error)
+            attempt(
+                "approval",
+                self._note_standing,
+                run,
+                kwargs.get("context_wrapper"),
+                kwargs.get("tool_name"),
+                kwargs.get("call_id"),
+                approved=False,
+                rationale=message,
+            )
         return message
 
     def _note_standing(
@@ -262,24 +244,20 @@ class Approvals:
         arguments = arguments_of_call(getattr(item, "raw_item", None))
         if arguments:
             metadata["arguments"] = capture.tree(arguments, "policy.metadata.arguments")
-        policy: dict[str, Any] = {
-            "policy_id": "tool_approval",
-            "outcome": outcome,
-            "rule_ids": [call.tool_name] if call.tool_name else [],
-            "metadata": without_defaults(metadata),
-        }
-        if type(rationale) is str:
-            policy["rationale"] = capture.text(rationale, "policy.rationale")
+        is_text = type(rationale) is str
         agent = getattr(item, "agent", None)
         is_alone = run.agent is None and agent is not None
-        recorder.emit(
-            EventType.POLICY_DECISION,
+        record_policy(
+            recorder,
             run,
-            {"policy": without_defaults(policy)},
-            parent_span_id=parent_span_id,
-            agent=agent_ref(agent) if is_alone else None,
+            parent_span_id,
+            "tool_approval",
+            outcome,
             capture=capture,
-            severity=_WARN if outcome == "deny" else "",
+            agent=agent_ref(agent) if is_alone else None,
+            rule_ids=[call.tool_name] if call.tool_name else [],
+            rationale=capture.text(rationale, "policy.rationale") if is_text else "",
+            metadata=without_defaults(metadata),
         )
 
 
