@@ -138,18 +138,24 @@ class Tools(Part):
         if not isinstance(error, Exception):
             call.was_cancelled = True
             return
-        pair, recorder = call.pair, self._recorder
+        pair = call.pair
         if pair is None:
             return
-        text = recorder.capture(pair.run).text(error_text(error), _MESSAGE)
+        text = self._recorder.capture(pair.run).text(error_text(error), _MESSAGE)
         call.failure = text or type(error).__name__
+        self._note_error(call, pair, error, is_recoverable=True)
+
+    def _note_error(
+        self, call: ToolCall, pair: Pair, error: Exception, *, is_recoverable: bool
+    ) -> None:
+        """Record the ERROR of a call under the innermost span that saw it."""
         call.http = http_answer_of(error)
-        recorder.error(
+        self._recorder.error(
             pair.run,
             error,
             call.span_of(error, pair.span_id),
-            recoverable=True,
-            recovery_action=RETURNED,
+            recoverable=is_recoverable,
+            recovery_action=RETURNED if is_recoverable else "",
         )
 
     def returned_failure(self, call: ToolCall, output: Any) -> None:
@@ -186,19 +192,26 @@ class Tools(Part):
             error: No `Exception`: the call was cancelled.
             recoverable: The model is told of it, and the run goes on.
         """
-        if recoverable:
-            attempt("Tools.fail", self.handled, call, error)
-        self._close(call, None, error)
+        self._close(call, None, error, is_recoverable=recoverable)
 
     def cancel(self, call: ToolCall) -> None:
         """Close the pair of a call that was given up."""
         self._close(call, None, GeneratorExit())
 
-    def _close(self, call: ToolCall, result: Any, error: BaseException | None) -> None:
+    def _close(
+        self,
+        call: ToolCall,
+        result: Any,
+        error: BaseException | None,
+        *,
+        is_recoverable: bool = False,
+    ) -> None:
         pair = call.pair
         if pair is None:
             return
         try:
+            if isinstance(error, Exception):
+                self._note_error(call, pair, error, is_recoverable=is_recoverable)
             self._note_end(call, pair, result, error)
         except Exception as problem:
             attempt("Tools", self._recorder.pairs.end, pair)
@@ -215,8 +228,6 @@ class Tools(Part):
         elif isinstance(error, Exception):
             message = capture.text(error_text(error), _MESSAGE)
             status = _FAILED
-            call.http = http_answer_of(error)
-            recorder.error(pair.run, error, call.span_of(error, pair.span_id))
         else:
             message, status = "", _CANCELLED
         if not status and (message or call.was_cancelled):

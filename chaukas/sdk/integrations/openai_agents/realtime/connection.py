@@ -20,6 +20,7 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.openai_agents.state import attempt
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.record import content
 from chaukas.sdk.record.recorder import ms_between, without_defaults
 from chaukas.sdk.record.retries import class_name_of, fields_of
 from chaukas.sdk.system.internal_errors import report
@@ -206,13 +207,7 @@ class Connections(Part):
         self._recorder.emit(
             EventType.ERROR,
             run,
-            {
-                "error": {
-                    "error_message": facts.text(message, "error.error_message"),
-                    "error_code": talk.failure,
-                    "recoverable": False,
-                }
-            },
+            content.error(facts.text(message, "error.error_message"), talk.failure),
             parent_span_id=run.agent_span_id,
             capture=facts,
         )

@@ -22,6 +22,7 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents.runs.facts import error_of, hidden_text_of
 from chaukas.sdk.integrations.openai_agents.state import attempt, close_broken
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.record import content
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.internal_errors import report
@@ -177,18 +178,12 @@ class Voice:
         metadata: dict[str, Any] = {"modality": "audio", "voice_turn": run.voice_turn}
         if kind is EventType.OUTPUT_EMITTED:
             metadata["response_latency_ms"], run.latency_ms = run.latency_ms, 0
-        message = {
-            "role": role,
-            "text": capture.text(text, "message.text"),
-            "metadata": without_defaults(metadata),
-        }
-        content: dict[str, Any] = {"message": message}
-        if kind is EventType.OUTPUT_EMITTED:
-            content["is_final"] = True
+        final = {"is_final": True} if kind is EventType.OUTPUT_EMITTED else {}
+        said = capture.text(text, "message.text")
         recorder.emit(
             kind,
             run,
-            content,
+            content.message(role, said, without_defaults(metadata), **final),
             parent_span_id=run.agent_span_id,
             capture=capture,
         )
