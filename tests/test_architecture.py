@@ -42,8 +42,9 @@ PARTS: tuple[str, ...] = (
     "sdk.record",
     # Getting encoded events out. They know bytes, and no event.
     "sdk.sinks",
-    "sdk.pipeline",
-    "sdk.delivery sdk.integrations.base",
+    "sdk.pipeline sdk.integrations.base",
+    # What frameworks have in common: model calls, streams, usage.
+    "sdk.delivery sdk.integrations.shared",
     # One part for each framework; they share the base.
     "sdk.integrations.openai_agents sdk.integrations.tenacity",
     # The one global, and what users call.
@@ -60,6 +61,7 @@ EDGES = {
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
         "sdk.sinks.collector.envelope sdk.sinks.collector.http "
         "sdk.testing.collector.store sdk.testing.collector.rules "
+        "sdk.integrations.shared.model_facts "
         "sdk.integrations.openai_agents.facts"
     ),
     "urllib3": "sdk.sinks.collector.connection",
@@ -70,8 +72,7 @@ EDGES = {
     "wrapt": (
         "sdk.patching sdk.patching.placed sdk._runtime "
         "sdk.integrations.openai_agents.compat.hooks "
-        "sdk.integrations.openai_agents.models.streams "
-        "sdk.integrations.openai_agents.voice.streams"
+        "sdk.integrations.shared.streams"
     ),
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "

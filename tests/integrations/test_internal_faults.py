@@ -35,6 +35,8 @@ from chaukas.sdk.integrations.openai_agents.state import AgentsRun
 from chaukas.sdk.integrations.openai_agents.tools import policies
 from chaukas.sdk.integrations.openai_agents.tools import wrap as tools_wrap
 from chaukas.sdk.integrations.openai_agents.voice import models
+from chaukas.sdk.integrations.shared import history
+from chaukas.sdk.integrations.shared import models as shared_models
 from chaukas.sdk.record import recorder as record_module
 from chaukas.sdk.record.recorder import EventPairManager, Recorder
 from chaukas.sdk.record.retries import RetryDetector
@@ -91,6 +93,8 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
                 runs_wrap,
                 tools_wrap,
                 models,
+                history,
+                shared_models,
             )
             if name in vars(module)
         )

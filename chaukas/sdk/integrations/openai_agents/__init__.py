@@ -235,7 +235,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             ),
             Patch(
                 f"{retry}:_sleep_for_retry",
-                retries.runner_sleep,
+                models.runner_sleep,
                 ("RETRY",),
                 everywhere=True,
                 min_version="0.12",

@@ -10,18 +10,19 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.record.context import CURRENT, Node, Run
+from chaukas.sdk.integrations.shared.models import ModelCall
+from chaukas.sdk.integrations.shared.runs import AgentRun
+from chaukas.sdk.record.context import CURRENT
 from chaukas.sdk.record.errors import recogniser_of
 from chaukas.sdk.record.placement import node_in_force, open_session, place_inside
 from chaukas.sdk.record.recorder import error_chain
-from chaukas.sdk.record.totals import Totals
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.internal_errors import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record.context import Pair, Session
+    from chaukas.sdk.record.context import Pair, Run
 
 __all__ = [
     "BACKGROUND",
@@ -38,62 +39,25 @@ __all__ = [
 FRAMEWORK = "openai_agents"
 
 
-class AgentsRun(Run):
+class AgentsRun(AgentRun):
     """One call of `Runner.run*`, top-level or nested."""
 
     __slots__ = (
-        "agent_count",
-        "agent_pair",
-        "agent_totals",
         "asked_model",
         "has_terminal_error",
-        "invocation",
         "is_body_pending",
         "is_super_pending",
-        "known_schema",
-        "known_system",
-        "last_model",
         "pause",
-        "retry_key",
         "run_config",
-        "turns",
     )
 
-    def __init__(
-        self,
-        session: Session,
-        trace_id: str,
-        *,
-        parent: Node | None = None,
-        sampled: bool = True,
-        hide_content: bool = False,
-    ) -> None:
-        super().__init__(
-            session,
-            trace_id,
-            parent=parent,
-            sampled=sampled,
-            hide_content=hide_content,
-            framework=FRAMEWORK,
-        )
-        self.agent_pair: Pair | None = None
-        self.agent_totals = Totals()
-        """Of the agent in force."""
-        self.agent_count = 0
-        self.turns = 0
-        """Model calls of the agent in force."""
-        self.invocation: Invocation | None = None
-        """The model call that is open, or failed and not yet settled."""
-        self.known_system = ""
-        """Hash of the system text that was recorded last."""
-        self.known_schema = ""
-        """Hash of the output schema that was recorded last."""
-        self.last_model = ""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a run; arguments are those of `Run`."""
+        super().__init__(*args, **{"framework": FRAMEWORK, **kwargs})
         self.asked_model = ""
         """Name by which the model in force was asked for, if it was by name."""
         self.pause: Any = None
         """What it leaves for a run that goes on with it; of a top-level run only."""
-        self.retry_key: Any = None
         self.run_config: Any = None
         self.is_super_pending = False
         """A runner of the application has it, the SDK's own not yet."""
@@ -116,53 +80,23 @@ BACKGROUND: ContextVar[Background | None] = ContextVar(
 )
 
 
-class Invocation:
-    """One logical model call with all its retries."""
+class Invocation(ModelCall):
+    """One logical model call with all its retries, as the SDK makes it."""
 
-    __slots__ = (
-        "answer",
-        "attempts",
-        "chunk_count",
-        "content",
-        "delta_counts",
-        "error",
-        "first_chunk_ns",
-        "hosted",
-        "is_alone",
-        "is_exhausted",
-        "max_retries",
-        "pair",
-        "pieces",
-        "run",
-        "started_ns",
-    )
+    __slots__ = ("answer", "hosted", "is_alone", "is_exhausted")
+
+    run: AgentsRun
 
     def __init__(self, run: AgentsRun, max_retries: int = 0) -> None:
-        self.run = run
-        self.max_retries = max_retries
-        """What the runner may retry; 0 if it does not."""
-        self.pair: Pair | None = None
-        """Open once the model class was reached."""
-        self.content: dict[str, Any] = {}
-        """`provider`, `model` and settings, repeated in the END."""
+        super().__init__(run, max_retries)
         self.answer: Any = None
         """What the provider answered to the last attempt, if that was seen."""
-        self.attempts = 0
-        self.started_ns = 0
-        self.chunk_count = 0
-        self.delta_counts: dict[str, int] = {}
-        """Events of the stream by kind: `text`, `arguments`, `other`."""
-        self.first_chunk_ns = 0
         self.is_alone = False
         """No runner looks after it: its end is the model's."""
         self.is_exhausted = False
         """Its stream ended without a final event."""
-        self.error: BaseException | None = None
-        """How the stream broke; the runner may still retry it."""
         self.hosted: dict[str, Any] | None = None
         """What the stream told of hosted tools, by the ids of their items."""
-        self.pieces: Any = None
-        """Records the stream piece by piece, if that is wanted."""
 
 
 class ToolCall:
@@ -225,22 +159,6 @@ class ToolCall:
         is_known, inner_span_id = self.inner_failure
         known = any(map(is_known, error_chain(error)))
         return inner_span_id if known else span_id
-
-
-def attempt(where: str, record: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """
-    Call *record*, and report what it raises instead of letting it out.
-
-    Args:
-        where: The hook point, in words that a maintainer knows.
-        record: Something of chaukas; the host gets nothing from it.
-        *args: Its arguments.
-        **kwargs: Its arguments.
-    """
-    try:
-        record(*args, **kwargs)
-    except Exception as error:
-        report(where, error)
 
 
 def close_broken(host: Host, run: Run) -> None:

@@ -1,0 +1,3 @@
+"""What the integration of any framework is built on."""
+
+__all__ = ()
