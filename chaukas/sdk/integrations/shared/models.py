@@ -398,18 +398,26 @@ class ModelCalls(Part):
             **options,
         )
 
-    # Named at the call, each is a member of the event.
     def retry(
         self,
         call: ModelCall,
         error: BaseException | None,
         *,
-        slept_ms: float = 0,
-        max_attempts: int = 0,
-        strategy: str = "",
-        metadata: dict[str, Any] | None = None,
+        number: int = 0,
+        **facts: Any,
     ) -> None:
-        """Record that a call is repeated after its last attempt failed of *error*."""
+        """
+        Record that a call is repeated.
+
+        Args:
+            call: What `begin` returned.
+            error: What its last attempt failed of.
+            number: Of that attempt, from 1; left out, `attempts` is counted by those
+                who call this.
+            **facts: As for `record_retry`.
+        """
+        if number:
+            call.attempts = max(call.attempts, number + 1)
         attempt(
             "model retry",
             record_retry,
@@ -417,11 +425,8 @@ class ModelCalls(Part):
             call.run,
             call.span_id,
             error,
-            number=max(call.attempts, 1),
-            max_attempts=max_attempts,
-            slept_ms=slept_ms,
-            strategy=strategy,
-            metadata=metadata,
+            number=number or max(call.attempts, 1),
+            **facts,
         )
 
 
