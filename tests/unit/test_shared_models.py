@@ -20,7 +20,11 @@ from chaukas.sdk.integrations.shared.models import (
     record_retry,
 )
 from chaukas.sdk.integrations.shared.runs import AgentRun
-from chaukas.sdk.integrations.shared.streams import ObservedIterator, ObservedStream
+from chaukas.sdk.integrations.shared.streams import (
+    ObservedIterator,
+    ObservedStream,
+    StreamObserver,
+)
 from chaukas.sdk.integrations.shared.usage import Usage, read_usage, usage_of
 from chaukas.sdk.record.content import model_asked, retry
 from chaukas.sdk.record.context import CURRENT, Node, Run
@@ -243,7 +247,7 @@ def test_only_the_first_end_counts() -> None:
         calls.end(call, ANSWERED)
         calls.end(call, ANSWERED)
         calls.cancel(call)
-        assert not call.is_open
+        assert call.open_pair is None
 
     events = recorded(play)
     assert (
@@ -321,7 +325,7 @@ def test_contents_leave_out_what_is_not_set() -> None:
 # --- streams ---------------------------------------------------------------------
 
 
-class Observer:
+class Observer(StreamObserver):
     """Records one call by the items of its stream."""
 
     def __init__(self, calls: ModelCalls, run: Run) -> None:
@@ -440,7 +444,7 @@ def test_an_observer_that_fails_changes_nothing_for_the_reader(
 ) -> None:
     monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
 
-    class Broken:
+    class Broken(StreamObserver):
         def begun(self) -> Any:
             raise RuntimeError("a bug of ours")
 
@@ -455,11 +459,10 @@ def test_an_observer_that_fails_changes_nothing_for_the_reader(
 
 def test_a_stream_stays_what_it_is() -> None:
     source = iter([1])
-    stream = ObservedIterator(source, SimpleNamespace())
+    stream = ObservedIterator(source, StreamObserver())
     assert isinstance(stream, type(source))
     assert not hasattr(stream, "close")
     assert not hasattr(stream, "__anext__")
-    stream._self_is_over = True
 
 
 # --- usage -----------------------------------------------------------------------

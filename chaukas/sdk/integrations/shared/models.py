@@ -25,7 +25,6 @@ from .runs import AgentRun
 if TYPE_CHECKING:
     from chaukas.sdk.record.context import Pair, Run
     from chaukas.sdk.record.recorder import Recorder
-    from chaukas.sdk.record.totals import Usage
 
     from .deltas import DeltaBuffer
 
@@ -91,9 +90,10 @@ class ModelCall:
         """Records the stream while it goes on, if that is wanted."""
 
     @property
-    def is_open(self) -> bool:
-        """Whether its START is recorded and its END is not."""
-        return self.pair is not None and self.pair.is_open
+    def open_pair(self) -> Pair | None:
+        """Its pair, if the START is recorded and the END is not."""
+        pair = self.pair
+        return pair if pair is not None and pair.is_open else None
 
     @property
     def span_id(self) -> str:
@@ -211,7 +211,8 @@ class ModelCalls(Part):
             failure: The provider answered that it failed: the call has an ERROR.
         """
         _leave(call)
-        if not call.is_open:
+        pair = call.open_pair
+        if pair is None:
             return
         try:
             error = {}
@@ -220,7 +221,7 @@ class ModelCalls(Part):
                 if answer.finish_reason == CONTENT_FILTER:
                     self.note_filter(call)
                 error["error"] = self._record_failure(call, failure)
-            self._record_end(call, answer, status, error)
+            self._record_end(call, pair, answer, status, error)
             if status == _COMPLETED:
                 self._note_withheld(call, answer)
         except Exception as problem:
@@ -253,9 +254,9 @@ class ModelCalls(Part):
             if fields_of(error).get("code") in _FILTER_CODES or CONTENT_FILTER in words:
                 self.note_filter(call)
             recorder.error(run, error, pair.span_id)
-            if call.is_open:
+            if pair.is_open:
                 facts = {"error": shown, "error_code": error_code_of(error)}
-                self._record_end(call, answer or Answer(), _FAILED, facts)
+                self._record_end(call, pair, answer or Answer(), _FAILED, facts)
         except Exception as problem:
             self.end_bare(call, _FAILED)
             report("model call", problem)
@@ -263,13 +264,14 @@ class ModelCalls(Part):
     def cancel(self, call: ModelCall, answer: Answer | None = None) -> None:
         """Record the END of a call that nobody waits for any more."""
         _leave(call)
-        if not call.is_open:
+        pair = call.open_pair
+        if pair is None:
             return
         self._finish_deltas(call)
         try:
             metadata = {} if answer is None else dict(answer.metadata)
             body = self._end_body(call, Answer(), None, metadata)
-            self._end_pair(call, body, status=_CANCELLED)
+            self._recorder.pairs.end(pair, body, status=_CANCELLED)
         except Exception as problem:
             self.end_bare(call, _CANCELLED)
             report("model call", problem)
@@ -281,7 +283,12 @@ class ModelCalls(Part):
             attempt("model call", self._recorder.pairs.end, call.pair, status=status)
 
     def _record_end(
-        self, call: ModelCall, answer: Answer, status: str, error: dict[str, str]
+        self,
+        call: ModelCall,
+        pair: Pair,
+        answer: Answer,
+        status: str,
+        error: dict[str, str],
     ) -> None:
         recorder, run = self._recorder, call.run
         capture = recorder.capture(run)
@@ -304,11 +311,7 @@ class ModelCalls(Part):
             run.agent_totals.add(answer.usage, cost)
         self._host.sessions.add(run, answer.usage, cost)
         self._finish_deltas(call)
-        self._end_pair(call, body, status=status, capture=capture)
-
-    def _end_pair(self, call: ModelCall, body: dict[str, Any], **options: Any) -> None:
-        if call.pair is not None:
-            self._recorder.pairs.end(call.pair, body, **options)
+        recorder.pairs.end(pair, body, status=status, capture=capture)
 
     def _end_body(
         self,
@@ -503,13 +506,9 @@ def _price(asked: dict[str, Any], answer: Answer) -> tuple[dict[str, Any] | None
     none, as that of a deployment or a router.
     """
     provider = asked.get("provider", "")
-    names = (asked.get("model", ""), answer.model)
-    name = next((name for name in names if name and is_priced(provider, name)), "")
-    if not name:
-        return None, False
-    return cost_of(provider, name, **_priced_tokens(answer.usage)), True
-
-
-def _priced_tokens(usage: Usage) -> dict[str, int]:
-    counts = usage._asdict()
-    return {name: count for name, count in counts.items() if name not in _UNPRICED}
+    tokens = answer.usage._asdict()
+    priced = {name: tokens[name] for name in tokens if name not in _UNPRICED}
+    for name in (asked.get("model", ""), answer.model):
+        if name and is_priced(provider, name):
+            return cost_of(provider, name, **priced), True
+    return None, False

@@ -7,7 +7,7 @@ A proxy, because callers ask a stream what it is, call `__anext__` directly or l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
@@ -27,8 +27,10 @@ __all__ = [
 _WHERE = "stream"
 
 
-class StreamObserver(Protocol):
+class StreamObserver:
     """What records a stream; whatever it raises is reported and not let out."""
+
+    __slots__ = ()
 
     def begun(self) -> Node | None:
         """Note the first step; return the node to take it under."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.openai_agents.facts import text_of
 from chaukas.sdk.integrations.openai_agents.state import Invocation, current_run
-from chaukas.sdk.integrations.shared.streams import ObservedStream
+from chaukas.sdk.integrations.shared.streams import ObservedStream, StreamObserver
 from chaukas.sdk.integrations.shared.usage import Usage, usage_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT
@@ -96,25 +96,16 @@ class Answer:
         self.response = response
 
 
-class _Chunks:
-    """Reads the chunks of a streamed completion as they pass."""
+class _Chunks(StreamObserver):
+    """Reads the chunks of a streamed completion; their end is the model's stream's."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
-
-    def begun(self) -> None:
-        """Take the first step where it is taken."""
 
     def item(self, value: Any) -> None:
         # A compatible provider may leave out anything.
         with suppress(Exception):
             self._answer.take_completion(value)
-
-    def ended(self) -> None:
-        """Leave the end to the stream of the model."""
-
-    def failed(self, error: BaseException) -> None:
-        """Leave the failure to the stream of the model."""
 
 
 class Answers:

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun
 from chaukas.sdk.integrations.shared.deltas import wants_deltas
-from chaukas.sdk.integrations.shared.streams import ObservedStream, is_stream
+from chaukas.sdk.integrations.shared.streams import (
+    ObservedStream,
+    StreamObserver,
+    is_stream,
+)
 from chaukas.sdk.system.internal_errors import attempt
 
 from .deltas import Pieces
@@ -41,7 +45,7 @@ _KINDS = {
 }
 
 
-class _ModelStream:
+class _ModelStream(StreamObserver):
     """Observes the stream of one model call."""
 
     __slots__ = ("_calls", "_invocation", "_recorder", "_take")

@@ -20,7 +20,11 @@ from chaukas.sdk.integrations.shared.audio import (
     SampleCount,
 )
 from chaukas.sdk.integrations.shared.models import Answer, Request
-from chaukas.sdk.integrations.shared.streams import ObservedStream, is_stream
+from chaukas.sdk.integrations.shared.streams import (
+    ObservedStream,
+    StreamObserver,
+    is_stream,
+)
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.recorder import ms_between, without_defaults
 from chaukas.sdk.system.internal_errors import attempt, report
@@ -246,7 +250,7 @@ class SpeechModels(Part):
         self._tell_input(text)
 
 
-class _SpeechStream:
+class _SpeechStream(StreamObserver):
     """Observes a stream of a speech model, which is one call of it."""
 
     def __init__(self, models: SpeechModels, count: Any) -> None:
