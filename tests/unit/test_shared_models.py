@@ -247,7 +247,7 @@ def test_only_the_first_end_counts() -> None:
         calls.end(call, ANSWERED)
         calls.end(call, ANSWERED)
         calls.cancel(call)
-        assert call.open_pair is None
+        assert not call.is_open
 
     events = recorded(play)
     assert (

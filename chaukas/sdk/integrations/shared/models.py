@@ -90,10 +90,9 @@ class ModelCall:
         """Records the stream while it goes on, if that is wanted."""
 
     @property
-    def open_pair(self) -> Pair | None:
-        """Its pair, if the START is recorded and the END is not."""
-        pair = self.pair
-        return pair if pair is not None and pair.is_open else None
+    def is_open(self) -> bool:
+        """Whether its START is recorded and its END is not."""
+        return self.pair is not None and self.pair.is_open
 
     @property
     def span_id(self) -> str:
@@ -211,8 +210,8 @@ class ModelCalls(Part):
             failure: The provider answered that it failed: the call has an ERROR.
         """
         _leave(call)
-        pair = call.open_pair
-        if pair is None:
+        pair = call.pair
+        if pair is None or not pair.is_open:
             return
         try:
             error = {}
@@ -264,8 +263,8 @@ class ModelCalls(Part):
     def cancel(self, call: ModelCall, answer: Answer | None = None) -> None:
         """Record the END of a call that nobody waits for any more."""
         _leave(call)
-        pair = call.open_pair
-        if pair is None:
+        pair = call.pair
+        if pair is None or not pair.is_open:
             return
         self._finish_deltas(call)
         try:
