@@ -299,11 +299,14 @@ class ModelCalls(Part):
 
     def _end_failed(self, invocation: Invocation, error: BaseException) -> None:
         """End with an error, or as cancelled."""
-        self._note_inside(invocation, None, None)
-        seen = invocation.answer
         known = None
-        if seen is not None and isinstance(error, Exception):
-            known = answer_of(invocation, seen.output, seen.usage, seen.response_id)
+        try:
+            self._note_inside(invocation, None, None)
+            seen = invocation.answer
+            if seen is not None and isinstance(error, Exception):
+                known = answer_of(invocation, seen.output, seen.usage, seen.response_id)
+        except Exception as problem:
+            report("Model.get_response", problem)
         self.calls.fail(invocation, error, known)
 
     # -- streams ------------------------------------------------------------------
