@@ -267,6 +267,44 @@ def test_a_call_that_was_never_begun_ends_without_a_trace() -> None:
     assert not named(recorded(play), "MODEL_INVOCATION_END")
 
 
+def test_an_error_with_an_odd_code_still_has_its_error() -> None:
+    class OddError(Exception):
+        def __init__(self, text: str) -> None:
+            super().__init__(text)
+            self.code = {"not": "hashable"}
+
+    error = OddError("no")
+
+    def play(calls: ModelCalls, run: Run) -> None:
+        calls.fail(calls.begin(run, ASKED), error)
+
+    assert tree_of(recorded(play)) == "SESSION\n  MODEL FAILED\n    ERROR OddError"
+
+
+def test_a_refusal_stands_beside_its_call_wherever_that_stands() -> None:
+    def play(calls: ModelCalls, run: Run) -> None:
+        run.agent_span_id, parent = "", run.agent_span_id
+        call = calls.begin(run, ASKED, parent_span_id=parent)
+        calls.end(call, Answer(refusal="I will not"))
+
+    events = recorded(play)
+    start = only(events, "MODEL_INVOCATION_START")
+    assert only(events, "POLICY_DECISION")["parent_span_id"] == start["parent_span_id"]
+
+
+def test_a_hidden_tool_call_may_lack_its_id() -> None:
+    def play(calls: ModelCalls, run: Run) -> None:
+        asked = [{"name": "add", "arguments": {"a": 1}}]
+        calls.end(calls.begin(run, ASKED), Answer(tool_calls=asked))
+
+    response = ended(recorded(play, capture_content=False))["llm_invocation"][
+        "response"
+    ]
+    (shown,) = response["tool_calls"]
+    assert shown["name"] == "add"
+    assert "id" not in shown
+
+
 # --- retries ---------------------------------------------------------------------
 
 

@@ -117,7 +117,7 @@ def captured_response(
         zip(calls, hidden.get("tool_calls") or (), strict=False)
     ):
         if type(shown) is dict:
-            for name in ("id", "name"):
+            for name in {"id", "name"} & call.keys():
                 path = f"{_RESPONSE}.tool_calls[{number}].{name}"
                 shown[name] = facts.text(call[name], path)
     return hidden

@@ -50,7 +50,8 @@ class Request(NamedTuple):
     """The API that is spoken, such as `chat_completions`."""
     stream: bool = False
     more: Mapping[str, Any] = _NOTHING
-    """Further members of `request`."""
+    """Further members of `request`: names, ids and numbers, which are shown even where
+    content is hidden; of a `prompt` only its id and version, and `input` is content."""
     metadata: Mapping[str, Any] = _NOTHING
     """Further members of `llm_invocation.metadata`; names and numbers."""
     is_turn: bool = True
@@ -62,7 +63,7 @@ class Answer(NamedTuple):
 
     text: Any = None
     tool_calls: Sequence[Mapping[str, Any]] = ()
-    """Of each `id`, `name` and `arguments`."""
+    """Of each `id` and `name`, as far as it has them, and `arguments`."""
     refusal: str = ""
     reasoning: str = ""
     items: Sequence[str] = ()

@@ -222,7 +222,7 @@ class ModelCalls(Part):
                 error["error"] = self._record_failure(call, failure)
             self._record_end(call, pair, answer, status, error)
             if status == _COMPLETED:
-                self._note_withheld(call, answer)
+                self._note_withheld(call, pair, answer)
         except Exception as problem:
             self.end_bare(call, status)
             report("model call", problem)
@@ -250,7 +250,10 @@ class ModelCalls(Part):
         try:
             words = error_text(error)
             shown = recorder.capture(run).text(words, "llm_invocation.response.error")
-            if fields_of(error).get("code") in _FILTER_CODES or CONTENT_FILTER in words:
+            code = fields_of(error).get("code")
+            # An object of another type may have a hash and an equality of its own.
+            is_filter = type(code) is str and code in _FILTER_CODES
+            if is_filter or CONTENT_FILTER in words:
                 self.note_filter(call)
             recorder.error(run, error, pair.span_id)
             if pair.is_open:
@@ -371,7 +374,7 @@ class ModelCalls(Part):
         )
         return text
 
-    def _note_withheld(self, call: ModelCall, answer: Answer) -> None:
+    def _note_withheld(self, call: ModelCall, pair: Pair, answer: Answer) -> None:
         """Record that an answer was refused by its model, or filtered."""
         if answer.finish_reason == CONTENT_FILTER:
             self.note_filter(call)
@@ -380,7 +383,7 @@ class ModelCalls(Part):
             capture = self._recorder.capture(run)
             rationale = capture.text(answer.refusal, "policy.rationale")
             policy = {"policy_id": "model_refusal", "rationale": rationale}
-            self._deny(run, run.agent_span_id, policy, capture=capture)
+            self._deny(run, pair.parent_span_id, policy, capture=capture)
 
     def note_filter(self, call: ModelCall) -> None:
         """Record once that a content filter ended the call."""

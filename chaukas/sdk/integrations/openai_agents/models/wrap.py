@@ -129,7 +129,7 @@ class ModelCalls(Part):
         self, invocation: Invocation, started_ns: int, error: BaseException | None
     ) -> None:
         code = None if error is None else fields_of(error).get("code")
-        locked = code == "conversation_locked"
+        locked = type(code) is str and code == "conversation_locked"
         limit = _CONVERSATION_LOCKED_RETRIES if locked else invocation.max_retries
         self.calls.retry(
             invocation,
