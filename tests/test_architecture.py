@@ -61,7 +61,7 @@ EDGES = {
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
         "sdk.sinks.collector.envelope sdk.sinks.collector.http "
         "sdk.testing.collector.store sdk.testing.collector.rules "
-        "sdk.integrations.openai_agents.facts sdk.integrations.shared.read"
+        "sdk.integrations.shared.model_facts sdk.integrations.shared.read"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
@@ -71,8 +71,7 @@ EDGES = {
     "wrapt": (
         "sdk.patching sdk.patching.placed sdk._runtime "
         "sdk.integrations.openai_agents.compat.hooks "
-        "sdk.integrations.openai_agents.models.streams "
-        "sdk.integrations.openai_agents.voice.streams"
+        "sdk.integrations.shared.streams"
     ),
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "

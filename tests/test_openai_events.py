@@ -37,6 +37,7 @@ from chaukas.sdk.integrations.openai_agents import (
 from chaukas.sdk.integrations.openai_agents import (
     facts as _extract,
 )
+from chaukas.sdk.integrations.shared import usage as read_usage
 from chaukas.sdk.record.recorder import EventPairManager, Recorder
 from chaukas.sdk.record.sessions import SessionBook
 from chaukas.sdk.testing import capture_events
@@ -691,9 +692,9 @@ def test_a_provider_is_named_by_its_host(host: str, provider: str) -> None:
 
 
 def test_usage_is_read_only_where_it_is_whole_numbers() -> None:
-    assert _extract.usage_of(_item()) == _extract.Usage()
+    assert read_usage.usage_of(_item()) == read_usage.Usage()
     usage = _item(input_tokens=3, output_tokens="4", total_tokens=True, requests=2)
-    assert _extract.usage_of(_item(usage=usage)) == _extract.Usage(
+    assert read_usage.usage_of(_item(usage=usage)) == read_usage.Usage(
         input_tokens=3, requests=2
     )
 

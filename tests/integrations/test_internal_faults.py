@@ -32,9 +32,16 @@ from chaukas.sdk.integrations.openai_agents.realtime.state import Settings
 from chaukas.sdk.integrations.openai_agents.runs import handoffs
 from chaukas.sdk.integrations.openai_agents.runs import wrap as runs_wrap
 from chaukas.sdk.integrations.openai_agents.runs.wrap import Runs
-from chaukas.sdk.integrations.openai_agents.state import AgentsRun
+from chaukas.sdk.integrations.openai_agents.state import (
+    AgentsRun,
+    Invocation,
+    lone_run,
+)
 from chaukas.sdk.integrations.openai_agents.tools import wrap as tools_wrap
 from chaukas.sdk.integrations.openai_agents.voice import models
+from chaukas.sdk.integrations.shared import history
+from chaukas.sdk.integrations.shared import models as shared_models
+from chaukas.sdk.integrations.shared.models import Request
 from chaukas.sdk.record import recorder as record_module
 from chaukas.sdk.record.recorder import EventPairManager, Recorder
 from chaukas.sdk.record.retries import RetryDetector
@@ -43,6 +50,7 @@ from chaukas.sdk.testing import capture_events
 from tests.support import scenarios
 from tests.support.agent_runs import Mode, outcome_of, run_in, say
 from tests.support.talks import answered, asked, called, spoken, talk, turn
+from tests.support.trees import only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -91,6 +99,8 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
                 runs_wrap,
                 tools_wrap,
                 models,
+                history,
+                shared_models,
             )
             if name in vars(module)
         )
@@ -226,3 +236,21 @@ def _running_sessions() -> list[str]:
     book = runtime.sessions
     sessions = [*book._open.values(), *(kept for kept, _ in book._retired.values())]
     return [session.session_id for session in sessions if session.running]
+
+
+def test_a_fault_while_a_failed_call_is_read_leaves_its_own_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
+    with capture_events() as events:
+        runtime = _runtime.active()
+        assert runtime is not None
+        models_ = wrap.ModelCalls(runtime)
+        call = Invocation(lone_run(runtime))
+        call.is_alone = True
+        models_.calls.open(call, Request("openai", "gpt-4o", "Hi"))
+        call.answer = object()
+        models_.end_alone(call, ValueError("the host's own"))
+    ended = only(events(), "MODEL_INVOCATION_END")
+    assert ended["status"] == "EVENT_STATUS_FAILED"
+    assert only(events(), "ERROR")["error"]["error_code"] == "ValueError"

@@ -185,7 +185,7 @@ def test_by_default_a_stream_is_counted_and_not_told() -> None:
 
 
 def test_speed_is_of_the_tokens_that_were_streamed_since_the_first() -> None:
-    from chaukas.sdk.integrations.openai_agents.models.streams import (
+    from chaukas.sdk.integrations.shared.models import (
         tokens_per_second,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chaukas.sdk.integrations.openai_agents.voice.audio import (
+from chaukas.sdk.integrations.shared.audio import (
     AudioCount,
     SampleCount,
     bytes_per_ms_of,

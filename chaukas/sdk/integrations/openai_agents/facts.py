@@ -7,32 +7,26 @@ attribute; whatever the application brought is left to the snapshot.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from chaukas.sdk.integrations.openai_agents.mcp.facts import server_names
+from chaukas.sdk.integrations.shared.model_facts import hash_of
 from chaukas.sdk.integrations.shared.read import parsed as arguments_of
 from chaukas.sdk.integrations.shared.read import read, read_text, text_of
 from chaukas.sdk.record.context import AgentRef
-from chaukas.sdk.record.totals import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "Usage",
     "agent_facts",
     "agent_ref",
     "arguments_of",
     "bound",
     "finish_reason_of",
-    "hash_of",
-    "json_hash_of",
     "model_name_of",
     "new_user_items",
     "prompt_of",
@@ -41,10 +35,8 @@ __all__ = [
     "role_of",
     "text_of",
     "tool_names",
-    "usage_of",
 ]
 
-_HASH_CHARS = 16
 _PROVIDERS = {
     "api.openai.com": "openai",
     "openai.azure.com": "azure",
@@ -93,28 +85,6 @@ _MADE_BY_MODEL = frozenset(
 def bound(args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a `Model` method by name; it is called both ways."""
     return {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
-
-
-def _count(value: object) -> int:
-    return value if type(value) is int else 0
-
-
-def usage_of(response: Any) -> Usage:
-    """Return the usage of a `ModelResponse` or of an openai `Response`."""
-    usage = getattr(response, "usage", None)
-    if usage is None:
-        return Usage()
-    details_in = getattr(usage, "input_tokens_details", None)
-    details_out = getattr(usage, "output_tokens_details", None)
-    return Usage(
-        input_tokens=_count(getattr(usage, "input_tokens", 0)),
-        output_tokens=_count(getattr(usage, "output_tokens", 0)),
-        total_tokens=_count(getattr(usage, "total_tokens", 0)),
-        cached_tokens=_count(getattr(details_in, "cached_tokens", 0)),
-        cache_write_tokens=_count(getattr(details_in, "cache_write_tokens", 0)),
-        reasoning_tokens=_count(getattr(details_out, "reasoning_tokens", 0)),
-        requests=_count(getattr(usage, "requests", 1)),
-    )
 
 
 def agent_ref(agent: Any) -> AgentRef:
@@ -181,25 +151,6 @@ def _handoff_names(handoffs: Any) -> list[str]:
     if type(handoffs) is not list:
         return []
     return [read_text(item, "agent_name", "name") for item in handoffs[:128]]
-
-
-def hash_of(text: str) -> str:
-    """
-    Return a short hash of *text*.
-
-    Not remembered: that would keep the instructions themselves, and hashing them
-    again costs some microseconds.
-    """
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:_HASH_CHARS]
-
-
-def json_hash_of(value: Any) -> str:
-    """Return a short hash of *value*, made of what JSON has; empty if it is not."""
-    try:
-        return hash_of(orjson.dumps(value).decode())
-    except TypeError:
-        return ""
 
 
 def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:

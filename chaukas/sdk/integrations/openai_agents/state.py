@@ -11,13 +11,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.integrations.shared import tools
+from chaukas.sdk.integrations.shared.models import ModelCall
 from chaukas.sdk.integrations.shared.runs import AgentRun, Runs, close_broken
 from chaukas.sdk.record.context import CURRENT
 from chaukas.sdk.system.internal_errors import attempt
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record.context import Pair
 
 __all__ = [
     "BACKGROUND",
@@ -72,53 +72,23 @@ BACKGROUND: ContextVar[Background | None] = ContextVar(
 )
 
 
-class Invocation:
-    """One logical model call with all its retries."""
+class Invocation(ModelCall):
+    """One logical model call with all its retries, as the SDK makes it."""
 
-    __slots__ = (
-        "answer",
-        "attempts",
-        "chunk_count",
-        "content",
-        "delta_counts",
-        "error",
-        "first_chunk_ns",
-        "hosted",
-        "is_alone",
-        "is_exhausted",
-        "max_retries",
-        "pair",
-        "pieces",
-        "run",
-        "started_ns",
-    )
+    __slots__ = ("answer", "hosted", "is_alone", "is_exhausted")
+
+    run: AgentsRun
 
     def __init__(self, run: AgentsRun, max_retries: int = 0) -> None:
-        self.run = run
-        self.max_retries = max_retries
-        """What the runner may retry; 0 if it does not."""
-        self.pair: Pair | None = None
-        """Open once the model class was reached."""
-        self.content: dict[str, Any] = {}
-        """`provider`, `model` and settings, repeated in the END."""
+        super().__init__(run, max_retries)
         self.answer: Any = None
         """What the provider answered to the last attempt, if that was seen."""
-        self.attempts = 0
-        self.started_ns = 0
-        self.chunk_count = 0
-        self.delta_counts: dict[str, int] = {}
-        """Events of the stream by kind: `text`, `arguments`, `other`."""
-        self.first_chunk_ns = 0
         self.is_alone = False
         """No runner looks after it: its end is the model's."""
         self.is_exhausted = False
         """Its stream ended without a final event."""
-        self.error: BaseException | None = None
-        """How the stream broke; the runner may still retry it."""
         self.hosted: dict[str, Any] | None = None
         """What the stream told of hosted tools, by the ids of their items."""
-        self.pieces: Any = None
-        """Records the stream piece by piece, if that is wanted."""
 
 
 class ToolCall(tools.ToolCall):

@@ -7,18 +7,16 @@ response that failed it makes an error without its tokens. The client sees them 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.integrations.openai_agents.facts import Usage, text_of, usage_of
-from chaukas.sdk.integrations.openai_agents.state import (
-    Invocation,
-    attempt,
-    current_run,
-)
+from chaukas.sdk.integrations.openai_agents.facts import text_of
+from chaukas.sdk.integrations.openai_agents.state import Invocation, current_run
+from chaukas.sdk.integrations.shared.streams import ObservedStream, StreamObserver
+from chaukas.sdk.integrations.shared.usage import Usage, usage_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT
-
-from .streams import Chunks
+from chaukas.sdk.system.internal_errors import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,9 +84,8 @@ class Answer:
         if type(choices) is list and choices:
             reason = text_of(getattr(choices[0], "finish_reason", None))
             self.finish_reason = reason or self.finish_reason
-        usage = getattr(completion, "usage", None)
-        if usage is not None:
-            self.usage = _chat_usage_of(usage)
+        if getattr(completion, "usage", None) is not None:
+            self.usage = usage_of(completion)
 
     def take_response(self, response: Any) -> None:
         """Read an answer of the Responses API."""
@@ -97,6 +94,18 @@ class Answer:
         self.usage = usage_of(response)
         self.output = getattr(response, "output", None)
         self.response = response
+
+
+class _Chunks(StreamObserver):
+    """Reads the chunks of a streamed completion; their end is the model's stream's."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def item(self, value: Any) -> None:
+        # A compatible provider may leave out anything.
+        with suppress(Exception):
+            self._answer.take_completion(value)
 
 
 class Answers:
@@ -188,7 +197,7 @@ class Answers:
         invocation.answer = None
         if type(answer) is tuple and len(answer) == _PARTS_OF_STREAM:
             response, stream = answer
-            return response, Chunks(stream, _begun(invocation, CHAT))
+            return response, ObservedStream(stream, _Chunks(_begun(invocation, CHAT)))
         attempt("litellm", _take_completion, invocation, answer)
         return answer
 
@@ -230,8 +239,8 @@ def _note_completion(invocation: Invocation, answer: Any) -> None:
     elif name == "AsyncStream":
         fields = vars(answer)
         if "_iterator" in fields:
-            chunks = Chunks(fields["_iterator"], _begun(invocation, CHAT))
-            fields["_iterator"] = chunks
+            chunks = _Chunks(_begun(invocation, CHAT))
+            fields["_iterator"] = ObservedStream(fields["_iterator"], chunks)
 
 
 def _take_completion(invocation: Invocation, completion: Any) -> None:
@@ -241,18 +250,3 @@ def _take_completion(invocation: Invocation, completion: Any) -> None:
 def _note_response(invocation: Invocation, answer: Any) -> None:
     if type(answer).__name__ == "Response":
         _begun(invocation, RESPONSES).take_response(answer)
-
-
-def _chat_usage_of(usage: Any) -> Usage:
-    details_in = getattr(usage, "prompt_tokens_details", None)
-    details_out = getattr(usage, "completion_tokens_details", None)
-    counts = {
-        "input_tokens": getattr(usage, "prompt_tokens", 0),
-        "output_tokens": getattr(usage, "completion_tokens", 0),
-        "total_tokens": getattr(usage, "total_tokens", 0),
-        "cached_tokens": getattr(details_in, "cached_tokens", 0),
-        "cache_write_tokens": getattr(details_in, "cache_write_tokens", 0),
-        "reasoning_tokens": getattr(details_out, "reasoning_tokens", 0),
-        "requests": 1,
-    }
-    return Usage(**{name: n for name, n in counts.items() if type(n) is int})

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
-from chaukas.sdk.integrations.openai_agents.state import attempt
 from chaukas.sdk.record.recorder import ms_between, without_defaults
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.internal_errors import attempt, report
 
 from .hosted_items import HOSTED_KINDS, HostedCall, findings_of, read
 

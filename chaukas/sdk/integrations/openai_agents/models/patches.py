@@ -70,7 +70,7 @@ class ModelPatches:
                         models.stream_response_with_retry,
                         _MODEL,
                     ),
-                    ("_sleep_for_retry", retries.runner_sleep, again),
+                    ("_sleep_for_retry", models.runner_sleep, again),
                 )
             ),
             Patch(

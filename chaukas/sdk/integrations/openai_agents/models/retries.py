@@ -1,8 +1,8 @@
 """
-Record retries inside model calls: the runner's, and those that the client hides.
+Record the retries that the openai client hides inside one request.
 
-Both are seen as the sleep before the next attempt: it tells the time really slept,
-and the error in flight tells why.
+Seen as the sleep before the next attempt: it tells the time really slept, and the
+error in flight tells why.
 """
 
 from __future__ import annotations
@@ -11,26 +11,18 @@ import sys
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
-from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.openai_agents.state import (
-    AgentsRun,
-    Invocation,
-    attempt,
-    current_run,
-)
+from chaukas.sdk.integrations.shared.models import record_retry
+from chaukas.sdk.integrations.shared.runs import AgentRun
 from chaukas.sdk.record.context import CURRENT, Node
-from chaukas.sdk.record.recorder import error_code_of, error_text, without_defaults
-from chaukas.sdk.record.retries import fields_of, status_of
 from chaukas.sdk.system.internal_errors import report
 
 __all__ = ["Retries"]
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
-_CONVERSATION_LOCKED_RETRIES = 3
 _EXPONENTIAL = "exponential"
-"""What the client does, and the runner while another request has a conversation."""
+"""What the client does, where the server names no wait."""
 
 _SERVER_ERROR = 500
 _SERVER_REFUSAL = ("InternalServerError", "Server error")
@@ -59,50 +51,11 @@ _LONGEST_WAIT_S = 60.0
 
 class Retries(Part):
     """
-    Wrappers around the sleeps of the runner and of the openai client.
+    Wrappers around the sleeps of the openai client.
 
     Args:
         host: Where to record.
     """
-
-    async def runner_sleep(
-        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Wrap the runner's sleep before it repeats a model call."""
-        run = current_run()
-        if run is None or run.invocation is None:
-            return await wrapped(*args, **kwargs)
-        invocation = run.invocation
-        error = sys.exc_info()[1]
-        invocation.error = None
-        started_ns = self._recorder.clock.monotonic_ns()
-        try:
-            return await wrapped(*args, **kwargs)
-        finally:
-            note = self._note_runner_retry
-            attempt("runner retry", note, run, invocation, started_ns, error)
-
-    def _note_runner_retry(
-        self,
-        run: AgentsRun,
-        invocation: Invocation,
-        started_ns: int,
-        error: BaseException | None,
-    ) -> None:
-        slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
-        code = None if error is None else fields_of(error).get("code")
-        locked = code == "conversation_locked"
-        limit = _CONVERSATION_LOCKED_RETRIES if locked else invocation.max_retries
-        self._note_retry(
-            run,
-            invocation.pair.span_id if invocation.pair else run.agent_span_id,
-            attempt=max(invocation.attempts, 1),
-            max_attempts=limit,
-            slept_ms=slept_ms,
-            error=error,
-            metadata={"layer": "runner", "model": run.last_model},
-            strategy=_EXPONENTIAL if locked else "",
-        )
 
     async def http_sleep(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
@@ -157,62 +110,24 @@ class Retries(Part):
             elif error is not None:
                 metadata["error_code"] = _transport_code_of(error)
             run = node.run
-            if isinstance(run, AgentsRun):
+            if isinstance(run, AgentRun):
                 metadata["model"] = run.last_model
             options = kwargs.get("options")
             metadata["endpoint"] = getattr(options, "url", None)
-            self._note_retry(
+            record_retry(
+                self._recorder,
                 run,
                 node.parent_span_id,
-                attempt=kwargs.get("retries_taken", 0) + 1,
+                error,
+                number=kwargs.get("retries_taken", 0) + 1,
                 max_attempts=kwargs.get("max_retries", 0),
                 slept_ms=slept_ms,
-                error=error,
-                metadata=without_defaults(metadata),
+                metadata=metadata,
                 strategy=strategy,
                 message=message,
             )
         except Exception as problem:
             report("openai retry", problem)
-
-    # Named at the call, each is a member of the event.
-    def _note_retry(
-        self,
-        run: Any,
-        parent_span_id: str,
-        *,
-        attempt: int,
-        max_attempts: int,
-        slept_ms: float,
-        error: BaseException | None,
-        metadata: dict[str, Any],
-        strategy: str = "",
-        message: str | None = None,
-    ) -> None:
-        recorder = self._recorder
-        capture = recorder.capture(run)
-        text = message or ""
-        if error is not None and message is None:
-            text = capture.text(error_text(error), "retry.error_message")
-            metadata.setdefault("error_code", error_code_of(error))
-            if status_of(error):
-                metadata["status"] = status_of(error)
-        retry = {
-            "attempt": attempt,
-            "max_attempts": max_attempts,
-            "strategy": strategy,
-            "backoff_ms": round(slept_ms),
-            "error_message": text,
-            "retryable": True,
-            "metadata": metadata,
-        }
-        recorder.emit(
-            EventType.RETRY,
-            run,
-            {"retry": without_defaults(retry)},
-            parent_span_id=parent_span_id,
-            capture=capture,
-        )
 
 
 def _refusal_of(status: int) -> tuple[str, str]:

@@ -7,11 +7,12 @@ that are known to be settings are looked up in them.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from chaukas.sdk.integrations.openai_agents.facts import SCHEMA_CLASS
+from chaukas.sdk.integrations.shared.models import Schema
 
-__all__ = ["Settings", "schema_facts", "settings_of"]
+__all__ = ["schema_of", "settings_of"]
 
 _SETTINGS = (
     "temperature",
@@ -54,35 +55,23 @@ _ADDED_SETTINGS = (
 _PLAIN = (int, float, str, bool)
 
 
-class Settings(NamedTuple):
-    """Settings of one call, as they are sent."""
-
-    own: dict[str, Any]
-    """Members of the event; zeros among them, which proto3 does not write."""
-    further: dict[str, Any]
-    """`request.settings`: all others, and those of *own* that are 0."""
-    model: str
-    """The model, where a body or an argument names another one."""
-
-    @property
-    def zeros(self) -> dict[str, Any]:
-        """Those of *own* that are 0: set, though a default of proto3."""
-        return {name: value for name, value in self.own.items() if value == 0}
-
-
-def settings_of(settings: Any) -> Settings:
+def settings_of(settings: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
     """
     Return the settings of a call as they are sent.
 
     `extra_args` go over the settings and `extra_body` over both, as in the client.
     Headers are never read, of the rest only known names with plain values.
+
+    Returns:
+        Settings that are numbers of the spec's own, all others, and the model, where
+        a body or an argument names another one.
     """
-    own = {
+    sent = {
         name: value
         for name in _SETTINGS
         if type(value := getattr(settings, name, None)) in (int, float)
     }
-    further = {
+    sent |= {
         name: value
         for name in _FURTHER_SETTINGS
         if (value := getattr(settings, name, None)) is not None
@@ -90,16 +79,17 @@ def settings_of(settings: Any) -> Settings:
     model = ""
     for source in ("extra_args", "extra_body"):
         for name, value in _added(getattr(settings, source, None)).items():
-            own.pop(name, None)
-            further.pop(name, None)
+            sent.pop(name, None)
             if name == "model":
                 model = value if type(value) is str else model
-            elif name in _SETTINGS and type(value) in (int, float):
-                own[name] = value
             elif value is not None:
-                further[name] = value
-    zeros = {name: value for name, value in own.items() if value == 0}
-    return Settings(own, {**further, **zeros}, model)
+                sent[name] = value
+    own = {
+        name: sent.pop(name)
+        for name in _SETTINGS
+        if type(sent.get(name)) in (int, float)
+    }
+    return own, sent, model
 
 
 def _added(given: Any) -> dict[str, Any]:
@@ -113,15 +103,17 @@ def _added(given: Any) -> dict[str, Any]:
     }
 
 
-def schema_facts(schema: Any) -> tuple[str, bool | None, Any]:
+def schema_of(schema: Any) -> Schema | None:
     """
-    Return name, strictness and JSON schema of a structured output.
+    Return the schema of a structured output, if there is one.
 
     Of a class of the application only its name: its methods are not called.
     """
+    if schema is None:
+        return None
     cls = type(schema)
     if (cls.__module__, cls.__name__) != SCHEMA_CLASS:
-        return cls.__name__, None, None
+        return Schema(cls.__name__)
     if schema.is_plain_text():
-        return "", None, None
-    return schema.name(), schema.is_strict_json_schema(), schema.json_schema()
+        return None
+    return Schema(schema.name(), schema.is_strict_json_schema(), schema.json_schema())

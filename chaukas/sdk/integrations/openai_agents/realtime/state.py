@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.integrations.openai_agents.facts import Usage, tool_names
-from chaukas.sdk.integrations.openai_agents.voice.audio import (
+from chaukas.sdk.integrations.openai_agents.facts import tool_names
+from chaukas.sdk.integrations.shared.audio import (
     AudioCount,
     bytes_per_ms_of,
 )
+from chaukas.sdk.integrations.shared.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.openai_agents.facts import Usage, arguments_of, usage_of
-from chaukas.sdk.integrations.openai_agents.models.decisions import (
-    CONTENT_FILTER,
-    note_filter,
+from chaukas.sdk.integrations.openai_agents.facts import (
+    arguments_of,
+    finish_reason_of,
+    text_of,
 )
 from chaukas.sdk.integrations.openai_agents.runs.facts import hidden_text_of
 from chaukas.sdk.integrations.openai_agents.state import Invocation
+from chaukas.sdk.integrations.shared.models import (
+    CONTENT_FILTER,
+    Answer,
+    Failure,
+    Request,
+)
+from chaukas.sdk.integrations.shared.usage import Usage, usage_of
 from chaukas.sdk.record.recorder import error_code_of, ms_between, without_defaults
 
 from .state import Item, Playing, Turn
@@ -95,44 +102,12 @@ class Turns(Part):
                 # Told late of a response that is under way.
                 return
             self._end_turn(talk, talk.turns.pop(key), _COMPLETED)
-        stint = talk.stint
-        recorder = self._recorder
-        invocation = self._start(talk, stint.run, recorder)
+        invocation = Invocation(talk.stint.run)
+        invocation.run.turns += 1
+        invocation.run.last_model = talk.model
+        self._models.calls.open(invocation, _request_of(talk))
         rate = talk.settings.output_bytes_per_ms
-        talk.turns[key] = Turn(stint, invocation, response_id, rate)
-
-    def _start(self, talk: Talk, run: AgentsRun, recorder: Recorder) -> Invocation:
-        """Open the MODEL pair of a turn."""
-        invocation = Invocation(run)
-        invocation.attempts = 1
-        invocation.content = without_defaults(
-            {"provider": talk.provider, "model": talk.model}
-        )
-        run.last_model = talk.model
-        run.turns += 1
-        settings = talk.settings
-        request: dict[str, Any] = {
-            "realtime": True,
-            "tools": list(settings.tools),
-            "handoffs": list(settings.handoffs),
-            "settings": dict(settings.further),
-        }
-        if settings.prompt is not None:
-            request["prompt"] = settings.prompt
-        request = without_defaults(request)
-        self._models._add_system(run, settings.system, request)
-        capture = recorder.capture(run)
-        told = self._models._told_request(run, capture, request)
-        invocation.started_ns = recorder.clock.monotonic_ns()
-        invocation.pair = recorder.pairs.start(
-            EventType.MODEL_INVOCATION_START,
-            run,
-            {"llm_invocation": {**invocation.content, "request": told}},
-            parent_span_id=run.agent_span_id,
-            closing={"llm_invocation": invocation.content},
-            capture=capture,
-        )
-        return invocation
+        talk.turns[key] = Turn(talk.stint, invocation, response_id, rate)
 
     def _usage(self, talk: Talk, event: Any) -> None:
         """Keep the usage of a response for the turn's end, which follows."""
@@ -170,79 +145,38 @@ class Turns(Part):
     ) -> None:
         """End the MODEL pair of *turn*, and tell what was said in it."""
         usage, talk.usage = talk.usage, Usage()
-        invocation, stint = turn.invocation, turn.stint
         items = [talk.items[key] for key in turn.item_ids if key in talk.items]
-        output: list[dict[str, Any]] = [
-            {"type": "message", "content": item.told_text}
-            for item in items
-            if item.told_text
-        ]
-        output += turn.calls
-        _add_count(stint.spoken, turn)
+        _add_count(turn.stint.spoken, turn)
         facts = without_defaults(
-            {"audio": turn.spoken.facts(), "response_latency_ms": turn.latency_ms}
+            {
+                "audio": turn.spoken.facts(),
+                "response_latency_ms": turn.latency_ms,
+                "interrupted": any(item.is_interrupted for item in items),
+            }
         )
-        if any(item.is_interrupted for item in items):
-            facts["interrupted"] = True
-        if facts:
-            invocation.content = {**invocation.content, "metadata": facts}
-        response, message = self._outcome(turn, said or {}, status)
-        self._models._end_with(
-            invocation,
-            output,
-            usage,
-            turn.response_id,
-            status=status,
-            response=response,
-            error={"error": message} if message else None,
-        )
-        self.tell_items(talk, turn)
-
-    def _outcome(
-        self, turn: Turn, said: dict[str, Any], status: str
-    ) -> tuple[Any, str]:
-        """Return a response as `finish_reason_of` reads one, and its error's text."""
-        details = said.get("status_details")
-        details = details if type(details) is dict else {}
+        details = _dict_of((said or {}).get("status_details"))
         reason = details.get("reason")
         response = SimpleNamespace(
-            status=said.get("status"),
+            status=(said or {}).get("status"),
             incomplete_details=SimpleNamespace(reason=reason),
         )
         if reason == CONTENT_FILTER:
-            note_filter(self._recorder, turn.invocation)
-        if status != _FAILED:
-            return response, ""
-        problem = details.get("error")
-        problem = problem if type(problem) is dict else {}
-        return response, self._note_failed(turn, problem)
-
-    def _note_failed(self, turn: Turn, problem: dict[str, Any]) -> str:
-        """Record why a response failed, which the SDK tells nobody."""
-        recorder, run = self._recorder, turn.stint.run
-        capture = recorder.capture(run)
-        message = problem.get("message")
-        text = capture.text(
-            message if type(message) is str else "the response failed",
-            "error.error_message",
+            self._models.calls.note_filter(turn.invocation)
+        answer = Answer(
+            text="".join(item.told_text for item in items),
+            tool_calls=turn.calls,
+            response_id=turn.response_id,
+            usage=usage,
+            metadata=facts,
         )
-        code = problem.get("code") or problem.get("type")
-        pair = turn.invocation.pair
-        recorder.emit(
-            EventType.ERROR,
-            run,
-            {
-                "error": {
-                    "error_message": text,
-                    "error_code": code if type(code) is str else "ResponseFailed",
-                    "recoverable": True,
-                    "recovery_action": _GOES_ON,
-                }
-            },
-            parent_span_id=pair.span_id if pair else run.agent_span_id,
-            capture=capture,
+        reason = finish_reason_of(answer.response(), response)
+        self._models.calls.end(
+            turn.invocation,
+            answer._replace(finish_reason=reason),
+            status=status,
+            failure=_failure_of(details) if status == _FAILED else None,
         )
-        return text
+        self.tell_items(talk, turn)
 
     def settle(self, talk: Talk) -> None:
         """End what is open of the model when the session ends."""
@@ -372,9 +306,8 @@ class Turns(Part):
         if turn is not None:
             turn.calls.append(
                 {
-                    "type": "function_call",
-                    "call_id": event.call_id,
-                    "name": event.name,
+                    "id": text_of(event.call_id),
+                    "name": text_of(event.name),
                     "arguments": arguments_of(event.arguments),
                 }
             )
@@ -495,6 +428,42 @@ class Turns(Part):
             talk.heard_until_ns = self._recorder.clock.monotonic_ns()
         elif kind == "input_audio_buffer.speech_started":
             talk.heard_until_ns = 0
+
+
+def _request_of(talk: Talk) -> Request:
+    """Return what a turn is asked, as the settings of its session have it."""
+    settings = talk.settings
+    more: dict[str, Any] = {"realtime": True}
+    if settings.further:
+        more["settings"] = dict(settings.further)
+    if settings.prompt is not None:
+        more["prompt"] = settings.prompt
+    return Request(
+        provider=talk.provider,
+        model=talk.model,
+        system=settings.system,
+        tools=settings.tools,
+        handoffs=settings.handoffs,
+        more=more,
+        is_turn=False,
+    )
+
+
+def _failure_of(details: dict[str, Any]) -> Failure:
+    """Return why a response failed, which the SDK tells nobody."""
+    problem = _dict_of(details.get("error"))
+    message = problem.get("message")
+    code = problem.get("code") or problem.get("type")
+    return Failure(
+        message if type(message) is str else "the response failed",
+        code if type(code) is str else "ResponseFailed",
+        is_recoverable=True,
+        recovery_action=_GOES_ON,
+    )
+
+
+def _dict_of(value: Any) -> dict[str, Any]:
+    return value if type(value) is dict else {}
 
 
 def _note_answer(talk: Talk, turn: Turn, now_ns: int) -> None:

@@ -37,7 +37,7 @@ from chaukas.sdk.integrations.openai_agents.state import (
     attempt,
     close_broken,
 )
-from chaukas.sdk.integrations.openai_agents.voice.audio import (
+from chaukas.sdk.integrations.shared.audio import (
     PCM16_24KHZ_BYTES_PER_MS,
 )
 from chaukas.sdk.patching import Patch

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import PosixPath, WindowsPath
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.integrations.openai_agents.facts import usage_of
+from chaukas.sdk.integrations.shared.usage import usage_of
 from chaukas.sdk.record.retries import class_name_of
 
 if TYPE_CHECKING:

@@ -11,21 +11,23 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.openai_agents.facts import Usage, hash_of, provider_of
-from chaukas.sdk.integrations.openai_agents.models.streams import is_stream, node_of
-from chaukas.sdk.integrations.openai_agents.state import (
-    AgentsRun,
-    Invocation,
-    attempt,
+from chaukas.sdk.integrations.openai_agents.facts import provider_of, text_of
+from chaukas.sdk.integrations.openai_agents.state import AgentsRun, Invocation
+from chaukas.sdk.integrations.shared.audio import (
+    PCM16_24KHZ_BYTES_PER_MS,
+    AudioCount,
+    SampleCount,
+)
+from chaukas.sdk.integrations.shared.models import Answer, Request
+from chaukas.sdk.integrations.shared.streams import (
+    ObservedStream,
+    StreamObserver,
+    is_stream,
 )
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.recorder import ms_between, without_defaults
-from chaukas.sdk.system.internal_errors import report
-
-from .audio import PCM16_24KHZ_BYTES_PER_MS, AudioCount, SampleCount
-from .streams import WatchedIterator
+from chaukas.sdk.system.internal_errors import attempt, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +45,7 @@ _OPENAI_MODELS = "agents.voice.models."
 class VoiceRun(AgentsRun):
     """One call of `VoicePipeline.run`; `agent_span_id` is its session's span."""
 
-    __slots__ = ("heard_ns", "latency_ms", "told_systems", "voice_turn")
+    __slots__ = ("heard_ns", "known_systems", "latency_ms", "voice_turn")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,8 +55,14 @@ class VoiceRun(AgentsRun):
         """When it was understood, until the first sound of the answer."""
         self.latency_ms: float = 0
         """From there to that sound."""
-        self.told_systems: set[str] = set()
+        self.known_systems: set[str] = set()
         """Hashes of instructions whose text is on record."""
+
+    def is_new_system(self, digest: str) -> bool:
+        """Note instructions; those of speech models take turns, so all are known."""
+        is_new = digest not in self.known_systems
+        self.known_systems.add(digest)
+        return is_new
 
 
 class _Source(NamedTuple):
@@ -96,11 +104,11 @@ class SpeechModels(Part):
         invocation = self._enter_stt(instance, args, kwargs)
         if invocation is None:
             return await wrapped(*args, **kwargs)
-        token = CURRENT.set(node_of(invocation))
+        token = CURRENT.set(invocation.node)
         try:
             text = await wrapped(*args, **kwargs)
         except BaseException as error:
-            self.end_failed(invocation, error)
+            self.end(invocation, error=error)
             raise
         finally:
             reset(token)
@@ -150,7 +158,7 @@ class SpeechModels(Part):
         if _is_part_of_another() or not is_stream(turns):
             return turns
         source = self._sources.get(id(instance))
-        return WatchedIterator(turns, _Listening(self, instance, source))
+        return ObservedStream(turns, _Listening(self, instance, source))
 
     def add_audio(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
@@ -184,7 +192,7 @@ class SpeechModels(Part):
             return stream
         text = args[0] if args else kwargs.get("text")
         settings = args[1] if len(args) > 1 else kwargs.get("settings")
-        return WatchedIterator(stream, _Speaking(self, instance, text, settings))
+        return ObservedStream(stream, _Speaking(self, instance, text, settings))
 
     # -- MODEL pairs --------------------------------------------------------------
 
@@ -200,145 +208,122 @@ class SpeechModels(Part):
             system: Instructions, or None.
             voice_turn: Number of the turn that it serves; 0 if it serves many.
         """
-        run = self._models._run_of(CURRENT.get())
-        recorder = self._recorder
-        invocation = Invocation(run)
-        invocation.attempts = 1
+        invocation = Invocation(self._models.run_of(CURRENT.get()))
         invocation.is_alone = True
-        invocation.content = without_defaults(
-            {"provider": provider_of(model), "model": _name_of(model)}
+        asked = Request(
+            provider=provider_of(model),
+            model=_name_of(model),
+            system=system,
+            more=without_defaults(request),
+            metadata=without_defaults({"voice_turn": voice_turn}),
+            is_turn=False,
         )
-        if voice_turn:
-            invocation.content["metadata"] = {"voice_turn": voice_turn}
-        request = without_defaults(request)
-        _add_system(run, system, request)
-        capture = recorder.capture(run)
-        told = self._models._told_request(run, capture, request)
-        invocation.started_ns = recorder.clock.monotonic_ns()
-        invocation.pair = recorder.pairs.start(
-            EventType.MODEL_INVOCATION_START,
-            run,
-            {"llm_invocation": {**invocation.content, "request": told}},
-            parent_span_id=run.agent_span_id,
-            closing={"llm_invocation": invocation.content},
-            capture=capture,
-        )
+        self._models.calls.open(invocation, asked)
         return invocation
 
-    def end(self, invocation: Invocation, text: Any, **facts: Any) -> None:
-        """End it with *text* and further *facts*, which go into its metadata."""
-        output = [{"type": "message", "content": text}] if text else []
-        try:
-            _add_metadata(invocation, facts)
-            self._models._end_with(invocation, output, Usage(), None)
-        except Exception as error:
-            self._models._end_bare(invocation)
-            report("voice model", error)
-
-    def end_failed(
-        self, invocation: Invocation, error: BaseException, **facts: Any
+    def end(
+        self,
+        invocation: Invocation,
+        text: Any = None,
+        *,
+        error: BaseException | None = None,
+        audio: dict[str, int] | None = None,
     ) -> None:
-        """End it with an error, or as cancelled."""
-        attempt("voice model", _add_metadata, invocation, facts)
-        self._models._end_failed(invocation, error)
+        """End it with *text*, an error or as cancelled, and how much was heard."""
+        metadata = without_defaults({"audio": audio})
+        answer = Answer(text=text_of(text), metadata=metadata)
+        if error is None:
+            self._models.calls.end(invocation, answer)
+        else:
+            self._models.calls.fail(invocation, error, answer)
 
-    def now_ns(self) -> int:
-        """Return monotonic time."""
-        return self._recorder.clock.monotonic_ns()
+    def chunk(self, invocation: Invocation | None, *, is_token: bool) -> bool:
+        """Count an item of a stream; tell whether it is the first of its answer."""
+        if invocation is None:
+            return False
+        is_first = is_token and invocation.first_chunk_ns == 0
+        self._models.calls.chunk(invocation, is_token=is_token)
+        return is_first
 
     def heard(self, text: Any) -> None:
         """Hand on what was heard."""
         self._tell_input(text)
 
 
-class _Listening:
+class _SpeechStream(StreamObserver):
+    """Observes a stream of a speech model, which is one call of it."""
+
+    def __init__(self, models: SpeechModels, count: Any) -> None:
+        self._models = models
+        self._count = count
+        """How much audio goes in or out; None if that is not known."""
+        self._invocation: Invocation | None = None
+
+    def _start(self) -> Invocation:
+        raise NotImplementedError
+
+    def begun(self) -> Node:
+        self._invocation = self._start()
+        return self._invocation.node
+
+    def ended(self) -> None:
+        self._end(None)
+
+    def failed(self, error: BaseException) -> None:
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        audio = None if self._count is None else self._count.facts()
+        if self._invocation is not None:
+            self._models.end(self._invocation, error=error, audio=audio)
+
+
+class _Listening(_SpeechStream):
     """A streamed transcription: one pair, with an INPUT for each turn."""
 
     def __init__(
         self, models: SpeechModels, session: Any, source: _Source | None
     ) -> None:
-        self._models = models
+        super().__init__(models, None if source is None else source.heard)
         self._model = session if source is None else source.model
         self._request = {"task": "transcription"} if source is None else source.request
         self._system = None if source is None else source.system
-        self._count = None if source is None else source.heard
-        self._invocation: Invocation | None = None
 
-    def begun(self) -> Node | None:
-        try:
-            self._invocation = self._models.start(
-                self._model, self._request, self._system
-            )
-            return node_of(self._invocation)
-        except Exception as error:
-            report("transcribe_turns", error)
-            return None
+    def _start(self) -> Invocation:
+        return self._models.start(self._model, self._request, self._system)
 
-    def came(self, item: Any) -> None:
-        if self._invocation is not None:
-            self._invocation.chunk_count += 1
-        attempt("transcribe_turns", self._models.heard, item)
-
-    def over(self, error: BaseException | None) -> None:
-        invocation, self._invocation = self._invocation, None
-        if invocation is None:
-            return
-        facts = {"audio": self._count.facts()} if self._count is not None else {}
-        if error is None:
-            self._models.end(invocation, None, **facts)
-        else:
-            self._models.end_failed(invocation, error, **facts)
+    def item(self, value: Any) -> None:
+        self._models.chunk(self._invocation, is_token=False)
+        self._models.heard(value)
 
 
-class _Speaking:
+class _Speaking(_SpeechStream):
     """One piece of text that is being spoken."""
 
     def __init__(
         self, models: SpeechModels, model: Any, text: Any, settings: Any
     ) -> None:
-        self._models = models
+        rate = PCM16_24KHZ_BYTES_PER_MS if is_openai(model) else 0
+        super().__init__(models, AudioCount(rate))
         self._model = model
         self._text = text
         self._settings = settings
-        self._invocation: Invocation | None = None
-        self._spoken = AudioCount(PCM16_24KHZ_BYTES_PER_MS if is_openai(model) else 0)
 
-    def begun(self) -> Node | None:
+    def _start(self) -> Invocation:
         settings = self._settings
-        request: dict[str, Any] = {
+        request = {
             "task": "speech",
             "input": self._text,
             "settings": _read_settings(settings, _TTS_SETTINGS),
         }
-        try:
-            system = getattr(settings, "instructions", None)
-            self._invocation = self._models.start(
-                self._model, request, system, _turn_in_force()
-            )
-            return node_of(self._invocation)
-        except Exception as error:
-            report("TTSModel.run", error)
-            return None
+        system = getattr(settings, "instructions", None)
+        return self._models.start(self._model, request, system, _turn_in_force())
 
-    def came(self, item: Any) -> None:
-        invocation = self._invocation
-        self._spoken.add(item)
-        if invocation is None:
-            return
-        invocation.chunk_count += 1
-        if invocation.first_chunk_ns == 0:
-            invocation.first_chunk_ns = now_ns = self._models.now_ns()
-            _note_answer(invocation.run, now_ns)
-
-    def over(self, error: BaseException | None) -> None:
-        invocation, self._invocation = self._invocation, None
-        if invocation is None:
-            return
-        facts = {"audio": self._spoken.facts()}
-        if error is None:
-            self._models.end(invocation, None, **facts)
-        else:
-            self._models.end_failed(invocation, error, **facts)
+    def item(self, value: Any) -> None:
+        self._count.add(value)
+        call = self._invocation
+        if self._models.chunk(call, is_token=True) and call is not None:
+            _note_answer(call.run, call.first_chunk_ns)
 
 
 def is_openai(model: Any) -> bool:
@@ -406,24 +391,6 @@ def _name_of(model: Any) -> str:
     except Exception:
         name = None
     return name if type(name) is str and name else type(model).__name__
-
-
-def _add_system(run: AgentsRun, system: Any, request: dict[str, Any]) -> None:
-    """Add the hash of instructions, and their text once for each pipeline's run."""
-    if type(system) is not str or not system:
-        return
-    request["system_hash"] = digest = hash_of(system)
-    if isinstance(run, VoiceRun):
-        if digest in run.told_systems:
-            return
-        run.told_systems.add(digest)
-    request["system"] = system
-
-
-def _add_metadata(invocation: Invocation, facts: dict[str, Any]) -> None:
-    told = {**invocation.content.get("metadata", {}), **without_defaults(facts)}
-    if told:
-        invocation.content = {**invocation.content, "metadata": told}
 
 
 def _forget(entries: dict[int, Any], key: int, ref: Any) -> None:
