@@ -12,7 +12,7 @@ from pathlib import PurePath
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.integrations.shared.addresses import without_query, without_userinfo
+from chaukas.sdk.integrations.shared.read import without_query, without_userinfo
 from chaukas.sdk.record.recorder import error_code_of, error_text
 from chaukas.sdk.record.retries import class_name_of, fields_of
 
