@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chaukas.sdk.capture.redaction import redactor
 from chaukas.sdk.capture.redaction.redactor import REDACTED, Redactor
-from chaukas.sdk.capture.redaction.text import commands, named_values, unescaped
+from chaukas.sdk.capture.redaction.text import (
+    commands,
+    named_values,
+    sentences,
+    tables,
+    unescaped,
+)
+from chaukas.sdk.capture.redaction.tokens import search
 from chaukas.sdk.capture.snapshot import Capture, Rules
 from tests.support.placements import BENIGN_TEXTS, BENIGN_TREES, PLACEMENTS
 from tests.support.printed import BENIGN_LINES, PRINTED
@@ -75,6 +83,54 @@ def test_benign_texts_together_stay_as_they_are(part: int) -> None:
     text = "\n\n".join(BENIGN_TEXTS[part::3])
 
     assert Redactor().redact(text) == text
+
+
+_BY_KIND = json.loads(
+    (Path(__file__).parents[1] / "support/placements_by_kind.json").read_text()
+)
+
+
+def _around(sample: Any) -> tuple[Any, ...]:
+    """Return a sample by itself, in a container, and among other texts."""
+    if type(sample) is str:
+        return sample, {"output": sample}, f"I looked.\n\n{sample}\n\nThat is all."
+    return sample, {"arguments": sample}, [sample]
+
+
+def _planted(sample: Any, secret: str) -> Any:
+    """Return a sample with a secret at its place."""
+    if type(sample) is str:
+        return sample.replace("@S@", secret)
+    if type(sample) is dict:
+        return {key: _planted(item, secret) for key, item in sample.items()}
+    if type(sample) is list:
+        return [_planted(item, secret) for item in sample]
+    return sample
+
+
+@pytest.mark.parametrize("kind", _BY_KIND["placements"])
+def test_no_secret_of_a_kind_of_place_is_shown(kind: str) -> None:
+    shown = [
+        (planted, secret)
+        for sample in _BY_KIND["placements"][kind]
+        for secret in _BY_KIND["secrets"]
+        for planted in _around(_planted(sample, secret))
+        if secret in json.dumps(Capture(RULES).tree(planted, "x"), ensure_ascii=False)
+    ]
+
+    assert shown == []
+
+
+@pytest.mark.parametrize("kind", _BY_KIND["benign"])
+def test_no_text_of_a_benign_kind_is_harmed(kind: str) -> None:
+    harmed = [
+        text
+        for sample in _BY_KIND["benign"][kind]
+        for text in _around(sample)
+        if Capture(RULES).tree(text, "x") != text
+    ]
+
+    assert harmed == []
 
 
 _LONG = "".join(random.Random(7).choices("abcdefghijkXYZ0123456789", k=100_000))
@@ -162,12 +218,25 @@ UNITS = (
     "a  token  ",
     "password (",
     "set password ",
+    "%70assword=a1 ",
+    "sk-abcdefghijklmnopqrstuvwx ",
+    "eyJhbGciOi.eyJ.abc ",
+    "\u043f\u0430\u0440\u043e\u043b\u044c: a1b2 ",
+    "\u5bc6\u7801:a1",
+    "&amp;#",
+    "token 'a1b2c3' is ",
+    "<tr><td>password</td><td>a1</td></tr>",
+    "  user  token\n0  a  b1c2\n",
+    '"question": "password?", "answer": "a1b2" ',
+    "password').fill('a1b2') ",
+    '"columns":["a","token"],"rows":[[1,"a1b2"]] ',
 )
 
 
+@pytest.mark.parametrize("is_many", [False, True], ids=["one", "many"])
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_work_on_a_text_is_counted_and_bounded(
-    unit: str, monkeypatch: pytest.MonkeyPatch
+def test_the_work_on_texts_is_counted_and_bounded(
+    unit: str, is_many: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = 0
 
@@ -187,15 +256,21 @@ def test_the_work_on_a_text_is_counted_and_bounded(
         (commands, "_window_spans"),
         (commands, "_block"),
         (unescaped, "_meaning"),
+        (sentences, "_is_thing"),
+        (sentences, "_names_secret"),
+        (tables, "_cell_span"),
+        (search, "form_of"),
         (redactor, "secret_spans"),
     ):
         monkeypatch.setattr(module, name, counted(getattr(module, name)))
-    text = (unit * 65_536)[:65_536]
+    if is_many:
+        texts = [(unit * 1000)[:1000] + str(number) for number in range(300)]
+        Capture(RULES).tree(texts, "x")
+    else:
+        Redactor().redact((unit * 65_536)[:65_536])
 
-    Redactor().redact(text)
-
-    # One text costs at most some thousands of looks, whatever it is made of.
-    assert steps <= 8_000
+    # An event costs at most some thousands of looks, whatever it is made of.
+    assert steps <= 12_000
 
 
 @pytest.mark.parametrize("unit", UNITS)

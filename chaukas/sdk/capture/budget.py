@@ -4,12 +4,18 @@ Count what capturing one event has cost, and say when it is enough.
 Kept by itself because copying and redacting spend from the same budget.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from .limits import Limits
 
-__all__ = ("Budget",)
+__all__ = ("TEXT_WORK", "WORK_LIMIT", "Budget", "Work")
+
+WORK_LIMIT: Final = 12_000
+"""Steps for one text by itself; once they are done, all that follows is hidden."""
+TEXT_WORK: Final = 4000
+"""Steps that one text may take at least, if it is searched at all."""
+_STEP_FOUND: Final = 8
 
 _COPY_WORK_PER_S: Final = 640_000
 _SEARCH_WORK_PER_S: Final = 440_000
@@ -84,3 +90,28 @@ class Budget:
             self._deadline_ns = now_ns + self._time_ns
         elif now_ns >= self._deadline_ns:
             self.is_late = True
+
+
+class Work:
+    """
+    Count what a search in one text may still do, so that no text costs more.
+
+    A step is about a microsecond.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = WORK_LIMIT) -> None:
+        """Begin with all of it."""
+        self.left = left
+
+    def counted(
+        self, spans: Iterable[tuple[int, int]], text: str
+    ) -> Iterator[tuple[int, int]]:
+        """Yield what a search finds; the whole text if that is too much."""
+        for span in spans:
+            self.left -= _STEP_FOUND
+            if self.left < 0:
+                yield 0, len(text)
+                return
+            yield span

@@ -8,11 +8,12 @@ secrets pays nothing for it.
 import re
 from typing import Any, Final, NamedTuple
 
-__all__ = ("Node", "Notes")
+__all__ = ("Node", "Notes", "note_missing", "replace")
 
 _PLAIN_KEY: Final = re.compile(r"[\w\-]{1,64}")
 _KEY_CHARS: Final = 64
 _PATHS_LIMIT: Final = 256
+_MORE: Final = "…"
 
 
 class Node(NamedTuple):
@@ -74,3 +75,19 @@ def _part(key: str | int) -> str:
     if _PLAIN_KEY.fullmatch(name):
         return f".{name}"
     return f'["{name[:_KEY_CHARS]}"]'
+
+
+def replace(node: Node, text: str) -> None:
+    """Put a text in the place of a container."""
+    if node.parent is not None:
+        node.parent.target[node.key] = text
+
+
+def note_missing(target: Any, missing: int) -> None:
+    """Say how many items a copy lacks."""
+    if missing <= 0:
+        return
+    if type(target) is dict:
+        target[_MORE] = f"<+{missing} more>"
+    else:
+        target.append(f"<+{missing} more>")

@@ -40,11 +40,11 @@ from chaukas.sdk.capture.redaction.tree import BUDGET, Scrubber
 from chaukas.sdk.typing import Json
 
 from .binary import blob_mark, blob_text, encoded_mark
-from .budget import Budget
+from .budget import Budget, Work
 from .fast import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
 from .identifiers import KNOWN_WORDS, is_identifier, is_plain_name, joining_keys
 from .limits import Limits
-from .paths import Node, Notes
+from .paths import Node, Notes, note_missing, replace
 from .size import shrink
 
 __all__ = ("BUDGET", "Capture", "Rules", "shrink")
@@ -53,7 +53,6 @@ _CYCLE: Final = "<cycle>"
 _DEPTH: Final = "<depth>"
 _UNREADABLE: Final = "<unreadable>"
 _NUMBER: Final = "<number>"
-_MORE: Final = "…"
 
 _EXACT_INT: Final = 2**53
 _SHORT_CHARS: Final = 1023
@@ -66,6 +65,7 @@ _NAMES_KNOWN: Final = 4096
 # What one unit of work pays for, see `Budget`.
 _ITEMS_PER_WORK: Final = 10
 _KEY_WORK: Final = 6
+_KEY_STEPS: Final = 16
 _BLOB_WORK: Final = 2
 _DECODED_CHARS: Final = 1_398_102
 _CHARS_PER_WORK: Final = 200
@@ -329,16 +329,16 @@ class Capture:
         if type(reading) is dict:
             pairs = _pairs_of(reading, max(0, budget.nodes))
             if pairs is None:
-                _replace(node, _UNREADABLE)
+                replace(node, _UNREADABLE)
                 return
             budget.nodes -= len(pairs)
-            _note_missing(node.target, len(reading) - self._fill_dict(node, pairs))
+            note_missing(node.target, len(reading) - self._fill_dict(node, pairs))
         elif type(reading) is Pairs:
             filled = self._fill_dict(node, reading.items)
-            _note_missing(node.target, reading.total - filled)
+            note_missing(node.target, reading.total - filled)
         elif type(reading) is Items:
             self._fill_list(node, reading.items)
-            _note_missing(node.target, reading.total - len(reading.items))
+            note_missing(node.target, reading.total - len(reading.items))
         elif type(reading) is list or type(reading) is tuple:
             total = len(reading)
             items = (
@@ -346,7 +346,7 @@ class Capture:
             )
             budget.nodes -= len(items)
             self._fill_list(node, items)
-            _note_missing(node.target, total - len(items))
+            note_missing(node.target, total - len(items))
 
     def _fill_list(self, node: Node, items: Sequence[Any]) -> None:
         """Copy items, the plain ones right here, for speed."""
@@ -366,11 +366,20 @@ class Capture:
                 or (kind is int and -exact <= item <= exact)
             ):
                 target.append(item)
+            elif self._is_over(kind, left):
+                # At once: so many may follow that asking for each costs too much.
+                target.append(BUDGET)
             else:
                 budget.chars = left
                 target.append(self._other(item, node, len(target)))
                 left = budget.chars
         budget.chars = left
+
+    def _is_over(self, kind: type, chars: int) -> bool:
+        """Tell whether there is nothing left for a value of a kind."""
+        if kind is str:
+            return chars < 0 and self._rules.content
+        return self._budget.work < 0 and kind is not float and kind is not int
 
     def _fill_dict(self, node: Node, pairs: Sequence[tuple[Any, Any]]) -> int:
         """Copy pairs, the plain values right here, for speed; return how many."""
@@ -402,6 +411,8 @@ class Capture:
                 or (kind is int and -exact <= item <= exact)
             ):
                 target[key] = item
+            elif self._is_over(kind, left):
+                target[key] = BUDGET
             else:
                 budget.chars = left
                 target[key] = self._other(item, node, key)
@@ -420,10 +431,13 @@ class Capture:
         try:
             is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS])
             is_hidden = is_secret and rules.redactor.hides(name[:_NAME_CHARS], item)
+            left = max(0, self._budget.work)
+            work = Work(left)
             if len(name) > _KEY_CHARS:
-                shown = visible(rules.redactor.cut(name, _CUT_KEY_CHARS)[0])
+                shown = visible(rules.redactor.cut(name, _CUT_KEY_CHARS, work)[0])
             else:
-                shown = visible(rules.redactor.redact(name))
+                shown = visible(rules.redactor.redact(name, work))
+            self._budget.spend(max(0, left - work.left - _KEY_STEPS))
         # Whatever goes wrong: hide the name and the value.
         except Exception:
             shown, is_hidden, is_secret = _UNREADABLE, True, True
@@ -547,7 +561,7 @@ class Capture:
         elif -_EXACT_INT <= number <= _EXACT_INT:
             return number
         if type(number) is int and self._budget.spend(
-            min(number.bit_length(), INT_BITS) // _BITS_PER_WORK
+            1 + min(number.bit_length(), INT_BITS) // _BITS_PER_WORK
         ):
             return BUDGET
         self._notes.alter(node, key)
@@ -580,19 +594,3 @@ def _pairs_of(source: dict[Any, Any], limit: int) -> list[tuple[Any, Any]] | Non
         except RuntimeError:  # noqa: PERF203
             continue
     return None
-
-
-def _replace(node: Node, text: str) -> None:
-    """Put a text in the place of a container."""
-    if node.parent is not None:
-        node.parent.target[node.key] = text
-
-
-def _note_missing(target: Any, missing: int) -> None:
-    """Say how many items a copy lacks."""
-    if missing <= 0:
-        return
-    if type(target) is dict:
-        target[_MORE] = f"<+{missing} more>"
-    else:
-        target.append(f"<+{missing} more>")

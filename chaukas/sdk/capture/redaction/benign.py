@@ -9,7 +9,7 @@ import re
 from itertools import islice
 from typing import Any, Final
 
-from .names import last_word, squeeze, words_of
+from .names import is_sensitive, last_word, squeeze, words_of
 
 __all__ = (
     "BENIGN_WORDS",
@@ -19,6 +19,7 @@ __all__ = (
     "is_name_like",
     "is_own_name",
     "is_prose",
+    "is_said_of",
     "is_schema_text",
 )
 
@@ -26,7 +27,10 @@ PLACEHOLDER: Final = re.compile(
     r"\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
     r"|\$\([\w \-./]{1,64}\)|%[A-Z_]+%"
     r"|\{\{[^{}]{0,100}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}\}|%s|%\(\w{1,64}\)s"
-    r"|<[^<>]{0,64}>|[*.\-_\u2022]+|x{4,}|\[?redacted\]?"
+    # One word with digits in it is a value, not what to fill in.
+    r"|<(?!(?!(?-i:[a-z_\-]{1,64}|[A-Z_\-]{1,64}|[A-Z][a-z_\-]{1,64})[0-9]{0,2}>)"
+    r"(?=[^<>\s]{0,64}[0-9])[^<>\s]{6,64}>)[^<>]{0,64}>"
+    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]x{2,}){0,8}|\[?redacted\]?"
     r"|your[_\- ][\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
     re.IGNORECASE | re.ASCII,
 )
@@ -40,7 +44,11 @@ BENIGN_WORDS: Final = frozenset(
     " rejected accepted changed reset updated ok failed failure hidden masked removed"
     " unknown unchanged short correct mismatch confirmed denied granted revoked rotated"
     " bearer jwt apikey refreshed absent present found loaded here see below"
-    " above".split()
+    " above inherit external managed never always once created deleted"
+    " erforderlich vergessen falsch ung\u00fcltig ge\u00e4ndert requis obligatoire"
+    " invalide oubli\u00e9 requerido requerida obligatorio obligatoria incorrecta"
+    " incorrecto olvidada obligat\u00f3rio obrigat\u00f3rio obbligatorio verplicht"
+    " vergeten kr\u00e4vs wymagane".split()
 )
 """Words that say what a value should be, or that there is none."""
 
@@ -55,11 +63,40 @@ _NUMBERS: Final = re.compile(r"[0-9][0-9 .,_/]*")
 _LETTERS: Final = re.compile(r"[^\W\d_]+(?:[ ,;][^\W\d_]+)*[.!?]?")
 _PATH: Final = re.compile(r"(?:~|\.{0,2})/[\w.\-/ ~@]*|[A-Za-z]:[\\/]\S*|\.{1,2}")
 _NAME_LIKE: Final = re.compile(
-    r"[a-z]{1,20}(?:[_\-. ][a-z]{1,20})*|[A-Z][a-z]{0,20}(?:-[A-Z][a-z]{1,20})*"
+    r"[a-z]{1,20}(?:[_\-. ][a-z]{1,20})*|[A-Z][a-z]{0,20}(?:-[A-Z][A-Za-z]{1,20})*"
     r"|[A-Za-z]{1,30}|[A-Z]{2,}(?:_[A-Z0-9]+)*|[a-z]+(?:[A-Z][a-z]+)+"
 )
 _PROSE_WORD: Final = re.compile(
     r"[*(\"'`]*[^\W\d_]+(?:['\u2019\-][^\W\d_]+)*[,.;:!?)*\"'`_]*|[0-9]{1,3}[,.]?"
+)
+_SAID_CHARS: Final = 160
+# A label is written like one: a capital first, no sign, few words.
+_LABEL: Final = re.compile(
+    r"(?:[^\W\d_a-z]|API|Api)(?:[^\W\d_A-Z]{1,24}|(?<=[A-Z])PI)?"
+    r"(?:[ '\u2019\-]{1,2}(?:[^\W\d_A-Z]{1,24}|[A-Z][^\W\d_A-Z]{1,24}|API)){0,3}"
+    r"[ ]?[:*.]?"
+)
+_IDEOGRAMS: Final = re.compile(r"[\u3001\u3002\u3040-\u9fff\uac00-\ud7af ]{1,40}")
+_MESSAGE: Final = re.compile(
+    r"(?:must|is|are|should|cannot|can't|has to|this (?:field|value|password|token)"
+    r"|please|ensure|field|required|invalid|missing|at least|too|does not|may not"
+    r"|needs|value|input|string|none|not|unexpected|expected|the (?:two )?passwords?"
+    r"|passwords?|your|enter|choose)\b",
+    re.IGNORECASE,
+)
+_TYPE_NAME: Final = re.compile(
+    r"(?:n?(?:var)?char2?|varbinary|binary|u?int|bigint|integer|float|double|decimal"
+    r"|numeric|n?text|string|str|blob|bytea|bytes|uuid|json|jsonb|bool|boolean"
+    r"|timestamp|character varying|enum|secretstr|object|array)"
+    r"(?:[0-9]{1,4}|\([0-9, ]{1,9}\))?(?:\[\]|\?|!)?",
+    re.IGNORECASE,
+)
+# The beginning of what a regular expression looks for, such as `(\S+)`.
+_MATCHER: Final = re.compile(
+    r"\(?(?:\?:)?(?:\.|\\{1,2}[swdSWD]|\[(?:[^\]\s]|\\s){1,40}\])(?:[*+?]|\{[0-9])"
+)
+_GLOB: Final = re.compile(
+    r"[a-z_.\-]{0,30}(?:/[a-z_.\-]{1,30}){0,6}/|\*{1,2}(?:/\*)?\.[a-z]{1,5}"
 )
 _SCHEMA_REFS: Final = ("$ref", "anyOf", "oneOf", "allOf")
 # A default or an example may be a secret: what has one is no mere description.
@@ -142,9 +179,26 @@ def is_benign_text(name: str, value: str) -> bool:
     # `secrets: 3`, `pass: 12`.
     is_several = squeezed == "pass" or name[-1:] in "sS"
     is_count = is_several and _SMALL_NUMBER.fullmatch(value) is not None
-    if is_label or is_mode or is_path or is_count:
+    if is_label or is_mode or is_path or is_count or is_said_of(value):
         return True
     return (last == "cookie" or squeezed == "tokens") and _is_count_or_words(value)
+
+
+def is_said_of(value: str) -> bool:
+    """Tell what a form, a schema or a translation says of a field from its value."""
+    if len(value) > _SAID_CHARS:
+        return False
+    if _TYPE_NAME.fullmatch(value) or _MATCHER.match(value) or _GLOB.fullmatch(value):
+        return True
+    if _IDEOGRAMS.fullmatch(value) is not None:
+        # Words: such letters are not typed as a password.
+        return True
+    if _LABEL.fullmatch(value) is not None:
+        return is_sensitive(value.strip(" .:*"))
+    if _MESSAGE.match(value) is None:
+        return False
+    words = value.split()
+    return len(words) > 2 and all(_PROSE_WORD.fullmatch(word) for word in words)
 
 
 def _is_count_or_words(value: str) -> bool:

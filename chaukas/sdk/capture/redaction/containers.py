@@ -8,7 +8,7 @@ head of a column, an option before its argument, or the value of another key.
 from __future__ import annotations
 
 import re
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chaukas.sdk.capture.redaction.text.commands import (
@@ -16,13 +16,20 @@ from chaukas.sdk.capture.redaction.text.commands import (
     has_command_marker,
 )
 from chaukas.sdk.capture.redaction.text.records import (
+    ASKING_KEYS,
     NAME_KEYS,
     OF_NAME,
     VALUE_KEYS,
     VERBS,
 )
 
-from .benign import is_benign_item, is_name_like
+from .benign import (
+    BENIGN_WORDS,
+    is_benign_item,
+    is_benign_text,
+    is_name_like,
+    is_prose,
+)
 from .names import HEADER_NAMES, squeeze
 
 if TYPE_CHECKING:
@@ -41,6 +48,13 @@ _HEADER_WORDS: Final = frozenset(
 _OPTION_ITEMS: Final = 256
 _COMMAND_CHARS: Final = 8192
 _ROWS: Final = 2000
+# Of options and of the headers that hold a secret.
+_FIRST_LETTERS: Final = frozenset({"-", "_", ""}).union(
+    *({name[0], name[0].upper()} for name in HEADER_NAMES)
+)
+_QUESTION_CHARS: Final = 160
+_SMALL: Final = 999
+_NAMED: Final = re.compile(r"[\w\-]{2,64}")
 _HEAD_ITEMS: Final = 64
 _KEY_PARTS: Final = frozenset("d p q dp dq qi k oth".split())
 _COLUMN_KEYS: Final = frozenset("columns fields header headers head names cols".split())
@@ -100,17 +114,24 @@ def _named_values(target: dict[str, Any], redactor: Redactor) -> set[str | int]:
     if not values:
         return set()
     for key, original in squeezed.items():
-        name = target[original]
+        name = _name_in(target[original])
         if key not in NAME_KEYS and not (key == "type" and name == "password"):
             continue
-        if not _is_sensitive(name, redactor):
-            continue
-        return {
-            squeezed[value]
-            for value in values
-            if value != key and _is_value_of(key, name, value, target[squeezed[value]])
-        }
+        items = [(value, target[squeezed[value]]) for value in values if value != key]
+        if key in ASKING_KEYS and _asks_secret(name, redactor):
+            return {squeezed[value] for value, item in items if _is_answer(name, item)}
+        if key not in ASKING_KEYS and _is_sensitive(name, redactor):
+            return {
+                squeezed[value]
+                for value, item in items
+                if _is_value_of(key, name, value, item)
+            }
     return set()
+
+
+def _name_in(item: Any) -> Any:
+    """Return a name, also of a field that is described by more than that."""
+    return item.get("name") if type(item) is dict else item
 
 
 def _is_value_of(key: str, name: str, value: str, item: Any) -> bool:
@@ -132,6 +153,24 @@ def _is_sensitive(name: Any, redactor: Redactor) -> bool:
     return redactor.is_sensitive(name)
 
 
+def _asks_secret(name: Any, redactor: Redactor) -> bool:
+    """Tell whether a question, or a place in a page, names a secret."""
+    if type(name) is not str or len(name) > _QUESTION_CHARS:
+        return False
+    words = _NAMED.findall(name)
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
+    return any(map(redactor.is_sensitive, (*words, *pairs)))
+
+
+def _is_answer(name: str, item: Any) -> bool:
+    """Tell what somebody typed from a sentence, a word, or a flag."""
+    if type(item) is not str:
+        return type(item) is int and abs(item) > _SMALL
+    if is_benign_text("password", item) or is_benign_text(name, item):
+        return False
+    return item.strip(".!?").lower() not in BENIGN_WORDS and not is_prose(item)
+
+
 # Lists.
 
 
@@ -140,11 +179,13 @@ def _listed(target: list[Any], redactor: Redactor) -> Iterator[str | int]:
     for at, name in enumerate(target[:-1]):
         if type(name) is not str or len(name) > 64:
             continue
+        if len(target) != 2 and name[:1] not in _FIRST_LETTERS:
+            continue
         item = target[at + 1]
         if name.startswith("-"):
             is_found = _is_argument(item) and "=" not in name
             is_found = is_found and redactor.is_sensitive(name)
-        elif squeeze(name) in HEADER_NAMES and at % 2 == 0:
+        elif at % 2 == 0 and _quickly(name) in HEADER_NAMES:
             is_found = not _is_header_name(item)
         else:
             is_found = len(target) == 2 and _is_pair(name, item, redactor)
@@ -152,6 +193,11 @@ def _listed(target: list[Any], redactor: Redactor) -> Iterator[str | int]:
             yield at + 1
     if len(target) <= _OPTION_ITEMS:
         yield from _command_items(target)
+
+
+def _quickly(name: str) -> str:
+    """Return a name of a header without its usual signs; for many items."""
+    return name.replace("-", "").replace("_", "").lower()
 
 
 def _is_argument(item: Any) -> bool:
@@ -244,6 +290,8 @@ def _table_of(target: Any) -> tuple[Any, Any, str | None]:
     """Return the rows, the head, and the key of the rows if they have one."""
     if type(target) is list:
         return target, target[0] if target else None, None
+    if len(target) > _HEAD_ITEMS:
+        return None, None, None
     names = {squeeze(name): name for name in target if len(name) <= 32}
     heads = [names[name] for name in names if name in _COLUMN_KEYS]
     bodies = [names[name] for name in names if name in _ROW_KEYS]

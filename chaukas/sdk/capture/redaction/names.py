@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Final
 from unicodedata import normalize
 
+from .languages import in_english
+
 __all__ = (
     "HEADER_NAMES",
     "NAME_CHARS",
@@ -43,7 +45,7 @@ HEADER_NAMES: Final = frozenset(
 """Squeezed header names that are hidden in ``[name, value]`` pairs as well."""
 
 QUERY_NAMES: Final = frozenset(
-    {"key", "sig", "signature", "hmac", "code", "sid", "auth", "pw"}
+    "key sig signature hmac code sid auth pw sessionid".split()
 )
 """Squeezed names that hold a secret in the query part of a URL, not elsewhere."""
 
@@ -100,12 +102,13 @@ _PAT_OWNERS: Final = frozenset(
 
 _CODE_OWNERS: Final = frozenset(
     "mfa 2fa fa otp totp recovery backup auth authorization verification sms"
-    " security access login pairing invite".split()
+    " security access login pairing invite pin".split()
 )
 
 # What a name says *about* a secret is not the secret: `password_length`.
 _HARMLESS_LAST: Final = frozenset(
-    "version ms accepted count limit length len type name policy url uri endpoint"
+    "algorithm algo iteration round backend driver plugin"
+    " version ms accepted count limit length len type name policy url uri endpoint"
     " id expiry"
     " expire expiration ttl usage used budget size required enable enabled disabled"
     " strength label description rule scope status path file filename dir"
@@ -206,9 +209,14 @@ def _decide(name: str, extra: frozenset[str]) -> bool:
     plain = name
     if not name.isascii():
         plain = _MARKS.sub("", normalize("NFKD", name)).lower()
-    words = words_of(plain)
     if extra and squeeze(name) in extra:
         return True
+    english = in_english(name)
+    if english is not None:
+        # Some languages put the owner behind the key: `clave api`.
+        turned = " ".join(reversed(words_of(english)))
+        return is_sensitive(english) or is_sensitive(turned)
+    words = words_of(plain)
     if not words:
         return False
     # `tokens` is a list of secrets; `max_tokens` a number, and no text either.
@@ -245,7 +253,9 @@ def _parts(word: str) -> tuple[str, ...]:
 
 def _ends_harmless(parts: list[str]) -> bool:
     """Tell whether the last word says that the value is about a secret."""
-    return len(parts) > 1 and parts[-1] in _HARMLESS_LAST
+    if len(parts) < 2:
+        return False
+    return parts[-1] in _HARMLESS_LAST or parts[-2:] == ["expire", "in"]
 
 
 def _is_secret_at(parts: list[str], at: int) -> bool:

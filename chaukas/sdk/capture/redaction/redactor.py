@@ -8,20 +8,23 @@ pattern knows any more: secrets are found first, in the whole text's positions.
 import re
 from collections.abc import Iterator, Sequence
 
+from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.text.commands import (
     command_spans,
     has_command_marker,
 )
 from chaukas.sdk.capture.redaction.text.named_values import (
-    Work,
     has_pair_marker,
     pair_spans,
 )
+from chaukas.sdk.capture.redaction.text.sentences import said_spans, typed_spans
+from chaukas.sdk.capture.redaction.text.tables import grid_spans
 from chaukas.sdk.capture.redaction.text.unescaped import decoded, has_escaped_letters
 from chaukas.sdk.capture.redaction.text.value_spans import REDACTED
 from chaukas.sdk.capture.redaction.tokens.patterns import has_marker, secret_spans
 
 from .benign import is_benign_item
+from .languages import count_foreign
 from .names import is_sensitive, squeeze, words_of
 
 __all__ = ("REDACTED", "Redactor", "lowered", "middle_out", "visible")
@@ -40,8 +43,16 @@ _PASSES_LIMIT = 8
 
 _SIGNS = "\\%&\x1b"
 """How escapes begin."""
-_BARS = str.maketrans("│┃║" + "─━═" + "┼╋╬├┝┠┡┢┤┥┨┩┪╠╣╔╗╚╝╦╩╪╞╡╤╧", "|||---" + "+" * 26)
-"""Lines of tables, each one letter."""
+_SIGNS_ALIKE = str.maketrans(
+    "│┃║─━═┼╋╬├┝┠┡┢┤┥┨┩┪╠╣╔╗╚╝╦╩╪╞╡╤╧\uff1a\uff1d", "|||---" + "+" * 26 + ":="
+)
+"""Lines of tables, and the wide signs of some languages, each one letter."""
+_PASS_STEPS = 10
+_FORM_STEPS = 1000
+_CHARS_PER_STEP = 40
+_ESCAPE_STEPS = 2
+_SIGNS_PER_STEP = 4
+_WIDE_CHARS_PER_PLACE = 400
 _WORD_CHARS = 16
 _SHORT_CHARS = 4096
 _OPEN_REACH_CHARS = 1024 * 1024
@@ -180,27 +191,41 @@ class Redactor:
         low = text.lower()
         places = sum(low.count(word) for word in _COSTLY)
         places += sum(low.count(stem) for stem in self._stems)
+        if not low.isascii():
+            places += count_foreign(low) + len(low) // _WIDE_CHARS_PER_PLACE
         searches = 1 + len(self._patterns)
-        places_read = 6 * places + low.count("\x1b")
+        escapes = (low.count("%") + low.count("&")) // 2 + low.count("\\") // 16
+        places_read = 6 * places + low.count("\x1b") + escapes
         return searches * (3 + len(text) // 48) + places_read
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where the secrets of a text stand, in order, apart."""
-        return self._spans(text, Work())
+    def spans(self, text: str, work: Work | None = None) -> list[tuple[int, int]]:
+        """
+        Return where the secrets of a text stand, in order, apart.
 
-    def _spans(self, text: str, work: Work | None) -> list[tuple[int, int]]:
-        """Return the spans; without *work*, only what is known by its form."""
+        Args:
+            text: The text.
+            work: What is left to do; once it is done, all that follows is hidden.
+
+        """
+        return self._spans(text, work or Work())
+
+    def _spans(
+        self, text: str, work: Work, *, is_named: bool = True
+    ) -> list[tuple[int, int]]:
+        """Return the spans; without names, only what is known by its form."""
         if self.hides_all:
             return [(0, len(text))] if text and text != REDACTED else []
-        found = self._found(text, work)
+        found = self._found(text, work, is_named=is_named)
         if (
-            work
+            is_named
             and (found or self._is_marked(text))
-            and (view := decoded(text)) is not None
+            and self._may_decode(text, work)
+            and (view := decoded(text, work.left // _ESCAPE_STEPS)) is not None
         ):
+            work.left -= _ESCAPE_STEPS * view.escapes
             found += [
                 view.span(start, end)
-                for start, end in _merged(self._found(view.text, Work()))
+                for start, end in _merged(self._found(view.text, work))
             ]
             if view.end is not None:
                 found.append((view.end, len(text)))
@@ -210,48 +235,71 @@ class Redactor:
             found = [span for span in found if not _is_marked(text, *span)]
         return _merged(found) if found else found
 
+    def _may_decode(self, text: str, work: Work) -> bool:
+        """Count the signs of a text with which escapes may begin."""
+        work.left -= sum(map(text.count, _SIGNS)) // _SIGNS_PER_STEP
+        return True
+
     def _is_marked(self, text: str) -> bool:
         """Tell whether an escaped form of a text may hold a secret."""
         return any(map(text.__contains__, _SIGNS)) and self.is_suspect(text)
 
-    def _found(self, text: str, work: Work | None) -> list[tuple[int, int]]:
+    def _found(
+        self, text: str, work: Work, *, is_named: bool = True
+    ) -> list[tuple[int, int]]:
         """Return where the usual secrets stand, in no order."""
-        if "│" in text or "┃" in text or "║" in text:
-            text = text.translate(_BARS)
+        if not text.isascii():
+            text = text.translate(_SIGNS_ALIKE)
         low = lowered(text)
         found: list[tuple[int, int]] = []
         if has_marker(text, low):
-            found.extend(secret_spans(text, low))
-        if work is None:
+            work.left -= _PASS_STEPS + len(text) // _CHARS_PER_STEP
+            found.extend(work.counted(secret_spans(text, low, work), text))
+        if not is_named:
             return found
-        if has_pair_marker(low, self._stems):
+        is_paired = has_pair_marker(low, self._stems)
+        if is_paired or has_command_marker(low):
+            work.left -= _PASS_STEPS + len(text) // _CHARS_PER_STEP
+            found.extend(work.counted(command_spans(low, work), text))
+        if is_paired:
+            found.extend(work.counted(said_spans(text, low), text))
+            found.extend(work.counted(typed_spans(low), text))
+            found.extend(work.counted(grid_spans(low, self._squeezed), text))
             found.extend(pair_spans(text, low, self._extra, work))
-            found.extend(command_spans(low))
-        elif has_command_marker(low):
-            found.extend(command_spans(low))
         return found
 
-    def redact(self, text: str) -> str:
+    def redact(self, text: str, work: Work | None = None) -> str:
         """
         Return a text with its secrets replaced.
 
         A secret glued to another is seen once that is gone, so the search goes
         on until there is none; a text that takes too long is hidden altogether.
+
+        Args:
+            text: The text.
+            work: What is left to do; what it does not suffice for is hidden.
+
         """
         # Every usual secret is longer than a short word, or has a sign in it.
         is_word = len(text) < _WORD_CHARS and text.replace("_", "a").isalnum()
         if is_word and not self._patterns and not self.hides_all:
             return text
+        work = work or Work()
         for pass_number in range(_PASSES_LIMIT):
             # Names of a long text are looked for once: that is most of the cost.
-            work = Work() if not pass_number or len(text) <= _SHORT_CHARS else None
-            spans = self._spans(text, work)
+            is_named = not pass_number or (len(text) <= _SHORT_CHARS and work.left > 0)
+            if not is_named:
+                # What is known by its form is found in what is shown, too.
+                work.left = max(work.left, _FORM_STEPS)
+            spans = self._spans(text, work, is_named=is_named)
             if not spans:
                 return text
             text = _render(text, spans, 0, len(text))
         return REDACTED
 
-    def cut(self, text: str, limit_chars: int) -> tuple[str, bool]:
+    def cut(
+        self, text: str, limit_chars: int, work: Work | None = None
+    ) -> tuple[str, bool]:
         """
         Return the beginning and the end of a long text, without secrets.
 
@@ -261,6 +309,7 @@ class Redactor:
         Args:
             text: A text longer than *limit_chars*.
             limit_chars: How much of it to show.
+            work: What is left to do.
 
         Returns:
             The text, and whether a secret was replaced.
@@ -270,12 +319,13 @@ class Redactor:
         head_chars = limit_chars - tail_chars
         tail_at = len(text) - tail_chars
         window_at = max(0, tail_at - OVERLAP_CHARS)
-        heads = self.spans(text[: head_chars + OVERLAP_CHARS])
+        work = work or Work()
+        heads = self.spans(text[: head_chars + OVERLAP_CHARS], work)
         # A value may be longer than the window: then its name stands before it.
         context = _context(text, window_at)
         tails = [
             (start - len(context) + window_at, end - len(context) + window_at)
-            for start, end in self.spans(context + text[window_at:])
+            for start, end in self.spans(context + text[window_at:], work)
         ]
         head = _render(text, heads, 0, head_chars)
         tail = _render(text, tails, tail_at, len(text))

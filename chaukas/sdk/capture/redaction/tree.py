@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from chaukas.sdk.capture.binary import encoded_mark, has_data_url, without_data_urls
-from chaukas.sdk.capture.budget import Budget
+from chaukas.sdk.capture.budget import TEXT_WORK, Budget, Work
 from chaukas.sdk.capture.paths import Node, Notes
 
 from .containers import placed_secrets, table_cells
@@ -109,16 +109,14 @@ class Scrubber:
     def _leave_out(self, node: Node, first: str | int) -> None:
         """Leave out what was not searched of a container, from an item on."""
         target, is_due = node.target, False
+        # A number is a leaf that nobody has to look at, but for the user.
+        is_own = self._redact is not None
         for key, item in list(_items_of(target)):
             is_due = is_due or key == first
-            is_shown = item is REDACTED or self._is_number(item)
-            if is_due and not is_shown:
-                target[key] = BUDGET
-
-    def _is_number(self, item: Any) -> bool:
-        """Tell a leaf that nobody has to look at."""
-        kind = type(item)
-        return self._redact is None and kind not in (str, dict, list)
+            if is_due and item is not REDACTED:
+                kind = type(item)
+                if is_own or kind is str or kind is dict or kind is list:
+                    target[key] = BUDGET
 
     def _leaf(
         self, item: Any, node: Node, key: str | int, budget: Budget, notes: Notes
@@ -131,10 +129,15 @@ class Scrubber:
             if type(item) is str:
                 if self._trusts_words and len(item) < _WORD_CHARS and item.isalnum():
                     return item
+                before = budget.search_work
                 affordable = self._affordable(item, budget)
                 if affordable < 0:
                     return BUDGET
-                shown = self._text(item, affordable, node, key, notes)
+                counted = before - budget.search_work
+                work = Work(TEXT_WORK)
+                shown = self._text(item, affordable, work, node, key, notes)
+                # What it has cost beyond what it was thought to cost.
+                budget.search(max(0, TEXT_WORK - work.left - counted))
                 if shown is not item:
                     budget.search(_HIDE_WORK)
             if shown is not REDACTED and self._redact is not None:
@@ -161,11 +164,17 @@ class Scrubber:
         return chars if chars >= _LEAST_CHARS else -1
 
     def _text(
-        self, text: str, chars: int, node: Node, key: str | int, notes: Notes
+        self,
+        text: str,
+        chars: int,
+        work: Work,
+        node: Node,
+        key: str | int,
+        notes: Notes,
     ) -> str:
         """Return a text without secrets and without encoded content."""
         if chars < len(text):
-            shown, is_hidden = self._redactor.cut(text, chars)
+            shown, is_hidden = self._redactor.cut(text, chars, work)
             if is_hidden:
                 notes.hide(node, key)
             return visible(shown)
@@ -174,7 +183,7 @@ class Scrubber:
             if mark is not None:
                 return mark.text
             text = without_data_urls(text)
-        shown = self._redactor.redact(text)
+        shown = self._redactor.redact(text, work)
         if shown is not text:
             notes.hide(node, key)
         return middle_out(visible(shown), self._limit_chars)

@@ -16,6 +16,7 @@ from chaukas.sdk.capture.redaction.benign import (
     is_name_like,
     is_own_name,
     is_prose,
+    is_said_of,
     is_schema_text,
 )
 from chaukas.sdk.capture.redaction.names import is_sensitive, last_word, squeeze
@@ -51,9 +52,30 @@ _PROSE: Final = re.compile(r"[a-z]{1,15}")
 _TYPE: Final = re.compile(
     r"(?:[A-Z][a-z]{1,20}){2,6}|Path|Any|Callable|Literal|Annotated|Union|Sequence"
     r"|(?:Option|Optional|Vec|Box|Arc|Rc|Promise|Array|Set|List|Result)<[\w<>, ]{1,60}>"
-    r"|Mapping|Dict|List|Tuple|Type|Final|ClassVar|Self"
+    r"|Mapping|Dict|List|Tuple|Type|Final|ClassVar|Self|Buffer|Bytes|Text|Date|Long|Byte"
 )
 _GAP_CHARS: Final = 64
+_TYPED_LITERAL: Final = re.compile(
+    r"[&*]?['A-Za-z_][\w.]{0,30}(?:[\[\]<>, |?!]{1,4}[\w.']{1,30}){0,3}[\]>?!]{0,4}"
+    r"[ \t]{0,4}=[ \t]{0,4}(\\*[\"'])"
+)
+# Variables that are handed on, and a remark: `(user, password)`, `(hidden)`.
+_NAMES_ONLY: Final = re.compile(
+    r"\((?:[a-z_][\w.]{0,40}, ?[a-z_][\w.]{0,40}|hidden|masked|redacted|optional"
+    r"|required|not set|unset|empty|none|set|default|unchanged)\)",
+    re.IGNORECASE,
+)
+_CLASS: Final = re.compile(r"\[\^?(?:[^\]\s\"']){1,40}\](?:[+*?]|\{[0-9])")
+_SENTENCE: Final = re.compile(r"\\*[\"']([^\"']{4,160}?)\\*[\"']")
+_SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}(?![\w\-])")
+_SYMBOL: Final = re.compile(r"[A-Z]{2,6}")
+_COOKIES: Final = re.compile(
+    r"(?:(?:theme|lang|language|locale|mode|consent|currency|tz|timezone|country|path"
+    r"|domain|samesite|expires|max-age)=[\w/.\-*]{0,12}|httponly|secure)"
+    r"(?:; ?(?:(?:theme|lang|language|locale|mode|consent|currency|tz|timezone|country"
+    r"|path|domain|samesite|max-age)=[a-z/.\-*_0-9]{0,12}|httponly|secure)){0,12};?",
+    re.IGNORECASE,
+)
 _PRICE: Final = re.compile(r"[0-9]{0,5}(?:\.[0-9]{1,12})?")
 _DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){1,8}")
 _OTHERWISE: Final = re.compile(
@@ -104,16 +126,31 @@ def _assigned(place: Place) -> Iterator[tuple[int, int]]:
             return
         gap = text[position : position + _GAP_CHARS]
         position += len(gap) - len(gap.lstrip())
-    if text.startswith(REDACTED, position):
+    if _is_no_value(place, position):
         return
     if _GO_SLICE.match(text, position) is not None:
         position += len("[]")
     if text[position : position + 1] in ("{", "["):
         yield from _bracket_spans(place, position)
         return
-    for span in (_plain_span(place, position), _other_span(place, position)):
+    for span in (
+        _plain_span(place, position),
+        _other_span(place, position),
+        _typed_span(place, position),
+    ):
         if span is not None:
             yield span
+
+
+def _is_no_value(place: Place, position: int) -> bool:
+    """Tell what is hidden already, a remark, and variables that are handed on."""
+    text = place.text
+    if place.before == "{" and text.startswith("?", position):
+        # What a shell says if a variable is missing: `${TOKEN:?no token}`.
+        return True
+    return text.startswith(REDACTED, position) or (
+        text.startswith("(", position) and _NAMES_ONLY.match(text, position) is not None
+    )
 
 
 def _other_span(place: Place, position: int) -> tuple[int, int] | None:
@@ -124,6 +161,14 @@ def _other_span(place: Place, position: int) -> tuple[int, int] | None:
     span = quoted_span(place.text, otherwise, place.name)
     is_name = span is not None and is_name_like(place.text[span[0] : span[1]])
     return None if is_name else span
+
+
+def _typed_span(place: Place, position: int) -> tuple[int, int] | None:
+    """Find the literal behind a type: ``secret: &'static str = "…"``."""
+    if place.separator != ":":
+        return None
+    typed = _TYPED_LITERAL.match(place.text, position)
+    return None if typed is None else quoted_span(place.text, typed, place.name)
 
 
 def _plain_span(place: Place, position: int) -> tuple[int, int] | None:
@@ -249,7 +294,7 @@ def _entry_spans(name: str, start: int, content: str) -> Iterator[tuple[int, int
 def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
     """Yield a structure, unless it is a placeholder, a schema or a count."""
     text = place.text
-    if PLACEHOLDER.match(text, position) is not None:
+    if PLACEHOLDER.match(text, position) or _CLASS.match(text, position):
         return
     if text.endswith(_PACKAGES, 0, place.start):
         return
@@ -265,12 +310,23 @@ def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
             part.rpartition(":")[2].strip(" \t\r\n\\\"'")
             for part in inner.replace(";", ",").split(",")
         ]
+        # Nothing is in it where a type is meant: `tokens: list[str]`, `= {}`.
+        if not inner.strip() or _are_errors(inner):
+            return
         if all(is_shown(place.name, part) for part in parts):
             return
-        # A type in brackets: `tokens: list[str]`, `["password"] = {}`.
-        if not inner.strip():
-            return
     yield position, end
+
+
+def _are_errors(inner: str) -> bool:
+    """Tell the errors of a form: a list of sentences under the name of a field."""
+    sentences = _SENTENCE.findall(inner)
+    if not sentences or _SENTENCE.sub("", inner).strip(", \\\r\n\t"):
+        return False
+    return all(
+        is_said_of(said) or (said[-1] == "." and said.count(" ") > 2 and is_prose(said))
+        for said in sentences
+    )
 
 
 def _is_line(place: Place) -> bool:
@@ -292,6 +348,8 @@ def _header_span(place: Place, position: int) -> tuple[int, int] | None:
     value = text[position : line.end()].rstrip()
     if value.partition("[")[0].lower() in BENIGN_WORDS:
         return None
+    if _COOKIES.fullmatch(value) is not None:
+        return None
     if squeeze(place.name) == "cookie" and is_prose(value) and "=" not in value:
         return None
     return kept(text, place.name, position, position + len(value.rstrip("\\")))
@@ -302,7 +360,7 @@ def _bare_span(place: Place, position: int) -> tuple[int, int] | None:
     text, name = place.text, place.name
     form = _WHOLE if place.begins_line and place.separator == "=" else BARE
     bare = form.match(text, position)
-    if bare is None:
+    if bare is None or _SHORTENED.match(bare[0]) is not None:
         return None
     start, end = trimmed(bare)
     value = text[start:end]
@@ -354,7 +412,9 @@ def _is_word(place: Place, value: str, end: int) -> bool:
 def _is_said(place: Place, value: str, end: int) -> bool:
     """Tell a word of a sentence after a colon from a secret."""
     name, text = place.name, place.text
-    if _TYPE.fullmatch(value) is not None:
+    # Money that is traded: `Token: USDC`.
+    is_money = name.lower() == "token" and _SYMBOL.fullmatch(value) is not None
+    if is_money or _TYPE.fullmatch(value) is not None:
         return True
     if name.lower().endswith(("token", "auth")):
         return (

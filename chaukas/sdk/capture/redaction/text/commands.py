@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.benign import PLACEHOLDER
 from chaukas.sdk.capture.redaction.names import is_sensitive
 
@@ -18,6 +19,7 @@ __all__ = ("FORMS", "Form", "command_spans", "has_command_marker")
 _MATCHES_LIMIT: Final = 300
 _WINDOW_CHARS: Final = 400
 _WINDOWS_LIMIT: Final = 48
+_FORMS_PER_STEP: Final = 4
 
 # Words of a command line stand apart by spaces, or as the items of a list.
 _GAP = r"(?:[ \t]+(?:\\?\r?\n[ \t]*)?|\\*[\"'],\s{0,4}\\*[\"'])"
@@ -62,6 +64,10 @@ COMMANDS: Final = tuple(
             "ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete",
             rf"{_GAP}-w{_APART}?{_WORD}",
         ),
+        (
+            "snmpget snmpwalk snmpset snmpbulkget snmpbulkwalk",
+            rf"{_GAP}-[ax]{_APART}{_WORD}",
+        ),
         ("openssl", rf"{_GAP}-k{_APART}{_WORD}"),
         ("curl wget http https xh", _USER),
         ("smbclient rpcclient", rf"{_GAP}-u{_APART}?[^\s%]{{1,64}}%{_WORD}"),
@@ -90,7 +96,8 @@ FORMS: Final[tuple[Form, ...]] = (
     Form(
         "echo ",
         re.compile(
-            r"echo (?:-n )?(?:\\*[\"'])?(?P<secret>[^\s\"'|$\\]+)(?:\\*[\"'])?"
+            r"echo (?:-n )?(?:\\*[\"'](?=[^$]|.*'))?"
+            r"(?P<secret>[^\s\"'|$\\][^\s\"'|\\]*)(?:\\*[\"'])?"
             r"\s{0,4}\|\s{0,4}"
             r"(?:sudo -s|\w[^|\n]{0,120}(?:password-stdin|with-token|--stdin))"
         ),
@@ -218,6 +225,49 @@ FORMS: Final[tuple[Form, ...]] = (
         ),
     ),
     Form(
+        "credential",
+        re.compile(
+            r"credentials?\w{0,20}\(\s{0,8}\\*[\"'][^\"'\n]{1,128}[\"']\s{0,8},"
+            r"\s{0,8}\\*[\"'](?P<secret>[^\"'\n\\]+)"
+        ),
+    ),
+    Form(
+        "credential",
+        re.compile(
+            r"credentials?:? [\w.\-@]{1,64}:(?!//)"
+            r"(?P<secret>(?=[^\s\d]{0,64}[0-9])[^\s\"',;]{4,256})"
+        ),
+    ),
+    Form(
+        ".login(",
+        re.compile(
+            r"\.login\(\s{0,8}\\*[\"'](?P<secret>(?=[^\s\d]{0,64}[0-9])"
+            r"[^\s\"'\\]{8,256})\\*[\"']\s{0,8}\)"
+        ),
+    ),
+    # The row that a database has refused, and the value that a check has.
+    Form(
+        ")=(",
+        re.compile(
+            r"\([^()\n]{0,80}(?:pass|token|secret|api_?key|credential)[^()\n]{0,80}\)=\("
+            r"(?P<secret>[^\n]{1,400}?)\)(?= |\.|\n|$)"
+        ),
+    ),
+    Form(
+        "input_value=",
+        re.compile(
+            r"input_value=\\*[\"'](?P<secret>[^\"'\n]{1,256})\\*[\"'][^\n]{0,80}\bloc=\("
+            r"[^()\n]{0,80}(?:pass|token|secret|api_?key|credential)"
+        ),
+    ),
+    Form(
+        "auth ",
+        re.compile(
+            r"(?:^|[\n>])[ ]?auth (?:\S{1,64} )?(?P<secret>\S{1,256})[ ]{0,4}\r?\n"
+            r"[ ]{0,4}[+\"]?ok\b"
+        ),
+    ),
+    Form(
         "bearer ",
         re.compile(r"bearer \\*[\"']\s{0,4}\+\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)"),
     ),
@@ -243,27 +293,6 @@ FORMS: Final[tuple[Form, ...]] = (
             r"\s{0,4}=>\s{1,16}(?:string\([0-9]{1,6}\) \\*\")?"
             r"(?=[^\s\d\"]{0,64}[0-9])(?P<secret>[^\s\"(\[$\\]+)"
         ),
-    ),
-    # Beside its name in a sentence: digits and letters, and no name of a thing.
-    *(
-        Form(
-            needle,
-            re.compile(
-                needle + r"(?: is| was| is set to)?[ ][\"'`]?"
-                r"(?![a-z]+[0-9]{0,5}"
-                r"(?:[_\-.](?:[a-z]+[0-9]{0,2}|[0-9]+[a-z]{0,2}))+(?![\w\-]))"
-                r"(?P<secret>(?=[^\s\d]{0,64}[0-9])(?=[^\sa-z]{0,64}[a-z])"
-                r"[^\s\"'`,;:()<>/=\[\]{}|]{8,256})"
-            ),
-        )
-        for needle in (
-            "password",
-            "passcode",
-            "api key",
-            "access key",
-            "auth token",
-            "access token",
-        )
     ),
     Form("community", re.compile(r"snmp-server community (?P<secret>\S+)")),
 )
@@ -314,7 +343,7 @@ def has_command_marker(low: str) -> bool:
     )
 
 
-_HAS_OPTION: Final = re.compile(r"-[pawkubn](?<=[\s\"']-.)").search
+_HAS_OPTION: Final = re.compile(r"-[pawkubnx](?<=[\s\"']-.)").search
 
 
 def _has_command(low: str) -> bool:
@@ -339,23 +368,18 @@ def _has_slash_marker(low: str) -> bool:
     return "/p:" in low or "sqlplus" in low or "sqlldr" in low or "mpdp" in low
 
 
-def command_spans(low: str) -> Iterator[tuple[int, int]]:
+def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int]]:
     """
     Yield where the secrets of commands and statements stand; they may overlap.
 
     Args:
         low: The text, in lower case.
+        work: What is left to do; once it is done, the whole text is one span.
 
     """
-    for form in FORMS:
-        if form.needle not in low:
-            continue
-        for match in islice(form.regex.finditer(low), _MATCHES_LIMIT):
-            for name in form.regex.groupindex:
-                start, end = match.span(name)
-                if start < end and PLACEHOLDER.fullmatch(low, start, end) is None:
-                    yield start, end
-    yield from _option_spans(low)
+    work = work or Work()
+    yield from _form_spans(low, work)
+    yield from _option_spans(low, work)
     if "insert" in low or "[parameters:" in low:
         yield from _sql_spans(low)
     if "secret" in low and "data" in low and _SECRET_KIND.search(low) is not None:
@@ -365,7 +389,23 @@ def command_spans(low: str) -> Iterator[tuple[int, int]]:
             yield match.span("secret")
 
 
-def _option_spans(low: str) -> Iterator[tuple[int, int]]:
+def _form_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
+    """Yield what is known by the words around it; the whole text if it is too much."""
+    for form in FORMS:
+        if form.needle not in low:
+            continue
+        work.left -= 1 + low.count(form.needle) // _FORMS_PER_STEP
+        if work.left < 0:
+            yield 0, len(low)
+            return
+        for match in islice(form.regex.finditer(low), _MATCHES_LIMIT):
+            for name in form.regex.groupindex:
+                start, end = match.span(name)
+                if start < end and PLACEHOLDER.fullmatch(low, start, end) is None:
+                    yield start, end
+
+
+def _option_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield the values of options; of too many commands, all that follows."""
     if _HAS_OPTION(low) is None and "/p:" not in low and "/" not in low:
         return
@@ -373,6 +413,10 @@ def _option_spans(low: str) -> Iterator[tuple[int, int]]:
     for name, option in COMMANDS:
         at = low.find(name)
         while at >= 0:
+            work.left -= 1
+            if work.left < 0:
+                yield 0, len(low)
+                return
             end = at + len(name)
             if _is_command(low, at, end):
                 left -= 1

@@ -33,6 +33,7 @@ _CELL_REST: Final = re.compile(
     r"[^\s|,()*`\"'\\]{6,512})"
     r"[*`]*[ \t|]*(?:\r?\n|\\*[\"']|$)"
 )
+_CELL_HEAD: Final = re.compile(r"[ \t|*`]*(?:[A-Za-z]{1,16}[ ]){0,2}")
 _METAVARS: Final = frozenset(
     "key api_key apikey token password secret string text value pass pw str file"
     " credential credentials cookie user:password".split()
@@ -72,7 +73,7 @@ def row_span(place: Place) -> tuple[int, int] | None:
     line_at = text.rfind("\n", max(0, place.start - 32), place.start) + 1
     if place.close.endswith(('"', "'")) or (line_at == 0 and place.start > 32):
         return None
-    if text[line_at : place.start].strip(" \t|*`"):
+    if _CELL_HEAD.fullmatch(text, line_at, place.start) is None:
         return None
     cell = _CELL_REST.match(text, place.value_at)
     if cell is None or is_own_name(place.name, cell[1]) or is_name_like(cell[1]):
@@ -83,13 +84,24 @@ def row_span(place: Place) -> tuple[int, int] | None:
 def element_span(place: Place) -> tuple[int, int] | None:
     """Find the content of ``<password>…</password>``."""
     text, position = place.text, place.value_at
-    if place.close or place.before not in ("<", ":"):
+    if place.close or place.before not in ("<", ":") or position >= len(text):
         return None
     cdata = _CDATA.match(text, position)
     if cdata is not None:
         end = text.find("]]>", cdata.end())
         return kept(text, place.name, cdata.end(), end if end >= 0 else len(text))
     end = text.find("<", position)
+    if (
+        text[place.start - 1] == "<"
+        and text[max(0, place.start - 2) : place.start - 1].isalnum()
+    ):
+        # `Option<Token> f()` and `(?P<token>…)` are no elements, without an end.
+        tag = f"</{place.name}"
+        if end < 0 or not text.startswith(tag, end):
+            return None
+    if not text.startswith("</", end) and text[position] in " \t\r\n\"'`),]":
+        # `<your-token>` at the end of a line is no element that was cut.
+        return None
     return kept(text, place.name, position, end if end >= 0 else len(text))
 
 

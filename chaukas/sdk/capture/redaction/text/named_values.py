@@ -13,6 +13,8 @@ from functools import lru_cache
 from heapq import merge
 from typing import Final
 
+from chaukas.sdk.capture.budget import Work
+from chaukas.sdk.capture.redaction.languages import FOREIGN_FORMS, has_foreign_word
 from chaukas.sdk.capture.redaction.names import QUERY_NAMES, is_sensitive, squeeze
 
 from .assignments import assigned_spans
@@ -27,10 +29,8 @@ from .records import is_field, named_span
 from .tables import table_spans
 from .value_spans import Place, is_shown
 
-__all__ = ("WORK_LIMIT", "Work", "has_pair_marker", "pair_spans")
+__all__ = ("has_pair_marker", "pair_spans")
 
-WORK_LIMIT: Final = 4000
-"""Steps of work for one text; once they are done, all that follows is hidden."""
 # What a name costs: one seen before and harmless, a new one, one with a value,
 # and one that may be the value of a field, for which much around it is read.
 _STEP_KNOWN: Final = 1
@@ -60,9 +60,10 @@ _FORMS: Final = (
     ),
     ("client", r"client[\-_]?assertion"),
     ("saml", r"saml"),
-    ("sess", r"sess(?:ion)?id"),
+    ("sess", r"sess(?:ion)?[\-_]?id"),
     ("mnemonic", "mnemonic"),
     ("phrase", "phrase"),
+    *FOREIGN_FORMS,
 )
 # Bare `key` is never a secret but in the query of a URL.
 _LEFT: Final = {
@@ -102,13 +103,25 @@ _DIRECTIVES: Final = (
     "setq ",
 )
 # A place in a file, as a stack shows it: `token.js:10:5`.
-_SOURCES: Final = (".js", ".ts", ".py", ".rb", ".go", ".rs", ".php", ".tsx", ".java")
+_SOURCES: Final = tuple(
+    ".js .ts .py .rb .go .rs .php .tsx .java .txt .md .yaml .yml .json .toml .ini .cfg"
+    " .conf .log .csv .sh .html .xml .c .h .cpp .cs .kt .swift .sql .tf".split()
+)
 _LINE_NUMBER: Final = re.compile(r":[0-9]{1,6}(?![\w.])")
+_FORM_FIELD: Final = re.compile(r"\]=[^\s=]").match
 _NO_LINE: Final = frozenset("-?&;/")
 _QUOTES: Final = frozenset("\"'`")
 _LINE_HEADS: Final = frozenset(
     ("", "-", "export", "set", "#", "- -", "declare -x", "//")
 )
+
+
+# All that share a letter are looked for at once, around that letter.
+_HAS_K: Final = re.compile(r"k(?:ey|e(?<=toke)n|i(?<=cooki)e|(?<=psk))").search
+_HAS_P: Final = re.compile(r"p(?:ass|w|sw|hrase|arola|(?<=otp))").search
+_HAS_C: Final = re.compile(r"c(?:red|onn|ode|lave|ontrase|(?<=sec)ret)").search
+_HAS_H: Final = re.compile(r"h(?:(?<=auth)|mac|eslo|(?<=senh)a)").search
+_HAS_M: Final = re.compile(r"m(?:nemonic|(?<=sam)l)").search
 
 
 def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
@@ -121,43 +134,21 @@ def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
 
     """
     return (
-        "token" in low
-        or "key" in low
-        or "pass" in low
-        or "secret" in low
-        or "auth" in low
-        or "cookie" in low
-        or "cred" in low
-        or "pw" in low
-        or "conn" in low
-        or "otp" in low
-        or "jwt" in low
+        _HAS_K(low) is not None
+        or _HAS_P(low) is not None
+        or _HAS_C(low) is not None
+        or _HAS_H(low) is not None
+        or _HAS_M(low) is not None
+        or ("w" in low and "jwt" in low)
         or "sig" in low
-        or "code" in low
         or "sess" in low
         or "srf" in low
-        or "psw" in low
-        or "psk" in low
-        or "contrase" in low
-        or "hmac" in low
-        or "saml" in low
-        or "phrase" in low
         or "bearer" in low
         or "sertion" in low
-        or "mnemonic" in low
         or ("_" in low and "_pat" in low)
+        or has_foreign_word(low)
         or (bool(stems) and any(stem in low for stem in stems))
     )
-
-
-class Work:
-    """Count what a search may still do, so that no text costs more."""
-
-    __slots__ = ("left",)
-
-    def __init__(self, left: int = WORK_LIMIT) -> None:
-        """Begin with all of it."""
-        self.left = left
 
 
 @lru_cache(maxsize=32)
@@ -208,7 +199,10 @@ def pair_spans(
         start = _name_start(low, match.start())
         name = text[start:name_end]
         if name in harmless or (
-            low[start - 1 : start] == "[" and low[name_end : name_end + 1] == "]"
+            low[start - 1 : start] == "["
+            and low[name_end : name_end + 1] == "]"
+            # But a field of a form, `user[password]=x`, does.
+            and not _FORM_FIELD(low, name_end)
         ):
             # The index in `styles[token] = x` names no value.
             continue
@@ -307,7 +301,7 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
     elif separator == "(":
         span = argument_span(place)
     elif separator == "" or separator.isspace():
-        span = spaced_span(place)
+        span = ("\t" in separator and row_span(place)) or spaced_span(place)
     else:
         yield from assigned_spans(place)
         return

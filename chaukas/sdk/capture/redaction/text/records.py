@@ -10,19 +10,34 @@ from typing import Final
 
 from .value_spans import quote_end
 
-__all__ = ("NAME_KEYS", "OF_NAME", "VALUE_KEYS", "VERBS", "is_field", "named_span")
+__all__ = (
+    "ASKING_KEYS",
+    "NAME_KEYS",
+    "OF_NAME",
+    "VALUE_KEYS",
+    "VERBS",
+    "is_field",
+    "named_span",
+)
 
 NAME_KEYS: Final = frozenset(
     "name key header field fieldname param parameter variable var env property"
     " label id attribute option setting k n envvar title parametername headername"
-    " keyname parameterkey column path slug identifier".split()
+    " keyname parameterkey column path slug identifier question q prompt selector"
+    " locator target element css xpath".split()
 )
 """Squeezed names of fields that hold the name of a value."""
+
+ASKING_KEYS: Final = frozenset(
+    "question q prompt selector locator target element css xpath".split()
+)
+"""Those of them that hold a question, or a place in a page."""
 
 VALUE_KEYS: Final = frozenset(
     "value val v content contents text data default defaultvalue stringvalue"
     " secretstring secretvalue plaintext string answer currentvalue newvalue"
-    " parametervalue fieldvalue values".split()
+    " parametervalue fieldvalue values new to response reply a input fill typed keys"
+    " newval".split()
 )
 """Squeezed names of fields that hold the value itself."""
 
@@ -33,9 +48,13 @@ _NAMES: Final = (
 _VALUES: Final = (
     r"value|val|v|contents?|text|data|default(?:[\-_]?value)?|string[\-_]?value|field[\-_]?value|answer"
     r"|secret[\-_]?string|plain[\-_]?text|current[\-_]?value|(?:new|parameter)[\-_]?value|string|input"
+    r"|new|newval|response|reply"
 )
 # Which sibling holds the value: of a message with a name, it is not its text.
-OF_NAME: Final = frozenset("value val v default defaultvalue stringvalue".split())
+OF_NAME: Final = frozenset(
+    "value val v default defaultvalue stringvalue answer response reply new newvalue"
+    " newval".split()
+)
 
 _BEFORE: Final = re.compile(
     rf"(?:^|[^\w$])(?P<key>{_NAMES})(?:\\*[\"'])?(?:\s|\\+[nrt]){{0,16}}[:=](?:\s|\\+[nrt]){{0,16}}"
@@ -47,12 +66,17 @@ _AFTER: Final = re.compile(
 )
 _DEFAULT: Final = re.compile(r"\bdefault\s{0,16}=\s{0,16}")
 _ELEMENT_BEFORE: Final = re.compile(
-    r"<(?P<tag>key|name|field|param|property|header|variable|dt|th|td|label)(?:\s[^<>]{0,80})?>\s{0,16}$"
+    r"<(?P<tag>key|name|field|param|property|header|variable|dt|th|td|label|span|strong"
+    r"|b|p|div|li)(?:\s[^<>]{0,80})?>\s{0,16}$"
 )
 _ELEMENT_AFTER: Final = re.compile(
-    r"\s{0,16}:?\s{0,16}</[\w:]{1,32}>(?:\s|\\+[nrt]){0,32}<(?!th\b)[\w:]{1,32}(?:\s[^<>]{0,80})?>([^<]{1,4096})"
+    r"\s{0,16}:?\s{0,16}</[\w:]{1,32}>(?:\s|\\+[nrt]){0,32}<(?!th\b)[\w:]{1,32}"
+    r"(?:\s[^<>]{0,80})?>(?:<[a-z]{1,12}(?:\s[^<>]{0,80})?>){0,2}([^<]{1,4096})"
 )
-_TAG_CONTENT: Final = re.compile(r"\\*[\"'](?:\s[^<>/]{0,120})?>([^<]{1,4096})</")
+_TAG_CONTENT: Final = re.compile(
+    r"\\*[\"'](?:\s[^<>/]{0,120})?>"
+    r"(?:\s{0,64}<(?:value|val|string)>)?([^<]{1,4096})</"
+)
 _FORM_DATA: Final = re.compile(
     r"\\*[\"'](?:;[^\r\n]{0,80})?(?:\r?\n(?!\r?\n)[^\r\n]{1,200}){0,4}\r?\n\r?\n([^\r\n]{1,4096})"
 )
@@ -64,6 +88,7 @@ VERBS: Final = frozenset(
     " update delete forgot has is require required show hide test list find read"
     " confirm".split()
 )
+_PARTS_OF_PAGE: Final = frozenset("span strong b p div li".split())
 _REACH_CHARS: Final = 400
 _NAME_REACH_CHARS: Final = 120
 
@@ -131,9 +156,13 @@ def _reported(text: str, end: int) -> tuple[int, int] | None:
 
 def _element(text: str, low: str, head: str, end: int) -> tuple[int, int] | None:
     """Find ``<key>password</key><string>…</string>``."""
-    if _ELEMENT_BEFORE.search(head) is None:
+    label = _ELEMENT_BEFORE.search(head)
+    if label is None:
         return None
     value = _ELEMENT_AFTER.match(low, end)
+    # What stands for any part of a page says less.
+    if value is not None and label["tag"] in _PARTS_OF_PAGE:
+        value = value if any(map(str.isdigit, value[1])) else None
     return None if value is None else _stripped(text, *value.span(1))
 
 

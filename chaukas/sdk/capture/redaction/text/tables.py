@@ -6,6 +6,8 @@ columns that are held apart by spaces.
 """
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from chaukas.sdk.capture.redaction.benign import (
@@ -13,9 +15,9 @@ from chaukas.sdk.capture.redaction.benign import (
     is_benign_text,
     is_name_like,
 )
-from chaukas.sdk.capture.redaction.names import is_sensitive
+from chaukas.sdk.capture.redaction.names import is_sensitive, last_word
 
-__all__ = ("ROWS_LIMIT", "columns_of", "table_spans")
+__all__ = ("ROWS_LIMIT", "columns_of", "grid_spans", "table_spans")
 
 ROWS_LIMIT: Final = 500
 """Rows looked at in one table; what follows the last of them is hidden."""
@@ -27,6 +29,7 @@ _OPENED: Final = re.compile(r".*[:\[({=] ?\\*[\"']")
 _GAP: Final = re.compile(r"[ ]{2,}")
 _PLAIN_CELL: Final = re.compile(r"[A-Za-z_][\w\-]{0,40}(?: [\w\-]{1,40})?")
 _QUOTED_CELL: Final = re.compile(r"\"(?:[^\"\r\n]|\"\"){0,4096}\"|[^,;\t\r\n]*")
+_PROSE: Final = re.compile(r"[^\W\d_A-Z]{1,15}")
 _HEAD_CHARS: Final = 1000
 _WORDS_LIMIT: Final = 3
 
@@ -233,5 +236,149 @@ def _cell_span(name: str, cell: str, start: int) -> list[tuple[int, int]]:
         " " in value and is_name_like(value.lower())
     ):
         return []
+    if last_word(name) == "token" and _PROSE.fullmatch(value):
+        # The words of a text, counted.
+        return []
     at = start + cell.find(value)
     return [(at, at + len(value))]
+
+
+# Tables that are not made of lines with one sign between the cells.
+
+_GRIDS_LIMIT: Final = 32
+_JSON_HEAD: Final = re.compile(
+    r"[\"'](?:columns?|fields?|headers?|head|cols|names)\\*[\"']\s{0,8}:\s{0,8}"
+    r"\[(?P<head>[^\[\]{}]{1,2000})\]"
+)
+_JSON_BODY: Final = re.compile(
+    r"[\"'](?:rows|data|values|records|items|body)\\*[\"']\s{0,8}:\s{0,8}\["
+)
+_JSON_ROW: Final = re.compile(r"[\s,]{0,64}\[(?P<row>[^\[\]]{0,4000})\]")
+_JSON_CELL: Final = re.compile(
+    r"\s{0,64}(?:\\*\"(?P<text>(?:[^\"\\]|\\+[^\"\\]){0,2000})\\*\"|(?P<bare>[^,\"]{1,200}))\s{0,64}(?:,|$)"
+)
+_HTML_ROW: Final = re.compile(
+    r"<tr\b[^<>]{0,200}>(?P<row>.{0,8000}?)(?:</tr>|(?=<tr\b)|$)", re.DOTALL
+)
+_HTML_CELL: Final = re.compile(
+    r"<(?P<tag>th|td)\b[^<>]{0,200}>(?P<cell>.{0,4000}?)(?=</t[hdr]|<t[hdr]\b|$)",
+    re.DOTALL,
+)
+_TAG: Final = re.compile(r"<[^<>]{0,200}>")
+_FRAME_HEAD: Final = re.compile(r"(?:^|\n)([ \t]+\S[^\r\n]{0,1000})\r?\n")
+
+
+def grid_spans(
+    low: str, extra: frozenset[str] = frozenset()
+) -> Iterator[tuple[int, int]]:
+    """
+    Yield the cells below a sensitive name in tables of JSON, HTML and data frames.
+
+    Args:
+        low: The text, in lower case.
+        extra: Further sensitive names, squeezed.
+
+    """
+    if "[" in low and ":" in low:
+        for head in islice(_JSON_HEAD.finditer(low), _GRIDS_LIMIT):
+            yield from _json_rows(low, head, extra)
+    if "<tr" in low:
+        yield from _html_rows(low, extra)
+    if "\n0 " in low or "\n1 " in low or "\n2" in low or "\nid" in low:
+        for head in islice(_FRAME_HEAD.finditer(low), _GRIDS_LIMIT):
+            yield from _frame_rows(low, head, extra)
+
+
+def _json_rows(
+    low: str, head: re.Match[str], extra: frozenset[str]
+) -> Iterator[tuple[int, int]]:
+    """Yield the cells of lists beside the list of the columns."""
+    names = [cell.strip(" \t\r\n\\\"'") for cell in head["head"].split(",")]
+    columns = columns_of(names, extra)
+    if not columns or len(columns) == len(names):
+        return
+    body = _JSON_BODY.search(low, head.end(), head.end() + _HEAD_CHARS)
+    body = body or _JSON_BODY.search(
+        low, max(0, head.start() - _HEAD_CHARS), head.start()
+    )
+    position = -1 if body is None else body.end()
+    for _ in range(ROWS_LIMIT):
+        row = _JSON_ROW.match(low, position) if position >= 0 else None
+        if row is None:
+            return
+        for at, cell in enumerate(
+            islice(_JSON_CELL.finditer(low, *row.span("row")), 64)
+        ):
+            start, end = cell.span("text" if cell["text"] is not None else "bare")
+            if at in columns and at < len(names):
+                yield from _shifted(start, _cell_span(names[at], low[start:end], 0))
+        position = row.end()
+    yield position, len(low)
+
+
+def _html_rows(low: str, extra: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """Yield the cells of rows below a row of names."""
+    names: list[str] = []
+    columns: list[int] = []
+    position = 0
+    for number, row in enumerate(_HTML_ROW.finditer(low)):
+        if number >= ROWS_LIMIT:
+            yield position, len(low)
+            return
+        position = row.end()
+        cells = list(islice(_HTML_CELL.finditer(low, *row.span("row")), 64))
+        texts = [_TAG.sub("", cell["cell"]).strip() for cell in cells]
+        if cells and cells[-1]["tag"] == "th":
+            names, columns = texts, columns_of(texts, extra)
+            continue
+        for at in columns:
+            if at < len(cells) and texts[at]:
+                start = cells[at].start("cell") + cells[at]["cell"].find(texts[at])
+                if start >= cells[at].start("cell"):
+                    yield from _shifted(start, _cell_span(names[at], texts[at], 0))
+                elif _cell_span(names[at], texts[at], 0):
+                    yield cells[at].span("cell")
+
+
+def _frame_rows(
+    low: str, head: re.Match[str], extra: frozenset[str]
+) -> Iterator[tuple[int, int]]:
+    """Yield the cells of a data frame, whose rows have a word more than the head."""
+    names = head[1].split()
+    if not all(map(_PLAIN_CELL.fullmatch, names)):
+        return
+    columns = [at for at, name in enumerate(names) if is_sensitive(name, extra)]
+    if not columns:
+        return
+    ends = [match.end() for match in re.finditer(r"\S+", head[1])]
+    position = head.end()
+    for number in range(ROWS_LIMIT):
+        end = low.find("\n", position)
+        end = end if end >= 0 else len(low)
+        line = low[position:end].rstrip("\r")
+        words = [match.span() for match in re.finditer(r"\S+", line[:4096])]
+        if number == 0 and len(words) == 1:
+            # The name of the index.
+            position = end + 1
+            continue
+        if len(words) < 2 or line[:1] in " \t":
+            return
+        for at in columns:
+            if len(words) == len(names) + 1:
+                start, stop = words[at + 1]
+            elif len(line) >= ends[at]:
+                start, stop = (ends[at - 1] if at else words[0][1]), ends[at]
+            else:
+                continue
+            yield from _shifted(
+                position + start, _cell_span(names[at], line[start:stop], 0)
+            )
+        position = end + 1
+        if position >= len(low):
+            return
+    yield position, len(low)
+
+
+def _shifted(start: int, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans of a part at their place in the whole."""
+    return [(start + begin, start + end) for begin, end in spans]

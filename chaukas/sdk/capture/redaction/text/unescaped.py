@@ -16,8 +16,6 @@ __all__ = ("ESCAPES_LIMIT", "View", "decoded", "has_escaped_letters")
 
 ESCAPES_LIMIT: Final = 3000
 """Escapes decoded in one text."""
-_COLOURS_LIMIT: Final = 4 * ESCAPES_LIMIT
-"""Escapes and colours read in one text; they cost less."""
 
 _ESCAPE: Final = re.compile(
     r"(?P<colour>(?:\x1b|\\+(?:u00|x)1b|\\+033)\[[0-9;:?]{0,24}[a-z])"
@@ -36,13 +34,15 @@ _HAS_ESCAPED: Final = re.compile(
 class View:
     """A decoded text, and where each part of it stood."""
 
-    __slots__ = ("_origins", "_starts", "end", "text")
+    __slots__ = ("_origins", "_starts", "end", "escapes", "text")
 
     def __init__(self, text: str, starts: list[int], origins: list[int]) -> None:
         """Keep the places at which the distance to the original changes."""
         self.text = text
         self._starts = starts
         self._origins = origins
+        self.escapes = len(starts) - 1
+        """How many escapes were read, at least half of these places."""
         self.end: int | None = None
         """From where on the original has names that were not decoded, if any."""
 
@@ -74,20 +74,30 @@ def has_escaped_letters(low: str) -> bool:
 
     """
     return (
-        "\\u00" in low or "\\x" in low or ("%" in low) or "&#" in low or "&amp;" in low
+        ("\\" in low and ("\\u00" in low or "\\x" in low))
+        or "%" in low
+        or ("&" in low and ("&#" in low or "&amp;" in low))
     ) and _HAS_ESCAPED.search(low) is not None
 
 
-def decoded(text: str) -> View | None:
-    """Return a text with its escapes decoded; none if it has none."""
+def decoded(text: str, limit: int = ESCAPES_LIMIT) -> View | None:
+    """
+    Return a text with its escapes decoded; none if it has none.
+
+    Args:
+        text: The text.
+        limit: How many escapes to decode, at most.
+
+    """
+    limit = max(1, min(limit, ESCAPES_LIMIT))
     if not any(sign in text for sign in "\\%&\x1b"):
         return None
     pieces: list[str] = []
     starts, origins = [0], [0]
     size = position = 0
     letters = seen = 0
-    for match in islice(_ESCAPE.finditer(text), _COLOURS_LIMIT):
-        if letters == ESCAPES_LIMIT:
+    for match in islice(_ESCAPE.finditer(text), 4 * limit):
+        if letters == limit:
             break
         seen += 1
         start, end = match.span()
@@ -111,8 +121,8 @@ def decoded(text: str) -> View | None:
     rest = text[position:]
     pieces.append(rest)
     view = View("".join(pieces), starts, origins)
-    is_cut = letters == ESCAPES_LIMIT and has_escaped_letters(rest.lower())
-    if is_cut or seen == _COLOURS_LIMIT:
+    is_cut = letters == limit and has_escaped_letters(rest.lower())
+    if is_cut or seen == 4 * limit:
         view.end = position
     return view
 

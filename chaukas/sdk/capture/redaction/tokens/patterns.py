@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from chaukas.sdk.capture.budget import Work
+from chaukas.sdk.capture.redaction.benign import PLACEHOLDER
+
 from .search import has_key, key_spans
 
 __all__ = ("PATTERNS", "Pattern", "has_marker", "secret_spans")
@@ -200,20 +203,25 @@ def _has_dash_marker(low: str) -> bool:
     )
 
 
-def secret_spans(text: str, low: str) -> Iterator[tuple[int, int]]:
+def secret_spans(
+    text: str, low: str, work: Work | None = None
+) -> Iterator[tuple[int, int]]:
     """
     Yield where the secrets stand, in no order; they may overlap.
 
     Args:
         text: The text to search.
         low: The same in lower case, of the same length.
+        work: What is left to do.
 
     """
-    yield from key_spans(text)
+    yield from key_spans(text, work)
     for pattern in PATTERNS:
         if not any(needle in low for needle in pattern.needles):
             continue
         for match in pattern.regex.finditer(low if pattern.lowered else text):
             start, end = match.span(pattern.group)
+            if text[start] in "$%{<" and PLACEHOLDER.fullmatch(text, start, end):
+                continue
             if pattern.accept is None or pattern.accept(text[start:end]):
                 yield start, end

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from chaukas.sdk.capture.budget import Work
+
 from .formats import MAKERS, SEPARATORS, Maker, form_of
 
 __all__ = ("MARKERS", "has_key", "key_spans")
@@ -22,6 +24,8 @@ _AFTER_CHARS = 4
 _BEFORE_CHARS = 96
 _WINDOW_CHARS = 32
 _WORD_CHARS = 16
+_CANDIDATE_STEPS = 7
+_QUICK_STEPS = 2000
 _CANDIDATES_LIMIT = 2000
 """Places to look at in one text; a text with more is hidden from there on."""
 
@@ -171,26 +175,28 @@ def has_key(text: str) -> bool:
         if (
             pivot in text
             and search(text) is not None
-            and next(_spans_of(group, text), None) is not None
+            and next(_spans_of(group, text, Work(_QUICK_STEPS)), None) is not None
         ):
             return True
     return False
 
 
-def key_spans(text: str) -> Iterator[tuple[int, int]]:
+def key_spans(text: str, work: Work | None = None) -> Iterator[tuple[int, int]]:
     """
     Yield where the keys stand, in no order; they may overlap.
 
     Args:
         text: The text to search, or many joined by line feeds.
+        work: What is left to do; once it is done, the whole text is one span.
 
     """
+    work = work or Work()
     for group in _GROUPS:
         if group.pivot in text:
-            yield from _spans_of(group, text)
+            yield from _spans_of(group, text, work)
 
 
-def _spans_of(group: _Group, text: str) -> Iterator[tuple[int, int]]:
+def _spans_of(group: _Group, text: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield the keys of one group."""
     entries, others = group.entries, group.others
     after = 0
@@ -206,10 +212,15 @@ def _spans_of(group: _Group, text: str) -> Iterator[tuple[int, int]]:
             start = at - entry.pivot_at
             if not text.startswith(entry.prefix, start):
                 continue
+            work.left -= 1
+            if work.left < 0:
+                yield 0, len(text)
+                return
             # First, as it is cheap: else many beginnings in one long word would
             # cost the square of its length.
             if not entry.maker.before and not _is_edge(text, start, entry.maker):
                 continue
+            work.left -= _CANDIDATE_STEPS
             found = form_of(entry.maker.form).match(text, start + len(entry.prefix))
             begins = None if found is None else _begin_of(text, start, entry.maker)
             if found is None or begins is None:
