@@ -29,6 +29,7 @@ import wrapt
 from chaukas.sdk.system.internal_errors import report
 
 from . import reloads
+from .modules import can_come
 from .placed import (
     MISSING,
     Holder,
@@ -39,6 +40,7 @@ from .placed import (
     family_of,
     is_abstract,
     is_class,
+    is_most_derived,
     is_of,
     is_wrappable,
     looked_up,
@@ -51,7 +53,7 @@ from .placed import (
     write,
 )
 
-__all__ = ("MonkeyPatcher", "Outcome", "Patch", "Wrap")
+__all__ = ("MonkeyPatcher", "Outcome", "Patch", "Wrap", "is_most_derived")
 
 Outcome = Literal["active", "missing", "waiting"]
 """What became of a patch: in force, without a target, or until an import."""
@@ -80,9 +82,15 @@ class Patch:
     optional: bool = False
     """That it is missing is no loss worth telling."""
     min_version: str = ""
-    """First version of the target's package that has it, for the documents."""
+    """First version of the target's package that has it."""
+    max_version: str = ""
+    """Last version that has it; `1.9` stands for all of its patches, like `1.9.3`."""
+    package: str = ""
+    """Distribution that these are versions of: the patch is left out with another.
+    Without it they are for the documents only."""
     post_import: bool = False
-    """Do not import the module; wait until the host does."""
+    """Do not import the module; wait until the host does. It is missing at once where
+    the package, loaded already, has no such module."""
     on_object: bool = False
     """The holder is an object of the module: patch what it holds itself, put there
     by somebody else, and leave alone what it has from its class."""
@@ -132,10 +140,15 @@ class MonkeyPatcher:
     `undo_all` puts back every original, the very object, wherever our wrapper is still
     outermost. Where someone has wrapped on top of it, theirs stays and ours only passes
     calls through; so does a bound method that was saved before.
+
+    Args:
+        on_missing: Called with a patch that was waited for, once its module came and
+            had not its target.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_missing: Callable[[Patch], object] | None = None) -> None:
         """Start with nothing installed."""
+        self._on_missing = on_missing
         self._installed: dict[Patch, _Installation] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._awaited: set[Patch] = set()
@@ -147,7 +160,12 @@ class MonkeyPatcher:
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
         """Return what became of each target, as of now."""
-        return MappingProxyType(dict(self._outcomes))
+        outcomes = self._outcomes.copy()
+        for target, outcome in outcomes.items():
+            # Its package may have been loaded meanwhile, without such a module.
+            if outcome == "waiting" and not can_come(target.partition(":")[0]):
+                outcomes[target] = "missing"
+        return MappingProxyType(outcomes)
 
     def install(self, patch: Patch) -> Outcome:
         """
@@ -208,7 +226,10 @@ class MonkeyPatcher:
         if patch in self._installed:
             return "active"
         if patch.post_import and module_name not in sys.modules:
-            return self._wait(patch, module_name)
+            if can_come(module_name):
+                return self._wait(patch, module_name)
+            self._outcomes[patch.target] = "missing"
+            return "missing"
         # Before the lock is taken: an import runs foreign code.
         module = _imported(module_name, path)
         return self._place(patch, module)
@@ -336,10 +357,13 @@ class MonkeyPatcher:
     def arrive(self, patch: Patch, module: ModuleType) -> None:
         """Install a patch whose module has just been imported; never raises."""
         try:
+            outcome: Outcome = "active"
             with _lock:
                 if patch in self._awaited:
                     self._awaited.discard(patch)
-                    self._place(patch, module)
+                    outcome = self._place(patch, module)
+            if outcome == "missing" and self._on_missing is not None:
+                self._on_missing(patch)
         # Whatever it is, the host's import goes on.
         except Exception as error:
             report(f"install {patch.target}", error)

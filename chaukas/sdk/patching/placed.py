@@ -30,6 +30,7 @@ __all__ = (
     "family_of",
     "is_abstract",
     "is_class",
+    "is_most_derived",
     "is_of",
     "is_wrappable",
     "looked_up",
@@ -53,6 +54,8 @@ _class_dict = vars(type)["__dict__"].__get__
 _class_mro = vars(type)["__mro__"].__get__
 # Asked at each call of a patched method; a `super()` would cost as much again.
 _bound: Final = wrapt.FunctionWrapper.__get__
+# What all of wrapt's wrappers come from; its name is not the same in all releases.
+_PROXY: Final[type] = wrapt.FunctionWrapper.__mro__[-2]
 
 
 class Switch:
@@ -158,6 +161,29 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     def __deepcopy__(self, _memo: dict[int, Any]) -> PlacedFunction:
         """Return the same, as functions do."""
         return self
+
+
+class _Lacking:
+    """
+    A special method that functions have not, and wrapt's proxies have.
+
+    `ExitStack.push` asks the type of what it is given for `__exit__`: it must hear of a
+    patched method what it hears of a method. An object that is called like a function
+    answers for itself, though not by its type.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            raise AttributeError(self._name)
+        return getattr(instance.__wrapped__, self._name)
+
+
+for _name in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
+    setattr(PlacedFunction, _name, _Lacking(_name))
+    setattr(PlacedMethod, _name, _Lacking(_name))
 
 
 def _home_of(placed: object, owner: Any) -> Any:
@@ -314,6 +340,41 @@ def carries(raw: object, wrap: Callable[..., Any]) -> bool:
             raw = raw.__func__
         else:
             return False
+
+
+def is_most_derived(
+    wrapped: Callable[..., Any], instance: object, name: str
+) -> bool:
+    """
+    Say whether a patched method that runs is the one that its object has for *name*.
+
+    With a patch of all subclasses, an override and the base's definition that it
+    reaches by `super()` are both wrapped. This tells the two apart.
+
+    Args:
+        wrapped: What `wrap` was given: bound, or with its object as first argument.
+        instance: The object, as `wrap` was given it; of a class method, the class.
+        name: Name of the method.
+    """
+    cls = instance if is_class(instance) else type(instance)
+    raw = looked_up(cls, name)
+    while type(raw) is FunctionType and "__wrapped__" in raw.__dict__:
+        # Somebody else's layer, above ours.
+        raw = raw.__dict__["__wrapped__"]
+    if type(_layer(raw)) not in (PlacedFunction, PlacedMethod):
+        return True
+    return _innermost(raw) is _innermost(wrapped)
+
+
+def _innermost(raw: object) -> object:
+    """Return the function below bindings and placed functions."""
+    while True:
+        if issubclass(type(raw), _PROXY):
+            raw = cast("Any", raw).__wrapped__
+        elif type(raw) in (MethodType, classmethod, staticmethod):
+            raw = cast("Any", raw).__func__
+        else:
+            return raw
 
 
 def is_wrappable(raw: object) -> bool:
