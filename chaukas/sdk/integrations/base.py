@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from chaukas.sdk.patching import MonkeyPatcher
+from chaukas.sdk.system.introspect import MISSING, own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,8 +165,7 @@ def _is_loaded(landmark: str) -> bool:
     module = sys.modules.get(module_name)
     if not issubclass(type(module), ModuleType):
         return False
-    # Past a `__getattr__` of the module, which would be a stranger's code.
-    return name in object.__getattribute__(module, "__dict__")
+    return own(module, name) is not MISSING
 
 
 def _is_of_release(patch: Patch) -> bool:

@@ -27,26 +27,28 @@ from typing import Any, Literal, cast
 import wrapt
 
 from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.introspect import (
+    MISSING,
+    Holder,
+    is_class,
+    looked_up,
+    mro_of,
+    namespace_of,
+    own,
+)
 
 from . import reloads
 from .modules import can_come
 from .placed import (
-    MISSING,
-    Holder,
     PlacedFunction,
     Switch,
     beneath,
     carries,
     family_of,
     is_abstract,
-    is_class,
     is_most_derived,
     is_of,
     is_wrappable,
-    looked_up,
-    mro_of,
-    namespace_of,
-    own,
     placed_for,
     restore,
     stripped,

@@ -6,7 +6,7 @@ import sys
 from importlib.machinery import PathFinder, SourceFileLoader, SourcelessFileLoader
 from types import ModuleType
 
-from .placed import MISSING, own
+from chaukas.sdk.system.introspect import MISSING, own
 
 __all__ = ("can_come",)
 

@@ -20,6 +20,7 @@ from chaukas.sdk.events import TRAITS, EventType
 from chaukas.sdk.system.clock import timestamp_of
 from chaukas.sdk.system.ids import is_sampled
 from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.introspect import class_name_of
 
 from .context import SUPPRESSED, agent_in_force
 from .errors import error_chain, error_code_of, error_text
@@ -432,7 +433,7 @@ class Recorder:
         }
         if self.config.capture_stack_traces:
             text = "".join(traceback.format_tb(error.__traceback__, limit=-_FRAMES))
-            text += f"{type(error).__name__}: {error_text(error)}"
+            text += f"{class_name_of(error)}: {error_text(error)}"
             content["stack_trace"] = capture.text(text, "error.stack_trace")
         return content
 
