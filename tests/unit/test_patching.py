@@ -1738,3 +1738,19 @@ class TestModulesThatNeverCome:
         module.__spec__.loader = loader
         patch = Patch(f"{module.__name__}.none:work", Seen(), post_import=True)
         assert patcher.install(patch) == "waiting"
+
+    def test_a_path_hook_that_fails_costs_nothing(
+        self, write_package, patcher, monkeypatch
+    ):
+        module = importlib.import_module(write_package())
+
+        def failing(_place):
+            raise LookupError("a path hook of the host")
+
+        folder = f"{module.__path__[0]}/hooked"
+        monkeypatch.setattr(sys, "path_hooks", [failing])
+        monkeypatch.setattr(module, "__path__", [folder])
+        patch = Patch(f"{module.__name__}.later:work", Seen(), post_import=True)
+
+        assert patcher.install(patch) == "waiting"
+        assert patcher.outcomes == {patch.target: "waiting"}

@@ -124,7 +124,7 @@ class BaseIntegrationWrapper(ABC):
         """Tell whether *target* is not there, and its turn had come."""
         patch = next((each for each in self.patches() if each.target == target), None)
         if patch is None or _is_of_release(patch):
-            return self.patcher.outcomes.get(target) == "missing"
+            return self.patcher.outcome_of(target) == "missing"
         return not patch.instead_of or self._lacks(patch.instead_of)
 
     def renew(self) -> None:

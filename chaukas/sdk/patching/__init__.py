@@ -162,12 +162,16 @@ class MonkeyPatcher:
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
         """Return what became of each target, as of now."""
-        outcomes = self._outcomes.copy()
-        for target, outcome in outcomes.items():
-            # Its package may have been loaded meanwhile, without such a module.
-            if outcome == "waiting" and not can_come(target.partition(":")[0]):
-                outcomes[target] = "missing"
-        return MappingProxyType(outcomes)
+        found = ((target, self.outcome_of(target)) for target in tuple(self._outcomes))
+        return MappingProxyType({key: value for key, value in found if value})
+
+    def outcome_of(self, target: str) -> Outcome | None:
+        """Return what became of *target*, as of now; None if it was not asked for."""
+        outcome = self._outcomes.get(target)
+        # Its package may have been loaded meanwhile, without such a module.
+        if outcome == "waiting" and not can_come(target.partition(":")[0]):
+            return "missing"
+        return outcome
 
     def install(self, patch: Patch) -> Outcome:
         """

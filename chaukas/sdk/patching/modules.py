@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from importlib.machinery import PathFinder, SourceFileLoader, SourcelessFileLoader
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from chaukas.sdk.system.introspect import MISSING, own
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ("can_come",)
 
@@ -22,11 +27,16 @@ def can_come(name: str) -> bool:
     Args:
         name: Full name. None of the packages around it is imported for this.
     """
-    parts = name.split(".")
-    for depth in range(len(parts) - 1, 0, -1):
-        package = sys.modules.get(".".join(parts[:depth]))
+    around = name.rpartition(".")[0]
+    while around:
+        package = sys.modules.get(around)
         if package is not None:
-            return not _is_of_files(package) or _has_file(package, parts, depth)
+            try:
+                return not _is_of_files(package) or _has_file(package, around, name)
+            # A path hook of somebody else may do anything; then the module may come.
+            except Exception:
+                return True
+        around = around.rpartition(".")[0]
     return True
 
 
@@ -37,17 +47,24 @@ def _is_of_files(package: ModuleType) -> bool:
     return type(loader) in (SourceFileLoader, SourcelessFileLoader)
 
 
-def _has_file(package: ModuleType, parts: list[str], depth: int) -> bool:
+def _has_file(package: ModuleType, around: str, name: str) -> bool:
     places = own(package, "__path__")
-    for end in range(depth + 1, len(parts) + 1):
-        if places is None or places is MISSING:
-            # A plain module, which has nothing below it.
+    if type(places) is list and all(type(each) is str for each in places):
+        return _is_found(tuple(places), around, name)
+    # A plain module has nothing below it; of what else there is anything may come.
+    return places is not MISSING
+
+
+# One search for all the patches of a module, each time that somebody asks.
+@lru_cache(maxsize=256)
+def _is_found(places: tuple[str, ...], around: str, name: str) -> bool:
+    search: Sequence[str] | None = places
+    for part in name[len(around) + 1 :].split("."):
+        if search is None:
             return False
-        if type(places) is not list:
-            # A package of pieces, of which any may come.
-            return True
-        spec = PathFinder.find_spec(".".join(parts[:end]), places)
+        around = f"{around}.{part}"
+        spec = PathFinder.find_spec(around, search)
         if spec is None:
             return False
-        places = spec.submodule_search_locations
+        search = spec.submodule_search_locations
     return True
