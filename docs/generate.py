@@ -142,7 +142,7 @@ def patches() -> Sequence[Patch]:
     # Nothing is recorded, so nothing is asked of the host.
     host = cast("Host", None)
     found: list[Patch] = []
-    for known in _runtime._INTEGRATIONS:
+    for known in _runtime.INTEGRATIONS:
         module, _, name = known.path.partition(":")
         found += getattr(import_module(module), name)(host).patches()
     return found

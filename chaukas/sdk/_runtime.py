@@ -41,7 +41,15 @@ if TYPE_CHECKING:
     from .pipeline import Stats
     from .sinks import Sink
 
-__all__ = ["Runtime", "active", "data_access_names", "mend", "start", "stop"]
+__all__ = [
+    "INTEGRATIONS",
+    "Runtime",
+    "active",
+    "data_access_names",
+    "mend",
+    "start",
+    "stop",
+]
 
 _LOGGER = logging.getLogger("chaukas.sdk")
 _process_id = os.getpid
@@ -55,7 +63,7 @@ class _Known(NamedTuple):
     path: str
 
 
-_INTEGRATIONS = (
+INTEGRATIONS = (
     _Known(
         "openai_agents",
         "agents",
@@ -375,7 +383,7 @@ def start(runtime: Runtime) -> bool:
             return False
         runtime.data_access_tools |= data_access_names
         _runtime = runtime
-        for known in _INTEGRATIONS:
+        for known in INTEGRATIONS:
             wanted = runtime.config.integrations
             if wanted is None or known.name in wanted:
                 _attach_or_wait(runtime, known)

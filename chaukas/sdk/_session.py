@@ -21,6 +21,7 @@ from chaukas.sdk.record.context import (
 from chaukas.sdk.record.placement import node_in_force, open_session
 from chaukas.sdk.system.bounded import id_text
 from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.introspect import qualname_of
 
 from . import _runtime
 
@@ -195,7 +196,7 @@ def id_of(value: object) -> str:
         _LOGGER.warning(
             "chaukas: session() got an id or name of type %s: it is left out. "
             "Pass a text.",
-            type(value).__qualname__,
+            qualname_of(type(value)),
         )
     return text or ""
 

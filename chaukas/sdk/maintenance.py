@@ -165,7 +165,7 @@ def frameworks(config: Config) -> Iterator[Framework]:
     from chaukas.sdk.sinks.memory import MemorySink
 
     runtime = _runtime.Runtime(config, MemorySink)
-    for known in _runtime._INTEGRATIONS:
+    for known in _runtime.INTEGRATIONS:
         if find_spec(known.module) is None:
             yield Framework(known.name, known.module, is_installed=False)
             continue

@@ -43,7 +43,7 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
     monkeypatch.setenv("CHAUKAS_SPOOL_DIR", str(tmp_path / "spool"))
-    monkeypatch.setattr(_runtime, "_INTEGRATIONS", ())
+    monkeypatch.setattr(_runtime, "INTEGRATIONS", ())
 
 
 @pytest.fixture
@@ -413,7 +413,7 @@ def test_a_library_that_runs_no_agents_is_not_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = _runtime._Known("tenacity", "cli_nowhere", "nowhere:Nothing")
-    monkeypatch.setattr(_runtime, "_INTEGRATIONS", (known,))
+    monkeypatch.setattr(_runtime, "INTEGRATIONS", (known,))
     assert lines_about(doctor(), "tenacity") == [
         "ok not installed here: there are no retries of it to record."
     ]
@@ -436,7 +436,7 @@ def test_a_framework_that_is_missing_or_broken_is_told(
         (tmp_path / "cli_broken.py").write_text(body)
         monkeypatch.syspath_prepend(str(tmp_path))
     known = _runtime._Known("broken", "cli_broken", "nowhere:Nothing")
-    monkeypatch.setattr(_runtime, "_INTEGRATIONS", (known,))
+    monkeypatch.setattr(_runtime, "INTEGRATIONS", (known,))
     assert lines_about(doctor(), "broken")[0].startswith(expected)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from chaukas.sdk.system.introspect import qualname_of
+
 __all__ = (
     "closest",
     "endpoint_without_secrets",
@@ -45,8 +47,7 @@ def shown(value: object) -> str:
     elif type(value) in (int, float, bool):
         text = repr(value)
     else:
-        # Past the metaclass, which may be a stranger's.
-        name: str = vars(type)["__qualname__"].__get__(type(value))
+        name = qualname_of(type(value))
         text = f"<{name if name.isprintable() else ascii(name)}>"
     return _cut(text)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaukas.sdk.typing import RetryConfig
+
 from .shown import endpoint_without_secrets
 from .values import (
     ENDPOINT,
@@ -82,17 +84,6 @@ def temporary_spool_dir_of(environ: Mapping[str, str]) -> Path:
     return Path(temporary) / f"chaukas-{os.geteuid()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryConfig:
-    """
-    What RetryDetector takes for a retry of the application.
-
-    `max_llm_retries` counts attempts after the first.
-    """
-
-    max_llm_retries: int = 3
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Config:
     """
@@ -138,7 +129,8 @@ class Config:
     session_idle_timeout_s: float = 1800.0
     max_open_sessions: int = 10_000
     stream_events: str = "counts"
-    retry: RetryConfig = RetryConfig()
+    # Frozen, so that one may stand in all of them.
+    retry: RetryConfig = RetryConfig()  # noqa: RUF009
     data_access_tools: tuple[str, ...] = ()
     link_run_states: bool = False
     integrations: tuple[str, ...] | None = None
