@@ -75,6 +75,7 @@ EDGES = {
     ),
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "
+        "sdk.sinks.collector.retry_after "
         "sdk.testing.collector.store"
     ),
     "genai_prices": "sdk.record.pricing",

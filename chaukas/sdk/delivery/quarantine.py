@@ -31,7 +31,6 @@ _LIMIT_BYTES: Final = 16 << 20
 _LIMIT_SHARE: Final = 8
 _KEPT_DAYS: Final = 30
 _DAY_S: Final = 86_400.0
-_SLICE_BYTES: Final = 1 << 18
 _ADVICE: Final = (
     "See: chaukas spool quarantine show, or send them again: chaukas spool"
     " quarantine retry"
@@ -134,7 +133,7 @@ def remove_old(spool_dir: str, disk: Disk, now_s: float) -> None:
         with contextlib.suppress(OSError):
             for path, status in _files_in(folder, disk):
                 if now_s - status.st_mtime > _KEPT_DAYS * _DAY_S:
-                    events += _lines_in(path, disk)
+                    events += disk.lines(path)
                     disk.remove(path)
                     files += 1
         if files:
@@ -161,14 +160,3 @@ def _files_in(folder: str, disk: Disk) -> list[tuple[str, os.stat_result]]:
 
 def _size_of(folder: str, disk: Disk) -> int:
     return sum(status.st_size for _, status in _files_in(folder, disk))
-
-
-def _lines_in(path: str, disk: Disk) -> int:
-    fd = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        count = 0
-        while data := disk.read(fd, _SLICE_BYTES):
-            count += data.count(b"\n")
-        return count
-    finally:
-        disk.close(fd)

@@ -20,6 +20,7 @@ if sys.platform != "win32":
 __all__ = ["Disk"]
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_SLICE_BYTES = 1 << 18
 # What a file system says that can give no room before something is written.
 _NO_ALLOCATION = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
@@ -98,6 +99,17 @@ class Disk:
             return os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def lines(self, path: str) -> int:
+        """Return how many whole lines a file has; it is read piece by piece."""
+        fd = self.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            count = 0
+            while data := self.read(fd, _SLICE_BYTES):
+                count += data.count(b"\n")
+            return count
+        finally:
+            self.close(fd)
 
     def make_directory(self, path: str) -> None:
         """Make a directory and its parents, for the owner only."""

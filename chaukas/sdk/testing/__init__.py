@@ -39,7 +39,7 @@ __all__ = [
     "capture_events",
 ]
 
-_ROOMS = {
+_COLLECTOR = {
     "FakeCollector": "collector.server",
     "Fault": "collector.replies",
     "Reply": "collector.replies",
@@ -49,13 +49,13 @@ _ROOMS = {
 
 def __getattr__(name: str) -> Any:
     """Load the collector when it is asked for: most tests need no server."""
-    room = _ROOMS.get(name)
-    if room is None:
+    module = _COLLECTOR.get(name)
+    if module is None:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{room}"), name)
+    return getattr(import_module(f"{__name__}.{module}"), name)
 
 
 _START_NS = 1_767_268_800_000_000_000

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.pipeline.log_limit import LOGGER
 from chaukas.sdk.sinks import Verdict
+from chaukas.sdk.sinks.append import advice_of, append_all, refusal
 from chaukas.sdk.sinks.disk import Disk
 from chaukas.sdk.system.threads import sleep
 
@@ -38,17 +39,7 @@ _TRIES: Final = 10
 _PATIENCE_S: Final = 0.002
 _LET_GO_S: Final = 0.02
 _UNUSABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
-_ADVICE: Final = {
-    errno.ENOSPC: "Free some space on that disk.",
-    errno.EDQUOT: "Free some space in that quota.",
-    errno.EACCES: "Allow this user to write there, or set CHAUKAS_SPOOL_DIR.",
-    errno.EPERM: "Allow this user to write there, or set CHAUKAS_SPOOL_DIR.",
-    errno.EROFS: "Set CHAUKAS_SPOOL_DIR to a place that can be written.",
-    errno.EMFILE: "Raise the limit of open files.",
-    errno.ENFILE: "Raise the system's limit of open files.",
-    errno.ENOTDIR: "Set CHAUKAS_SPOOL_DIR to a folder.",
-    errno.EEXIST: "Set CHAUKAS_SPOOL_DIR to a folder.",
-}
+_SETTING: Final = "CHAUKAS_SPOOL_DIR"
 
 
 class Spool:
@@ -134,19 +125,17 @@ class Spool:
         return verdict
 
     def _send(self, batch: Sequence[bytes]) -> Verdict:
-        stored, is_stuck = 0, False
+        stored = 0
+        error: OSError | None = None
         try:
             fitting = self._fitting(batch)
-            while stored < fitting:
-                progress = self._append(batch[stored:fitting])
-                if is_stuck and not progress:
-                    # TRY301: it takes the way of the errors of the system.
-                    raise OSError(errno.EIO, "Short write")  # noqa: TRY301
-                stored += progress
-                is_stuck = not progress
-        except OSError as error:
+            stored, error = append_all(batch[:fitting], self._append)
+        except OSError as refused:
+            error = refused
+        if error is not None:
             self._leave()
-            return self._verdict_of(error, stored)
+            what = f"the spool {self.segments.folder!r}"
+            return refusal(error, stored, what, _SETTING)
         return Verdict(stored, refused=len(batch) - stored, reason="spool_full")
 
     def close(self) -> None:
@@ -345,7 +334,7 @@ class Spool:
             self.spool_dir,
             os.strerror(error.errno or errno.EIO),
             folder,
-            _advice_of(error.errno or errno.EIO),
+            advice_of(error.errno, _SETTING),
         )
         self.spool_dir = folder
         self.segments.folder = os.path.join(folder, self._stream)  # noqa: PTH118
@@ -421,21 +410,6 @@ class Spool:
             self.disk.sync_data(fd)
         finally:
             self.disk.close(fd)
-
-    def _verdict_of(self, error: OSError, stored: int) -> Verdict:
-        code = error.errno or errno.EIO
-        cause = errno.errorcode.get(code, str(code))
-        return Verdict(
-            stored,
-            cause=cause,
-            error=f"chaukas: cannot write the spool {self.segments.folder!r} ({cause},"
-            f" {os.strerror(code)}): events are kept in memory and tried again."
-            f" {_advice_of(code)}",
-        )
-
-
-def _advice_of(code: int) -> str:
-    return _ADVICE.get(code, "Check the disk and the folder.")
 
 
 def remove_spool(folder: str, disk: Disk) -> None:

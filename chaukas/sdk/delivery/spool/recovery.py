@@ -21,7 +21,7 @@ from .crash_counters import Totals, mark_reported, totals_of
 from .folder import remove_spool
 from .layout import CORRUPT_NAME, LOCK_NAME, PAGE_NAME, is_private, is_stream_name
 from .position import POSITION_SUFFIX, Position
-from .segments import Acks, Segments, first_of
+from .segments import Acks, Segments, contents_of, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Adopted", "adopt", "find"]
 
 _OLD_S: Final = 60.0
-_SLICE_BYTES: Final = 1 << 18
 
 
 @dataclass(eq=False)
@@ -233,15 +232,7 @@ def _take(
     if found is None or found.st_ino != disk.status(fd).st_ino:
         # Another process was through with it just now.
         return None
-    names = disk.names(folder)
-    its_keys = tuple(
-        sorted(
-            name.removesuffix(POSITION_SUFFIX)
-            for name in names
-            if name.endswith(POSITION_SUFFIX)
-        )
-    )
-    firsts = sorted(first for name in names if (first := first_of(name)) is not None)
+    firsts, its_keys = contents_of(disk.names(folder))
     if not keys.issuperset(its_keys) or (firsts and not its_keys):
         return None
     acks = Acks(its_keys, on_lost)
@@ -262,26 +253,15 @@ def _kept(folder: str, key: str, disk: Disk) -> int:
 def _end_of(folder: str, firsts: list[int], disk: Disk) -> int:
     """Return how many events were ever written; a torn last line is none."""
     while firsts:
-        path = str(Path(folder, f"{firsts[-1]:020d}.seg"))
+        path = str(Path(folder, segment_name(firsts[-1])))
         try:
-            return firsts[-1] + _lines_in(path, disk)
+            return firsts[-1] + disk.lines(path)
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
                 raise
             _set_aside(path, folder, disk)
             firsts.pop()
     return 0
-
-
-def _lines_in(path: str, disk: Disk) -> int:
-    fd = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        count = 0
-        while data := disk.read(fd, _SLICE_BYTES):
-            count += data.count(b"\n")
-        return count
-    finally:
-        disk.close(fd)
 
 
 def _set_aside(path: str, folder: str, disk: Disk) -> None:
