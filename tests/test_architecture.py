@@ -37,7 +37,7 @@ PARTS: tuple[str, ...] = (
     # The words of the spec, the machine, and what a file or a wire holds.
     "sdk.errors sdk.events sdk.typing sdk._version sdk.system sdk.prompts",
     "sdk.wire sdk.patching sdk.capture",
-    "sdk.mapping sdk.integrity sdk.config",
+    "sdk.integrity sdk.config",
     # Making events. The recorder is given its pipeline and never imports one.
     "sdk.record",
     # Getting encoded events out. They know bytes, and no event.

@@ -1,15 +1,14 @@
 """
-What a person at a terminal may ask of chaukas: deliver what is left, look around.
+Maintenance tasks behind the command line: deliver what is left, look around.
 
-Apart from the front door, since none of it belongs into a recorded application;
-nothing here enables chaukas.
+None of it belongs into a recorded application, and nothing here enables chaukas.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -56,7 +55,7 @@ class Delivered:
     quarantined: int = 0
     """Events of theirs that a sink refused for good."""
     crash_lost: int = 0
-    """Events that had died with a process, told by a SYSTEM event now."""
+    """Events that had died with a process, reported by a SYSTEM event now."""
     left: tuple[SpoolState, ...] = ()
     """Spools that could not be delivered now."""
     foreign: tuple[SpoolState, ...] = ()
@@ -107,13 +106,13 @@ def deliver(
     """
     Deliver what ended processes left in the spools, as a process at work does.
 
-    What happened to them is told to the sinks by SYSTEM events of a stream of this
-    process's own.
+    What happened to them is reported to the sinks by SYSTEM events of a stream of
+    this process's own.
 
     Args:
         config: Settings in force; only spools for exactly these sinks are touched.
         timeout_s: Longest wait in seconds. It ends earlier when nothing moves.
-        on_start: Told of the spools, before anything is sent.
+        on_start: Given the spools, before anything is sent.
     """
     from chaukas.sdk.delivery.spool.inspect import survey
 
@@ -215,7 +214,7 @@ def _deliver_from(
         quarantined=stats.dropped.get("quarantined", 0),
         crash_lost=stats.dropped.get("crash_lost", 0),
         left=tuple(s for s in survey(str(config.spool_dir)) if s.folder in left),
-        errors=stats.errors if left else {},
+        errors=dict(stats.errors) if left else {},
     )
 
 
@@ -238,13 +237,6 @@ def _wait(runtime: _runtime.Runtime, folders: Sequence[str], timeout_s: float) -
 
 
 def _both(one: Delivered, other: Delivered) -> Delivered:
-    return Delivered(
-        one.spools + other.spools,
-        one.events + other.events,
-        one.quarantined + other.quarantined,
-        one.crash_lost + other.crash_lost,
-        one.left + other.left,
-        one.foreign + other.foreign,
-        {**one.errors, **other.errors},
-        one.unread + other.unread,
-    )
+    """Return the sums of all counts and lists."""
+    pairs = ((getattr(one, row.name), getattr(other, row.name)) for row in fields(one))
+    return Delivered(*(a | b if type(a) is dict else a + b for a, b in pairs))

@@ -338,9 +338,9 @@ def test_causes_without_number_are_told_and_kept_as_few() -> None:
     heard = [f"{n}" for n in range(10_000) if log_limit.is_due(f"{n}", 0.001 * n)]
     # The fourth stands for all others.
     assert heard == ["0", "1", "2", "3"]
-    assert len(log_limit._said_at_s) == 4
+    assert len(log_limit._logged_at_s) == 4
     assert log_limit.is_due("9999", 100.0)
-    assert list(log_limit._said_at_s) == ["9999"]
+    assert list(log_limit._logged_at_s) == ["9999"]
 
 
 def test_the_wait_between_tries_doubles_up_to_two_seconds() -> None:

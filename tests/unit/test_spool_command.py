@@ -435,7 +435,7 @@ def refuse_all(collector: FakeCollector, count: int) -> None:
     """Have a process whose every event is refused, by a collector that is mended."""
     collector.start()
     collector.always = Reply(status=400)
-    chaukas.enable_chaukas(strict=True, flush_interval=0.01, auto_detect=False)
+    chaukas.enable_chaukas(strict=True, flush_interval=0.01, integrations=[])
     for n in range(count):
         chaukas.event("left", {"n": n})
     until(lambda: chaukas.stats().dropped.get("quarantined", 0) == count + OWN)

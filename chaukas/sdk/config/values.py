@@ -175,7 +175,7 @@ def _can_be_called(function: Callable[..., object], count: int) -> bool:
     try:
         # What it wraps does not matter: it is the wrapper that is called.
         signature = inspect.signature(function, follow_wrapped=False)
-    # It asks the object, which may be a stranger's and raise anything.
+    # It asks the object, which may be the application's and raise anything.
     except Exception:
         return True
     try:
@@ -389,10 +389,6 @@ def _quantity(value: object, factors: Mapping[str, float]) -> float | None:
     return float(match[1]) * factors[match[2]]
 
 
-def _bounds(lowest: str, highest: str) -> str:
-    return f"from {lowest} to {highest}"
-
-
 def size(lowest_bytes: int) -> Kind:
     """Read bytes: a whole number or text such as `512MB`; 1 kB is 1,024 bytes."""
 
@@ -422,8 +418,8 @@ def duration(lowest_s: float) -> Kind:
         if amount is None or not math.isfinite(amount):
             raise UnreadableError("a duration such as '30s'")
         if not lowest_s <= amount <= _LONGEST_S:
-            limits = _bounds(_duration_text(lowest_s), _duration_text(_LONGEST_S))
-            raise UnreadableError(f"a duration {limits}")
+            limits = f"{_duration_text(lowest_s)} to {_duration_text(_LONGEST_S)}"
+            raise UnreadableError(f"a duration from {limits}")
         return float(amount)
 
     return Kind(read, "float | str", _duration_text)
@@ -447,8 +443,7 @@ def whole(lowest: int, highest: int) -> Kind:
         if type(amount) is float and amount.is_integer():
             amount = int(amount)
         if type(amount) is not int or not lowest <= amount <= highest:
-            limits = _bounds(str(lowest), str(highest))
-            raise UnreadableError(f"a whole number {limits}")
+            raise UnreadableError(f"a whole number from {lowest} to {highest}")
         return amount
 
     return Kind(read, "int")
@@ -460,9 +455,7 @@ def number(lowest: float, highest: float) -> Kind:
     def read(value: object) -> float:
         amount = _quantity(value, {"": 1.0})
         if amount is None or not lowest <= amount <= highest:
-            raise UnreadableError(
-                f"a number {_bounds(f'{lowest:g}', f'{highest:g}')}",
-            )
+            raise UnreadableError(f"a number from {lowest:g} to {highest:g}")
         return float(amount)
 
     return Kind(read, "float", lambda amount: f"{amount:g}")

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.delivery.spool.layout import (
     CORRUPT_NAME,
     QUARANTINE_NAME,
+    files_in,
     is_private,
 )
 from chaukas.sdk.pipeline.log_limit import LOGGER, LogLimit
@@ -47,7 +47,7 @@ class Quarantine:
     then is only counted.
 
     Args:
-        spool_dir: Tells the folder of all spools.
+        spool_dir: Returns the folder of all spools.
         stream: Name of the file.
         key: The sink that refuses.
         limit_bytes: Most that all spools may take.
@@ -77,7 +77,7 @@ class Quarantine:
         self._log_limit = LogLimit()
 
     def keep(self, line: bytes, sink: str, reason: str) -> None:
-        """Set one event aside, and tell of it once a minute."""
+        """Set one event aside, and log it once a minute."""
         kept = self._write(line, sink, reason)
         self._log_limit.report(
             sink,
@@ -103,7 +103,8 @@ class Quarantine:
             status = self._disk.find_itself(folder)
             if status is None or not is_private(status):
                 return f", and not kept: {folder!r} is not this user's alone"
-            if _size_of(folder, self._disk) + len(data) > self._limit_bytes:
+            taken = sum(file.st_size for _, file in files_in(folder, self._disk))
+            if taken + len(data) > self._limit_bytes:
                 return f", and {folder!r} is full. {_ADVICE}"
             fd = self._disk.open(path, flags)
             try:
@@ -120,7 +121,7 @@ def remove_old(spool_dir: str, disk: Disk, now_s: float) -> None:
     """
     Remove what has lain in quarantine, or set aside, for more than 30 days.
 
-    One line in the log tells of it. Never raises: what stays is tried again.
+    One line is logged. Never raises: what stays is tried again.
 
     Args:
         spool_dir: Folder of all spools.
@@ -131,7 +132,7 @@ def remove_old(spool_dir: str, disk: Disk, now_s: float) -> None:
         folder = os.path.join(spool_dir, name)  # noqa: PTH118
         files = events = 0
         with contextlib.suppress(OSError):
-            for path, status in _files_in(folder, disk):
+            for path, status in files_in(folder, disk):
                 if now_s - status.st_mtime > _KEPT_DAYS * _DAY_S:
                     events += disk.lines(path)
                     disk.remove(path)
@@ -146,17 +147,3 @@ def remove_old(spool_dir: str, disk: Disk, now_s: float) -> None:
                 folder,
                 _KEPT_DAYS,
             )
-
-
-def _files_in(folder: str, disk: Disk) -> list[tuple[str, os.stat_result]]:
-    """Return the files in a folder of this user alone."""
-    status = disk.find_itself(folder)
-    if status is None or not is_private(status):
-        return []
-    paths = [os.path.join(folder, name) for name in disk.names(folder)]  # noqa: PTH118
-    found = [(path, disk.find_itself(path)) for path in paths]
-    return [(path, at) for path, at in found if at and stat.S_ISREG(at.st_mode)]
-
-
-def _size_of(folder: str, disk: Disk) -> int:
-    return sum(status.st_size for _, status in _files_in(folder, disk))

@@ -1,5 +1,5 @@
 """
-Moves events from the spool to one sink, on a thread of its own.
+Sends events from the spool to one sink, on a thread of its own.
 
 Each sink has its own, so that one that is slow or gone holds up no other.
 """
@@ -189,7 +189,7 @@ class Sender(Worker):
             self._on_finished(cursor)
 
     def _is_ready(self, own: Cursor) -> bool:
-        """Tell whether a batch is full, has waited long enough, or is asked for."""
+        """Return whether a batch is full, has waited long enough, or is asked for."""
         now_s = self.monotonic()
         self._since_s = self._since_s or now_s
         pace = self._pace

@@ -41,7 +41,18 @@ _ADOPTED = "chaukas.adopted"
 
 
 def canonical(event: Mapping[str, Any]) -> bytes:
-    """See `integrity.canonical`."""
+    """
+    Return the bytes that an event's hash is taken of.
+
+    JSON in UTF-8 with keys in order of their code points, no space, defaults
+    omitted, times with six digits and Z, and integral numbers within ±2^53
+    without a fraction; `content_hash`, `hash_prev` and `worm_proof_id` are left
+    out. `from_message` of the event's protobuf form gives the same bytes.
+
+    Raises:
+        ValueError: It is nested too deep, or an integer is beyond any double.
+        TypeError: It holds something that JSON does not know.
+    """
     return _sorted(normal(event))
 
 

@@ -1,5 +1,5 @@
 """
-The way of an event from the host's thread to a sink that has stored it.
+The pipeline: a queue and a thread between the host and the sink of its events.
 
 A queue and one thread stand between the two, so that the host never waits for a
 device, and so that what a device cannot take is kept or counted.
@@ -227,7 +227,7 @@ class Pipeline:
 
     def abandon(self) -> None:
         """
-        Let go of everything, write nothing: for a forked child.
+        Release everything, write nothing: for a forked child.
 
         Inherited files are closed, the parent's are untouched. No method does
         anything afterwards.

@@ -63,7 +63,7 @@ class PendingBatch:
         """Events dropped on this side of the queue, one number per reason."""
 
     def __bool__(self) -> bool:
-        """Tell whether anything is held."""
+        """Return whether anything is held."""
         return bool(self._taken or self.batch)
 
     def take(self, get: Callable[[], bytes | FlushMarker], count: int) -> None:

@@ -1,5 +1,5 @@
 """
-Takes events from host threads, within a bound of memory.
+The queue between the host's threads and the writer, bounded in memory.
 
 This is the only part of the pipeline that runs on the host's threads, so it has
 no lock and no I/O, and waits for nothing but its turn with the writer.
@@ -74,7 +74,7 @@ class BoundedQueue:
         self._cells: dict[int, Cell] = {}
         self._next_place = count(1).__next__
         self.handover = GilHandover(monotonic)
-        """Tells when the writer would like the interpreter."""
+        """Knows when the writer would like the interpreter."""
         self._monotonic = monotonic
 
     @property

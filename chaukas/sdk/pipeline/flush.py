@@ -1,8 +1,8 @@
 """
-A place in the queue that a thread waits for.
+A marker in the queue that a thread waits for: what a flush is made of.
 
 Everything queued before the mark is settled when the mark is reached, which no
-comparison of counters could tell while other threads go on emitting.
+comparison of counters could show while other threads go on emitting.
 """
 
 from __future__ import annotations

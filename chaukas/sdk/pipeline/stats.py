@@ -1,5 +1,5 @@
 """
-Counts what became of each event.
+Counters of what became of each event.
 
 The promise is that nothing vanishes silently, so every event is in exactly one
 of these numbers.

@@ -1,5 +1,5 @@
 """
-What a place that takes events must be able to do, and how it answers.
+What a sink of events must be able to do, and how it answers.
 
 One small protocol lets the pipeline stay the same for a file, a list in
 memory and a server.

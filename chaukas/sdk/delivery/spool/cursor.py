@@ -1,5 +1,5 @@
 """
-Reads one spool for one sink, batch by batch.
+Reads one spool for one sink, batch by batch, and keeps its position.
 
 Never a whole segment: a backlog of any size takes the memory of one batch.
 """
@@ -43,7 +43,7 @@ class Cursor:
     ) -> None:
         self.segments = segments
         self.key = key
-        # Segments that are gone were passed by all, whatever a lost file tells.
+        # Segments that are gone were passed by all, whatever a lost file says.
         self.at = min(max(position.kept, *segments.firsts[:1], 0), segments.end)
         """Ordinal of the first event that is not settled."""
         self.read_bytes = 0

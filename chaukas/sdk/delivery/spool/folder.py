@@ -1,5 +1,5 @@
 """
-The store of a process that sends its events: a folder of append-only files.
+The spool of this process: a folder of append-only files.
 
 Plain lines in files, since a line that was written survives the death of the
 process as it is, and nothing has to be repaired before it can be read.
@@ -37,7 +37,7 @@ _SEGMENT_BYTES: Final = 4 << 20
 _SEGMENTS_AT_LEAST: Final = 8
 _TRIES: Final = 10
 _PATIENCE_S: Final = 0.002
-_LET_GO_S: Final = 0.02
+_UNLOCK_S: Final = 0.02
 _UNUSABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 _SETTING: Final = "CHAUKAS_SPOOL_DIR"
 
@@ -61,7 +61,7 @@ class Spool:
         on_open: Given the page of counters, whenever there is a new one.
         disk: File operations; tests pass a failing disk.
         segment_bytes: Size from which on a new segment is begun.
-        about: What it tells people of itself.
+        about: Whose it is, for people.
         wall: Wall clock in seconds.
     """
 
@@ -102,7 +102,7 @@ class Spool:
         self._size = 0
         self._is_torn = False
         self._is_made = False
-        self._is_told = False
+        self._is_warned = False
         self._is_retired = False
         self._synced = 0
 
@@ -121,7 +121,7 @@ class Spool:
         with self.segments.writing:
             verdict = self._send(batch)
         if self._is_retired:
-            self._let_go()
+            self._retire()
         return verdict
 
     def _send(self, batch: Sequence[bytes]) -> Verdict:
@@ -150,18 +150,18 @@ class Spool:
 
     def retire(self) -> None:
         """
-        Let go of the folder for good; remove it if nothing in it waits.
+        Unlock the folder for good; remove it if nothing in it waits.
 
         A writer that is in the middle of a batch does so once it is through: until
         then nobody else may take the folder over. What it still writes is left there
         for the next process.
         """
         self._is_retired = True
-        self._let_go()
+        self._retire()
 
-    def _let_go(self) -> None:
+    def _retire(self) -> None:
         # Whoever else holds it is the writer, or a sender for a moment.
-        if not self.segments.writing.acquire(timeout=_LET_GO_S):
+        if not self.segments.writing.acquire(timeout=_UNLOCK_S):
             return
         try:
             if not self.is_open:
@@ -303,9 +303,9 @@ class Spool:
 
     def _warn_if_open_to_others(self) -> None:
         status = self.disk.find(self.spool_dir)
-        if self._is_told or status is None or not is_open_to_others(status):
+        if self._is_warned or status is None or not is_open_to_others(status):
             return
-        self._is_told = True
+        self._is_warned = True
         LOGGER.warning(
             "chaukas: the spool folder %r belongs to another user, or everybody may"
             " write there: others can take away what waits in it, and read nothing."
@@ -327,7 +327,7 @@ class Spool:
                 raise error
             self.disk.make_folder(os.path.join(folder, self._stream))  # noqa: PTH118
         except OSError:
-            # What the user set is what to tell of.
+            # The error is about what the user set.
             raise error from None
         LOGGER.warning(
             "chaukas: cannot make a spool in %r (%s): events wait in %r instead. %s",
@@ -416,7 +416,7 @@ def remove_spool(folder: str, disk: Disk) -> None:
     """
     Remove a spool whose lock is held, so that a kill in between does no harm.
 
-    The page goes first, because without segments it would tell of a loss; the lock
+    The page goes first, because without segments it would mean a loss; the lock
     goes last, so that nobody else comes in.
 
     Raises:

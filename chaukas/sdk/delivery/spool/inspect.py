@@ -1,5 +1,5 @@
 """
-Looks at the spools of all processes from outside, and changes nothing.
+Reads the state of all spools in a folder, and changes nothing.
 
 For people at a terminal: what waits, for whom, since when, and what was lost.
 """
@@ -67,7 +67,7 @@ class SpoolState:
     written: int = 0
     """Events ever written to it."""
     emitted: int | None = None
-    """Events that its owner captured; None if nothing tells."""
+    """Events that its owner captured; None if that is not known."""
     dropped: int = 0
     """Events of those that were given up before they reached a file."""
     about: About = field(default_factory=About)

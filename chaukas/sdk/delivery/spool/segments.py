@@ -1,5 +1,5 @@
 """
-One spool as its readers see it: segment files, and how far each sink has come.
+The segment files of one spool, and how far each sink has come in them.
 
 The spool of this process and that of a dead one look the same from here, so one
 kind of reader serves both.
@@ -71,7 +71,7 @@ class Acks:
 
     Args:
         keys: The sinks that read this spool.
-        on_lost: Told of each newly lost event's reason, and how many.
+        on_lost: Given the reason and number of newly lost events.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class Segments:
         Begin an empty segment, so that the one before it can go.
 
         Its name keeps how many events were ever written, which the one that goes
-        told. Never waits: while the writer is at it, there is more to come.
+        held. Never waits: while the writer is at it, there is more to come.
         """
         if not self.writing.acquire(blocking=False):
             return False

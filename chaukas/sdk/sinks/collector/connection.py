@@ -274,7 +274,7 @@ class Connection:
         is_last = is_last or response.version < 11 or response.status < 200
         if size > self._limit_bytes or is_last or not is_whole:
             opened.close()
-        is_known = _is_length_told(response.status, headers, size)
+        is_known = _is_length_given(response.status, headers, size)
         return Reply(response.status, headers, b"".join(parts), is_known)
 
     def _made(self) -> _Timed:
@@ -348,12 +348,12 @@ def proxy_to(origin: SplitResult) -> SplitResult | None:
     return proxy
 
 
-def _is_length_told(status: int, headers: Mapping[str, str], size: int) -> bool:
+def _is_length_given(status: int, headers: Mapping[str, str], size: int) -> bool:
     """
     Return whether an answer says how long its body is, and does so in one way.
 
     Without that, a body which was cut off looks like a shorter one; a body that is
-    shorter than told has raised an error before.
+    shorter than announced has raised an error before.
     """
     coding, length = headers.get("transfer-encoding"), headers.get("content-length")
     if coding is not None:

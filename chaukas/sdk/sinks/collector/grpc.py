@@ -38,7 +38,7 @@ _SINGLE: Final = "IngestEvent"
 _METHODS: Final = (_CLIENT + _BATCH, _SERVER + _BATCH)
 _SINGLE_METHODS: Final = (_CLIENT + _SINGLE, _SERVER + _SINGLE)
 _MESSAGE_LIMIT_BYTES: Final = 4 << 20
-"""What a gRPC server takes unless it was told otherwise."""
+"""What a gRPC server takes unless it is configured otherwise."""
 _REFUSES_KEY: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _LOSES_CHANNEL: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 _SINGLE_S: Final = 300.0
@@ -89,7 +89,7 @@ class GrpcSink(CollectorSink):
         return self.answered(lambda: self._send(lines))
 
     def probe(self) -> Probe:
-        """Send a batch without events: it tells as much, and nothing is stored."""
+        """Send a batch without events: it shows as much, and nothing is stored."""
         answer = self.answered(self._send_nothing)
         return Probe(answer, f"{_METHODS[self._method]}, no events")
 
@@ -196,7 +196,7 @@ class GrpcSink(CollectorSink):
             body,
             lines=lines,
             place=self.place,
-            told="gRPC OK",
+            status="gRPC OK",
             is_single=is_single,
             may_be_empty=not self._has_verdicts,
         )

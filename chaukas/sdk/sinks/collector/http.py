@@ -92,7 +92,7 @@ class HttpSink(CollectorSink):
         return self.answered(lambda: self._send(lines))
 
     def probe(self) -> Probe:
-        """Send a batch without events: it tells as much, and nothing is stored."""
+        """Send a batch without events: it shows as much, and nothing is stored."""
         answer = self.answered(self._send_nothing)
         offer = self._offer or _Offer()
         form = "JSON lines" if offer.json_lines else "protobuf"
@@ -164,7 +164,7 @@ class HttpSink(CollectorSink):
         reply = self._post("/events/batch", kind, body)
         if reply.status in _NO_SUCH_CALL:
             # The call for one event would store one. Whether it exists, its answer
-            # to a wrong method tells as well.
+            # to a wrong method shows as well.
             is_there = self._exchange("GET", "/events", {}, None).status == 405
             return Answer(Action.ACKED) if is_there else self._answer_of(reply, ())
         return self._answer_of(reply, ())
@@ -185,7 +185,7 @@ class HttpSink(CollectorSink):
         """
         Try the call for one event, the only one that some backends have.
 
-        A larger batch is told to be split, so that each event gets an answer of
+        A larger batch is answered by SPLIT, so that each event gets an answer of
         its own. After a while the call for a batch is tried again: its absence
         may have been a mistake of the moment.
 
@@ -293,8 +293,8 @@ class HttpSink(CollectorSink):
         if trouble.kind == "tls":
             return untrusted(self.place, trouble.words)
         if trouble.status == 407 or trouble.kind == "proxy address":
-            told = f"HTTP {trouble.status}"
-            return misconfigured(trouble.kind, "proxy", self.place, told)
+            status = f"HTTP {trouble.status}"
+            return misconfigured(trouble.kind, "proxy", self.place, status)
         what = _SAYS_OF_TROUBLE[trouble.kind]
         return unreachable(trouble.kind, self.place, what)
 

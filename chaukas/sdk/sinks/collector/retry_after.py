@@ -1,5 +1,5 @@
 """
-How long a collector asks to be left alone.
+How long a collector asks to wait before the next request.
 
 Apart from the answers because the same wish comes in four spellings, each of which
 a broken or hostile server can get wrong.
@@ -104,7 +104,7 @@ def _retry_info_s(status: bytes) -> float | None:
                 for part in _parts(detail.value, _RETRY_DELAY):
                     delay.MergeFromString(part)
                 return delay.seconds + delay.nanos / 1e9
-    # Bytes of a stranger: whatever is wrong with them, they ask for nothing.
+    # From the network: whatever is wrong with them, they ask for nothing.
     except DecodeError:
         return None
     return None
