@@ -1,5 +1,5 @@
 """
-The commands: what they take, what they print, how they end.
+The commands: arguments, output and exit codes.
 
 Everything that decides lies elsewhere, so that it can be tested and used
 without a terminal.

@@ -1,7 +1,7 @@
 """
-`chaukas spool`: what waits, what was refused, and a push for what was left behind.
+`chaukas spool`: lists what waits and what was refused, and delivers what was left.
 
-The commands only ask and print; looking and delivering is the SDK's.
+The commands parse and print; the SDK inspects and delivers.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-The one global: what is running now, and how it starts, forks and ends.
+The one global: the running instance, and how it starts, forks and ends.
 
 Everything else is given what it needs; only this module knows the process.
 """

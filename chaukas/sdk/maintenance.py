@@ -22,7 +22,7 @@ from . import _runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from chaukas.sdk.delivery.quarantine_retry import PutBack
+    from chaukas.sdk.delivery.quarantine import PutBack
     from chaukas.sdk.delivery.spool.inspect import SpoolState
     from chaukas.sdk.sinks.collector.responses import Remote
 
@@ -143,7 +143,7 @@ def put_back(config: Config) -> PutBack:
     Raises:
         OSError: A folder or file cannot be read or written.
     """
-    from chaukas.sdk.delivery.quarantine_retry import PutBack, put_back
+    from chaukas.sdk.delivery.quarantine import PutBack, put_back
     from chaukas.sdk.sinks.disk import Disk
 
     keys, disk = sink_keys(config), Disk()
@@ -165,29 +165,23 @@ def frameworks(config: Config) -> Iterator[Framework]:
 
     runtime = _runtime.Runtime(config, MemorySink)
     for known in _runtime._INTEGRATIONS:
+        found = Framework(known.name, known.module, is_installed=False)
         if find_spec(known.module) is None:
-            yield Framework(known.name, known.module, is_installed=False)
+            yield found
             continue
         try:
             is_the_one = runtime.attach(known)
         # A framework may raise whatever it likes while it is imported.
         except Exception as error:
-            what = type(error).__name__
-            yield Framework(known.name, known.module, is_installed=True, error=what)
+            yield replace(found, is_installed=True, error=type(error).__name__)
             continue
-        if not is_the_one:
-            yield Framework(known.name, known.module, is_installed=False)
-            continue
-        integration = runtime.integrations.pop()
-        state: Mapping[str, Any] = integration.state()
-        integration.uninstall()
-        yield Framework(
-            known.name,
-            known.module,
-            is_installed=True,
-            versions=state["versions"],
-            hooks=state["hooks"],
-        )
+        if is_the_one:
+            integration = runtime.integrations.pop()
+            state: Mapping[str, Any] = integration.state()
+            integration.uninstall()
+            facts = {"versions": state["versions"], "hooks": state["hooks"]}
+            found = replace(found, is_installed=True, **facts)
+        yield found
 
 
 def _plan_of(config: Config) -> SpoolPlan | None:

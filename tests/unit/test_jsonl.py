@@ -244,7 +244,7 @@ def test_a_device_takes_events() -> None:
 def test_a_file_that_cannot_be_read_is_written_on_a_fresh_line(path: Path) -> None:
     disk = FaultyDisk()
     path.write_bytes(b'{"n":1}\n')
-    disk.fail("last_byte", errno.EBADF)
+    disk.fail("read_at", errno.EBADF)
     JsonlSink(path, disk=disk).send(lines(2))
     assert path.read_bytes() == b'{"n":1}\n\n{"n":2}\n'
 

@@ -16,8 +16,11 @@ from chaukas.sdk import integrity, pipeline
 from chaukas.sdk.delivery.factory import pipeline_of
 from chaukas.sdk.pipeline import REASONS, Pipeline, Stats
 from chaukas.sdk.pipeline.batch import PendingBatch
-from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES, BoundedQueue
-from chaukas.sdk.pipeline.flush import FlushMarker
+from chaukas.sdk.pipeline.bounded_queue import (
+    EVENT_OVERHEAD_BYTES,
+    BoundedQueue,
+    FlushMarker,
+)
 from chaukas.sdk.pipeline.log_limit import LogLimit
 from chaukas.sdk.pipeline.writer import backoff_s_of
 from chaukas.sdk.sinks import Verdict

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 import chaukas
 from chaukas.cli import main
 from chaukas.sdk.config import load
-from chaukas.sdk.delivery.quarantine_retry import put_back
+from chaukas.sdk.delivery.quarantine import put_back
 from chaukas.sdk.delivery.spool.inspect import progress_of, quarantined, survey
 from chaukas.sdk.delivery.spool.position import Position
 from chaukas.sdk.maintenance import sink_keys

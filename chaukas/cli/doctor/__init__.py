@@ -1,7 +1,7 @@
 """
-`chaukas doctor`: what is in force, what works, what to do about the rest.
+`chaukas doctor`: checks settings, collector, disk and frameworks.
 
-The checks find; this only asks them one after the other, and prints.
+Runs the checks one after the other, and prints their findings.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What the doctor says of the frameworks: which are here, and what of them is recorded.
+The check of the frameworks: which are installed, and what of them is recorded.
 
 Each is patched in this process for a moment, which is the only sure way to know.
 """

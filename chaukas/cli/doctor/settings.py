@@ -1,5 +1,5 @@
 """
-What the doctor says of the settings: which are in force, and who said so.
+The check of the settings: which are in force, and where each was set.
 
 Secrets appear only as a mark that they are set.
 """

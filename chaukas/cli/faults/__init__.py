@@ -1,5 +1,5 @@
 """
-`chaukas doctor --faults`: what the promise is worth on this very machine.
+`chaukas doctor --faults`: checks the delivery promise on this machine.
 
 Each check causes one way in which programs, disks and networks fail. It measures; the
 sentence that it gives holds what was measured.

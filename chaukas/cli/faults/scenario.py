@@ -24,8 +24,6 @@ from chaukas.sdk.testing import FakeCollector
 from .child import NAME
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from chaukas.sdk.typing import Event
 
 __all__ = ("Scenario", "ScenarioError")
@@ -40,17 +38,19 @@ class ScenarioError(Exception):
 
 
 @final
-class Scenario:
+class Scenario(ExitStack):
     """
     One folder with a spool, one collector, and the programs of one check.
+
+    At its end all programs are ended, and collector and folder are gone.
 
     Args:
         above: Folder in which the folder of this check is made.
     """
 
     def __init__(self, above: Path) -> None:
+        super().__init__()
         self._above = above
-        self._stack = ExitStack()
         self.folder = above
         """Folder of this check, while it is entered."""
         self.collector = FakeCollector()
@@ -58,19 +58,10 @@ class Scenario:
     def __enter__(self) -> Scenario:
         """Make the folder, and start the collector."""
         made = tempfile.TemporaryDirectory(dir=self._above)
-        self.folder = Path(self._stack.enter_context(made))
+        self.folder = Path(self.enter_context(made))
         self.collector.start()
-        self._stack.callback(self.collector.stop)
+        self.callback(self.collector.stop)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End every program, stop the collector, remove the folder."""
-        self._stack.close()
 
     @property
     def spool_dir(self) -> Path:
@@ -110,7 +101,7 @@ class Scenario:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._stack.callback(_end, process)
+        self.callback(_end, process)
         return process
 
     def first_line(self, process: subprocess.Popen[str]) -> str:

@@ -1,5 +1,5 @@
 """
-What one line of the tree says about a pair of events, or about a single one.
+Renders one line of the tree, for a pair of events or for a single one.
 
 Files come from anywhere: a value of an unexpected type is passed over, and no
 character of a text reaches the terminal as a command to it.

@@ -1,5 +1,5 @@
 """
-Turn what a user set, anywhere, into one frozen configuration.
+Loads the settings: arguments, mapping and environment into one frozen `Config`.
 
 Each setting is looked up on its own (argument, then `config={…}`, then environment,
 then default), because one argument must never hide the whole environment.

@@ -1,5 +1,5 @@
 """
-Read the value of a setting from code or from text.
+Parses the value of a setting, from code or from text.
 
 Reading is apart from the list of settings because a size or a duration means the same
 wherever it is written.
@@ -11,6 +11,7 @@ import math
 import os
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -210,7 +211,7 @@ def _is_name(name: str) -> bool:
     return name.isprintable() and len(name) <= _TEXT_CHARS
 
 
-def _names_of(value: object, most: int) -> tuple[str, ...]:
+def _read_names(value: object, most: int = _NAMES_LIMIT) -> tuple[str, ...]:
     parts = _parts_of(value)
     texts = [plain_text(part) for part in parts]
     trimmed = [None if text is None else text.strip() for text in texts]
@@ -223,14 +224,6 @@ def _names_of(value: object, most: int) -> tuple[str, ...]:
     if len(names) > most:
         raise UnreadableError(f"at most {most:,} names", rest=names[:most])
     return names
-
-
-def _read_names(value: object) -> tuple[str, ...]:
-    return _names_of(value, _NAMES_LIMIT)
-
-
-def _read_tags(value: object) -> tuple[str, ...]:
-    return _names_of(value, _TAGS_LIMIT)
 
 
 def _read_keys(value: object) -> tuple[str, ...]:
@@ -481,7 +474,7 @@ TEXT = Kind(_read_text, "str")
 SECRET = Kind(_read_key, "str | Callable[[], str]", hidden, hidden)
 FLAG = Kind(_read_flag, "bool", lambda flag: str(flag).lower())
 NAMES = Kind(_read_names, "Names", _joined, shown_names)
-TAGS = Kind(_read_tags, "Names", _joined, shown_names)
+TAGS = Kind(partial(_read_names, most=_TAGS_LIMIT), "Names", _joined, shown_names)
 KEYS = Kind(_read_keys, "Names", _joined, shown_names)
 INTEGRATIONS = Kind(_read_integrations, "Names", _joined, shown_names)
 PATH = Kind(_read_path, "str | PurePath")

@@ -1,5 +1,5 @@
 """
-Makes an event smaller that a collector refused as too large.
+Shrinks an event that a collector refused as too large.
 
 What is left says what it was, and has a hash of its own again.
 """

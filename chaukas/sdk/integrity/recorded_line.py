@@ -1,5 +1,5 @@
 """
-One line of a file: an event and whether its hash is right, half an event, or none.
+Reads one line of a file: an event with its hash checked, half an event, or none.
 
 Pure and suspicious: lines come from disks that failed and from people who edit.
 """

@@ -12,12 +12,11 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
+from chaukas.sdk.sinks import SpooledSink
 from chaukas.sdk.system.threads import allocate_lock, start_thread
 
-from .bounded_queue import BoundedQueue
-from .flush import FlushMarker
+from .bounded_queue import BoundedQueue, FlushMarker
 from .housekeeping import Housekeeping
-from .spooled import SpooledSink
 from .stats import REASONS, Stats, stats_of
 from .writer import Writer
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.integrity import link
 
-from .bounded_queue import EVENT_OVERHEAD_BYTES
-from .flush import FlushMarker
+from .bounded_queue import EVENT_OVERHEAD_BYTES, FlushMarker
 from .stats import INDEX_OF, REASONS
 
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.sinks import Sink
 
-    from .bounded_queue import BoundedQueue
-    from .flush import FlushMarker
+    from .bounded_queue import BoundedQueue, FlushMarker
     from .housekeeping import Housekeeping
 
 __all__ = ["Writer", "backoff_s_of"]

@@ -1,5 +1,5 @@
 """
-The file operations that a sink needs.
+The file operations of sinks and spools, in one class that tests replace.
 
 They stand behind one small class so that a test can hand in a disk that is full,
 read-only or broken.
@@ -72,10 +72,6 @@ class Disk:
                 return
         if os.pwrite(fd, bytes(size), offset) != size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def last_byte(self, fd: int, size: int) -> bytes:
-        """Return the last byte of a file of `size` > 0 bytes."""
-        return os.pread(fd, 1, size - 1)
 
     def block(self, fd: int) -> None:
         """Let writes wait until the device takes them."""

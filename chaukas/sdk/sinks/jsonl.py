@@ -154,7 +154,7 @@ class JsonlSink:
 
     def _last_byte(self, size: int) -> bytes:
         try:
-            return self._disk.last_byte(self._fd, size)
+            return self._disk.read_at(self._fd, 1, size - 1)
         except OSError:
             # Not readable for us. An empty line more is harmless.
             return b""

@@ -1,5 +1,5 @@
 """
-Sets full event files aside, keeps the newest, and compresses them.
+Rotates event files: renames full ones, keeps the newest, compresses them.
 
 Several processes may write to one file, so each step is right whatever the others
 do meanwhile: a lock file serves one rotator at a time, and the lock that every

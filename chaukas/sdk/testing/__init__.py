@@ -1,11 +1,11 @@
 """
-Test kit: record into memory, or send to a collector that can be made to fail.
+The test kit: record into memory, or send to a collector that can be made to fail.
 
     with capture_events() as events:
         Runner.run_sync(agent, "Hi")
     assert [e["type"] for e in events()] == [...]
 
-Public, so that an application can test what its runs put on record.
+Public, so that an application can test what its runs record.
 """
 
 from __future__ import annotations

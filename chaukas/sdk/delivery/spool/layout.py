@@ -1,4 +1,4 @@
-"""What lies where in a spool folder, and which of it can be trusted."""
+"""The names in a spool folder, and which files there can be trusted."""
 
 from __future__ import annotations
 

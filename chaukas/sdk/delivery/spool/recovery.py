@@ -161,8 +161,8 @@ def find(
             cause = f"adopt {error.errno}"
             problem = (
                 f"chaukas: cannot look into the spool {folder!r}"
-                f" ({os.strerror(error.errno or errno.EIO)}): what it holds waits there."
-                " Allow this user to read and write it."
+                f" ({os.strerror(error.errno or errno.EIO)}): what it holds waits"
+                " there. Allow this user to read and write it."
             )
         log_limit.report(cause, time.monotonic(), problem)
     return taken

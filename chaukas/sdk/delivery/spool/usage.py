@@ -1,5 +1,5 @@
 """
-Keeps all spools of a folder, over all processes, below one limit.
+The limit on the size of all spools of a folder, over all processes.
 
 Each process knows its own bytes, and looks at those of the others now and then:
 after so few bytes that all of them together do not get past the limit meanwhile.

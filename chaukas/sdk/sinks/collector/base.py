@@ -1,4 +1,4 @@
-"""What the ways to a collector have in common: address, key, trust, and its answers."""
+"""The base of the HTTP and gRPC sinks: endpoint, API key, TLS, errors of these."""
 
 from __future__ import annotations
 

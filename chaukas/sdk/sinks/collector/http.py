@@ -18,6 +18,7 @@ from .base import CollectorSink
 from .envelope import compressed, json_lines, one_event
 from .probe import Probe
 from .responses import (
+    TROUBLES,
     Action,
     Answer,
     answer_of_http,
@@ -44,15 +45,6 @@ _ANSWER_LIMIT_BYTES: Final = 4 << 20
 _ASK_AGAIN_S: Final = 300.0
 _NO_SUCH_CALL: Final = frozenset({404, 405})
 _REFUSES_KEY: Final = frozenset({401, 403})
-_SAYS_OF_TROUBLE: Final = {
-    "refused": "refuses connections",
-    "timeout": "did not answer in time",
-    "dns": "has a name that cannot be resolved now",
-    "reset": "broke off the connection",
-    "proxy": "cannot be reached through the proxy",
-    "oversize": "answered more than any verdict holds",
-    "network": "cannot be reached",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +287,7 @@ class HttpSink(CollectorSink):
         if trouble.status == 407 or trouble.kind == "proxy address":
             status = f"HTTP {trouble.status}"
             return misconfigured(trouble.kind, "proxy", self.place, status)
-        what = _SAYS_OF_TROUBLE[trouble.kind]
+        what = TROUBLES[trouble.kind]
         return unreachable(trouble.kind, self.place, what)
 
 

@@ -1,5 +1,5 @@
 """
-What the answer of a collector means for the batch that was sent.
+What the response of a collector means for the batch that was sent.
 
 Pure functions, so that the whole table of answers is read and tested in one place;
 no socket comes here.
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LATE_S",
+    "TROUBLES",
     "Action",
     "Answer",
     "Remote",
@@ -49,6 +50,16 @@ __all__ = [
     "untrusted",
 ]
 
+TROUBLES: Final = {
+    "refused": "refuses connections",
+    "timeout": "did not answer in time",
+    "dns": "has a name that cannot be resolved now",
+    "reset": "broke off the connection",
+    "proxy": "cannot be reached through the proxy",
+    "oversize": "answered more than any verdict holds",
+    "network": "cannot be reached",
+}
+"""What the collector did, by the kind of trouble with the connection."""
 LATE_S: Final = 10.0
 """Seconds after which it is logged that the source of the API key holds up sending."""
 _SMALL_REQUEST_BYTES: Final = 64 * 1024

@@ -1,5 +1,5 @@
 """
-A collector for tests, which can be made to fail in every way that networks know.
+The fake collector for tests, which can be made to fail as networks and servers do.
 
 On real sockets of the loopback interface, because the faults that matter happen
 there and not in a mock.
