@@ -259,9 +259,7 @@ SETTINGS: tuple[Setting, ...] = (
         "File that holds the key; read again when the collector refuses it.",
     ),
     Setting(
-        "ca_file",
-        FILE,
-        "PEM file of the authorities to trust instead of the system's.",
+        "ca_file", FILE, "PEM file of the authorities to trust instead of the system's."
     ),
     Setting("client_cert", FILE, "PEM file of our own certificate, for mutual TLS."),
     Setting(
@@ -389,11 +387,7 @@ SETTINGS: tuple[Setting, ...] = (
         INTEGRATIONS,
         "Frameworks to record, instead of all that are found.",
     ),
-    Setting(
-        "rotate_bytes",
-        size(1 << 10),
-        "Size at which the JSONL file is rotated.",
-    ),
+    Setting("rotate_bytes", size(1 << 10), "Size at which the JSONL file is rotated."),
     Setting(
         "rotate_interval",
         duration(1.0),
