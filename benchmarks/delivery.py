@@ -153,7 +153,7 @@ def _enable(endpoint: str, spool_dir: str) -> Any:
     import chaukas.sdk
 
     chaukas.sdk.enable_chaukas(
-        endpoint=endpoint, spool_dir=spool_dir, auto_detect=False, strict=True
+        endpoint=endpoint, spool_dir=spool_dir, integrations=[], strict=True
     )
     return chaukas.sdk
 

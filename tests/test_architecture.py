@@ -38,7 +38,7 @@ PARTS: tuple[str, ...] = (
     # The words of the spec, the machine, and what a file or a wire holds.
     "sdk.errors sdk.events sdk.typing sdk._version sdk.system sdk.prompts",
     "sdk.wire sdk.patching sdk.capture",
-    "sdk.mapping sdk.integrity sdk.config",
+    "sdk.integrity sdk.config",
     # Making events. The recorder is given its pipeline and never imports one.
     "sdk.record",
     # Getting encoded events out. They know bytes, and no event.
@@ -77,6 +77,7 @@ EDGES = {
     ),
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "
+        "sdk.sinks.collector.retry_after "
         "sdk.testing.collector.store"
     ),
     "genai_prices": "sdk.record.pricing",

@@ -101,7 +101,5 @@ class Settings(TypedDict, total=False):
     rotate_keep: int | None
     rotate_gzip: bool | None
     emit_to_file: bool | None
-    auto_detect: bool | None
-    enabled_integrations: Names | None
     retry_config: RetryConfig | Mapping[str, Any] | None
     retry: RetryConfig | Mapping[str, Any] | None

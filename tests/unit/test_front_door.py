@@ -289,7 +289,7 @@ def test_without_enabling_every_call_is_harmless() -> None:
         {"file_path": "a.jsonl"},
         {"output_mode": "file"},
         {"emit_to_file": True},
-        {"auto_detect": False},
+        {"integrations": []},
         {"retry_config": {"max_llm_retries": 2}},
         {"config": {"tenant_id": "t"}},
     ],

@@ -1,5 +1,5 @@
 """
-What the doctor says of the frameworks: which are here, and what of them is recorded.
+The check of the frameworks: which are installed, and what of them is recorded.
 
 Each is patched in this process for a moment, which is the only sure way to know.
 """
@@ -68,10 +68,12 @@ def _finding_of(framework: Framework) -> Finding:
         for package, version in framework.versions.items()
         if version
     )
-    counts = {outcome: len(found) for outcome, found in framework.hooks.items()}
-    told = ", ".join(f"{number} {_SAYS[outcome]}" for outcome, number in counts.items())
+    counts = {outcome: len(hooks) for outcome, hooks in framework.hooks.items()}
+    found = ", ".join(
+        f"{number} {_SAYS[outcome]}" for outcome, number in counts.items()
+    )
     facts = {"versions": dict(framework.versions), "hooks": counts}
-    text = f"{versions}; hook points: {told}"
+    text = f"{versions}; hook points: {found}"
     lost = [*framework.hooks.get("missing", ()), *framework.hooks.get("fallback", ())]
     if not counts.get("active"):
         return fail(

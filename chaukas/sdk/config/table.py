@@ -1,5 +1,5 @@
 """
-List every setting once: name, environment, kind, default and meaning.
+The table of settings: name, environment, kind, default and meaning, each once.
 
 Code, documents and error messages read the same rows, so that they cannot disagree.
 """
@@ -142,8 +142,8 @@ class Config:
 
     def __repr__(self) -> str:
         """Return all settings, without secrets."""
-        told = (f"{name}={value!r}" for name, value in summary_of(self).items())
-        return f"Config({', '.join(told)})"
+        shown = (f"{name}={value!r}" for name, value in summary_of(self).items())
+        return f"Config({', '.join(shown)})"
 
 
 def summary_of(config: Config) -> dict[str, object]:
@@ -153,10 +153,10 @@ def summary_of(config: Config) -> dict[str, object]:
     The API key, the patterns and functions appear only as a mark that they are set.
     """
     names = [row.name for row in fields(config)]
-    return {name: _told(name, getattr(config, name)) for name in names}
+    return {name: _summary_of_value(name, getattr(config, name)) for name in names}
 
 
-def _told(name: str, value: object) -> object:
+def _summary_of_value(name: str, value: object) -> object:
     if name == "endpoint" and isinstance(value, str):
         return endpoint_without_secrets(value)
     if name in {"api_key", "redact", "redact_patterns"}:
@@ -251,9 +251,7 @@ SETTINGS: tuple[Setting, ...] = (
         "File that holds the key; read again when the collector refuses it.",
     ),
     Setting(
-        "ca_file",
-        FILE,
-        "PEM file of the authorities to trust instead of the system's.",
+        "ca_file", FILE, "PEM file of the authorities to trust instead of the system's."
     ),
     Setting("client_cert", FILE, "PEM file of our own certificate, for mutual TLS."),
     Setting(
@@ -381,11 +379,7 @@ SETTINGS: tuple[Setting, ...] = (
         INTEGRATIONS,
         "Frameworks to record, instead of all that are found.",
     ),
-    Setting(
-        "rotate_bytes",
-        size(1 << 10),
-        "Size at which the JSONL file is rotated.",
-    ),
+    Setting("rotate_bytes", size(1 << 10), "Size at which the JSONL file is rotated."),
     Setting(
         "rotate_interval",
         duration(1.0),
@@ -407,31 +401,10 @@ RETRY_SETTINGS: tuple[Setting, ...] = (
 )
 """The keys of `retry_config`."""
 
-RETRY_WITHOUT_EFFECT = (
-    "llm_backoff_strategy",
-    "llm_base_delay_ms",
-    "max_tool_retries",
-    "tool_backoff_strategy",
-    "tool_base_delay_ms",
-    "max_task_retries",
-    "task_backoff_strategy",
-    "task_base_delay_ms",
-)
+RETRY_WITHOUT_EFFECT = ("llm_backoff_strategy", "llm_base_delay_ms")
 """Keys of `retry_config` that programs of earlier versions pass; nothing reads them."""
 
 SWITCHES: tuple[Setting, ...] = (
     Setting("emit_to_file", FLAG, "True means output_mode `file`."),
-    Setting(
-        "auto_detect",
-        FLAG,
-        "False means no integrations but those named.",
-        variables=None,
-    ),
-    Setting(
-        "enabled_integrations",
-        INTEGRATIONS,
-        "Earlier name of `integrations`; an empty list means all.",
-        variables=None,
-    ),
 )
 """Names of earlier versions: read like settings, but they only decide others."""
