@@ -1,0 +1,3 @@
+"""What integrations of several frameworks share."""
+
+__all__ = ()
