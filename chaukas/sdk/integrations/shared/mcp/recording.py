@@ -258,11 +258,19 @@ class MCPRecording(Part):
             else:
                 self._end_raised(call, error)
         except Exception as problem:
-            if call.pair is not None:
-                attempt(self._recorder.pairs.end, call.pair)
+            self._give_up(call)
             report(_WHERE, problem)
         finally:
             attempt(call.close)
+
+    def _give_up(self, call: MCPCall) -> None:
+        """End a pair without content, after an error of ours."""
+        pairs = self._recorder.pairs
+        if call.pair is not None:
+            attempt(pairs.end, call.pair)
+        if call.leave is not None:
+            # Nobody else will: the run is this call. What is dropped is counted.
+            attempt(pairs.drop, call.run)
 
     def _end_answered(self, call: MCPCall, result: Any) -> None:
         recorder = self._recorder
