@@ -359,6 +359,59 @@ def test_a_call_of_a_server_of_the_agents_sdk_is_recorded_once(
     assert names == ["mine"] * 4 + ["station", "mine"]
 
 
+def test_a_session_of_the_applications_own_is_recorded_below_a_servers_call(
+    hub: Hub,
+) -> None:
+    async def is_open(_context: Any, _tool: Any) -> bool:
+        async with hub.session() as session:
+            await session.initialize()
+            return bool((await session.list_prompts()).prompts)
+
+    async def scenario() -> Any:
+        server = MCPServerStreamableHttp(
+            {"url": hub.url},
+            tool_filter=is_open,
+            client_session_timeout_seconds=0.2,
+            max_retry_attempts=1,
+        )
+        async with server:
+            agent = assistant(
+                calls(("flaky", {"how": "hang"})), say("ok"), mcp_servers=[server]
+            )
+            hub.state.failures = 1
+            return (await Runner.run(agent, "Hi")).final_output
+
+    recorded = record(scenario)
+    assert recorded.value == "ok"
+    listing = """
+            MCP tools/list
+              MCP initialize
+              MCP prompts/list
+              MCP initialize
+              MCP prompts/list
+              MCP initialize
+              MCP prompts/list
+              MCP initialize
+              MCP prompts/list
+              MCP initialize
+              MCP prompts/list"""
+    assert tree_of(recorded.events) == tree(
+        f"""
+        SESSION
+          MCP initialize
+          AGENT Assistant
+            INPUT{listing}
+            MODEL
+            TOOL flaky
+              MCP tools/call
+                RETRY mcp 1/1{listing}
+            MODEL
+            OUTPUT
+          MCP shutdown
+        """
+    )
+
+
 def test_calls_of_several_sessions_at_once_do_not_mix(hub: Hub) -> None:
     async def work(number: int) -> list[Any]:
         async with hub.session() as session:

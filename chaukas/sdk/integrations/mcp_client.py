@@ -186,6 +186,7 @@ class _Sessions(MCPRecording):
                 self.build_session,
                 optional=True,
                 min_version="2.0",
+                post_import=True,
             ),
         )
 
@@ -202,9 +203,10 @@ class _Sessions(MCPRecording):
         return session
 
     def is_part_of(self, outer: MCPCall, server: Any, operation: str) -> bool:
-        """Tell whether a call is a part of *outer*, or that of its transport."""
-        is_its_transport = outer.is_whole and outer.is_here
-        return is_its_transport or super().is_part_of(outer, server, operation)
+        """Tell whether a call is a part of *outer*, or what that one is made of."""
+        return outer.is_carried_by(server) or super().is_part_of(
+            outer, server, operation
+        )
 
     def server_of(self, server: Any) -> ServerFacts:
         """Return who a session talks to."""

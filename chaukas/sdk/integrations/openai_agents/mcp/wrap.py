@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from chaukas.sdk.integrations.openai_agents.runs.facts import hides_content
 from chaukas.sdk.integrations.openai_agents.state import FRAMEWORK, ToolCall, attempt
 from chaukas.sdk.integrations.shared.mcp.call import OPEN
-from chaukas.sdk.integrations.shared.mcp.facts import request_of
+from chaukas.sdk.integrations.shared.mcp.facts import held_by, request_of
 from chaukas.sdk.integrations.shared.mcp.recording import MCPRecording
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.errors import class_name_of
@@ -118,6 +118,11 @@ class MCPCalls(MCPRecording):
         """Tell whether a listing is about to come from the server's cache."""
         return call.method == "list_tools" and is_cached(call.server)
 
+    def session_of(self, call: MCPCall) -> Any:
+        """Return the session of a connected server; its filters may use others."""
+        is_connected = call.operation not in {"initialize", "shutdown"}
+        return held_by(call.server).get("session") if is_connected else None
+
     def hides_content(self) -> bool:
         """Tell whether the SDK's own setting hides content."""
         return hides_content(None)
@@ -173,6 +178,8 @@ class MCPCalls(MCPRecording):
         if call is not None and error is not None:
             attempt("MCP retry", self._note_cause, call, error)
             attempt("MCP retry", self._count, call, is_isolated=True)
+        if call is not None:
+            call.session = None
         return wrapped(*args, **kwargs)
 
     def _note_cause(self, call: MCPCall, error: BaseException) -> None:

@@ -62,6 +62,7 @@ class MCPCall:
         "run",
         "same",
         "server",
+        "session",
         "tool",
     )
 
@@ -94,6 +95,8 @@ class MCPCall:
         self.is_open = True
         self.is_whole = False
         """What a client's session does for it is a part of it."""
+        self.session: Any = None
+        """The only session that does so; None for whichever does."""
         self.has_told_failure = False
         """A call that this one made has the ERROR already."""
         self.attempts = 0
@@ -113,6 +116,11 @@ class MCPCall:
         is_given_up = self.operation == "initialize" and operation == "shutdown"
         return self.operation == operation or is_given_up
 
+    def is_carried_by(self, session: Any) -> bool:
+        """Tell whether what a client's *session* does here is what this call does."""
+        is_its_own = self.session is None or self.session is session
+        return self.is_whole and is_its_own and self.is_here
+
     @property
     def is_here(self) -> bool:
         """Whether it goes on, and nothing else has begun below it here."""
@@ -122,7 +130,7 @@ class MCPCall:
         """Let go of everything: tasks begun while connecting keep this for long."""
         self.is_open = False
         leave, self.leave = self.leave, None
-        self.server = self.outer = self.tool = self.in_force = None
+        self.server = self.session = self.outer = self.tool = self.in_force = None
         if leave is not None:
             leave()
 

@@ -86,6 +86,10 @@ class MCPRecording(Part):
         """Tell whether a call is about to be answered without a request."""
         return False
 
+    def session_of(self, _call: MCPCall) -> Any:
+        """Return the client's session that a whole call goes through, if it is one."""
+        return None
+
     def hides_content(self) -> bool:
         """Tell whether a call outside of any run is to hide its content."""
         return False
@@ -146,7 +150,7 @@ class MCPRecording(Part):
         call: MCPCall | None = None
         try:
             call = self._placed(method, operation, server)
-            call.is_whole = self.is_whole
+            call.is_whole, call.session = self.is_whole, self.session_of(call)
             if call.run.sampled:
                 self._start(call, args, kwargs)
             elif operation not in CONNECTING:
