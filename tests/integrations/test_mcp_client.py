@@ -34,6 +34,7 @@ from mcp.types import (
     CreateMessageResult,
     ElicitResult,
     PaginatedRequestParams,
+    PromptReference,
     SamplingMessage,
     TextContent,
 )
@@ -43,7 +44,8 @@ import chaukas.sdk
 from chaukas.sdk import _runtime
 from chaukas.sdk.integrations import mcp_client
 from chaukas.sdk.integrations.shared.mcp import recording
-from chaukas.sdk.record.recorder import EventPairManager, Recorder
+from chaukas.sdk.record.pairs import EventPairManager
+from chaukas.sdk.record.recorder import Recorder
 from chaukas.sdk.record.sessions import SessionBook
 from chaukas.sdk.testing import capture_events
 from tests.support.agent_runs import calls, outcome_of, record, say
@@ -536,6 +538,29 @@ def test_a_probe_that_the_application_asks_for_is_one_call_and_one_error() -> No
           MCP server/discover FAILED
             ERROR MCPError
         """
+    )
+
+
+def test_a_completion_that_is_asked_for_is_told() -> None:
+    program = StdioServerParameters(command=sys.executable, args=["-c", _OLD_SERVER])
+
+    async def scenario() -> None:
+        async with (
+            stdio_client(program) as (read, write),
+            ClientSession(read, write) as session,
+        ):
+            prompt = PromptReference(name="greet")
+            await session.complete(prompt, {"name": "name", "value": "An"})
+
+    recorded = record(scenario)
+    start = only(recorded.events, "MCP_CALL_START")["mcp_call"]
+    assert start["operation"] == "completion/complete"
+    assert start["request"] == {
+        "ref": {"type": "ref/prompt", "name": "greet"},
+        "argument": {"name": "name", "value": "An"},
+    }
+    assert (
+        "Method not found" in only(recorded.events, "ERROR")["error"]["error_message"]
     )
 
 
