@@ -28,7 +28,10 @@ from mcp import (
     stdio_client,
 )
 from mcp.client import session as session_module
-from mcp.client.streamable_http import streamable_http_client
+from mcp.client.streamable_http import (
+    StreamableHTTPTransport,
+    streamable_http_client,
+)
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import (
     CreateMessageResult,
@@ -171,6 +174,13 @@ def test_every_call_of_a_session_is_a_pair(hub: Hub, transport: str) -> None:
     )
     _check_contents(recorded.events)
     assert SECRET not in json.dumps(recorded.events)
+    # What the other side of plain pipes is nobody tells.
+    told = {
+        (call.get("server_url"), call.get("metadata", {}).get("transport"))
+        for call in _calls_of(recorded.events)
+    }
+    is_http = transport == "streamable_http"
+    assert told == {(hub.url, transport) if is_http else (None, None)}
 
 
 def _check_contents(events: Any) -> None:
@@ -909,8 +919,9 @@ def test_methods_look_as_before_while_they_are_recorded() -> None:
 
 def test_originals_come_back_by_identity() -> None:
     def methods() -> list[Any]:
-        held = {**vars(Client), **vars(ClientSession)}
-        return [held[name] for name in (*_METHODS, "_build_session")]
+        classes = (Client, ClientSession, StreamableHTTPTransport)
+        held = {name: value for each in classes for name, value in vars(each).items()}
+        return [held[name] for name in (*_METHODS, "_build_session", "post_writer")]
 
     before = methods()
     with capture_events():

@@ -14,9 +14,9 @@ For mcp 1 and 2. A call stands under what is in force, such as the tool that mak
 and outside of any run right under the session. What a framework's own integration
 records already, as that of the Agents SDK does with its servers, is not recorded again.
 
-Not seen: the address and the transport of a session that the application made of
-streams itself (that of an `mcp.Client` is known); notifications; pings; requests that
-are passed to `send_request`. Subscriptions are left alone, because their methods warn
+Not seen: what transport a session uses that the application made of streams itself, but
+for streamable HTTP (an `mcp.Client` knows it); notifications; pings; requests that are
+passed to `send_request`. Subscriptions are left alone, because their methods warn
 of being deprecated, and the warning names the line that called them.
 """
 
@@ -55,6 +55,13 @@ __all__ = ["MCPClientWrapper", "server_behind", "server_told"]
 
 _SESSION = "mcp.client.session:ClientSession"
 _CLIENT = "mcp.client.client:Client"
+_HTTP_TRANSPORT = "mcp.client.streamable_http:StreamableHTTPTransport"
+_WRITER_PARAMETERS = (
+    "client",
+    "write_stream_reader",
+    "read_stream_writer",
+    "write_stream",
+)
 _MCP = ("MCP_CALL_START", "MCP_CALL_END", "ERROR")
 _SESSIONS_LIMIT = 10_000
 _INFO_KEY = "io.modelcontextprotocol/serverInfo"
@@ -139,6 +146,12 @@ def _program_of(parameters: Any) -> str:
     return PurePath(text_of(first_of(parameters, ("command",)))).name
 
 
+def _inner(stream: Any) -> Any:
+    """Return what can be held weakly of a stream: version 2 wraps that of anyio."""
+    inner = first_of(stream, ("_inner",))
+    return stream if inner is None else inner
+
+
 class MCPClientWrapper(BaseIntegrationWrapper):
     """The integration that chaukas installs for the `mcp` package."""
 
@@ -164,6 +177,9 @@ class _Sessions(MCPRecording):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._known: WeakMap[ServerFacts] = WeakMap(_SESSIONS_LIMIT)
+        """Of sessions."""
+        self._by_stream: WeakMap[ServerFacts] = WeakMap(_SESSIONS_LIMIT)
+        """Of the streams that sessions write to."""
         # Kept, so that a second install recognises what is already in place.
         self._wraps = {name: partial(self.watch, name) for name in _OPERATIONS}
 
@@ -188,7 +204,26 @@ class _Sessions(MCPRecording):
                 min_version="2.0",
                 post_import=True,
             ),
+            Patch(
+                f"{_HTTP_TRANSPORT}.post_writer",
+                self.post_writer,
+                optional=True,
+                post_import=True,
+            ),
         )
+
+    def post_writer(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap what sends requests: it knows their stream and the address."""
+        attempt(self._note_address, instance, args, kwargs)
+        return wrapped(*args, **kwargs)
+
+    def _note_address(self, transport: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        given = {**dict(zip(_WRITER_PARAMETERS, args, strict=False)), **kwargs}
+        url = without_query(text_of(held_by(transport).get("url")))
+        facts = ServerFacts(url=url, transport="streamable_http")
+        self._by_stream.put(_inner(given.get("write_stream")), facts)
 
     async def build_session(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
@@ -211,15 +246,23 @@ class _Sessions(MCPRecording):
     def server_of(self, server: Any) -> ServerFacts:
         """Return who a session talks to."""
         held = held_by(server)
-        known = self._known.get(server) or ServerFacts()
-        greeting = held.get("_initialize_result")
-        info = first_of(greeting, ("server_info",)) or held.get("_discover_server_info")
-        is_direct = class_name_of(held.get("_dispatcher")) == "DirectDispatcher"
+        dispatcher = held.get("_dispatcher")
+        # A session of version 1 holds the stream itself.
+        stream = held_by(dispatcher).get("_write_stream", held.get("_write_stream"))
+        behind = self._by_stream.get(_inner(stream)) or ServerFacts()
+        known = self._known.get(server) or behind
+        info = first_of(held.get("_initialize_result"), ("server_info",))
+        if info is None:
+            info = held.get("_discover_server_info")
+        is_direct = class_name_of(dispatcher) == "DirectDispatcher"
         return known._replace(
             name=text_of(first_of(info, ("name",))) or known.name,
             protocol_version=text_of(held.get("_negotiated_version"))
             or known.protocol_version,
-            transport=known.transport or ("in_memory" if is_direct else ""),
+            url=known.url or behind.url,
+            transport=known.transport
+            or behind.transport
+            or ("in_memory" if is_direct else ""),
         )
 
     def connected(self, call: MCPCall, result: Any) -> None:
