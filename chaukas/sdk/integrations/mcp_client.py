@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.errors import class_name_of
 from chaukas.sdk.system.bounded import WeakMap
+from chaukas.sdk.system.internal_errors import attempt
 
 from .base import BaseIntegrationWrapper, Host
 from .shared.mcp.facts import OPERATIONS as REQUESTS
@@ -44,7 +45,7 @@ from .shared.mcp.facts import (
     text_of,
     without_query,
 )
-from .shared.mcp.recording import CONNECTING, MCPRecording, attempt
+from .shared.mcp.recording import CONNECTING, MCPRecording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -216,7 +217,7 @@ class _Sessions(MCPRecording):
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap what sends requests: it knows their stream and the address."""
-        attempt(self._note_address, instance, args, kwargs)
+        attempt("mcp transport", self._note_address, instance, args, kwargs)
         return wrapped(*args, **kwargs)
 
     def _note_address(self, transport: Any, args: Any, kwargs: dict[str, Any]) -> None:
@@ -231,11 +232,15 @@ class _Sessions(MCPRecording):
         """Wrap what makes the session of a client, which knows its server."""
         # First: the transport drops what it was made of as soon as it is entered.
         known: list[ServerFacts] = []
-        attempt(lambda: known.append(server_behind(held_by(instance).get("server"))))
+        attempt("mcp client", self._read_client, instance, known)
         session = await wrapped(*args, **kwargs)
-        if known:
-            attempt(self._known.put, session, known[0])
+        for facts in known:
+            attempt("mcp client", self._known.put, session, facts)
         return session
+
+    @staticmethod
+    def _read_client(client: Any, known: list[ServerFacts]) -> None:
+        known.append(server_behind(held_by(client).get("server")))
 
     def is_part_of(self, outer: MCPCall, server: Any, operation: str) -> bool:
         """Tell whether a call is a part of *outer*, or what that one is made of."""

@@ -19,13 +19,13 @@ import os
 import threading
 import time
 from pathlib import PurePath
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ("Reporter", "guarded", "log", "place_of", "report")
+__all__ = ("Reporter", "attempt", "guarded", "log", "place_of", "report")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -166,6 +166,22 @@ def _place_of(traceback: TracebackType | None) -> str:
 
 _reporter = Reporter()
 report = _reporter.report
+
+
+def attempt(where: str, record: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """
+    Call *record*, and report what it raises instead of letting it out.
+
+    Args:
+        where: The hook point, in words that a maintainer knows.
+        record: Something of chaukas; the host gets nothing from it.
+        *args: Its arguments.
+        **kwargs: Its arguments.
+    """
+    try:
+        record(*args, **kwargs)
+    except Exception as error:
+        report(where, error)
 
 
 def guarded(

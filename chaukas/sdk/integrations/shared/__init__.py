@@ -1,3 +1,3 @@
-"""What integrations of several frameworks share."""
+"""What the integration of any framework is built on."""
 
 __all__ = ()

@@ -12,12 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.openai_agents.runs.facts import hides_content
-from chaukas.sdk.integrations.openai_agents.state import FRAMEWORK, ToolCall, attempt
+from chaukas.sdk.integrations.openai_agents.state import FRAMEWORK, ToolCall
 from chaukas.sdk.integrations.shared.mcp.call import OPEN
 from chaukas.sdk.integrations.shared.mcp.facts import held_by, request_of
 from chaukas.sdk.integrations.shared.mcp.recording import MCPRecording
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.errors import class_name_of
+from chaukas.sdk.system.internal_errors import attempt
 
 from .facts import (
     OPERATIONS,

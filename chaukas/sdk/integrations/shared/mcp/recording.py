@@ -16,7 +16,7 @@ from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.placement import enter_alone, node_in_force
 from chaukas.sdk.record.recorder import ms_between, without_defaults
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.internal_errors import attempt, report
 
 from .call import OPEN, MCPCall
 from .facts import (
@@ -31,14 +31,14 @@ from .facts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from chaukas.sdk.capture.snapshot import Capture
 
     from .call import FailingTool
     from .facts import ServerFacts
 
-__all__ = ["CONNECTING", "MCPRecording", "attempt"]
+__all__ = ["CONNECTING", "MCPRecording"]
 
 CONNECTING = frozenset({"initialize", "server/discover"})
 """Operations during which the tasks of a transport may be begun."""
@@ -159,7 +159,7 @@ class MCPRecording(Part):
         except Exception as error:
             report(_WHERE, error)
             if call is not None:
-                attempt(call.close)
+                attempt(_WHERE, call.close)
             return None
         return call
 
@@ -265,16 +265,16 @@ class MCPRecording(Part):
             self._give_up(call)
             report(_WHERE, problem)
         finally:
-            attempt(call.close)
+            attempt(_WHERE, call.close)
 
     def _give_up(self, call: MCPCall) -> None:
         """End a pair without content, after an error of ours."""
         pairs = self._recorder.pairs
         if call.pair is not None:
-            attempt(pairs.end, call.pair)
+            attempt(_WHERE, pairs.end, call.pair)
         if call.leave is not None:
             # Nobody else will: the run is this call. What is dropped is counted.
-            attempt(pairs.drop, call.run)
+            attempt(_WHERE, pairs.drop, call.run)
 
     def _end_answered(self, call: MCPCall, result: Any) -> None:
         recorder = self._recorder
@@ -452,14 +452,6 @@ class MCPRecording(Part):
             parent_span_id=call.pair.span_id,
             capture=capture,
         )
-
-
-def attempt(record: Callable[..., Any], *args: Any) -> None:
-    """Call *record*, and report what it raises instead of letting it out."""
-    try:
-        record(*args)
-    except Exception as error:
-        report(_WHERE, error)
 
 
 def _as_struct(tree: Any) -> dict[str, Any]:
