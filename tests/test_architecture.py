@@ -41,13 +41,16 @@ PARTS: tuple[str, ...] = (
     "sdk.integrity sdk.config",
     # Making events. The recorder is given its pipeline and never imports one.
     "sdk.record",
-    # Getting encoded events out. They know bytes, and no event.
+    # Getting encoded events out: they know bytes, and no event. What every integration
+    # is, and what those of several frameworks share: they know events, and no bytes.
     "sdk.sinks",
     "sdk.pipeline sdk.integrations.base",
-    # What frameworks have in common: model calls, streams, usage.
     "sdk.delivery sdk.integrations.shared",
-    # One part for each framework; they share the base.
-    "sdk.integrations.openai_agents sdk.integrations.tenacity",
+    # One part for each framework or library; they share what is below.
+    (
+        "sdk.integrations.openai_agents sdk.integrations.mcp_client "
+        "sdk.integrations.tenacity"
+    ),
     # The one global, and what users call.
     "sdk.integrations+sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",
     # What asks a record or a recorder, and prints; and names handed on lazily.

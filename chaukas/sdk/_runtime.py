@@ -68,6 +68,11 @@ INTEGRATIONS = (
         "agents",
         "chaukas.sdk.integrations.openai_agents:OpenAIAgentsEnhancedWrapper",
     ),
+    _Known(
+        "mcp_client",
+        "mcp",
+        "chaukas.sdk.integrations.mcp_client:MCPClientWrapper",
+    ),
     _Known("tenacity", "tenacity", "chaukas.sdk.integrations.tenacity:TenacityWrapper"),
 )
 

@@ -32,7 +32,10 @@ _SAYS = {
     "missing": "missing",
     "waiting": "in parts that are loaded on demand",
 }
-_HELPERS = {"tenacity": "there are no retries of it to record"}
+_HELPERS = {
+    "mcp_client": "there are no calls of it to record",
+    "tenacity": "there are no retries of it to record",
+}
 """What it means that a library is not here which runs no agents."""
 _HERE = "Run this with the application's own Python: python -m chaukas.cli doctor"
 

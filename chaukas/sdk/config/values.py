@@ -88,7 +88,7 @@ _OTHER_SEPARATORS = re.compile(r"[,;|]")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-INTEGRATION_NAMES = ("openai_agents", "tenacity")
+INTEGRATION_NAMES = ("openai_agents", "mcp_client", "tenacity")
 """What `integrations` may name; a test compares it with what can be installed."""
 
 

@@ -12,7 +12,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.integrations.openai_agents.facts import arguments_of
-from chaukas.sdk.integrations.openai_agents.mcp.facts import without_query
+from chaukas.sdk.integrations.shared.mcp.facts import without_query
 from chaukas.sdk.record.recorder import error_chain
 from chaukas.sdk.record.retries import class_name_of, fields_of, status_of
 
