@@ -96,7 +96,7 @@ def play() -> list[Event]:
             timeout=_DEADLINE_S,
             check=False,
         )
-        if done.returncode or "ot played: " in done.stdout:
+        if done.returncode or "ot run: " in done.stdout:
             raise RuntimeError(f"the tour: {done.stdout[-2000:]}{done.stderr}")
         text = (Path(folder) / "sdk_tour.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]

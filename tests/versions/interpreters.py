@@ -69,11 +69,14 @@ TESTS = (
 
 _HEADS = ("Python", "dependencies", "tests")
 _NEWEST, _LOWEST = "newest", "lowest allowed"
-_PASSED, _FAILED, _ABSENT = "passed", "failed", "not run: not available to us"
+_PASSED, _FAILED, _ABSENT = "passed", "failed", "not tested: none available"
 _ASK = (
     "import ensurepip, sys, venv; "
     "print(sys.version_info[1] if sys.version_info[0] == 3 else 0)"
 )
+# CPython 3.13.0 can crash when pytest reads the local variables of a failed test, which
+# every other style of traceback shows.
+_OPTIONS = ("-q", "-n", "auto", "--tb=native", "-p", "no:cacheprovider")
 _DEADLINE_S = 900
 
 
@@ -166,7 +169,7 @@ def tests(folder: Path, python: str, run: Run) -> bool:
     }
     sys.stderr.write(f"== Python 3.{run.minor}, {_dependencies(run)} dependencies\n")
     done = subprocess.run(
-        [inside, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *TESTS],
+        [inside, "-m", "pytest", *_OPTIONS, *TESTS],
         cwd=_ROOT,
         env=env,
         timeout=_DEADLINE_S,
