@@ -38,7 +38,7 @@ PARTS: tuple[str, ...] = (
     # The words of the spec, the machine, and what a file or a wire holds.
     "sdk.errors sdk.events sdk.typing sdk._version sdk.system sdk.prompts",
     "sdk.wire sdk.patching sdk.capture",
-    "sdk.integrity sdk.config",
+    "sdk.mapping sdk.integrity sdk.config",
     # Making events. The recorder is given its pipeline and never imports one.
     "sdk.record",
     # Getting encoded events out: they know bytes, and no event. What every integration

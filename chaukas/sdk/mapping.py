@@ -1,0 +1,17 @@
+"""Events as protobuf messages and as JSON objects: the public name of `sdk.wire`."""
+
+from .wire import (
+    batch_from_message,
+    batch_to_message,
+    from_message,
+    normal,
+    to_message,
+)
+
+__all__ = (
+    "batch_from_message",
+    "batch_to_message",
+    "from_message",
+    "normal",
+    "to_message",
+)
