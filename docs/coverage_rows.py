@@ -50,9 +50,9 @@ class Played(NamedTuple):
     shape: str
     """Its events in one line; "" if there are none."""
     shows: str
-    """Where the record tells of the feature; "" if the events say it all."""
+    """Where the feature is recorded; "" if the events alone show it."""
     value: object
-    """What the record tells there."""
+    """What is recorded there."""
     note: str
     """What a reader should know."""
 
@@ -80,7 +80,7 @@ def play() -> list[Event]:
     Play the tour and return its events.
 
     Raises:
-        RuntimeError: It did not end well, or played less than all of it.
+        RuntimeError: It failed, or did not run all of its sections.
     """
     hidden = "OPENAI_", "CHAUKAS_"
     environ = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
@@ -96,7 +96,7 @@ def play() -> list[Event]:
             timeout=_DEADLINE_S,
             check=False,
         )
-        if done.returncode or "ot played: " in done.stdout:
+        if done.returncode or "ot run: " in done.stdout:
             raise RuntimeError(f"the tour: {done.stdout[-2000:]}{done.stderr}")
         text = (Path(folder) / "sdk_tour.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
@@ -124,7 +124,7 @@ def blocks(played: Mapping[str, Played]) -> dict[str, str]:
     Return the generated blocks of docs/COVERAGE.md by their names.
 
     Raises:
-        KeyError: A row names a section that was not played.
+        KeyError: A row names a section that was not run.
     """
     made = {}
     for kind, listed in rows().items():

@@ -2,7 +2,7 @@
 Write the generated blocks of the documents: examples, and tables that code knows.
 
 What a document says of the code cannot be trusted unless the code says it. A block
-stands between `<!-- generated: NAME -->` and `<!-- end -->`; all else is prose.
+is between `<!-- generated: NAME -->` and `<!-- end -->`; all else is prose.
 
     python docs/generate.py            rewrite the blocks
     python docs/generate.py --check    name the blocks that differ, exit code 1
@@ -67,7 +67,7 @@ CONTENTS = {
     EventType.STATE_UPDATE: "state_update",
     EventType.SYSTEM: "metadata",
 }
-"""The member in which an event of each type holds what it tells."""
+"""The member in which an event of each type holds its content."""
 
 _CALL = "tools/call"
 _PAIR_ITEMS = 2
@@ -88,7 +88,7 @@ _CHOSEN: dict[EventType, Callable[[Event], bool]] = {
     ),
     EventType.SYSTEM: lambda event: event["metadata"]["name"] == "chat.opened",
 }
-"""Which event of the story shows its type best; of the others the first."""
+"""Which recorded event shows its type best; of the others the first."""
 
 _ORDER = (
     "type", "status", "severity", "author", "event_id", "timestamp", "tenant_id",
@@ -103,12 +103,12 @@ _BLOCK = re.compile(
 
 
 def blocks() -> dict[str, str]:
-    """Play the story, and return the text of every block by its name."""
+    """Record the conversation, and return the text of every block by its name."""
     events = story()
-    told = [event for event in events if event.get("session_id") == "chat-42"]
+    chat = [event for event in events if event.get("session_id") == "chat-42"]
     made = {
         "types": _types(),
-        "tree": _fenced("text", "\n".join(render(told))),
+        "tree": _fenced("text", "\n".join(render(chat))),
         "moments": _moments(),
         "settings": settings_table(),
         "retry_config": _retry_config(),
@@ -117,7 +117,7 @@ def blocks() -> dict[str, str]:
     for kind in EventType:
         example = next(
             event
-            for event in told
+            for event in chat
             if event["type"] == kind.value and _CHOSEN.get(kind, bool)(event)
         )
         made[f"example {kind.name}"] = _fenced("json", _pretty(_ordered(example)))
@@ -139,10 +139,10 @@ def rewritten(text: str, made: dict[str, str]) -> str:
 
 def patches() -> Sequence[Patch]:
     """Return the patches of all integrations that chaukas knows, installing none."""
-    # Nothing is recorded, so nothing is asked of the host.
+    # Nothing is recorded, so the host is not used.
     host = cast("Host", None)
     found: list[Patch] = []
-    for known in _runtime._INTEGRATIONS:
+    for known in _runtime.INTEGRATIONS:
         module, _, name = known.path.partition(":")
         found += getattr(import_module(module), name)(host).patches()
     return found
@@ -174,7 +174,7 @@ def _types() -> str:
 def _moments() -> str:
     lines = ["| SDK moment | events | since |", "|---|---|---|"]
     for patch in patches():
-        # Some only prepare what another tells.
+        # Some only prepare what another records.
         events = ", ".join(patch.emits) or "-"
         target = patch.target.replace(":", ".")
         lines.append(f"| `{target}` | {events} | {patch.min_version or '-'} |")

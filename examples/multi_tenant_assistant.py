@@ -140,7 +140,9 @@ async def answers(tenant: Tenant, chat: str, message: str) -> AsyncIterator[str]
         chat_id, tenant_id=tenant.tenant_id, name="chat", keep_open=True
     ):
         # In memory, for the example; a service would name a file.
-        memory = tenant.chats.setdefault(chat, SQLiteSession(chat_id))
+        if chat not in tenant.chats:
+            tenant.chats[chat] = SQLiteSession(chat_id)
+        memory = tenant.chats[chat]
         result = Runner.run_streamed(tenant.agent, message, session=memory)
         async for event in result.stream_events():
             if event.type == "raw_response_event" and isinstance(

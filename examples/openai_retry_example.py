@@ -1,5 +1,5 @@
 """
-Retries and failing tools: what the OpenAI client hides is on record too.
+Retries and failing tools: what the OpenAI client hides is recorded too.
 
     python examples/openai_retry_example.py
     jq .type openai_retry_demo.jsonl | sort | uniq -c

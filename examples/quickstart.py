@@ -1,5 +1,5 @@
 """
-Quick start: one line puts every run on record.
+Quick start: one line, and every run is recorded.
 
     python examples/quickstart.py
 

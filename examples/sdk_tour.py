@@ -35,7 +35,7 @@ def play(stop: Stop) -> str:
             if asyncio.iscoroutine(playing):
                 asyncio.run(playing)
         except ImportError as error:
-            return f"not played: {error}"
+            return f"not run: {error}"
     return ""
 
 
@@ -71,7 +71,7 @@ def main() -> None:
             show(stop, own, unplayed)
     chaukas.disable_chaukas()
     for line in missing:
-        print(f"\nNot played: {line}")
+        print(f"\nNot run: {line}")
     print(f"\n{len(STOPS)} features. Look closer with: chaukas tree {FILE}")
 
 

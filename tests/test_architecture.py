@@ -12,7 +12,8 @@ How imports count:
 
 - at the top of a module: all rules.
 - inside a function: all rules but the circle, since both modules are there by then.
-- under `TYPE_CHECKING`: the circle, and a private module of another package.
+- under `TYPE_CHECKING`: the circle, a private module of another package, and a part of
+  a higher level; parts of one level may speak of each other.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ PARTS: tuple[str, ...] = (
     "sdk.mapping sdk.integrity sdk.config",
     # Making events. The recorder is given its pipeline and never imports one.
     "sdk.record",
-    # Getting encoded events out. They know bytes, and no event.
+    # Getting encoded events out: they know bytes, and no event. What every integration
+    # is, and what those of several frameworks share: they know events, and no bytes.
     "sdk.sinks",
     # Beside them what integrations are, and what all frameworks' are built on.
     "sdk.pipeline sdk.integrations.base",
     "sdk.delivery sdk.integrations.shared",
-    # One part for each framework; they share the base.
-    "sdk.integrations.openai_agents sdk.integrations.tenacity",
+    # One part for each framework or library; they share what is below.
+    (
+        "sdk.integrations.openai_agents sdk.integrations.mcp_client "
+        "sdk.integrations.tenacity"
+    ),
     # The one global, and what users call.
     "sdk.integrations+sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",
     # What asks a record or a recorder, and prints; and names handed on lazily.
@@ -75,6 +80,7 @@ EDGES = {
     ),
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "
+        "sdk.sinks.collector.retry_after "
         "sdk.testing.collector.store"
     ),
     "genai_prices": "sdk.record.pricing",
@@ -120,6 +126,9 @@ UNLOADED = (
     "wrapt",
 )
 """What `import chaukas.sdk` must not load."""
+
+_LOOSE = ("sdk.integrations.openai_agents.",)
+"""Whose circles of types are still to be opened, with the move to shared parts."""
 
 When = Literal["top", "late", "type"]
 
@@ -280,6 +289,17 @@ def test_a_module_imports_from_its_own_part_or_from_below(name: str) -> None:
 
 
 @EVERY
+def test_a_module_names_no_type_of_a_higher_level(name: str) -> None:
+    level, part = part_of(name)
+    wrong = [
+        target
+        for target in own_imports(modules()[name], "type")
+        if part_of(target)[1] != part and part_of(target)[0] > level
+    ]
+    assert not wrong, f"{name} ({part}) names a type of a higher level"
+
+
+@EVERY
 def test_a_private_module_is_imported_in_its_own_package_only(name: str) -> None:
     wrong = [
         target
@@ -303,6 +323,15 @@ def _in_circles(graph: dict[str, set[str]]) -> set[str]:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {name: set(own_imports(mod, "top")) for name, mod in modules().items()}
+    assert not _in_circles(graph)
+
+
+def test_no_modules_name_each_others_types_in_a_circle() -> None:
+    graph = {
+        name: set(own_imports(module, "top", "type"))
+        for name, module in modules().items()
+        if not name.startswith(_LOOSE)
+    }
     assert not _in_circles(graph)
 
 

@@ -107,6 +107,20 @@ TREES = {
             POLICY no_codes deny
             ERROR OutputGuardrailTripwireTriggered
     """,
+    "mcp_client": """
+        SESSION
+          MCP initialize
+          MCP tools/list
+          MCP resources/read
+            DATA_ACCESS warehouse
+          MCP tools/call
+          MCP tools/call FAILED
+            ERROR MCPToolError recoverable
+          MCP server/discover
+          MCP tools/call
+            MCP tools/call
+            MCP tools/list
+    """,
     "multi_tenant_sessions": """
         SESSION x3
           AGENT support x2

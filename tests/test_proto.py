@@ -227,7 +227,7 @@ def test_the_service_has_its_six_methods() -> None:
 
 def test_mapping_and_hashing_load_protobuf_only_when_used() -> None:
     done = run(
-        "import sys; from chaukas.sdk import mapping, integrity; "
+        "import sys; from chaukas.sdk import integrity, wire; "
         "integrity.link(b'{\"a\":1}', ''); "
         "print([n for n in sys.modules if n.startswith(('google.protobuf', 'grpc'))])"
     )

@@ -119,7 +119,7 @@ def test_the_runner_prints_each_row_with_its_events(
     for stop in STOPS:
         shape = played[stop.session_id].shape or "(no events)"
         assert f"\n{stop.row}\n    {shape}\n" in toured.stdout
-    assert "ot played: " not in toured.stdout
+    assert "ot run: " not in toured.stdout
 
 
 def test_the_tour_is_balanced_and_nothing_inside_chaukas_failed(toured: Ran) -> None:

@@ -1,5 +1,5 @@
 """
-The `chaukas` command: a thin shell around what the other parts do.
+The `chaukas` command: it parses arguments and prints; the SDK does the work.
 
 Only this part needs click; nothing of it is loaded into a recorded process.
 """

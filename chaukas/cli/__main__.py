@@ -1,5 +1,5 @@
 """
-`python -m chaukas.cli`: the commands, with a Python of one's choice.
+`python -m chaukas.cli`: the commands, run by the Python that is named.
 
 The doctor must run with the application's own, which the script may not be.
 """

@@ -1,5 +1,5 @@
 """
-The commands: what they take, what they print, how they end.
+The commands: arguments, output and exit codes.
 
 Everything that decides lies elsewhere, so that it can be tested and used
 without a terminal.
@@ -36,7 +36,7 @@ NOT_WHOLE = 3
 
 _FILE = click.Path(path_type=Path)
 _LISTED = 20
-"""Streams that are told of one by one."""
+"""Streams that are listed one by one."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,7 +59,7 @@ main.add_command(spool)
 )
 def verify(files: tuple[Path, ...], *, partial: bool) -> None:
     """
-    Tell whether events were altered, taken out or moved.
+    Check whether events were altered, taken out or moved.
 
     Give all files of a rotation together, .gz or not: they are one chain; - is the
     standard input. The first problem is named with its file and line.
@@ -133,8 +133,8 @@ def _without_events(lines: Lines, *, has_events: bool) -> Iterator[str]:
 def _sentences(report: Report, lines: Lines) -> Iterator[str]:
     yield from _without_events(lines, has_events=report.events > 0)
     problem = report.problem
-    told = [] if report.ok or problem is None else [problem]
-    for each in [*told, *(one for one in report.remarks if one not in told)]:
+    found = [] if report.ok or problem is None else [problem]
+    for each in [*found, *(one for one in report.remarks if one not in found)]:
         yield f"{lines.place(each.line)}: {each.kind}: {each.sentence}"
     apart = [state for state in report.states if state.state != "complete"]
     for state in apart[:_LISTED]:
@@ -159,11 +159,11 @@ def _counts(report: Report) -> Iterator[str]:
     if not report.events:
         return
     states = [state.state for state in report.states]
-    told = ", ".join(f"{n:,} {name}" for name, n in Counter(sorted(states)).items())
+    found = ", ".join(f"{n:,} {name}" for name, n in Counter(sorted(states)).items())
     streams = count(len(states), "stream")
     yield (
         f"{count(report.events, 'event')} in {streams}"
-        f" ({told if len(states) > 1 else states[0]}): {_verdict(report)}."
+        f" ({found if len(states) > 1 else states[0]}): {_verdict(report)}."
     )
 
 

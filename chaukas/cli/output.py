@@ -1,5 +1,5 @@
 """
-How the commands speak: lines for people, objects for machines.
+What the commands print: lines for people, objects for machines.
 
 In one place, so that no command can print what a terminal takes for an order.
 """

@@ -1,7 +1,7 @@
 """
-`chaukas spool`: what waits, what was refused, and a push for what was left behind.
+`chaukas spool`: lists what waits and what was refused, and delivers what was left.
 
-The commands only ask and print; looking and delivering is the SDK's.
+The commands parse and print; the SDK inspects and delivers.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _with_collector(given: tuple[str, ...]) -> Config:
 
 
 def _deliver_now(config: Config, timeout_s: float) -> None:
-    done = deliver(config, timeout_s, _tell_start)
+    done = deliver(config, timeout_s, _print_start)
     for line in _report(done):
         say(line)
     _end_if_unread(done.unread)
@@ -259,7 +259,7 @@ def _line_of(refused: Refused) -> str:
     return "  ".join(parts).rstrip()
 
 
-def _tell_start(states: Sequence[SpoolState]) -> None:
+def _print_start(states: Sequence[SpoolState]) -> None:
     waiting = sum(state.waiting for state in states)
     say(
         f"{count(len(states), 'spool')} left by ended processes:"

@@ -1,5 +1,5 @@
 """
-The one global: what is running now, and how it starts, forks and ends.
+The one global: the running instance, and how it starts, forks and ends.
 
 Everything else is given what it needs; only this module knows the process.
 """
@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import sys
-import weakref
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,7 +40,15 @@ if TYPE_CHECKING:
     from .pipeline import Stats
     from .sinks import Sink
 
-__all__ = ["Runtime", "active", "data_access_names", "mend", "start", "stop"]
+__all__ = [
+    "INTEGRATIONS",
+    "Runtime",
+    "active",
+    "data_access_names",
+    "mend",
+    "start",
+    "stop",
+]
 
 _LOGGER = logging.getLogger("chaukas.sdk")
 _process_id = os.getpid
@@ -55,11 +62,16 @@ class _Known(NamedTuple):
     path: str
 
 
-_INTEGRATIONS = (
+INTEGRATIONS = (
     _Known(
         "openai_agents",
         "agents",
         "chaukas.sdk.integrations.openai_agents:OpenAIAgentsEnhancedWrapper",
+    ),
+    _Known(
+        "mcp_client",
+        "mcp",
+        "chaukas.sdk.integrations.mcp_client:MCPClientWrapper",
     ),
     _Known("tenacity", "tenacity", "chaukas.sdk.integrations.tenacity:TenacityWrapper"),
 )
@@ -104,7 +116,7 @@ class Runtime:
 
     def _build(self) -> None:
         """Make what belongs to one process; again in each forked child."""
-        # Late, so that importing the front door costs little.
+        # Late, so that importing chaukas costs little.
         from chaukas.sdk.capture.limits import Limits
         from chaukas.sdk.delivery.factory import pipeline_of
         from chaukas.sdk.record.recorder import Recorder
@@ -269,7 +281,7 @@ class Runtime:
         return True
 
     def state(self) -> dict[str, Any]:
-        """Return what SYSTEM tells at enable: versions, hook points, settings."""
+        """Return versions, hook points and settings, for the SYSTEM event at enable."""
         from .config import summary_of
 
         return {
@@ -357,7 +369,7 @@ def active() -> Runtime | None:
     """Return what is running in this process, renewed if this is a new process."""
     runtime = _runtime
     if runtime is not None and runtime.pid != _process_id():
-        # A fork that Python was not told of (fork called from C).
+        # A fork that Python does not know of (called from C).
         runtime.try_to_renew()
     return runtime
 
@@ -375,7 +387,7 @@ def start(runtime: Runtime) -> bool:
             return False
         runtime.data_access_tools |= data_access_names
         _runtime = runtime
-        for known in _INTEGRATIONS:
+        for known in INTEGRATIONS:
             wanted = runtime.config.integrations
             if wanted is None or known.name in wanted:
                 _attach_or_wait(runtime, known)
@@ -388,7 +400,7 @@ def start(runtime: Runtime) -> bool:
 
 
 def stop(reason: str = "disabled", timeout_s: float = _EXIT_S) -> bool:
-    """Undo every patch, end what is open and write it; tell if all was written."""
+    """Undo every patch, write what is open or waits; return whether all was written."""
     global _runtime
     with _lock:
         runtime = _runtime
@@ -521,8 +533,7 @@ def _watch_multiprocessing(util: Any) -> None:
     def in_child(_marker: object) -> None:
         util.Finalize(None, _at_exit, exitpriority=0)
 
-    if weakref.ref(_marker)() is not None:
-        util.register_after_fork(_marker, in_child)
+    util.register_after_fork(_marker, in_child)
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.parent_process() is not None:
         util.Finalize(None, _at_exit, exitpriority=0)

@@ -1,7 +1,7 @@
 """
-What an application says itself: which session this is, and events of its own.
+`chaukas.session()`, and the events that an application records itself.
 
-Kept out of the front door so that that stays a list of what users can call.
+Apart from `chaukas.sdk`, which stays a list of what users can call.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from chaukas.sdk.record.context import (
 from chaukas.sdk.record.placement import node_in_force, open_session
 from chaukas.sdk.system.bounded import id_text
 from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.introspect import qualname_of
 
 from . import _runtime
 
@@ -195,7 +196,7 @@ def id_of(value: object) -> str:
         _LOGGER.warning(
             "chaukas: session() got an id or name of type %s: it is left out. "
             "Pass a text.",
-            type(value).__qualname__,
+            qualname_of(type(value)),
         )
     return text or ""
 
@@ -301,27 +302,27 @@ def _body_of(
 ) -> _Body:
     capture = recorder.capture(run)
     tree = capture.tree(content, field)
-    told_content = tree if type(tree) is dict else {"value": tree}
+    given = tree if type(tree) is dict else {"value": tree}
     members: dict[str, Any] = {
-        name: value for name, value in told_content.items() if value is not None
+        name: value for name, value in given.items() if value is not None
     }
     facts_capture = recorder.capture_facts()
     for name, value in facts.items():
         path = f"{field}.{name}"
-        told: Json
+        captured: Json
         if type(value) is dict:
             inner = facts_capture.tree(value, path)
             content_of = members.get(name)
-            told = {
+            captured = {
                 **(content_of if type(content_of) is dict else {}),
                 **(inner if type(inner) is dict else {}),
             }
         elif name in _LISTS:
-            told = list(_texts_of(facts_capture, value, path))
+            captured = list(_texts_of(facts_capture, value, path))
         else:
-            told = facts_capture.text(value, path)
-        if told:
-            members[name] = told
+            captured = facts_capture.text(value, path)
+        if captured:
+            members[name] = captured
     if capture.is_noted:
         # One list of what was hidden, whoever hid it.
         capture.redacted.extend(facts_capture.redacted)

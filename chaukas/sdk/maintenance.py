@@ -1,15 +1,14 @@
 """
-What a person at a terminal may ask of chaukas: deliver what is left, look around.
+Maintenance tasks behind the command line: deliver what is left, look around.
 
-Apart from the front door, since none of it belongs into a recorded application;
-nothing here enables chaukas.
+None of it belongs into a recorded application, and nothing here enables chaukas.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +22,7 @@ from . import _runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from chaukas.sdk.delivery.quarantine_retry import PutBack
+    from chaukas.sdk.delivery.quarantine import PutBack
     from chaukas.sdk.delivery.spool.inspect import SpoolState
     from chaukas.sdk.sinks.collector.responses import Remote
 
@@ -56,7 +55,7 @@ class Delivered:
     quarantined: int = 0
     """Events of theirs that a sink refused for good."""
     crash_lost: int = 0
-    """Events that had died with a process, told by a SYSTEM event now."""
+    """Events that had died with a process, reported by a SYSTEM event now."""
     left: tuple[SpoolState, ...] = ()
     """Spools that could not be delivered now."""
     foreign: tuple[SpoolState, ...] = ()
@@ -107,13 +106,13 @@ def deliver(
     """
     Deliver what ended processes left in the spools, as a process at work does.
 
-    What happened to them is told to the sinks by SYSTEM events of a stream of this
-    process's own.
+    What happened to them is reported to the sinks by SYSTEM events of a stream of
+    this process's own.
 
     Args:
         config: Settings in force; only spools for exactly these sinks are touched.
         timeout_s: Longest wait in seconds. It ends earlier when nothing moves.
-        on_start: Told of the spools, before anything is sent.
+        on_start: Given the spools, before anything is sent.
     """
     from chaukas.sdk.delivery.spool.inspect import survey
 
@@ -144,7 +143,7 @@ def put_back(config: Config) -> PutBack:
     Raises:
         OSError: A folder or file cannot be read or written.
     """
-    from chaukas.sdk.delivery.quarantine_retry import PutBack, put_back
+    from chaukas.sdk.delivery.quarantine import PutBack, put_back
     from chaukas.sdk.sinks.disk import Disk
 
     keys, disk = sink_keys(config), Disk()
@@ -165,30 +164,24 @@ def frameworks(config: Config) -> Iterator[Framework]:
     from chaukas.sdk.sinks.memory import MemorySink
 
     runtime = _runtime.Runtime(config, MemorySink)
-    for known in _runtime._INTEGRATIONS:
+    for known in _runtime.INTEGRATIONS:
+        found = Framework(known.name, known.module, is_installed=False)
         if find_spec(known.module) is None:
-            yield Framework(known.name, known.module, is_installed=False)
+            yield found
             continue
         try:
             is_the_one = runtime.attach(known)
         # A framework may raise whatever it likes while it is imported.
         except Exception as error:
-            what = type(error).__name__
-            yield Framework(known.name, known.module, is_installed=True, error=what)
+            yield replace(found, is_installed=True, error=type(error).__name__)
             continue
-        if not is_the_one:
-            yield Framework(known.name, known.module, is_installed=False)
-            continue
-        integration = runtime.integrations.pop()
-        state: Mapping[str, Any] = integration.state()
-        integration.uninstall()
-        yield Framework(
-            known.name,
-            known.module,
-            is_installed=True,
-            versions=state["versions"],
-            hooks=state["hooks"],
-        )
+        if is_the_one:
+            integration = runtime.integrations.pop()
+            state: Mapping[str, Any] = integration.state()
+            integration.uninstall()
+            facts = {"versions": state["versions"], "hooks": state["hooks"]}
+            found = replace(found, is_installed=True, **facts)
+        yield found
 
 
 def _plan_of(config: Config) -> SpoolPlan | None:
@@ -215,7 +208,7 @@ def _deliver_from(
         quarantined=stats.dropped.get("quarantined", 0),
         crash_lost=stats.dropped.get("crash_lost", 0),
         left=tuple(s for s in survey(str(config.spool_dir)) if s.folder in left),
-        errors=stats.errors if left else {},
+        errors=dict(stats.errors) if left else {},
     )
 
 
@@ -238,13 +231,6 @@ def _wait(runtime: _runtime.Runtime, folders: Sequence[str], timeout_s: float) -
 
 
 def _both(one: Delivered, other: Delivered) -> Delivered:
-    return Delivered(
-        one.spools + other.spools,
-        one.events + other.events,
-        one.quarantined + other.quarantined,
-        one.crash_lost + other.crash_lost,
-        one.left + other.left,
-        one.foreign + other.foreign,
-        {**one.errors, **other.errors},
-        one.unread + other.unread,
-    )
+    """Return the sums of all counts and lists."""
+    pairs = ((getattr(one, row.name), getattr(other, row.name)) for row in fields(one))
+    return Delivered(*(a | b if type(a) is dict else a + b for a, b in pairs))

@@ -1,7 +1,6 @@
-"""Events as protobuf messages and JSON objects: a public name of `sdk.wire`."""
+"""Events as protobuf messages and as JSON objects: the public name of `sdk.wire`."""
 
 from .wire import (
-    batch_from_message,
     batch_to_message,
     from_message,
     normal,
@@ -9,7 +8,6 @@ from .wire import (
 )
 
 __all__ = (
-    "batch_from_message",
     "batch_to_message",
     "from_message",
     "normal",

@@ -6,6 +6,7 @@ Kept apart so that type checkers and readers find them in one place.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, Union
 
 if TYPE_CHECKING:
@@ -14,12 +15,10 @@ if TYPE_CHECKING:
     from pathlib import PurePath
     from typing import Literal, TypeAlias
 
-    from .config import RetryConfig
-
     Names: TypeAlias = str | list[str] | tuple[str, ...] | set[str] | frozenset[str]
     Patterns: TypeAlias = re.Pattern[str] | Sequence[str | re.Pattern[str]]
 
-__all__ = ["Event", "Json", "Settings"]
+__all__ = ["Event", "Json", "RetryConfig", "Settings"]
 
 # The operator does not take quoted names at run time, and the type is recursive.
 Json = Union[  # noqa: UP007
@@ -29,6 +28,17 @@ Json = Union[  # noqa: UP007
 
 Event = dict[str, Any]
 """One event in its JSON form (docs/EVENTS.md), before it is encoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryConfig:
+    """
+    What RetryDetector takes for a retry of the application.
+
+    `max_llm_retries` counts attempts after the first.
+    """
+
+    max_llm_retries: int = 3
 
 
 class Settings(TypedDict, total=False):
@@ -91,7 +101,5 @@ class Settings(TypedDict, total=False):
     rotate_keep: int | None
     rotate_gzip: bool | None
     emit_to_file: bool | None
-    auto_detect: bool | None
-    enabled_integrations: Names | None
     retry_config: RetryConfig | Mapping[str, Any] | None
     retry: RetryConfig | Mapping[str, Any] | None

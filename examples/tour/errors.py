@@ -49,7 +49,7 @@ async def handlers() -> None:
     TABLE,
     "Graceful degradation",
     shows="ERROR.error",
-    note="the model is told of the tool's error, and goes on without it",
+    note="the model gets the tool's error, and continues without it",
 )
 async def degradation() -> None:
     agent = bot(calls(("radar", {})), say("No idea"), tools=[radar])

@@ -43,7 +43,7 @@ async def visualization() -> None:
     TABLE,
     "Experimental features",
     shows="SYSTEM.metadata.data.command",
-    note="the Codex tool and the commands that it ran; a script stands for the program",
+    note="the Codex tool and the commands that it ran; a script replaces the program",
 )
 async def experimental() -> None:
     from agents.extensions.experimental.codex import codex_tool

@@ -38,7 +38,7 @@ async def server() -> None:
     TABLE,
     "MCP manager",
     shows="ERROR.error.error_message",
-    note="it goes on without the server that cannot be started",
+    note="the run continues without the server that cannot be started",
 )
 async def manager() -> None:
     broken = MCPServerStdio({"command": "/no/such/program"}, name="broken")

@@ -52,7 +52,7 @@ async def chat_api() -> None:
     TABLE,
     "Multi-provider support (LiteLLM)",
     shows=f"{MODEL}.model",
-    note="LiteLLM is not installed: a provider behind a prefix stands for it",
+    note="LiteLLM is not installed: a provider with a prefix replaces it",
 )
 async def several() -> None:
     providers = MultiProviderMap()

@@ -87,7 +87,7 @@ async def run_state() -> None:
     TABLE,
     "Resumable runs",
     shows="AGENT_START.trace_id",
-    note="a run that is taken up again goes on in its trace",
+    note="a run that is resumed continues in its trace",
 )
 async def resumable() -> None:
     agent = cashier()

@@ -72,7 +72,7 @@ async def sqlite() -> None:
     TABLE,
     "Redis sessions",
     shows=WRITE,
-    note="with a stand-in for the server where redis-server is not installed",
+    note="with a substitute for the server where redis-server is not installed",
 )
 async def redis() -> None:
     from agents.extensions.memory.redis_session import RedisSession

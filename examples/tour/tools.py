@@ -159,7 +159,7 @@ async def guardrails() -> None:
     TABLE,
     "Tool output trimming",
     shows="TOOL_CALL_END.tool_response.output",
-    note="the tool's result is on record whole, what the model was told is trimmed",
+    note="the tool's result is recorded whole, what the model got is trimmed",
 )
 async def trimming() -> None:
     trimmer = ToolOutputTrimmer(recent_turns=1, max_output_chars=100, preview_chars=20)

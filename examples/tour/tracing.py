@@ -122,7 +122,7 @@ async def context() -> None:
 @section(
     TABLE,
     "Tracing processors",
-    note="nothing of its own: processors are told the same with chaukas and without",
+    note="nothing of its own: processors get the same with chaukas and without",
 )
 async def processors() -> None:
     with noted():

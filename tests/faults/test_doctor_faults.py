@@ -1,4 +1,4 @@
-"""`chaukas doctor --faults` on this machine: every play is played, and all holds."""
+"""`chaukas doctor --faults` on this machine: every check is made, and all holds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chaukas.cli.faults import PLAYS
+from chaukas.cli.faults import CHECKS
 
 pytestmark = pytest.mark.fault
 
@@ -41,6 +41,6 @@ def test_the_doctor_plays_every_fault_and_nothing_fails(tmp_path: Path) -> None:
     # A busy machine may be slower than promised, and only that.
     assert "fail" not in {each["level"] for each in findings}, done.stdout
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(findings) == 1 + len(PLAYS)
+    assert len(findings) == 1 + len(CHECKS)
     assert taken_s < 60
     assert list(tmp_path.iterdir()) == []

@@ -43,7 +43,7 @@ WSGI = """
     import os
     import chaukas
 
-    assert chaukas.enable_chaukas(strict=True, auto_detect=False)
+    assert chaukas.enable_chaukas(strict=True, integrations=[])
     chaukas.event("boot", {"pid": os.getpid()})
 
     def app(environ, start_response):
@@ -64,7 +64,7 @@ ASGI = """
     import os
     import chaukas
 
-    assert chaukas.enable_chaukas(strict=True, auto_detect=False)
+    assert chaukas.enable_chaukas(strict=True, integrations=[])
     chaukas.event("boot", {"pid": os.getpid()})
 
     async def app(scope, receive, send):
@@ -352,7 +352,7 @@ LIFESPAN = """
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":
             await receive()
-            chaukas.enable_chaukas(strict=True, auto_detect=False)
+            chaukas.enable_chaukas(strict=True, integrations=[])
             await send({"type": "lifespan.startup.complete"})
             await receive()
             chaukas.disable_chaukas()

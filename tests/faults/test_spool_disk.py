@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fault
 
 WITHOUT_SHARED_MEMORY = """
-from chaukas.sdk.pipeline import _page
-_page.SHARED_DIR = "/nowhere"
+from chaukas.sdk.delivery.spool import crash_counters
+crash_counters.SHARED_DIR = "/nowhere"
 """
 PAGES = {"shared memory": "", "the spool's disk": WITHOUT_SHARED_MEMORY}
 

@@ -98,7 +98,7 @@ class TestWhatIsSent:
     def test_a_port_that_is_left_out_is_the_collectors(self, endpoint, target, place):
         sink = GrpcSink(endpoint)
 
-        assert (sink._target, sink._place) == (target, place)
+        assert (sink._target, sink.place) == (target, place)
 
     def test_an_event_without_wire_form_does_not_keep_the_others_back(
         self, make, collector

@@ -197,7 +197,7 @@ class TestWhatIsLearnt:
     def test_a_415_teaches_the_same(self, make):
         with FakeCollector(encodings=()) as collector:
             collector.script(Reply(status=415))
-            collector._desk.capabilities = lambda: _found({"ingest": ["ndjson"]})
+            collector.capabilities = lambda: _found({"ingest": ["ndjson"]})
             sink = make(collector.endpoint)
             for _ in range(2):
                 assert sink.send(LINES).action is Action.ACKED

@@ -505,7 +505,7 @@ def test_a_collector_that_has_shown_itself_once_is_held_to_it(deliver: Any) -> N
         lines = [orjson.dumps(each) + b"\n" for each in EVENTS]
         assert sink.send(lines).action.value == "acked"
         # Something else stands there now, and says what the published backend says.
-        collector._desk.is_published = True
+        collector.is_published = True
         collector.always = Reply(raw=protobuf(b""))
         assert sink.send(lines).action.value == "retry"
         assert sink.send(lines).action.value == "retry"

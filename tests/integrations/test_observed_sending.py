@@ -64,7 +64,7 @@ PROGRAM = """
     with FakeCollector() as collector:
         endpoint = getattr(collector, sys.argv[1])
         assert chaukas.enable_chaukas(
-            endpoint=endpoint, spool_dir=sys.argv[2], strict=True, auto_detect=False
+            endpoint=endpoint, spool_dir=sys.argv[2], strict=True, integrations=[]
         )
         with sentry_sdk.start_transaction(name="of the host"):
             urllib3.PoolManager().request("GET", collector.endpoint + "/healthz")

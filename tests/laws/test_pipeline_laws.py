@@ -24,8 +24,7 @@ from hypothesis.stateful import (
 from chaukas.sdk import integrity, pipeline
 from chaukas.sdk.delivery.factory import pipeline_of
 from chaukas.sdk.pipeline import REASONS
-from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES
-from chaukas.sdk.pipeline.flush import FlushMarker
+from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES, FlushMarker
 from chaukas.sdk.sinks import Verdict
 from tests.support.faulty_io import FlakySink
 

@@ -62,7 +62,7 @@ def port_of(endpoint: str) -> int:
 def delivering(folder: Path, endpoint: str, **settings: Any) -> Iterator[None]:
     """Enable chaukas with a spool below *folder*, and short times."""
     chosen = {"spool_dir": folder / "spool", "flush_interval": 0.02, "timeout": 0.5}
-    chosen |= {"auto_detect": False, **settings}
+    chosen |= {"integrations": [], **settings}
     assert chaukas.enable_chaukas(endpoint=endpoint, strict=True, **chosen)
     try:
         yield
@@ -143,7 +143,7 @@ import json, os, sys, threading, time
 import chaukas
 
 def enable(**settings):
-    assert chaukas.enable_chaukas(strict=True, auto_detect=False, **settings)
+    assert chaukas.enable_chaukas(strict=True, integrations=[], **settings)
 
 def emit(count, **data):
     for n in range(count):

@@ -73,9 +73,6 @@ class FaultyDisk(Disk):
     def remove(self, path: str) -> None:
         self._do("remove", super().remove, path)
 
-    def last_byte(self, fd: int, size: int) -> bytes:
-        return bytes(self._do("last_byte", super().last_byte, fd, size))
-
     def find(self, path: str) -> os.stat_result | None:
         found: os.stat_result | None = self._do("find", super().find, path)
         return found

@@ -71,7 +71,7 @@ def single(body, **fields):
     )
     message = ingest_pb2.IngestEventResponse(**(fields or body)).SerializeToString()
     as_message = answer_of_message(
-        message, lines=LINES[:1], place=PLACE, told="gRPC OK", is_single=True
+        message, lines=LINES[:1], place=PLACE, status="gRPC OK", is_single=True
     )
     return as_json, as_message
 

@@ -11,18 +11,19 @@ from typing import Any
 
 import orjson
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from chaukas.cli import main
 from chaukas.cli.tree import render
 from chaukas.sdk._version import VERSION
+from tests.support.command_line import command_line
 from tests.support.samples import EVENTS, event, linked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def command(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return command_line().invoke(main, [str(argument) for argument in arguments])
 
 
 def span(
@@ -369,7 +370,7 @@ def test_streams_are_counted_by_their_state(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["verify", "tree"])
 def test_files_come_by_the_standard_input_too(name: str) -> None:
     data = b"".join(lines_of(3))
-    runner = CliRunner()
+    runner = command_line()
     for given in (data, gzip.compress(data)):
         result = runner.invoke(main, [name, "-"], input=given)
         assert (result.exit_code, result.stderr) == (0, "")
@@ -412,8 +413,9 @@ def test_the_name_of_a_file_cannot_steer_the_terminal(
     for content in (b"", b"junk\n", *([b'{"half'] if name == "verify" else [])):
         path.write_bytes(content)
         result = command(name, path)
-        assert all(line.isprintable() for line in result.output.splitlines())
-        assert "\\x1b[31m" in result.output
+        said = result.output + result.stderr
+        assert all(line.isprintable() for line in said.splitlines())
+        assert "\\x1b[31m" in said
 
 
 def test_a_time_in_another_zone_is_shown_in_utc() -> None:

@@ -541,16 +541,14 @@ class TestProblems:
             ),
             ("integrations", ["openai_agent", "tenacity"], ("tenacity",), "Only"),
             ("integrations", "langchain,crewai", (), "No integration is on: only"),
-            ("enabled_integrations", ["openai_agent"], (), "No integration is on"),
         ],
-        ids=range(13),
+        ids=range(12),
     )
     def test_of_a_list_the_rest_is_used(self, name, value, used, remedy):
         result = loaded({name: value})
 
         (problem,) = result.problems
-        target = "integrations" if name == "enabled_integrations" else name
-        assert getattr(result.config, target) == used
+        assert getattr(result.config, name) == used
         assert problem.setting == name
         assert remedy in str(problem)
         assert result.config.capture_content is (name != "redact_keys")
@@ -564,8 +562,9 @@ class TestProblems:
     def test_a_slip_in_the_name_of_an_integration_is_told_with_what_was_meant(self):
         assert line_of({"integrations": "openai_agent"}) == (
             "chaukas: cannot read argument integrations='openai_agent': expected one "
-            "or several of openai_agents, tenacity. Did you mean 'openai_agents'? No "
-            "integration is on: only events of your own are recorded."
+            "or several of openai_agents, mcp_client, tenacity. Did you mean "
+            "'openai_agents'? No integration is on: only events of your own are "
+            "recorded."
         )
         assert "CHAUKAS_INTEGRATIONS='langchain,crewai'" in line_of(
             CHAUKAS_INTEGRATIONS="langchain,crewai"
@@ -893,6 +892,17 @@ class TestSinks:
         assert len(result.problems) == 1
 
 
+class TestIntegrations:
+    """Which frameworks are recorded."""
+
+    @pytest.mark.parametrize(
+        ("settings", "integrations"),
+        [({}, None), ({"integrations": []}, ())],
+    )
+    def test_an_empty_list_is_none_of_them(self, settings, integrations):
+        assert config_of(None, settings).integrations == integrations
+
+
 class TestRetryConfig:
     """`retry_config` is a table of its own, with the same manners."""
 
@@ -920,7 +930,7 @@ class TestRetryConfig:
                 "retry_config": {
                     "max_llm_retries": -1,
                     "max_lm_retries": 1,
-                    "max_tool_retries": 2,
+                    "llm_base_delay_ms": 2,
                 }
             },
         )
@@ -941,33 +951,6 @@ class TestRetryConfig:
     def test_it_must_be_a_mapping(self, value):
         assert "expected a mapping" in line_of({"retry_config": value})
         assert loaded({"retry_config": value}).config.retry == RetryConfig()
-
-
-class TestEarlierNames:
-    """Names of the predecessor keep their meaning."""
-
-    @pytest.mark.parametrize(
-        ("settings", "integrations"),
-        [
-            ({}, None),
-            ({"auto_detect": True}, None),
-            ({"auto_detect": False}, ()),
-            (
-                {"auto_detect": False, "enabled_integrations": ["tenacity"]},
-                ("tenacity",),
-            ),
-            ({"enabled_integrations": []}, None),
-            (
-                {
-                    "enabled_integrations": ["tenacity"],
-                    "integrations": ["openai_agents"],
-                },
-                ("openai_agents",),
-            ),
-        ],
-    )
-    def test_of_integrations(self, settings, integrations):
-        assert config_of(None, settings).integrations == integrations
 
 
 class TestSpoolDir:

@@ -19,9 +19,9 @@ from click.testing import CliRunner, Result
 from chaukas.cli import main
 from chaukas.cli.doctor.finding import Level, fail, ok
 from chaukas.cli.doctor.settings import check_settings
-from chaukas.cli.faults import PLAYS, play_faults
+from chaukas.cli.faults import CHECKS, check_faults
 from chaukas.cli.faults.child import PROGRAMS
-from chaukas.cli.faults.stage import Stage, StageError
+from chaukas.cli.faults.scenario import Scenario, ScenarioError
 from chaukas.sdk import _runtime
 from chaukas.sdk.config import Config, load
 from chaukas.sdk.maintenance import Delivered
@@ -43,7 +43,7 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
     monkeypatch.setenv("CHAUKAS_SPOOL_DIR", str(tmp_path / "spool"))
-    monkeypatch.setattr(_runtime, "_INTEGRATIONS", ())
+    monkeypatch.setattr(_runtime, "INTEGRATIONS", ())
 
 
 @pytest.fixture
@@ -413,7 +413,7 @@ def test_a_library_that_runs_no_agents_is_not_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = _runtime._Known("tenacity", "cli_nowhere", "nowhere:Nothing")
-    monkeypatch.setattr(_runtime, "_INTEGRATIONS", (known,))
+    monkeypatch.setattr(_runtime, "INTEGRATIONS", (known,))
     assert lines_about(doctor(), "tenacity") == [
         "ok not installed here: there are no retries of it to record."
     ]
@@ -436,7 +436,7 @@ def test_a_framework_that_is_missing_or_broken_is_told(
         (tmp_path / "cli_broken.py").write_text(body)
         monkeypatch.syspath_prepend(str(tmp_path))
     known = _runtime._Known("broken", "cli_broken", "nowhere:Nothing")
-    monkeypatch.setattr(_runtime, "_INTEGRATIONS", (known,))
+    monkeypatch.setattr(_runtime, "INTEGRATIONS", (known,))
     assert lines_about(doctor(), "broken")[0].startswith(expected)
 
 
@@ -466,9 +466,9 @@ def test_the_commands_run_with_a_python_of_ones_choice() -> None:
 
 
 def play(name: str, folder: Path) -> Any:
-    (found,) = [each for each in PLAYS if each.__name__ == name]
-    with Stage(folder) as stage:
-        return found(stage)
+    (found,) = [each for each in CHECKS if each.__name__ == name]
+    with Scenario(folder) as scenario:
+        return found(scenario)
 
 
 def test_a_play_measures_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -483,39 +483,39 @@ def test_a_play_measures_and_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_play_sees_when_the_promise_is_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Stage, "deliver", lambda _stage: Delivered())
+    monkeypatch.setattr(Scenario, "deliver", lambda _stage: Delivered())
     finding = play("_torn_line", tmp_path)
     assert finding.level is Level.FAIL
     assert "0 of the 49 others delivered, 0 of 1 reported" in finding.text
 
 
 def test_a_program_that_does_not_start_is_told(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage, pytest.raises(StageError, match="ended early"):
-        stage.first_line(stage.start("no_such_program"))
-    with Stage(tmp_path) as stage, pytest.raises(StageError, match="ended with 1"):
-        stage.lines(stage.start("no_such_program"))
+    with Scenario(tmp_path) as one, pytest.raises(ScenarioError, match="ended early"):
+        one.first_line(one.start("no_such_program"))
+    with Scenario(tmp_path) as one, pytest.raises(ScenarioError, match="ended with 1"):
+        one.lines(one.start("no_such_program"))
 
 
 def test_every_program_that_is_started_exists() -> None:
     source = (ROOT / "chaukas" / "cli" / "faults" / "__init__.py").read_text()
-    started = set(re.findall(r"stage\.start\(\s*\"(\w+)\"", source))
+    started = set(re.findall(r"scenario\.start\(\s*\"(\w+)\"", source))
     assert started == set(PROGRAMS)
 
 
-def test_plays_go_on_after_one_that_could_not_be_played(
+def test_checks_go_on_after_one_that_could_not_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def impossible_thing(_stage: Stage) -> Any:
-        raise StageError("no room")
+    def impossible_thing(_stage: Scenario) -> Any:
+        raise ScenarioError("no room")
 
-    def easy(_stage: Stage) -> Any:
+    def easy(_stage: Scenario) -> Any:
         return ok("faults", "easy")
 
-    monkeypatch.setattr("chaukas.cli.faults.PLAYS", (impossible_thing, easy))
+    monkeypatch.setattr("chaukas.cli.faults.CHECKS", (impossible_thing, easy))
     before = dict(os.environ)
-    findings = list(play_faults(Config(spool_dir=tmp_path / "state" / "chaukas")))
+    findings = list(check_faults(Config(spool_dir=tmp_path / "state" / "chaukas")))
     assert [each.level.value for each in findings] == ["ok", "fail", "ok"]
-    assert "impossible thing could not be played (no room)" in findings[1].text
+    assert "impossible thing could not be checked (no room)" in findings[1].text
     assert list(tmp_path.iterdir()) == []
     assert dict(os.environ) == before
     assert logging.getLogger("chaukas.sdk").level == logging.NOTSET
@@ -525,7 +525,7 @@ def test_a_failure_makes_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_config: Config) -> Any:
         yield fail("faults", "lost", "Please report this.")
 
-    monkeypatch.setattr("chaukas.cli.doctor.play_faults", broken)
+    monkeypatch.setattr("chaukas.cli.doctor.check_faults", broken)
     done = doctor("--faults")
     assert done.exit_code == 1
     assert done.output == (

@@ -289,7 +289,7 @@ def test_without_enabling_every_call_is_harmless() -> None:
         {"file_path": "a.jsonl"},
         {"output_mode": "file"},
         {"emit_to_file": True},
-        {"auto_detect": False},
+        {"integrations": []},
         {"retry_config": {"max_llm_retries": 2}},
         {"config": {"tenant_id": "t"}},
     ],
@@ -329,7 +329,7 @@ def test_type_checkers_know_every_setting_as_the_table_has_it() -> None:
 
 
 def test_integrations_may_name_what_can_be_installed() -> None:
-    assert [each.name for each in _runtime._INTEGRATIONS] == list(INTEGRATION_NAMES)
+    assert [each.name for each in _runtime.INTEGRATIONS] == list(INTEGRATION_NAMES)
 
 
 def test_bad_settings_are_one_line_each_and_the_program_starts(
@@ -577,7 +577,7 @@ def test_an_integration_is_installed_once_by_two_threads() -> None:
     with capture_events(integrations=["tenacity"]):
         runtime = _runtime.active()
         assert runtime is not None
-        known = next(k for k in _runtime._INTEGRATIONS if k.name == "openai_agents")
+        known = next(k for k in _runtime.INTEGRATIONS if k.name == "openai_agents")
         barrier = threading.Barrier(4)
         answers: list[bool] = []
 

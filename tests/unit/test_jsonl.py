@@ -244,7 +244,7 @@ def test_a_device_takes_events() -> None:
 def test_a_file_that_cannot_be_read_is_written_on_a_fresh_line(path: Path) -> None:
     disk = FaultyDisk()
     path.write_bytes(b'{"n":1}\n')
-    disk.fail("last_byte", errno.EBADF)
+    disk.fail("read_at", errno.EBADF)
     JsonlSink(path, disk=disk).send(lines(2))
     assert path.read_bytes() == b'{"n":1}\n\n{"n":2}\n'
 
@@ -353,7 +353,7 @@ def test_files_set_aside_are_compressed_slice_by_slice(path: Path) -> None:
     for n in range(3, 20):
         clock.now_s += 1.0
         sink.send(lines(n)[:1] if n < 4 else [])
-        sink._tend()
+        sink._compress()
     packed = [p for p in files_of(path) if p.suffix == ".gz"]
     assert [gzip.decompress(p.read_bytes()) for p in packed] == lines(1, 2)
     assert not [p for p in files_of(path) if p.suffix not in {".gz", ".lock"}]
@@ -371,14 +371,14 @@ def test_a_file_that_another_process_has_open_is_not_compressed(path: Path) -> N
         sink.send(lines(n))
         for _ in range(8):
             clock.now_s += 1.0
-            sink._tend()
+            sink._compress()
     first = min(p for p in files_of(path) if p.suffix != ".lock")
     other.send(lines(99))
     assert numbers_in(first) == [1, 99]
     other.close()
     for _ in range(8):
         clock.now_s += 1.0
-        sink._tend()
+        sink._compress()
     assert gzip.decompress(first.with_name(first.name + ".gz").read_bytes()) == (
         b"".join(lines(1, 99))
     )
@@ -445,7 +445,7 @@ def compressing(path: Path, disk: FaultyDisk, clock: Clock) -> JsonlSink:
     sink.send(lines(1))
     sink.send(lines(2))
     clock.now_s += 1.0
-    sink._tend()
+    sink._compress()
     return sink
 
 
@@ -465,7 +465,7 @@ def test_a_file_that_another_process_compressed_is_passed_over(
     disk.is_on = True
     other.close()
     clock.now_s += 1.0
-    sink._tend()
+    sink._compress()
     assert list(path.parent.glob("*Z.jsonl*")) == []
     assert caplog.text == ""
     sink.close()
@@ -492,7 +492,7 @@ def test_a_forked_child_leaves_to_its_parent_what_is_being_compressed(
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     for _ in range(4):
-        parent._tend()
+        parent._compress()
     parent.close()
     (packed,) = path.parent.glob("*.jsonl.gz")
     assert gzip.decompress(packed.read_bytes()) == lines(1)[0]

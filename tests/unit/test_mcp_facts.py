@@ -8,16 +8,19 @@ from typing import Any
 import pytest
 
 from chaukas.sdk.integrations.openai_agents.mcp.facts import (
+    PARAMETERS,
     content_of,
+    is_cached,
+    server_facts,
+)
+from chaukas.sdk.integrations.shared.mcp.facts import (
     contents_count,
     error_facts,
     failure_text_of,
-    is_cached,
     is_error,
     listed,
     reason_of,
     request_of,
-    server_facts,
     without_query,
     without_userinfo,
 )
@@ -125,11 +128,11 @@ def test_a_listing_tells_at_most_128_names_and_how_many_there_are() -> None:
 )
 def test_a_request_is_the_same_however_it_was_passed(args: Any, kwargs: Any) -> None:
     told = {"name": "add", "arguments": {"a": 1}}
-    assert request_of("call_tool", args, kwargs) == told
+    assert request_of(PARAMETERS["call_tool"], args, kwargs) == told
 
 
 def test_the_run_and_the_agent_of_a_listing_are_no_request() -> None:
-    assert request_of("list_tools", ("context", "agent"), {}) == {}
+    assert request_of(PARAMETERS["list_tools"], ("context", "agent"), {}) == {}
 
 
 def test_a_cache_answers_when_it_is_on_clean_and_filled() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
 import copy
 import functools
 import gc
@@ -26,9 +27,11 @@ from dataclasses import dataclass
 import pytest
 import wrapt
 
+import chaukas.sdk as chaukas
 from chaukas.sdk import patching
 from chaukas.sdk.patching import MonkeyPatcher, Patch
 from chaukas.sdk.patching.placed import PlacedFunction
+from chaukas.sdk.testing import capture_events
 
 TARGET = '''
 """A host's module with every kind of function."""
@@ -1420,3 +1423,334 @@ class TestPostImport:
         module.alias(1)
 
         assert len(seen) == 2
+
+
+_LOOP = '''
+left = []
+
+def function(*error):
+    left.append("function")
+    return True
+
+class Loop:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        left.append("exit")
+        return True
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        left.append("aexit")
+        return True
+
+    def method(self, *error):
+        left.append("method")
+        return True
+
+    async def coroutine(self, *error):
+        left.append("coroutine")
+        return True
+
+    @staticmethod
+    def static(*error):
+        left.append("static")
+        return True
+
+    @classmethod
+    def of_class(cls, *error):
+        left.append("of_class")
+        return True
+
+class Door:
+    """Called like a function, and a block as well."""
+    def __call__(self):
+        return "called"
+
+    def __enter__(self):
+        return "entered"
+
+    def __exit__(self, *error):
+        left.append("door")
+
+door = Door()
+'''
+
+
+class TestExitStacks:
+    """What a program hands to an exit stack is left in its way, patched or not."""
+
+    @pytest.fixture
+    def loop(self, write_package):
+        return importlib.import_module(f"{write_package(loop=_LOOP)}.loop")
+
+    NAMES = (
+        *("Loop.__exit__", "Loop.__aexit__", "Loop.method", "Loop.coroutine"),
+        *("Loop.static", "Loop.of_class", "function"),
+    )
+
+    def install(self, patcher, loop, names=NAMES):
+        seen = Seen()
+        for name in names:
+            assert patcher.install(Patch(target(loop, name), seen)) == "active"
+        return seen
+
+    @pytest.mark.parametrize("name", ["method", "static", "of_class"])
+    def test_a_patched_method_may_be_pushed(self, loop, patcher, name):
+        seen = self.install(patcher, loop)
+        with contextlib.ExitStack() as stack:
+            pushed = getattr(loop.Loop(), name)
+            assert stack.push(pushed) is pushed
+            raise LookupError
+        assert loop.left == [name]
+        assert len(seen) == 1
+
+    def test_a_patched_function_may_be_pushed(self, loop, patcher):
+        seen = self.install(patcher, loop)
+        with contextlib.ExitStack() as stack:
+            stack.push(loop.function)
+            raise LookupError
+        assert loop.left == ["function"]
+        assert len(seen) == 1
+
+    async def test_a_patched_coroutine_function_may_be_pushed(self, loop, patcher):
+        seen = self.install(patcher, loop)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_exit(loop.Loop().coroutine)
+            stack.push(loop.Loop().method)
+            stack.callback(loop.Loop().method)
+            stack.push_async_callback(loop.Loop().coroutine)
+            raise LookupError
+        assert loop.left == ["coroutine", "method", "method", "coroutine"]
+        assert len(seen) == 4
+
+    async def test_a_patched_exit_is_called_in_every_way_of_leaving(
+        self, loop, patcher
+    ):
+        seen = self.install(patcher, loop)
+        with loop.Loop():
+            raise LookupError
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(loop.Loop())
+            stack.push(loop.Loop())
+            raise LookupError
+        async with loop.Loop():
+            raise LookupError
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(loop.Loop())
+            stack.push_async_exit(loop.Loop())
+            raise LookupError
+        assert loop.left == ["exit"] * 3 + ["aexit"] * 3
+        assert [type(call[1]) for call in seen] == [loop.Loop] * 6
+
+    def test_a_patched_function_is_no_block(self, loop, patcher):
+        self.install(patcher, loop)
+        for each in (loop.function, loop.Loop().method, loop.Loop.method):
+            for name in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
+                assert not hasattr(each, name)
+                assert not hasattr(type(each), name)
+            with pytest.raises((TypeError, AttributeError)), each:
+                pass
+
+    def test_a_patched_object_that_is_called_stays_a_block(self, loop, patcher):
+        self.install(patcher, loop, ("door",))
+        assert loop.door() == "called"
+        with loop.door as entered:
+            assert entered == "entered"
+        assert loop.left == ["door"]
+
+    def test_a_session_may_be_entered_by_a_stack(self):
+        with capture_events() as events, contextlib.ExitStack() as stack:
+            stack.enter_context(chaukas.session("one"))
+            stack.push(stack.enter_context(contextlib.ExitStack()))
+            chaukas.event("inside")
+        assert [e["session_id"] for e in events() if "SESSION" in e["type"]] == [
+            "one",
+            "one",
+        ]
+
+
+_FAMILY = """
+import functools
+
+class Base:
+    def work(self):
+        return ["base"]
+
+    @classmethod
+    def make(cls):
+        return ["base"]
+
+class Derived(Base):
+    def work(self):
+        return ["derived", *super().work()]
+
+    @classmethod
+    def make(cls):
+        return ["derived", *super().make()]
+
+class Plain(Base):
+    pass
+
+class Wrapping(Base):
+    @functools.wraps(Base.work)
+    def work(self):
+        return ["wrapping", *Base.work(self)]
+"""
+
+
+class TestMostDerived:
+    """An override and the base's definition that it reaches are told apart."""
+
+    @pytest.fixture
+    def family(self, write_package):
+        return importlib.import_module(f"{write_package(family=_FAMILY)}.family")
+
+    @pytest.fixture
+    def told(self, family, patcher):
+        told = []
+
+        def wrap_of(name):
+            def wrap(wrapped, instance, args, kwargs):
+                if patching.is_most_derived(wrapped, instance, name):
+                    told.append(name)
+                return wrapped(*args, **kwargs)
+
+            return wrap
+
+        for name in ("work", "make"):
+            patch = Patch(
+                target(family, f"Base.{name}"), wrap_of(name), subclasses=True
+            )
+            patcher.install(patch)
+        return told
+
+    @pytest.mark.parametrize(
+        ("cls", "result"),
+        [
+            ("Base", ["base"]),
+            ("Derived", ["derived", "base"]),
+            ("Plain", ["base"]),
+            ("Wrapping", ["wrapping", "base"]),
+        ],
+    )
+    def test_a_call_counts_once(self, family, told, cls, result):
+        assert getattr(family, cls)().work() == result
+        assert told == ["work"]
+
+    def test_a_call_by_way_of_the_class_counts_once(self, family, told):
+        assert family.Derived.work(family.Derived()) == ["derived", "base"]
+        assert told == ["work"]
+
+    def test_a_base_asked_by_its_own_name_is_not_the_objects_own(self, family, told):
+        assert family.Base.work(family.Derived()) == ["base"]
+        assert told == []
+
+    def test_a_class_method_counts_once(self, family, told):
+        assert family.Derived.make() == ["derived", "base"]
+        assert family.Plain().make() == ["base"]
+        assert told == ["make", "make"]
+
+    def test_two_patches_of_one_method_both_count(self, family, told, patcher):
+        def wrap(wrapped, instance, args, kwargs):
+            if patching.is_most_derived(wrapped, instance, "work"):
+                told.append("second")
+            return wrapped(*args, **kwargs)
+
+        patcher.install(Patch(target(family, "Base.work"), wrap, subclasses=True))
+        family.Derived().work()
+        assert sorted(told) == ["second", "work"]
+
+    def test_a_layer_of_somebody_else_above_ours_changes_nothing(self, family, told):
+        ours = family.Derived.work
+
+        @functools.wraps(ours)
+        def theirs(self):
+            return ["theirs", *ours(self)]
+
+        family.Derived.work = theirs
+        assert family.Derived().work() == ["theirs", "derived", "base"]
+        assert told == ["work"]
+
+    def test_an_override_that_nobody_patched_hides_nothing(self, family, patcher):
+        told = []
+
+        def wrap(wrapped, instance, args, kwargs):
+            told.append(patching.is_most_derived(wrapped, instance, "work"))
+            return wrapped(*args, **kwargs)
+
+        patcher.install(Patch(target(family, "Base.work"), wrap))
+        assert family.Derived().work() == ["derived", "base"]
+        assert told == [True]
+
+
+class TestModulesThatNeverCome:
+    """A module that the installed release has not is not waited for."""
+
+    @pytest.mark.parametrize("path", ["none", "none.deeper", "later.deeper"])
+    def test_a_module_without_a_file_is_missing(self, write_package, patcher, path):
+        name = write_package(later="raise AssertionError('imported')")
+        importlib.import_module(name)
+        patch = Patch(f"{name}.{path}:work", Seen(), post_import=True)
+
+        assert patcher.install(patch) == "missing"
+        assert patcher.outcomes == {patch.target: "missing"}
+
+    def test_a_module_with_a_file_is_waited_for(self, write_package, patcher):
+        name = write_package(later="def work(): return 1\n")
+        importlib.import_module(name)
+        patch = Patch(f"{name}.later:work", Seen(), post_import=True)
+
+        assert patcher.install(patch) == "waiting"
+        importlib.import_module(f"{name}.later")
+        assert patcher.outcomes == {patch.target: "active"}
+
+    def test_nothing_is_imported_to_look_for_a_module(
+        self, write_package, patcher, tmp_path
+    ):
+        name = write_package()
+        inner = tmp_path / name / "inner"
+        inner.mkdir()
+        (inner / "__init__.py").write_text("raise AssertionError('imported')")
+        (inner / "deep.py").write_text("")
+        importlib.import_module(name)
+        for path, outcome in (("deep", "waiting"), ("none", "missing")):
+            patch = Patch(f"{name}.inner.{path}:work", Seen(), post_import=True)
+            assert patcher.install(patch) == outcome
+
+    def test_a_package_that_is_loaded_later_says_it_then(self, write_package, patcher):
+        name = write_package()
+        patch = Patch(f"{name}.none:work", Seen(), post_import=True)
+        assert patcher.install(patch) == "waiting"
+        assert patcher.outcomes == {patch.target: "waiting"}
+
+        importlib.import_module(name)
+        assert patcher.outcomes == {patch.target: "missing"}
+
+    @pytest.mark.parametrize("loader", [None, object()], ids=["none", "own"])
+    def test_a_package_with_a_loader_of_its_own_may_have_any_module(
+        self, write_package, patcher, loader
+    ):
+        module = importlib.import_module(write_package())
+        module.__spec__.loader = loader
+        patch = Patch(f"{module.__name__}.none:work", Seen(), post_import=True)
+        assert patcher.install(patch) == "waiting"
+
+    def test_a_path_hook_that_fails_costs_nothing(
+        self, write_package, patcher, monkeypatch
+    ):
+        module = importlib.import_module(write_package())
+
+        def failing(_place):
+            raise LookupError("a path hook of the host")
+
+        folder = f"{module.__path__[0]}/hooked"
+        monkeypatch.setattr(sys, "path_hooks", [failing])
+        monkeypatch.setattr(module, "__path__", [folder])
+        patch = Patch(f"{module.__name__}.later:work", Seen(), post_import=True)
+
+        assert patcher.install(patch) == "waiting"
+        assert patcher.outcomes == {patch.target: "waiting"}

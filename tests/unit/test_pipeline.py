@@ -16,8 +16,11 @@ from chaukas.sdk import integrity, pipeline
 from chaukas.sdk.delivery.factory import pipeline_of
 from chaukas.sdk.pipeline import REASONS, Pipeline, Stats
 from chaukas.sdk.pipeline.batch import PendingBatch
-from chaukas.sdk.pipeline.bounded_queue import EVENT_OVERHEAD_BYTES, BoundedQueue
-from chaukas.sdk.pipeline.flush import FlushMarker
+from chaukas.sdk.pipeline.bounded_queue import (
+    EVENT_OVERHEAD_BYTES,
+    BoundedQueue,
+    FlushMarker,
+)
 from chaukas.sdk.pipeline.log_limit import LogLimit
 from chaukas.sdk.pipeline.writer import backoff_s_of
 from chaukas.sdk.sinks import Verdict
@@ -338,9 +341,9 @@ def test_causes_without_number_are_told_and_kept_as_few() -> None:
     heard = [f"{n}" for n in range(10_000) if log_limit.is_due(f"{n}", 0.001 * n)]
     # The fourth stands for all others.
     assert heard == ["0", "1", "2", "3"]
-    assert len(log_limit._said_at_s) == 4
+    assert len(log_limit._logged_at_s) == 4
     assert log_limit.is_due("9999", 100.0)
-    assert list(log_limit._said_at_s) == ["9999"]
+    assert list(log_limit._logged_at_s) == ["9999"]
 
 
 def test_the_wait_between_tries_doubles_up_to_two_seconds() -> None:

@@ -332,7 +332,7 @@ def test_ten_thousand_different_reasons_are_one_line(
         "chaukas: http refused an event for good (too old: 0): it is counted"
     )
     assert len({each["reason"] for each in quarantined(tmp_path)}) == 10_000
-    assert len(sender_of(pipe)._quarantine._log_limit._said_at_s) == 1
+    assert len(sender_of(pipe)._quarantine._log_limit._logged_at_s) == 1
     assert is_lawful(pipe)
 
 
@@ -345,7 +345,7 @@ def test_a_sink_that_fails_differently_each_time_is_not_told_each_time(
     until(lambda: pipe.stats().acked == 1)
     told = [each for each in caplog.messages if "takes events again" not in each]
     assert len(told) < 10
-    assert len(sender_of(pipe).log_limit._said_at_s) < 10
+    assert len(sender_of(pipe).log_limit._logged_at_s) < 10
 
 
 def test_an_event_that_two_sinks_refuse_is_lost_once(make: Any) -> None:

@@ -17,8 +17,7 @@ from click.testing import CliRunner, Result
 import chaukas
 from chaukas.cli import main
 from chaukas.sdk.config import load
-from chaukas.sdk.delivery.quarantine_retry import put_back
-from chaukas.sdk.delivery.spool import inspect
+from chaukas.sdk.delivery.quarantine import put_back
 from chaukas.sdk.delivery.spool.inspect import progress_of, quarantined, survey
 from chaukas.sdk.delivery.spool.position import Position
 from chaukas.sdk.maintenance import sink_keys
@@ -206,7 +205,7 @@ def test_what_a_sink_has_taken_does_not_wait(
     position.close()
     (state,) = survey(str(spool_dir))
     assert state.waiting == len(lines) - 2
-    assert state.waiting_bytes == len(b"".join(lines[2:]))
+    assert state.backlogs[0].size_bytes == len(b"".join(lines[2:]))
     assert state.oldest == json.loads(lines[2])["timestamp"]
     assert progress_of(state.folder) == 2
 
@@ -249,7 +248,7 @@ def test_a_spool_that_changes_while_it_is_looked_at_is_looked_at_again(
     spool_dir: Path, collector: FakeCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave(1)
-    real, calls = inspect._end_of, []
+    real, calls = Disk.lines, []
 
     def vanishing(*args: Any) -> int:
         calls.append(args)
@@ -258,7 +257,7 @@ def test_a_spool_that_changes_while_it_is_looked_at_is_looked_at_again(
             raise FileNotFoundError
         return real(*args)
 
-    monkeypatch.setattr(inspect, "_end_of", vanishing)
+    monkeypatch.setattr(Disk, "lines", vanishing)
     assert [state.waiting for state in survey(str(spool_dir))] == [1 + OWN]
 
 
@@ -436,7 +435,7 @@ def refuse_all(collector: FakeCollector, count: int) -> None:
     """Have a process whose every event is refused, by a collector that is mended."""
     collector.start()
     collector.always = Reply(status=400)
-    chaukas.enable_chaukas(strict=True, flush_interval=0.01, auto_detect=False)
+    chaukas.enable_chaukas(strict=True, flush_interval=0.01, integrations=[])
     for n in range(count):
         chaukas.event("left", {"n": n})
     until(lambda: chaukas.stats().dropped.get("quarantined", 0) == count + OWN)

@@ -7,14 +7,14 @@ nothing would find as well.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.versions import expected, run, stories
+from tests.versions.tables import markdown, rows_in, with_table
 
-_README = Path(__file__).resolve().parents[2] / "README.md"
+_EMPTY = f"<!-- generated: {run.TABLE} -->\n<!-- end -->\n"
 _ROWS = [["1.0", "2.0", "3.11", "5", "0", "0", "9 of 9", "-"]]
 
 
@@ -126,16 +126,18 @@ def test_a_release_that_is_not_listed_gets_an_openai_that_it_works_with() -> Non
     assert (old.pins, new.pins) == (("openai<2.45",), ())
 
 
-def test_the_table_is_written_where_it_belongs_and_nowhere_else() -> None:
-    text = "# x\n\n<!-- generated: versions -->\nold\n<!-- end -->\n\ny\n"
-    written = run.written(text, run.block(_ROWS))
+def test_a_table_is_written_where_it_belongs_and_nowhere_else() -> None:
+    text = "# x\n\n<!-- generated: this -->\nold\n<!-- end -->\n\ny\n"
+    table = markdown(["a", "b"], [["1", "2"]])
+    written = with_table(text, "this", table)
 
-    assert written == text.replace("old\n", run.block(_ROWS))
-    assert run.written(written, run.block(_ROWS)) == written
+    assert written == text.replace("old\n", table)
+    assert with_table(written, "this", table) == written
+    assert rows_in(written, "this") == [["1", "2"]]
 
 
-def test_a_row_that_is_not_in_the_readme_is_told() -> None:
-    text = run.written("<!-- generated: versions -->\n<!-- end -->\n", run.block(_ROWS))
+def test_a_row_that_is_not_in_the_document_is_reported() -> None:
+    text = with_table(_EMPTY, run.TABLE, markdown([*"abcdefgh"], _ROWS))
     other = [[*_ROWS[0][:3], "6", *_ROWS[0][4:]]]
     elsewhere = [[*_ROWS[0][:2], "3.13", *_ROWS[0][3:]]]
 
@@ -143,7 +145,6 @@ def test_a_row_that_is_not_in_the_readme_is_told() -> None:
     assert len(run.stale_rows(text, other)) == 1
 
 
-def test_the_readme_has_a_row_for_every_release_of_the_matrix() -> None:
-    lines = _README.read_text(encoding="utf-8").splitlines()
-    for release in run.RELEASES:
-        assert any(line.startswith(f"| {release.version} | ") for line in lines)
+def test_the_document_has_a_row_for_every_release_of_the_matrix() -> None:
+    rows = rows_in(run.DOCUMENT.read_text(encoding="utf-8"), run.TABLE)
+    assert [row[0] for row in rows] == [one.version for one in run.RELEASES]

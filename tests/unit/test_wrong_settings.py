@@ -121,7 +121,6 @@ ACCEPTED: dict[str, set[str]] = {
     "Names": {"an integration misspelt", "a star", "punctuation"},
     "redact_keys": {"an integration misspelt"},
     "integrations": set(),
-    "enabled_integrations": set(),
     "output_mode": set(),
     "endpoint": set(),
     "bool": {"true"},

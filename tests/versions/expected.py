@@ -2,7 +2,7 @@
 What each release is expected to give: whole trees, and how old releases differ.
 
 Data, and how to look it up. A difference says from which release on it is gone, and in
-words what a user of an earlier one misses; the words stand in the README's table.
+words what a user of an earlier one misses; docs/COMPATIBILITY.md repeats the words.
 """
 
 from __future__ import annotations
@@ -338,7 +338,7 @@ FACTS: dict[str, tuple[str, ...]] = {
     "responses_tool": _SERVED,
     "chat_tool": _SERVED,
 }
-"""Lines that tell what must stand in the events themselves, whatever the release."""
+"""Facts that must be in the events themselves, whatever the release."""
 
 
 class Difference(NamedTuple):
@@ -369,7 +369,7 @@ DIFFERENCES: tuple[Difference, ...] = (
             MODEL
             OUTPUT
         """,
-        words="that a tool failed is told by its output alone",
+        words="a tool's failure shows in its output alone",
         **_BY_HOOKS,
     ),
     Difference(
@@ -382,7 +382,7 @@ DIFFERENCES: tuple[Difference, ...] = (
             TOOL explode CANCELLED
             ERROR UserError
         """,
-        words="a tool that ends its run by an error counts as cancelled",
+        words="a tool that ends its run with an error is recorded as cancelled",
         **_BY_HOOKS,
     ),
     Difference(
@@ -414,7 +414,7 @@ DIFFERENCES: tuple[Difference, ...] = (
             MODEL
             OUTPUT
         """,
-        words="what a tool does stands beside it, not in it",
+        words="what a tool does is recorded beside it, not inside it",
         **_BY_HOOKS,
     ),
     Difference(
@@ -447,19 +447,19 @@ DIFFERENCES: tuple[Difference, ...] = (
             POLICY no_names deny
             ERROR ToolOutputGuardrailTripwireTriggered
         """,
-        "output guardrails of tools stand beside the tool, not in it",
+        "output guardrails of tools are recorded beside the tool, not inside it",
         before="0.10.4",
     ),
     Difference(
         ("own_session",),
         _ANSWER,
-        "session classes that inherit nothing from the SDK are not seen",
+        "session classes that do not inherit from the SDK's are not recorded",
         before="0.20",
     ),
     Difference(
         ("responses_failed run",),
         _ANSWER,
-        "a response that failed and is not streamed counts as answered, as it does "
+        "a failed response that was not streamed is recorded as answered, as it is "
         "for the application",
         before="0.22",
     ),

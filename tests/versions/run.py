@@ -1,10 +1,11 @@
 """
-Play the same stories with old and new releases of openai-agents, and compare.
+Run the same scenarios with old and new releases of openai-agents, and compare.
 
-    python tests/versions/run.py [VERSION …] [--all] [--keep FOLDER] [--write-readme]
+    python tests/versions/run.py [VERSION …] [--all] [--keep FOLDER] [--check | --write]
 
 Each release gets an environment of its own, with this checkout and the packages that
-it works with. Without a version, the oldest and the newest are played.
+it works with. Without a version, the oldest and the newest are tested. The table is in
+docs/COMPATIBILITY.md.
 """
 
 from __future__ import annotations
@@ -34,8 +35,14 @@ from tests.versions.expected import (  # noqa: E402
     release_of,
     tree_expected,
 )
+from tests.versions.tables import markdown, rows_in, with_table  # noqa: E402
 
-__all__ = ("RELEASES", "Release", "block", "judge", "main", "written")
+__all__ = ("DOCUMENT", "RELEASES", "TABLE", "Release", "judge", "main", "stale_rows")
+
+DOCUMENT = _ROOT / "docs" / "COMPATIBILITY.md"
+"""Where the table is."""
+TABLE = "openai-agents versions"
+"""Its name there."""
 
 # That openai requires a field of usage which no release before this one fills in.
 _FIRST_WITH_CACHE_WRITES, _BEFORE_CACHE_WRITES = "0.19", "openai<2.45"
@@ -63,7 +70,6 @@ RELEASES = (
 )
 """The matrix, the oldest first."""
 _DEADLINE_S = 300
-_BEGIN, _END = "<!-- generated: versions -->\n", "<!-- end -->\n"
 _HEADS = (
     "openai-agents",
     "openai",
@@ -78,34 +84,37 @@ _PYTHON = 2
 
 
 def main() -> int:
-    """Play, print the table; 0 if every story came out as stated."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("versions", nargs="*", metavar="VERSION")
-    parser.add_argument("--all", action="store_true", help="every release listed here")
-    parser.add_argument("--keep", type=Path, help="folder whose environments stay")
-    parser.add_argument("--jobs", type=int, default=2, help="releases at a time")
-    parser.add_argument("--write-readme", action="store_true", help="renew its table")
-    parser.add_argument("--check-readme", action="store_true", help="compare its rows")
-    given = parser.parse_args()
-    releases = chosen(given.versions, everything=given.all or given.write_readme)
+    """Run the scenarios, print the table; 0 if all came out as stated."""
+    given = _arguments()
+    releases = chosen(given.versions, everything=given.all or given.write)
     with tempfile.TemporaryDirectory(prefix="chaukas-versions-") as scratch:
         folder = given.keep or Path(scratch)
         with ThreadPoolExecutor(given.jobs) as pool:
             reports = list(pool.map(lambda one: play(folder, one), releases))
     problems = [line for report in reports for line in judge(report)]
     rows = [row_of(report) for report in reports]
-    readme = _ROOT / "README.md"
-    if given.write_readme and not problems:
-        text = readme.read_text(encoding="utf-8")
-        readme.write_text(written(text, block(rows)), encoding="utf-8")
-    if given.check_readme:
-        problems += stale_rows(readme.read_text(encoding="utf-8"), rows)
-    sys.stdout.write(block(rows) + "".join(f"{line}\n" for line in problems))
+    table, text = markdown(_HEADS, rows), DOCUMENT.read_text(encoding="utf-8")
+    if given.write and not problems:
+        DOCUMENT.write_text(with_table(text, TABLE, table), encoding="utf-8")
+    if given.check:
+        problems += stale_rows(text, rows)
+    sys.stdout.write(table + "".join(f"{line}\n" for line in problems))
     return 1 if problems else 0
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("versions", nargs="*", metavar="VERSION")
+    parser.add_argument("--all", action="store_true", help="every release listed here")
+    parser.add_argument("--keep", type=Path, help="folder whose environments stay")
+    parser.add_argument("--jobs", type=int, default=2, help="releases at a time")
+    parser.add_argument("--write", action="store_true", help="renew the table")
+    parser.add_argument("--check", action="store_true", help="compare its rows")
+    return parser.parse_args()
+
+
 def chosen(versions: list[str], *, everything: bool) -> list[Release]:
-    """Return the releases to play; one that is not listed gets what pip finds."""
+    """Return the releases to test; one that is not listed gets what pip finds."""
     if everything:
         return list(RELEASES)
     listed = {release.version: release for release in RELEASES}
@@ -119,7 +128,7 @@ def _unlisted(version: str) -> Release:
 
 
 def play(folder: Path, release: Release) -> dict[str, Any]:
-    """Return what the stories gave in the environment of *release*."""
+    """Return what the scenarios gave in the environment of *release*."""
     python = _environment(folder, release)
     output = folder / f"{release.version}.json"
     output.unlink(missing_ok=True)
@@ -140,7 +149,7 @@ def play(folder: Path, release: Release) -> dict[str, Any]:
         )
     if not output.exists():
         log_text = Path(log.name).read_text(encoding="utf-8")
-        sys.exit(f"openai-agents {release.version} was not played:\n{log_text}")
+        sys.exit(f"openai-agents {release.version} was not tested:\n{log_text}")
     report: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
     return report
 
@@ -181,7 +190,7 @@ def _problems(played: dict[str, Any], version: str) -> list[str]:
         found.append(f"the events are\n{played['tree']}\ninstead of\n{expected}")
     facts = FACTS.get(played["story"], ())
     lacking = [fact for fact in facts if fact not in played["facts"]]
-    found += [f"no event tells {fact!r}, only {played['facts']}" for fact in lacking]
+    found += [f"no event says {fact!r}, only {played['facts']}" for fact in lacking]
     found += [f"chaukas says {line!r}" for line in played["logged"]]
     if played["dropped"]:
         found.append(f"events were lost: {played['dropped']}")
@@ -212,36 +221,19 @@ def row_of(report: dict[str, Any]) -> list[str]:
     ]
 
 
-def block(rows: list[list[str]]) -> str:
-    """Return the rows as a table in Markdown."""
-    lines = [list(_HEADS), ["---"] * len(_HEADS), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def written(text: str, table: str) -> str:
-    """Return *text* with *table* in the place that is marked for it."""
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        sys.exit(f"README.md has no place for the table: {_BEGIN!r} … {_END!r}")
-    return before + begin + table + end + after
-
-
 def stale_rows(text: str, rows: list[list[str]]) -> list[str]:
-    """Return one line for each of *rows* that *text* does not have so."""
-    table = text.partition(_BEGIN)[2].partition(_END)[0]
-    told = {_compared(line) for line in table.splitlines()}
+    """Return one line for each of *rows* that the table in *text* does not have so."""
+    written = [_compared(row) for row in rows_in(text, TABLE)]
     return [
-        f"README.md: the row of {row[0]} is not of this run. Use --write-readme."
+        f"{DOCUMENT.name}: the row of {row[0]} is not of this run. Use --write."
         for row in rows
-        if _compared(block([row]).splitlines()[-1]) not in told
+        if _compared(row) not in written
     ]
 
 
-def _compared(line: str) -> str:
-    cells = line.split(" | ")
+def _compared(row: list[str]) -> list[str]:
     # Another machine may have another Python.
-    return " | ".join(cells[:_PYTHON] + cells[_PYTHON + 1 :])
+    return row[:_PYTHON] + row[_PYTHON + 1 :]
 
 
 if __name__ == "__main__":

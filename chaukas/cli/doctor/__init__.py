@@ -1,7 +1,7 @@
 """
-`chaukas doctor`: what is in force, what works, what to do about the rest.
+`chaukas doctor`: checks settings, collector, disk and frameworks.
 
-The checks find; this only asks them one after the other, and prints.
+Runs the checks one after the other, and prints their findings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chaukas.cli.faults import play_faults
+from chaukas.cli.faults import check_faults
 from chaukas.cli.output import count, say, say_json
 from chaukas.cli.settings import loaded_with, set_option
 
@@ -50,7 +50,7 @@ def doctor(given: tuple[str, ...], *, as_json: bool, faults: bool) -> None:
     events: nothing is stored there. Exit code 1: something fails.
     """
     loaded = loaded_with(given)
-    findings = play_faults(loaded.config) if faults else _checks(loaded)
+    findings = check_faults(loaded.config) if faults else _checks(loaded)
     counts = dict.fromkeys(Level, 0)
     for finding in findings:
         counts[finding.level] += 1

@@ -1,5 +1,5 @@
 """
-What the doctor says of a collector: each step of the way to it, and its answer.
+The check of a collector: each step of the connection, and its answer.
 
 Nothing is stored there: the last step is a batch without events.
 """
@@ -16,6 +16,7 @@ from chaukas.sdk.sinks.collector.grpc import GrpcSink
 from chaukas.sdk.sinks.collector.http import HttpSink
 from chaukas.sdk.sinks.collector.probe import Reach, proxy_of, reach
 from chaukas.sdk.sinks.collector.responses import (
+    TROUBLES,
     Action,
     misconfigured,
     tls_unusable,
@@ -37,12 +38,6 @@ __all__ = ("check_collector",)
 
 _DAY_S = 86_400.0
 _SOON_S = 14 * _DAY_S
-_SAYS = {
-    "refused": "refuses connections",
-    "timeout": "did not answer in time",
-    "dns": "has a name that cannot be resolved",
-    "network": "cannot be reached",
-}
 _REMEDIES = {
     "refused": "Start the collector, or correct the port in CHAUKAS_ENDPOINT.",
     "timeout": "Look for a firewall in between, or correct CHAUKAS_ENDPOINT.",
@@ -103,7 +98,7 @@ def _steps(topic: str, place: str, found: Reach) -> Iterator[Finding]:
         yield _refused(topic, tls_unusable(place, found.words).error)
     elif found.trouble:
         kind = found.trouble
-        says = f"the collector at {place} {_SAYS[kind]}"
+        says = f"the collector at {place} {TROUBLES[kind].removesuffix(' now')}"
         yield fail(topic, says, _REMEDIES[kind], **facts, trouble=kind)
     if found.expires_at_s is not None and found.expires_at_s - time.time() < _SOON_S:
         end = time_of(found.expires_at_s)

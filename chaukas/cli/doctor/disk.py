@@ -1,5 +1,5 @@
 """
-What the doctor says of the disk: the file, and the folder of waiting events.
+The check of the disk: the file of events, and the spool folder.
 
 Writing is tried, since rights say little of it; nothing is left behind.
 """

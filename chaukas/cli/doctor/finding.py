@@ -1,5 +1,5 @@
 """
-One line of the doctor: how it stands, what was found, what to do.
+One finding of a check: its level, what was found, what to do.
 
 Data, so that each check is a function that can be tested without a terminal.
 """

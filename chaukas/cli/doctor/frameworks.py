@@ -1,5 +1,5 @@
 """
-What the doctor says of the frameworks: which are here, and what of them is recorded.
+The check of the frameworks: which are installed, and what of them is recorded.
 
 Each is patched in this process for a moment, which is the only sure way to know.
 """
@@ -32,7 +32,10 @@ _SAYS = {
     "missing": "missing",
     "waiting": "in parts that are loaded on demand",
 }
-_HELPERS = {"tenacity": "there are no retries of it to record"}
+_HELPERS = {
+    "mcp_client": "there are no calls of it to record",
+    "tenacity": "there are no retries of it to record",
+}
 """What it means that a library is not here which runs no agents."""
 _HERE = "Run this with the application's own Python: python -m chaukas.cli doctor"
 
@@ -68,10 +71,12 @@ def _finding_of(framework: Framework) -> Finding:
         for package, version in framework.versions.items()
         if version
     )
-    counts = {outcome: len(found) for outcome, found in framework.hooks.items()}
-    told = ", ".join(f"{number} {_SAYS[outcome]}" for outcome, number in counts.items())
+    counts = {outcome: len(hooks) for outcome, hooks in framework.hooks.items()}
+    found = ", ".join(
+        f"{number} {_SAYS[outcome]}" for outcome, number in counts.items()
+    )
     facts = {"versions": dict(framework.versions), "hooks": counts}
-    text = f"{versions}; hook points: {told}"
+    text = f"{versions}; hook points: {found}"
     lost = [*framework.hooks.get("missing", ()), *framework.hooks.get("fallback", ())]
     if not counts.get("active"):
         return fail(

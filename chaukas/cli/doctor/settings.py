@@ -1,5 +1,5 @@
 """
-What the doctor says of the settings: which are in force, and who said so.
+The check of the settings: which are in force, and where each was set.
 
 Secrets appear only as a mark that they are set.
 """
@@ -31,11 +31,11 @@ _PLAIN = ("http", "grpc")
 
 def check_settings(loaded: Loaded) -> Iterator[Finding]:
     """Yield a line for each setting that was given, and one for what is wrong."""
-    told = summary_of(loaded.config)
+    summary = summary_of(loaded.config)
     given = [row for row in (*SETTINGS, *SWITCHES) if row.name in loaded.origins]
     for row in given:
         origin = origin_of(loaded.origins[row.name])
-        value = told.get(row.target, "taken into account")
+        value = summary.get(row.target, "taken into account")
         text = "set, not shown" if row.name == "api_key" else _text_of(value)
         yield ok(
             "settings",
@@ -44,7 +44,7 @@ def check_settings(loaded: Loaded) -> Iterator[Finding]:
             value=value,
             origin=origin,
         )
-    others = {row.name: told[row.target] for row in SETTINGS if row not in given}
+    others = {row.name: summary[row.target] for row in SETTINGS if row not in given}
     yield ok(
         "settings",
         f"{'the other' if given else 'all'} {len(others)} settings are at their"

@@ -1,7 +1,7 @@
 """
-`chaukas doctor --faults`: what the promise is worth on this very machine.
+`chaukas doctor --faults`: checks the delivery promise on this machine.
 
-Each play is one way in which programs, disks and networks fail. It measures; the
+Each check causes one way in which programs, disks and networks fail. It measures; the
 sentence that it gives holds what was measured.
 """
 
@@ -26,7 +26,7 @@ from chaukas.cli.output import count, ms
 from chaukas.sdk.testing import Fault, Reply
 
 from .child import CHILDREN, NAME, STAMPS
-from .stage import Stage, StageError
+from .scenario import Scenario, ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from chaukas.cli.doctor.finding import Finding
     from chaukas.sdk.config import Config
 
-__all__ = ("PLAYS", "play_faults")
+__all__ = ("CHECKS", "check_faults")
 
 _TOPIC: Final = "faults"
 _BOUND_MS: Final = 50.0
@@ -45,9 +45,9 @@ _REPORT: Final = "Please report this, with the output of: chaukas doctor --json"
 _SLOW: Final = "The machine or its disk is busy or slow; nothing else is wrong."
 
 
-def play_faults(config: Config) -> Iterator[Finding]:
+def check_faults(config: Config) -> Iterator[Finding]:
     """
-    Play every fault, one after the other, and yield what was measured.
+    Cause every fault, one after the other, and yield what was measured.
 
     Args:
         config: Says on which disk, by its spool folder; nothing else of it counts.
@@ -59,25 +59,25 @@ def play_faults(config: Config) -> Iterator[Finding]:
     above = _writable(Path(config.spool_dir).absolute())
     made = tempfile.TemporaryDirectory(prefix=".chaukas-doctor-", dir=above)
     with made as folder, _undisturbed():
-        yield ok(_TOPIC, f"played in {str(above)!r}, with a collector of their own")
-        for play in PLAYS:
+        yield ok(_TOPIC, f"checked in {str(above)!r}, with a collector of their own")
+        for check in CHECKS:
             try:
-                with Stage(Path(folder)) as stage:
-                    yield play(stage)
-            # PERF203: a play takes far longer than entering a try.
+                with Scenario(Path(folder)) as scenario:
+                    yield check(scenario)
+            # PERF203: a check takes far longer than entering a try.
             except (  # noqa: PERF203
-                StageError,
+                ScenarioError,
                 OSError,
                 ValueError,
                 KeyError,
             ) as error:
-                name = play.__name__.strip("_").replace("_", " ")
-                yield fail(_TOPIC, f"{name} could not be played ({error})", _REPORT)
+                name = check.__name__.strip("_").replace("_", " ")
+                yield fail(_TOPIC, f"{name} could not be checked ({error})", _REPORT)
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Keep proxies out, and chaukas silent while it is beaten."""
+    """Keep proxies out, and chaukas silent meanwhile."""
     logger = logging.getLogger("chaukas.sdk")
     level = logger.level
     names = ("NO_PROXY", "no_proxy")
@@ -102,10 +102,10 @@ def _writable(spool_dir: Path) -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _time_to_the_file(stage: Stage) -> Finding:
-    path = stage.folder / "events.jsonl"
+def _time_to_the_file(scenario: Scenario) -> Finding:
+    path = scenario.folder / "events.jsonl"
     wanted = 300
-    process = stage.start(
+    process = scenario.start(
         "pacing", wanted, CHAUKAS_OUTPUT_MODE="file", CHAUKAS_OUTPUT_FILE=str(path)
     )
     waits_ms: list[float] = []
@@ -124,7 +124,7 @@ def _time_to_the_file(stage: Stage) -> Finding:
                     captured_s = float(metadata["data"]["at_s"])
                     waits_ms.append((seen_s - captured_s) * 1000)
             time.sleep(0.0005)
-    stage.lines(process)
+    scenario.lines(process)
     if len(waits_ms) < wanted:
         text = f"{wanted - len(waits_ms)} of {wanted} events did not reach the file"
         return fail(_TOPIC, text, _REPORT)
@@ -139,11 +139,11 @@ def _time_to_the_file(stage: Stage) -> Finding:
     return ok(_TOPIC, text, **facts)
 
 
-def _kill_9(stage: Stage) -> Finding:
+def _kill_9(scenario: Scenario) -> Finding:
     total = older = missing = reported = 0
     unsure = 0
     for number in range(_KILLS):
-        with Stage(stage.folder) as one:
+        with Scenario(scenario.folder) as one:
             stamps, killed_s = _killed(one, number)
             lost_here = one.deliver().crash_lost
             here = one.numbers()
@@ -174,12 +174,12 @@ def _kill_9(stage: Stage) -> Finding:
     return ok(_TOPIC, text, **facts)
 
 
-def _killed(stage: Stage, number: int) -> tuple[list[float], float]:
+def _killed(scenario: Scenario, number: int) -> tuple[list[float], float]:
     """Kill a recording program at some moment; return its stamps and that moment."""
-    stamps = stage.folder / "stamps"
+    stamps = scenario.folder / "stamps"
     stamps.write_bytes(bytes(STAMPS * 8))
-    process = stage.start("stamping", stamps, number)
-    stage.first_line(process)
+    process = scenario.start("stamping", stamps, number)
+    scenario.first_line(process)
     # S311: any moment will do.
     time.sleep(0.1 + random.random() * 0.3)  # noqa: S311
     killed_s = time.monotonic()
@@ -189,17 +189,17 @@ def _killed(stage: Stage, number: int) -> tuple[list[float], float]:
     return values[: values.index(0.0)], killed_s
 
 
-def _torn_line(stage: Stage) -> Finding:
+def _torn_line(scenario: Scenario) -> Finding:
     wanted = 50
-    stage.collector.stop()
-    stats = stage.stats(stage.start("leaving", wanted))
-    (path,) = stage.spool_dir.glob("*/*.seg")
+    scenario.collector.stop()
+    stats = scenario.stats(scenario.start("leaving", wanted))
+    (path,) = scenario.spool_dir.glob("*/*.seg")
     data = path.read_bytes()
     begin = data.rindex(b"\n", 0, -1) + 1
     os.truncate(path, (begin + len(data)) // 2)
-    stage.collector.start()
-    lost = stage.deliver().crash_lost
-    here = stage.numbers()
+    scenario.collector.start()
+    lost = scenario.deliver().crash_lost
+    here = scenario.numbers()
     text = (
         f"a line cut in half: {len(here)} of the {wanted - 1} others delivered,"
         f" {lost} of 1 reported lost"
@@ -208,15 +208,15 @@ def _torn_line(stage: Stage) -> Finding:
     return ok(_TOPIC, text) if is_right else fail(_TOPIC, text, _REPORT)
 
 
-def _full_disk(stage: Stage) -> Finding:
+def _full_disk(scenario: Scenario) -> Finding:
     wanted = 200
-    stage.collector.stop()
-    process = stage.start("filling", wanted)
-    waited = int(stage.first_line(process))
-    stats = stage.stats(process)
-    stage.collector.start()
-    stage.deliver()
-    lost = wanted - len(stage.numbers())
+    scenario.collector.stop()
+    process = scenario.start("filling", wanted)
+    waited = int(scenario.first_line(process))
+    stats = scenario.stats(process)
+    scenario.collector.start()
+    scenario.deliver()
+    lost = wanted - len(scenario.numbers())
     text = (
         f"a full disk: {count(waited, 'event')} waited in memory,"
         f" {lost} of {wanted} lost once there was room again"
@@ -226,15 +226,16 @@ def _full_disk(stage: Stage) -> Finding:
     return ok(_TOPIC, text) if waited else warn(_TOPIC, text, _SLOW)
 
 
-def _full_spool(stage: Stage) -> Finding:
+def _full_spool(scenario: Scenario) -> Finding:
     wanted = 1000
-    stage.collector.stop()
-    stats = stage.stats(stage.start("leaving", wanted, CHAUKAS_SPOOL_LIMIT="1MiB"))
+    scenario.collector.stop()
+    process = scenario.start("leaving", wanted, CHAUKAS_SPOOL_LIMIT="1MiB")
+    stats = scenario.stats(process)
     dropped = sum(stats["dropped"].values())
     known = stats["acked"] + stats["spooled"] + stats["queued"] + dropped
-    stage.collector.start()
-    stage.deliver()
-    here = len(stage.numbers())
+    scenario.collector.start()
+    scenario.deliver()
+    here = len(scenario.numbers())
     text = (
         f"a spool at its limit: {here} of {wanted:,} events delivered,"
         f" {dropped} dropped and counted, {wanted - here - dropped} unexplained"
@@ -244,16 +245,16 @@ def _full_spool(stage: Stage) -> Finding:
     return ok(_TOPIC, text, stats=stats)
 
 
-def _collector_back(stage: Stage) -> Finding:
+def _collector_back(scenario: Scenario) -> Finding:
     wanted = 200
-    stage.collector.stop()
-    process = stage.start("waiting", wanted)
-    stage.first_line(process)
+    scenario.collector.stop()
+    process = scenario.start("waiting", wanted)
+    scenario.first_line(process)
     begun_s = time.monotonic()
-    stage.collector.start()
-    stats = stage.stats(process)
+    scenario.collector.start()
+    stats = scenario.stats(process)
     taken_ms = (time.monotonic() - begun_s) * 1000
-    lost = wanted - len(stage.numbers())
+    lost = wanted - len(scenario.numbers())
     text = (
         f"a collector that was away and came back: {lost} of {wanted} events lost,"
         f" all there and the program ended after {ms(taken_ms)}"
@@ -263,16 +264,16 @@ def _collector_back(stage: Stage) -> Finding:
     return ok(_TOPIC, text, back_ms=taken_ms)
 
 
-def _black_hole(stage: Stage) -> Finding:
+def _black_hole(scenario: Scenario) -> Finding:
     wanted = 500
-    stage.collector.always = Reply(fault=Fault.SILENCE)
-    process = stage.start("ending", wanted)
-    begun_s = float(stage.first_line(process))
-    taken_s = stage.until_gone(process) - begun_s
-    stage.collector.always = None
-    stage.collector.restart()
-    stage.deliver()
-    lost = wanted - len(stage.numbers())
+    scenario.collector.always = Reply(fault=Fault.SILENCE)
+    process = scenario.start("ending", wanted)
+    begun_s = float(scenario.first_line(process))
+    taken_s = scenario.until_gone(process) - begun_s
+    scenario.collector.always = None
+    scenario.collector.restart()
+    scenario.deliver()
+    lost = wanted - len(scenario.numbers())
     text = (
         f"exit against a black hole: {taken_s:.2f} s;"
         f" {lost} of {wanted} events lost, the next process delivered them"
@@ -285,18 +286,18 @@ def _black_hole(stage: Stage) -> Finding:
     return ok(_TOPIC, text, **facts)
 
 
-def _fork(stage: Stage) -> Finding:
+def _fork(scenario: Scenario) -> Finding:
     each = 25
     wanted = each * (CHILDREN + 1)
-    stage.lines(stage.start("forking", each))
-    stage.deliver()
-    arrived = stage.arrived()
-    lost = wanted - len(stage.numbers())
+    scenario.lines(scenario.start("forking", each))
+    scenario.deliver()
+    arrived = scenario.arrived()
+    lost = wanted - len(scenario.numbers())
     streams = {
         json.dumps(event["metadata"].get("chaukas", {}).get("stream"))
         for event in arrived
     }
-    twice = len(arrived) - len(stage.numbers())
+    twice = len(arrived) - len(scenario.numbers())
     text = (
         f"a fork into {CHILDREN}: {lost} of {wanted} events lost, {twice} twice,"
         f" {len(streams)} streams"
@@ -305,7 +306,7 @@ def _fork(stage: Stage) -> Finding:
     return ok(_TOPIC, text) if is_right else fail(_TOPIC, text, _REPORT)
 
 
-PLAYS: Final[tuple[Callable[[Stage], Finding], ...]] = (
+CHECKS: Final[tuple[Callable[[Scenario], Finding], ...]] = (
     _time_to_the_file,
     _kill_9,
     _torn_line,
@@ -315,4 +316,4 @@ PLAYS: Final[tuple[Callable[[Stage], Finding], ...]] = (
     _black_hole,
     _fork,
 )
-"""The plays, in the order in which they are shown."""
+"""The checks, in the order in which they are shown."""

@@ -46,7 +46,7 @@ def _say(word: str) -> None:
     sys.stdout.flush()
 
 
-def _tell_stats() -> None:
+def _print_stats() -> None:
     stats = chaukas.stats()
     names = ("emitted", "acked", "spooled", "queued")
     numbers = {name: getattr(stats, name) for name in names}
@@ -74,11 +74,11 @@ def _stamping(path: str, seed: str) -> None:
 
 
 def _leaving(count: str) -> None:
-    """Record, and be gone without a word once all is in the spool."""
+    """Record, and exit without a handler once all is in the spool."""
     for n in range(int(count)):
         _emit(n)
     _settle()
-    _tell_stats()
+    _print_stats()
     os._exit(0)
 
 
@@ -100,7 +100,7 @@ def _filling(count: str) -> None:
     _say(str(chaukas.stats().queued))
     resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
     _settle()
-    _tell_stats()
+    _print_stats()
     os._exit(0)
 
 
@@ -113,11 +113,11 @@ def _waiting(count: str) -> None:
     end_s = time.monotonic() + _DEADLINE_S
     while not chaukas.flush(1.0) and time.monotonic() < end_s:
         time.sleep(_LOOK_AGAIN_S)
-    _tell_stats()
+    _print_stats()
 
 
 def _ending(count: str) -> None:
-    """Record, and end as any program ends; tell when that began."""
+    """Record, and end as any program ends; print when that began."""
     for n in range(int(count)):
         _emit(n)
     _say(repr(time.monotonic()))

@@ -1,5 +1,5 @@
 """
-Events as a tree that a person reads in a terminal.
+Renders events as a tree of lines for a terminal.
 
 Pure: events in, lines out. Whatever text a model, a tool or a user put into an
 event is shown without a chance to steer the terminal.

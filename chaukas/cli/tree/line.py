@@ -1,5 +1,5 @@
 """
-What one line of the tree says about a pair of events, or about a single one.
+Renders one line of the tree, for a pair of events or for a single one.
 
 Files come from anywhere: a value of an unexpected type is passed over, and no
 character of a text reaches the terminal as a command to it.
@@ -11,9 +11,10 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from chaukas.cli.output import count, printable
+from chaukas.cli.output import count, ms, printable
 
 from .nesting import is_waiting
+from .totals import object_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ Event = dict[str, Any]
 _TEXT_CHARS = 72
 _NAME_CHARS = 48
 _ARGUMENTS_CHARS = 60
-_MINUTE_S = 60
+_MINUTE_MS = 60_000
 
 _OUTCOMES = ("failed", "cancelled", "waiting")
 _MARKS = {"EVENT_STATUS_FAILED": "✗", "EVENT_STATUS_CANCELLED": "⊘"}
@@ -114,10 +115,10 @@ def _facts(start: Event | None, end: Event | None) -> Event:
     for event in (start or {}, end or {}):
         facts.update({k: v for k, v in event.items() if k not in _CONTENTS})
         for name in _CONTENTS:
-            content = _object(event.get(name))
+            content = object_of(event.get(name))
             # The event's own metadata says more about the line.
             facts.update({k: v for k, v in content.items() if k != "metadata"})
-            inner.update(_object(content.get("metadata")))
+            inner.update(object_of(content.get("metadata")))
     return {**facts, _INNER: inner}
 
 
@@ -179,7 +180,7 @@ def _of_totals(totals: Totals) -> tuple[str, ...]:
 def _duration(start: Event | None, end: Event | None, facts: Event) -> str:
     if end is None:
         return ""
-    measured = _object(end.get("performance")).get("duration_ms")
+    measured = object_of(end.get("performance")).get("duration_ms")
     for value in (measured, facts.get("duration_ms"), facts.get("execution_time_ms")):
         if _is_number(value):
             return _time(value)
@@ -199,17 +200,14 @@ def _moment(value: object) -> datetime:
 
 
 def _time(milliseconds: float) -> str:
-    seconds = milliseconds / 1000
-    if seconds >= _MINUTE_S:
-        minutes, rest = divmod(seconds, _MINUTE_S)
-        return f"{minutes:.0f} min {rest:.0f} s"
-    if seconds >= 1:
-        return f"{seconds:.2f} s"
-    return f"{milliseconds:.0f} ms" if milliseconds >= 1 else f"{milliseconds:.1f} ms"
+    if milliseconds < _MINUTE_MS:
+        return ms(milliseconds)
+    minutes, rest = divmod(milliseconds / 1000, 60)
+    return f"{minutes:.0f} min {rest:.0f} s"
 
 
 def _tokens(facts: Event) -> str:
-    usage = _object(_object(facts.get("metadata")).get("usage"))
+    usage = object_of(object_of(facts.get("metadata")).get("usage"))
     counts = {**usage, **facts}
     given = counts.get("prompt_tokens", usage.get("input_tokens"))
     made = counts.get("completion_tokens", usage.get("output_tokens"))
@@ -220,11 +218,11 @@ def _tokens(facts: Event) -> str:
 
 
 def _cost(facts: Event) -> str:
-    cost = _object(facts.get("cost"))
+    cost = object_of(facts.get("cost"))
     total = cost.get("total_cost")
     if _is_number(total):
         return f"{_amount(total)} {shown(cost.get('currency'), 8)}".rstrip()
-    metadata = _object(facts.get("metadata"))
+    metadata = object_of(facts.get("metadata"))
     return "price unknown" if metadata.get("price") == "unknown" else ""
 
 
@@ -236,7 +234,7 @@ def _amount(money: float) -> str:
 def _trouble(base: str, facts: Event) -> str:
     if base in {"ERROR", "RETRY"}:
         return ""
-    metadata = _object(facts.get("metadata"))
+    metadata = object_of(facts.get("metadata"))
     return shown(facts.get("error_message") or metadata.get("error"), _TEXT_CHARS)
 
 
@@ -247,7 +245,7 @@ def _nothing(_facts: Event) -> str:
 def _session(facts: Event) -> str:
     name = shown(facts.get("session_name"), _NAME_CHARS)
     session = shown(facts.get("session_id"), _NAME_CHARS)
-    framework = _object(facts.get(_INNER)).get("framework")
+    framework = object_of(facts.get(_INNER)).get("framework")
     # A name that nobody gave says nothing.
     if not name or name in {session, f"{framework}_session"}:
         return session
@@ -255,12 +253,12 @@ def _session(facts: Event) -> str:
 
 
 def _process(facts: Event) -> str:
-    own = _object(_object(facts.get("metadata")).get("chaukas"))
+    own = object_of(object_of(facts.get("metadata")).get("chaukas"))
     return shown(own.get("stream"), _NAME_CHARS)
 
 
 def _agent(facts: Event) -> str:
-    metadata = _object(facts.get("metadata"))
+    metadata = object_of(facts.get("metadata"))
     name = facts.get("agent_name") or metadata.get("name") or facts.get("agent_id")
     return shown(name, _NAME_CHARS)
 
@@ -272,9 +270,9 @@ def _model(facts: Event) -> str:
 def _tool(facts: Event) -> str:
     # The published spec says `name`.
     name = shown(facts.get("tool_name") or facts.get("name"), _NAME_CHARS)
-    arguments = _object(facts.get("arguments"))
-    told = ", ".join(f"{key}={_json(value)}" for key, value in arguments.items())
-    return f"{name}({shown(told, _ARGUMENTS_CHARS)})" if told else name
+    arguments = object_of(facts.get("arguments"))
+    text = ", ".join(f"{key}={_json(value)}" for key, value in arguments.items())
+    return f"{name}({shown(text, _ARGUMENTS_CHARS)})" if text else name
 
 
 def _json(value: object) -> str:
@@ -332,7 +330,7 @@ def _policy(facts: Event) -> str:
 
 def _call_of(facts: Event) -> str:
     """Return tool and id of the call that a decision is about."""
-    known = {**_object(facts.get(_INNER)), **_object(facts.get("metadata"))}
+    known = {**object_of(facts.get(_INNER)), **object_of(facts.get("metadata"))}
     call = known.get("tool_call_id")
     rules = facts.get("rule_ids")
     # Older files name the tool of an approval as its rule.
@@ -343,19 +341,19 @@ def _call_of(facts: Event) -> str:
 
 def _data(facts: Event) -> str:
     documents = facts.get("document_ids")
-    told = f" ({count(len(documents), 'document')})" if type(documents) is list else ""
-    return shown(facts.get("datasource"), _NAME_CHARS) + told
+    text = f" ({count(len(documents), 'document')})" if type(documents) is list else ""
+    return shown(facts.get("datasource"), _NAME_CHARS) + text
 
 
 def _state(facts: Event) -> str:
-    changes = _object(facts.get("state_update")).items()
-    told = ", ".join(_change(name, value) for name, value in changes)
-    return shown(told, _TEXT_CHARS)
+    changes = object_of(facts.get("state_update")).items()
+    text = ", ".join(_change(name, value) for name, value in changes)
+    return shown(text, _TEXT_CHARS)
 
 
 def _change(name: str, value: object) -> str:
     """Return what changed, and what was done to it if the event says so."""
-    facts = _object(value)
+    facts = object_of(value)
     operation, count = facts.get("operation"), facts.get("count")
     words = [name]
     if type(operation) is str:
@@ -365,7 +363,7 @@ def _change(name: str, value: object) -> str:
 
 
 def _system(facts: Event) -> str:
-    metadata = _object(facts.get("metadata"))
+    metadata = object_of(facts.get("metadata"))
     return shown(metadata.get("name") or metadata.get("message"), _TEXT_CHARS)
 
 
@@ -386,10 +384,6 @@ _KINDS: Mapping[str, tuple[str, Callable[[Event], str]]] = {
     "STATE_UPDATE": ("state", _state),
     "SYSTEM": ("system", _system),
 }
-
-
-def _object(value: object) -> Event:
-    return value if type(value) is dict else {}
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

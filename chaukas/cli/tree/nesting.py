@@ -1,5 +1,5 @@
 """
-What stands below what: from the events of files to nested pairs.
+Nests the events of files: pairs below their parents.
 
 Pure, and linear in the number of events: files come from anywhere, and may hold a
 chain of spans as long as they are, or a circle.

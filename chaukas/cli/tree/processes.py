@@ -74,11 +74,11 @@ def processes_of(events: Iterable[Event]) -> dict[str, Process]:
                 adopted.add(text_of(event, "metadata", "data", "stream"))
     for stream, process in found.items():
         process.is_gone = process.end is not None or stream in adopted
-    _bury([process for stream, process in found.items() if stream])
+    _mark_gone([process for stream, process in found.items() if stream])
     return found
 
 
-def _bury(processes: list[Process]) -> None:
+def _mark_gone(processes: list[Process]) -> None:
     """Mark those that fell silent before the next one began."""
     in_order = sorted(processes, key=_begin)
     latest = ""

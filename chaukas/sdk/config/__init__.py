@@ -1,5 +1,5 @@
 """
-Turn what a user set, anywhere, into one frozen configuration.
+Loads the settings: arguments, mapping and environment into one frozen `Config`.
 
 Each setting is looked up on its own (argument, then `config={…}`, then environment,
 then default), because one argument must never hide the whole environment.
@@ -59,7 +59,7 @@ _KUBERNETES = re.compile(r"CHAUKAS_(SERVICE_|PORT($|_))")
 _RETRY_NAMES = ("retry_config", "retry")
 _NAME_CHARS = 60
 _UNKNOWN_LIMIT = 20
-"""How many unknown names of one place are told, each with a line of its own."""
+"""How many unknown names of one place are reported, each with a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,6 @@ def load(
         values["api_key"] = None
     values["sinks"], sink_problems = _sinks_of(read)
     values["retry"] = retry
-    values["integrations"] = _integrations_of(read)
     problems = (*misplaced, *unknown, *read.problems, *retry_problems, *sink_problems)
     origins = {name: given.where for name, given in read.values.items()}
     return Loaded(Config(**{**values, **read.overruled}), problems, origins)
@@ -150,8 +149,8 @@ def settings_table() -> str:
     for row in SETTINGS:
         env = ", ".join(f"`{name}`" for name in row.env) or "-"
         default = defaults.get(row.target)
-        told = "-" if default in (None, ()) else f"`{row.kind.show(default)}`"
-        lines.append(f"| `{row.name}` | {env} | {told} | {row.doc} |")
+        shown_default = "-" if default in (None, ()) else f"`{row.kind.show(default)}`"
+        lines.append(f"| `{row.name}` | {env} | {shown_default} | {row.doc} |")
     return "\n".join(lines) + "\n"
 
 
@@ -354,17 +353,6 @@ def _modes_of(read: _Readings, scheme: str) -> tuple[str, ...]:
     return ("grpc",) if scheme.startswith("grpc") else ("http",)
 
 
-def _integrations_of(read: _Readings) -> tuple[str, ...] | None:
-    named = read.values.get("integrations")
-    if named is not None:
-        return tuple(named.value)
-    earlier = read.values.get("enabled_integrations")
-    if earlier is not None and (earlier.value or earlier.is_rest):
-        return tuple(earlier.value)
-    detect = read.values.get("auto_detect")
-    return () if detect is not None and not detect.value else None
-
-
 def _unknown(sources: Iterable[_Source]) -> tuple[Problem, ...]:
     rows = SETTINGS + SWITCHES
     problems: list[Problem] = []
@@ -379,8 +367,8 @@ def _unknown(sources: Iterable[_Source]) -> tuple[Problem, ...]:
 
 def _unknown_keys(source: _Source, known: tuple[str, ...]) -> list[Problem]:
     found = [key for key in source.values if type(key) is not str or key not in known]
-    told = islice(found, _UNKNOWN_LIMIT)
-    problems = [_unknown_problem(source, key, closest(key, known)) for key in told]
+    first = islice(found, _UNKNOWN_LIMIT)
+    problems = [_unknown_problem(source, key, closest(key, known)) for key in first]
     more = len(found) - len(problems)
     if more > 0:
         event = f"{more} further unknown settings stand beside these"
@@ -389,7 +377,7 @@ def _unknown_keys(source: _Source, known: tuple[str, ...]) -> list[Problem]:
 
 
 def _unknown_variables(source: _Source, known: tuple[str, ...]) -> list[Problem]:
-    """Tell of variables that look like a slip of the pen; others may be anyone's."""
+    """Report variables that look like a typing error; others may be anyone's."""
     problems = []
     for name in source.values:
         if not name.startswith(_PREFIX) or name in known + _OTHER_VARIABLES:

@@ -1,5 +1,5 @@
 """
-Look at the value of a setting, and show it to people: in one line, without a secret.
+Shows the value of a setting to people: in one line, without a secret.
 
 A value may be any object of the application, so none of its own code is run; and
 anything may stand in a variable by mistake, an API key too.
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from typing import Any
+
+from chaukas.sdk.system.introspect import qualname_of
 
 __all__ = (
     "closest",
@@ -45,8 +47,7 @@ def shown(value: object) -> str:
     elif type(value) in (int, float, bool):
         text = repr(value)
     else:
-        # Past the metaclass, which may be a stranger's.
-        name: str = vars(type)["__qualname__"].__get__(type(value))
+        name = qualname_of(type(value))
         text = f"<{name if name.isprintable() else ascii(name)}>"
     return _cut(text)
 
@@ -67,7 +68,7 @@ def _without_secrets(text: str) -> str:
 
 
 def closest(name: object, known: tuple[str, ...], cutoff: float = 0.6) -> str | None:
-    """Return the known name that *name* is likely a slip of the pen for."""
+    """Return the known name that *name* is likely a typing error for."""
     # Only needed when something is wrong, and not free to import.
     from difflib import get_close_matches
 
@@ -116,7 +117,7 @@ def is_of(value: object, *kinds: type) -> bool:
 
 def plain_text(value: object) -> str | None:
     """Return the exact string of a `str`, also of a subclass, else None."""
-    # A stranger's `__str__` is not asked.
+    # The application's own `__str__` is not called.
     return str.__str__(value) if is_of(value, str) else None
 
 

@@ -1,5 +1,5 @@
 """
-List every setting once: name, environment, kind, default and meaning.
+The table of settings: name, environment, kind, default and meaning, each once.
 
 Code, documents and error messages read the same rows, so that they cannot disagree.
 """
@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from chaukas.sdk.typing import RetryConfig
 
 from .shown import endpoint_without_secrets
 from .values import (
@@ -82,17 +84,6 @@ def temporary_spool_dir_of(environ: Mapping[str, str]) -> Path:
     return Path(temporary) / f"chaukas-{os.geteuid()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryConfig:
-    """
-    What RetryDetector takes for a retry of the application.
-
-    `max_llm_retries` counts attempts after the first.
-    """
-
-    max_llm_retries: int = 3
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Config:
     """
@@ -138,7 +129,8 @@ class Config:
     session_idle_timeout_s: float = 1800.0
     max_open_sessions: int = 10_000
     stream_events: str = "counts"
-    retry: RetryConfig = RetryConfig()
+    # Frozen, so that one may stand in all of them.
+    retry: RetryConfig = RetryConfig()  # noqa: RUF009
     data_access_tools: tuple[str, ...] = ()
     link_run_states: bool = False
     integrations: tuple[str, ...] | None = None
@@ -150,8 +142,8 @@ class Config:
 
     def __repr__(self) -> str:
         """Return all settings, without secrets."""
-        told = (f"{name}={value!r}" for name, value in summary_of(self).items())
-        return f"Config({', '.join(told)})"
+        shown = (f"{name}={value!r}" for name, value in summary_of(self).items())
+        return f"Config({', '.join(shown)})"
 
 
 def summary_of(config: Config) -> dict[str, object]:
@@ -161,10 +153,10 @@ def summary_of(config: Config) -> dict[str, object]:
     The API key, the patterns and functions appear only as a mark that they are set.
     """
     names = [row.name for row in fields(config)]
-    return {name: _told(name, getattr(config, name)) for name in names}
+    return {name: _summary_of_value(name, getattr(config, name)) for name in names}
 
 
-def _told(name: str, value: object) -> object:
+def _summary_of_value(name: str, value: object) -> object:
     if name == "endpoint" and isinstance(value, str):
         return endpoint_without_secrets(value)
     if name in {"api_key", "redact", "redact_patterns"}:
@@ -259,9 +251,7 @@ SETTINGS: tuple[Setting, ...] = (
         "File that holds the key; read again when the collector refuses it.",
     ),
     Setting(
-        "ca_file",
-        FILE,
-        "PEM file of the authorities to trust instead of the system's.",
+        "ca_file", FILE, "PEM file of the authorities to trust instead of the system's."
     ),
     Setting("client_cert", FILE, "PEM file of our own certificate, for mutual TLS."),
     Setting(
@@ -389,11 +379,7 @@ SETTINGS: tuple[Setting, ...] = (
         INTEGRATIONS,
         "Frameworks to record, instead of all that are found.",
     ),
-    Setting(
-        "rotate_bytes",
-        size(1 << 10),
-        "Size at which the JSONL file is rotated.",
-    ),
+    Setting("rotate_bytes", size(1 << 10), "Size at which the JSONL file is rotated."),
     Setting(
         "rotate_interval",
         duration(1.0),
@@ -415,31 +401,10 @@ RETRY_SETTINGS: tuple[Setting, ...] = (
 )
 """The keys of `retry_config`."""
 
-RETRY_WITHOUT_EFFECT = (
-    "llm_backoff_strategy",
-    "llm_base_delay_ms",
-    "max_tool_retries",
-    "tool_backoff_strategy",
-    "tool_base_delay_ms",
-    "max_task_retries",
-    "task_backoff_strategy",
-    "task_base_delay_ms",
-)
+RETRY_WITHOUT_EFFECT = ("llm_backoff_strategy", "llm_base_delay_ms")
 """Keys of `retry_config` that programs of earlier versions pass; nothing reads them."""
 
 SWITCHES: tuple[Setting, ...] = (
     Setting("emit_to_file", FLAG, "True means output_mode `file`."),
-    Setting(
-        "auto_detect",
-        FLAG,
-        "False means no integrations but those named.",
-        variables=None,
-    ),
-    Setting(
-        "enabled_integrations",
-        INTEGRATIONS,
-        "Earlier name of `integrations`; an empty list means all.",
-        variables=None,
-    ),
 )
 """Names of earlier versions: read like settings, but they only decide others."""

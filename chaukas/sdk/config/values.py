@@ -1,5 +1,5 @@
 """
-Read the value of a setting from code or from text.
+Parses the value of a setting, from code or from text.
 
 Reading is apart from the list of settings because a size or a duration means the same
 wherever it is written.
@@ -11,6 +11,7 @@ import math
 import os
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ _OTHER_SEPARATORS = re.compile(r"[,;|]")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-INTEGRATION_NAMES = ("openai_agents", "tenacity")
+INTEGRATION_NAMES = ("openai_agents", "mcp_client", "tenacity")
 """What `integrations` may name; a test compares it with what can be installed."""
 
 
@@ -175,7 +176,7 @@ def _can_be_called(function: Callable[..., object], count: int) -> bool:
     try:
         # What it wraps does not matter: it is the wrapper that is called.
         signature = inspect.signature(function, follow_wrapped=False)
-    # It asks the object, which may be a stranger's and raise anything.
+    # It asks the object, which may be the application's and raise anything.
     except Exception:
         return True
     try:
@@ -210,7 +211,7 @@ def _is_name(name: str) -> bool:
     return name.isprintable() and len(name) <= _TEXT_CHARS
 
 
-def _names_of(value: object, most: int) -> tuple[str, ...]:
+def _read_names(value: object, most: int = _NAMES_LIMIT) -> tuple[str, ...]:
     parts = _parts_of(value)
     texts = [plain_text(part) for part in parts]
     trimmed = [None if text is None else text.strip() for text in texts]
@@ -223,14 +224,6 @@ def _names_of(value: object, most: int) -> tuple[str, ...]:
     if len(names) > most:
         raise UnreadableError(f"at most {most:,} names", rest=names[:most])
     return names
-
-
-def _read_names(value: object) -> tuple[str, ...]:
-    return _names_of(value, _NAMES_LIMIT)
-
-
-def _read_tags(value: object) -> tuple[str, ...]:
-    return _names_of(value, _TAGS_LIMIT)
 
 
 def _read_keys(value: object) -> tuple[str, ...]:
@@ -389,10 +382,6 @@ def _quantity(value: object, factors: Mapping[str, float]) -> float | None:
     return float(match[1]) * factors[match[2]]
 
 
-def _bounds(lowest: str, highest: str) -> str:
-    return f"from {lowest} to {highest}"
-
-
 def size(lowest_bytes: int) -> Kind:
     """Read bytes: a whole number or text such as `512MB`; 1 kB is 1,024 bytes."""
 
@@ -422,8 +411,8 @@ def duration(lowest_s: float) -> Kind:
         if amount is None or not math.isfinite(amount):
             raise UnreadableError("a duration such as '30s'")
         if not lowest_s <= amount <= _LONGEST_S:
-            limits = _bounds(_duration_text(lowest_s), _duration_text(_LONGEST_S))
-            raise UnreadableError(f"a duration {limits}")
+            limits = f"{_duration_text(lowest_s)} to {_duration_text(_LONGEST_S)}"
+            raise UnreadableError(f"a duration from {limits}")
         return float(amount)
 
     return Kind(read, "float | str", _duration_text)
@@ -447,8 +436,7 @@ def whole(lowest: int, highest: int) -> Kind:
         if type(amount) is float and amount.is_integer():
             amount = int(amount)
         if type(amount) is not int or not lowest <= amount <= highest:
-            limits = _bounds(str(lowest), str(highest))
-            raise UnreadableError(f"a whole number {limits}")
+            raise UnreadableError(f"a whole number from {lowest} to {highest}")
         return amount
 
     return Kind(read, "int")
@@ -460,9 +448,7 @@ def number(lowest: float, highest: float) -> Kind:
     def read(value: object) -> float:
         amount = _quantity(value, {"": 1.0})
         if amount is None or not lowest <= amount <= highest:
-            raise UnreadableError(
-                f"a number {_bounds(f'{lowest:g}', f'{highest:g}')}",
-            )
+            raise UnreadableError(f"a number from {lowest:g} to {highest:g}")
         return float(amount)
 
     return Kind(read, "float", lambda amount: f"{amount:g}")
@@ -488,7 +474,7 @@ TEXT = Kind(_read_text, "str")
 SECRET = Kind(_read_key, "str | Callable[[], str]", hidden, hidden)
 FLAG = Kind(_read_flag, "bool", lambda flag: str(flag).lower())
 NAMES = Kind(_read_names, "Names", _joined, shown_names)
-TAGS = Kind(_read_tags, "Names", _joined, shown_names)
+TAGS = Kind(partial(_read_names, most=_TAGS_LIMIT), "Names", _joined, shown_names)
 KEYS = Kind(_read_keys, "Names", _joined, shown_names)
 INTEGRATIONS = Kind(_read_integrations, "Names", _joined, shown_names)
 PATH = Kind(_read_path, "str | PurePath")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from chaukas.sdk.delivery.spool.cursor import Cursor
 from chaukas.sdk.delivery.spool.folder import Spool
 from chaukas.sdk.delivery.spool.owner import About
-from chaukas.sdk.pipeline.spooled import Outcome, SpooledSink
+from chaukas.sdk.sinks import Outcome, SpooledSink
 from chaukas.sdk.system.threads import sleep
 
 from .quarantine import Quarantine

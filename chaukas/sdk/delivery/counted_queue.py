@@ -1,5 +1,5 @@
 """
-An queue whose counts survive the death of the process.
+A bounded queue whose counts survive the death of the process.
 
 Apart, so that a program without a spool does not pay for it.
 """

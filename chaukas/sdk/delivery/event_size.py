@@ -1,5 +1,5 @@
 """
-Makes an event smaller that a collector finds too large.
+Shrinks an event that a collector refused as too large.
 
 What is left says what it was, and has a hash of its own again.
 """
@@ -21,7 +21,7 @@ def smaller(line: bytes) -> bytes | None:
     r"""
     Return the event at about half its size, or None if that cannot be.
 
-    Its longest texts lose their middle. `metadata.chaukas.shrunk_from_bytes` tells
+    Its longest texts lose their middle. `metadata.chaukas.shrunk_from_bytes` is
     the size that it had at first; `hash_prev` stays.
 
     Args:

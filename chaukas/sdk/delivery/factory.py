@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,25 +138,26 @@ def _remote_of(name: str, config: Config) -> Remote:
         from chaukas.sdk.sinks.file import FileRemote
 
         return FileRemote(_file_of(config))
-    return _collector_maker(name, config)(
+    return _collector_class(name)(
         config.endpoint or "",
         api_key=config.api_key,
         api_key_file=config.api_key_file,
         ca_file=config.ca_file,
         client_cert=config.client_cert,
         client_key=config.client_key,
+        compat=config.collector_compat,
         timeout_s=config.timeout_s,
     )
 
 
-def _collector_maker(name: str, config: Config) -> Callable[..., GrpcSink | HttpSink]:
+def _collector_class(name: str) -> type[GrpcSink | HttpSink]:
     if name == "grpc":
         from chaukas.sdk.sinks.collector.grpc import GrpcSink
 
         return GrpcSink
     from chaukas.sdk.sinks.collector.http import HttpSink
 
-    return partial(HttpSink, compat=config.collector_compat)
+    return HttpSink
 
 
 def _file_of(config: Config) -> JsonlSink:

@@ -1,5 +1,5 @@
 """
-Tells a line that a spool kept from one that a broken disk made of it.
+Checks by its hash whether a line is still the event that was spooled.
 
 Only lines of other processes are looked at: those of one's own were just written.
 """

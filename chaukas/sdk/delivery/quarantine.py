@@ -1,5 +1,5 @@
 """
-Keeps the events that a sink refuses for good, for people to look at.
+Keeps the events that a sink refuses for good, and puts them back into a spool.
 
 Outside the spool's own folder, since that goes when all else is delivered. What lies
 there for long goes too: it was counted as lost when it came.
@@ -10,28 +10,31 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from chaukas.sdk.delivery.spool.folder import Spool
 from chaukas.sdk.delivery.spool.layout import (
     CORRUPT_NAME,
     QUARANTINE_NAME,
+    files_in,
     is_private,
 )
+from chaukas.sdk.delivery.spool.owner import About
 from chaukas.sdk.pipeline.log_limit import LOGGER, LogLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from chaukas.sdk.sinks.disk import Disk
 
-__all__ = ["Quarantine", "remove_old"]
+__all__ = ["PutBack", "Quarantine", "put_back", "remove_old"]
 
 _LIMIT_BYTES: Final = 16 << 20
 _LIMIT_SHARE: Final = 8
 _KEPT_DAYS: Final = 30
 _DAY_S: Final = 86_400.0
-_SLICE_BYTES: Final = 1 << 18
+_HASHED: Final = b'"content_hash":"'
 _ADVICE: Final = (
     "See: chaukas spool quarantine show, or send them again: chaukas spool"
     " quarantine retry"
@@ -48,7 +51,7 @@ class Quarantine:
     then is only counted.
 
     Args:
-        spool_dir: Tells the folder of all spools.
+        spool_dir: Returns the folder of all spools.
         stream: Name of the file.
         key: The sink that refuses.
         limit_bytes: Most that all spools may take.
@@ -78,7 +81,7 @@ class Quarantine:
         self._log_limit = LogLimit()
 
     def keep(self, line: bytes, sink: str, reason: str) -> None:
-        """Set one event aside, and tell of it once a minute."""
+        """Set one event aside, and log it once a minute."""
         kept = self._write(line, sink, reason)
         self._log_limit.report(
             sink,
@@ -104,7 +107,8 @@ class Quarantine:
             status = self._disk.find_itself(folder)
             if status is None or not is_private(status):
                 return f", and not kept: {folder!r} is not this user's alone"
-            if _size_of(folder, self._disk) + len(data) > self._limit_bytes:
+            taken = sum(file.st_size for _, file in files_in(folder, self._disk))
+            if taken + len(data) > self._limit_bytes:
                 return f", and {folder!r} is full. {_ADVICE}"
             fd = self._disk.open(path, flags)
             try:
@@ -121,7 +125,7 @@ def remove_old(spool_dir: str, disk: Disk, now_s: float) -> None:
     """
     Remove what has lain in quarantine, or set aside, for more than 30 days.
 
-    One line in the log tells of it. Never raises: what stays is tried again.
+    One line is logged. Never raises: what stays is tried again.
 
     Args:
         spool_dir: Folder of all spools.
@@ -132,9 +136,9 @@ def remove_old(spool_dir: str, disk: Disk, now_s: float) -> None:
         folder = os.path.join(spool_dir, name)  # noqa: PTH118
         files = events = 0
         with contextlib.suppress(OSError):
-            for path, status in _files_in(folder, disk):
+            for path, status in files_in(folder, disk):
                 if now_s - status.st_mtime > _KEPT_DAYS * _DAY_S:
-                    events += _lines_in(path, disk)
+                    events += disk.lines(path)
                     disk.remove(path)
                     files += 1
         if files:
@@ -149,26 +153,107 @@ def remove_old(spool_dir: str, disk: Disk, now_s: float) -> None:
             )
 
 
-def _files_in(folder: str, disk: Disk) -> list[tuple[str, os.stat_result]]:
-    """Return the files in a folder of this user alone."""
-    status = disk.find_itself(folder)
+class PutBack(NamedTuple):
+    """What `put_back` did."""
+
+    events: int = 0
+    """Events that wait in a spool again."""
+    left: int = 0
+    """Events that stay in quarantine: of other sinks, or there was no room."""
+
+
+def put_back(
+    spool_dir: str, keys: Iterable[str], disk: Disk, *, limit_bytes: int
+) -> PutBack:
+    """
+    Move the events that these sinks refused from quarantine into spools.
+
+    Such a spool looks like that of a dead process: whoever sends to that sink takes it
+    over. If this is killed in the middle, events are in both places, not in none.
+
+    Args:
+        spool_dir: Folder of all spools.
+        keys: The sinks, by the names that spools know them by.
+        disk: File operations.
+        limit_bytes: Most that all spools of the folder may take.
+
+    Raises:
+        OSError: A file cannot be read or written; what is not moved stays.
+    """
+    folder = Path(spool_dir, QUARANTINE_NAME)
+    status = disk.find_itself(str(folder))
     if status is None or not is_private(status):
-        return []
-    paths = [os.path.join(folder, name) for name in disk.names(folder)]  # noqa: PTH118
-    found = [(path, disk.find_itself(path)) for path in paths]
-    return [(path, at) for path, at in found if at and stat.S_ISREG(at.st_mode)]
+        return PutBack()
+    wanted = frozenset(keys)
+    done = PutBack()
+    for path in sorted(folder.glob("*.jsonl")):
+        if not path.is_symlink():
+            one = _put_back_file(path, wanted, disk, limit_bytes)
+            done = PutBack(done.events + one.events, done.left + one.left)
+    return done
 
 
-def _size_of(folder: str, disk: Disk) -> int:
-    return sum(status.st_size for _, status in _files_in(folder, disk))
+def _put_back_file(
+    path: Path, keys: frozenset[str], disk: Disk, limit_bytes: int
+) -> PutBack:
+    # A process that is at work begins a file anew, and does not see this one change.
+    taken = path.with_name(f"{path.stem}-{os.urandom(4).hex()}.jsonl")
+    disk.rename(str(path), str(taken))
+    rows = taken.read_bytes().splitlines(keepends=True)
+    moved: set[int] = set()
+    for key in sorted(keys):
+        of_key = [(n, _event_of(row, key)) for n, row in enumerate(rows)]
+        events = [(n, event) for n, event in of_key if event]
+        # Where a line has a hash, all after it must have one.
+        events.sort(key=lambda each: _HASHED in each[1])
+        stored = _spool(path, key, [event for _, event in events], disk, limit_bytes)
+        moved.update(n for n, _ in events[:stored])
+    rest = [row for n, row in enumerate(rows) if n not in moved]
+    _replace(taken, rest)
+    return PutBack(len(moved), len(rest))
 
 
-def _lines_in(path: str, disk: Disk) -> int:
-    fd = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+def _event_of(row: bytes, key: str) -> bytes:
     try:
-        count = 0
-        while data := disk.read(fd, _SLICE_BYTES):
-            count += data.count(b"\n")
-        return count
+        entry = json.loads(row)
+    except (ValueError, RecursionError):
+        return b""
+    if type(entry) is not dict or entry.get("key") != key:
+        return b""
+    event = entry.get("event")
+    return event.encode() + b"\n" if type(event) is str else b""
+
+
+def _spool(
+    path: Path, key: str, events: Sequence[bytes], disk: Disk, limit_bytes: int
+) -> int:
+    """Write a spool for one sink and leave it; return how many events it took."""
+    if not events:
+        return 0
+    spool = Spool(
+        str(path.parent.parent),
+        f"retry-{os.urandom(12).hex()}",
+        keys=[key],
+        limit_bytes=limit_bytes,
+        about=About(pid=os.getpid()),
+        disk=disk,
+    )
+    verdict = spool.send(events)
+    try:
+        spool.sync()
     finally:
-        disk.close(fd)
+        spool.close()
+        spool.abandon()
+    if verdict.error:
+        raise OSError(verdict.error)
+    return verdict.accepted
+
+
+def _replace(path: Path, rows: Sequence[bytes]) -> None:
+    if not rows:
+        path.unlink()
+        return
+    temporary = path.with_suffix(".tmp")
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(b"".join(rows))
+    temporary.replace(path)

@@ -51,7 +51,7 @@ class State(Enum):
     """What a breaker lets through."""
 
     CLOSED = "closed"
-    """Everything: the last batch went well, or too few failed to tell."""
+    """Everything: the last batch went well, or too few failed in a row."""
     OPEN = "open"
     """Nothing before a point in time."""
     HALF_OPEN = "half-open"

@@ -1,5 +1,5 @@
 """
-Moves events from the spool to one sink, on a thread of its own.
+Sends events from the spool to one sink, on a thread of its own.
 
 Each sink has its own, so that one that is slow or gone holds up no other.
 """
@@ -189,7 +189,7 @@ class Sender(Worker):
             self._on_finished(cursor)
 
     def _is_ready(self, own: Cursor) -> bool:
-        """Tell whether a batch is full, has waited long enough, or is asked for."""
+        """Return whether a batch is full, has waited long enough, or is asked for."""
         now_s = self.monotonic()
         self._since_s = self._since_s or now_s
         pace = self._pace
@@ -255,7 +255,7 @@ class Sender(Worker):
             return lines[: broken[0]]
         run = next((n for n, index in enumerate(broken) if n != index), len(broken))
         for line in list(lines[:run]):
-            self._give_up(cursor, line, "corrupt")
+            self._give_up(cursor, line, "corrupt", cursor.at)
             cursor.advance(1)
         return []
 
@@ -281,11 +281,7 @@ class Sender(Worker):
     def _take_ack(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
         for index, reason in answer.rejected:
             if 0 <= index < len(lines):
-                self._quarantine.keep(lines[index], self.name, reason)
-        rejected = {index for index, _ in answer.rejected if 0 <= index < len(lines)}
-        for index in rejected:
-            ordinal = cursor.at + index
-            cursor.segments.acks.give_up(range(ordinal, ordinal + 1), "quarantined")
+                self._give_up(cursor, lines[index], reason, cursor.at + index)
         limit_bytes = self._limit_bytes + self._limit_bytes // 64 + 1
         if self._shrunk is not None:
             limit_bytes = self._pace.max_batch_bytes
@@ -307,7 +303,7 @@ class Sender(Worker):
         self, cursor: Cursor, line: bytes, answer: Answer, reason: str
     ) -> None:
         """Set an event aside, and stop where the sink likes none at all."""
-        self._give_up(cursor, line, answer.cause or reason)
+        self._give_up(cursor, line, answer.cause or reason, cursor.at)
         cursor.advance(1)
         self._guilty += 1
         if self._guilty < _GUILTY_IN_A_ROW:
@@ -330,10 +326,9 @@ class Sender(Worker):
         self._limit_bytes = self._pace.max_batch_bytes
         self._set_aside(cursor, lines[0], answer, "too_large")
 
-    def _give_up(self, cursor: Cursor, line: bytes, reason: str) -> None:
+    def _give_up(self, cursor: Cursor, line: bytes, reason: str, ordinal: int) -> None:
         self._quarantine.keep(line, self.name, reason)
-        here = range(cursor.at, cursor.at + 1)
-        cursor.segments.acks.give_up(here, "quarantined")
+        cursor.segments.acks.give_up(range(ordinal, ordinal + 1), "quarantined")
 
     def _succeed(self) -> None:
         # What is left of a full batch waits for a batch of its own again.

@@ -1,5 +1,5 @@
 """
-Keeps what a sender does out of every record, ours and others'.
+Suppresses tracing of our own requests, by chaukas and by other tracers.
 
 A program that traces its HTTP client would otherwise trace the delivery of its own
 traces, for ever.

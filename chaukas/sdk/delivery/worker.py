@@ -108,17 +108,9 @@ class Worker:
                 # The promise of the class.
                 # PERF203: a turn takes far longer than entering a try.
                 except BaseException as error:  # noqa: PERF203
-                    self._log_and_go_on(error)
+                    now_s = self.monotonic()
+                    self.log_limit.report_defect(self._label, error, now_s)
+                    sleep(_PAUSE_AFTER_ERROR_S)
             self.release()
         finally:
             self.is_alive = False
-
-    def _log_and_go_on(self, error: BaseException) -> None:
-        name = type(error).__name__
-        self.log_limit.report(
-            name,
-            self.monotonic(),
-            f"chaukas: {self._label} failed with {name}: it goes on, and no event is"
-            " lost. Please report this.",
-        )
-        sleep(_PAUSE_AFTER_ERROR_S)

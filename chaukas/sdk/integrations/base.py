@@ -6,6 +6,7 @@ The runtime knows integrations by this shape alone.
 
 from __future__ import annotations
 
+import re
 import sys
 from abc import ABC, abstractmethod
 from importlib import metadata
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from chaukas.sdk.patching import MonkeyPatcher
+from chaukas.sdk.system.introspect import MISSING, own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +86,7 @@ class BaseIntegrationWrapper(ABC):
     def __init__(self, host: Host) -> None:
         """Prepare; nothing is touched before `install`."""
         self.host = host
-        self.patcher = MonkeyPatcher()
+        self.patcher = MonkeyPatcher(self._install_substitutes)
 
     @property
     def event_builder(self) -> Recorder:
@@ -105,9 +107,25 @@ class BaseIntegrationWrapper(ABC):
 
     def _install_patches(self) -> None:
         for patch in self.patches():
-            first = patch.instead_of
-            if not first or self.patcher.outcomes.get(first) == "missing":
-                self.patcher.install(patch)
+            self._install(patch)
+
+    def _install_substitutes(self, missing: Patch) -> None:
+        for patch in self.patches():
+            if patch.instead_of == missing.target:
+                self._install(patch)
+
+    def _install(self, patch: Patch) -> None:
+        """Install a patch that this release has, unless what it stands in for is."""
+        first = patch.instead_of
+        if _is_of_release(patch) and (not first or self._lacks(first)):
+            self.patcher.install(patch)
+
+    def _lacks(self, target: str) -> bool:
+        """Tell whether *target* is not there, and its turn had come."""
+        patch = next((each for each in self.patches() if each.target == target), None)
+        if patch is None or _is_of_release(patch):
+            return self.patcher.outcome_of(target) == "missing"
+        return not patch.instead_of or self._lacks(patch.instead_of)
 
     def renew(self) -> None:
         """Put in force again what is not any more, and what was not there before."""
@@ -125,7 +143,7 @@ class BaseIntegrationWrapper(ABC):
         for patch in self.patches():
             if patch.optional or patch.instead_of:
                 missed.discard(patch.target)
-            if outcomes.get(patch.target) == "active":
+            if outcomes.get(patch.target) in ("active", "waiting"):
                 missed.discard(patch.instead_of)
         return missed
 
@@ -147,8 +165,24 @@ def _is_loaded(landmark: str) -> bool:
     module = sys.modules.get(module_name)
     if not issubclass(type(module), ModuleType):
         return False
-    # Past a `__getattr__` of the module, which would be a stranger's code.
-    return name in object.__getattribute__(module, "__dict__")
+    return own(module, name) is not MISSING
+
+
+def _is_of_release(patch: Patch) -> bool:
+    """Tell whether the installed release is one that has the target of *patch*."""
+    if not patch.package:
+        return True
+    release = _numbers_of(version_of(patch.package))
+    least, most = _numbers_of(patch.min_version), _numbers_of(patch.max_version)
+    if not release:
+        # Not installed as a distribution: a look at the target says more.
+        return True
+    return least <= release and (not most or release[: len(most)] <= most)
+
+
+def _numbers_of(version: str) -> tuple[int, ...]:
+    found = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def version_of(distribution: str) -> str:

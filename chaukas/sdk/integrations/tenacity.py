@@ -37,6 +37,7 @@ from chaukas.sdk.record.recorder import (
     without_defaults,
 )
 from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.introspect import class_name_of
 
 from .base import BaseIntegrationWrapper, Host
 
@@ -77,11 +78,11 @@ class _Asleep(NamedTuple):
 def attempts_limit_of(stop: Any, depth: int = 0) -> int:
     """Return after how many attempts *stop* ends a loop; 0 if it does not say."""
     fields = _fields_of(stop)
-    if type(stop).__name__ == "stop_after_attempt":
+    if class_name_of(stop) == "stop_after_attempt":
         limit = fields.get("max_attempt_number")
         return limit if type(limit) is int else 0
     stops = fields.get("stops")
-    if type(stop).__name__ != "stop_any" or type(stops) is not tuple:
+    if class_name_of(stop) != "stop_any" or type(stops) is not tuple:
         return 0
     if depth >= _STOPS_DEPTH:
         return 0

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .chain import Problem, Stream, StreamState
-from .recorded_line import BOM, entry_of, is_event
-from .recorded_line import canonical as _canonical
+from .recorded_line import BOM, canonical, entry_of, is_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,22 +63,6 @@ class Report:
         """Every stream is here from its beginning to its end, each event once."""
         is_complete = all(state.state == "complete" for state in self.states)
         return is_complete and not self.torn and not self.repeated
-
-
-def canonical(event: Mapping[str, Any]) -> bytes:
-    """
-    Return the bytes that an event's hash is taken of.
-
-    JSON in UTF-8 with keys in order of their code points, no space, defaults
-    omitted, times with six digits and Z, and integral numbers within ±2^53
-    without a fraction; `content_hash`, `hash_prev` and `worm_proof_id` are left
-    out. `from_message` of the event's protobuf form gives the same bytes.
-
-    Raises:
-        ValueError: It is nested too deep, or an integer is beyond any double.
-        TypeError: It holds something that JSON does not know.
-    """
-    return _canonical(event)
 
 
 def content_hash(event: Mapping[str, Any]) -> str:

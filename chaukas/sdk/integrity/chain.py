@@ -1,5 +1,5 @@
 """
-One stream's chain of events, followed line by line.
+Checks one stream's chain of events, line by line.
 
 What is wrong with a chain often shows only later, when the missing link turns
 up or does not; this keeps the few facts that are needed to say which.

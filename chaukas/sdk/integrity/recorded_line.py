@@ -1,5 +1,5 @@
 """
-One line of a file: an event and whether its hash is right, half an event, or none.
+Reads one line of a file: an event with its hash checked, half an event, or none.
 
 Pure and suspicious: lines come from disks that failed and from people who edit.
 """
@@ -41,7 +41,18 @@ _ADOPTED = "chaukas.adopted"
 
 
 def canonical(event: Mapping[str, Any]) -> bytes:
-    """See `integrity.canonical`."""
+    """
+    Return the bytes that an event's hash is taken of.
+
+    JSON in UTF-8 with keys in order of their code points, no space, defaults
+    omitted, times with six digits and Z, and integral numbers within ±2^53
+    without a fraction; `content_hash`, `hash_prev` and `worm_proof_id` are left
+    out. `from_message` of the event's protobuf form gives the same bytes.
+
+    Raises:
+        ValueError: It is nested too deep, or an integer is beyond any double.
+        TypeError: It holds something that JSON does not know.
+    """
     return _sorted(normal(event))
 
 

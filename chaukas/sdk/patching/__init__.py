@@ -27,31 +27,35 @@ from typing import Any, Literal, cast
 import wrapt
 
 from chaukas.sdk.system.internal_errors import report
-
-from . import reloads
-from .placed import (
+from chaukas.sdk.system.introspect import (
     MISSING,
     Holder,
+    is_class,
+    looked_up,
+    mro_of,
+    namespace_of,
+    own,
+)
+
+from . import reloads
+from .modules import can_come
+from .placed import (
     PlacedFunction,
     Switch,
     beneath,
     carries,
     family_of,
     is_abstract,
-    is_class,
+    is_most_derived,
     is_of,
     is_wrappable,
-    looked_up,
-    mro_of,
-    namespace_of,
-    own,
     placed_for,
     restore,
     stripped,
     write,
 )
 
-__all__ = ("MonkeyPatcher", "Outcome", "Patch", "Wrap")
+__all__ = ("MonkeyPatcher", "Outcome", "Patch", "Wrap", "is_most_derived")
 
 Outcome = Literal["active", "missing", "waiting"]
 """What became of a patch: in force, without a target, or until an import."""
@@ -80,9 +84,15 @@ class Patch:
     optional: bool = False
     """That it is missing is no loss worth telling."""
     min_version: str = ""
-    """First version of the target's package that has it, for the documents."""
+    """First version of the target's package that has it."""
+    max_version: str = ""
+    """Last version that has it; `1.9` stands for all of its patches, like `1.9.3`."""
+    package: str = ""
+    """Distribution that these are versions of: the patch is left out with another.
+    Without it they are for the documents only."""
     post_import: bool = False
-    """Do not import the module; wait until the host does."""
+    """Do not import the module; wait until the host does. It is missing at once where
+    the package, loaded already, has no such module."""
     on_object: bool = False
     """The holder is an object of the module: patch what it holds itself, put there
     by somebody else, and leave alone what it has from its class."""
@@ -132,10 +142,15 @@ class MonkeyPatcher:
     `undo_all` puts back every original, the very object, wherever our wrapper is still
     outermost. Where someone has wrapped on top of it, theirs stays and ours only passes
     calls through; so does a bound method that was saved before.
+
+    Args:
+        on_missing: Called with a patch that was waited for, once its module came and
+            had not its target.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_missing: Callable[[Patch], object] | None = None) -> None:
         """Start with nothing installed."""
+        self._on_missing = on_missing
         self._installed: dict[Patch, _Installation] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._awaited: set[Patch] = set()
@@ -147,7 +162,16 @@ class MonkeyPatcher:
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
         """Return what became of each target, as of now."""
-        return MappingProxyType(dict(self._outcomes))
+        found = ((target, self.outcome_of(target)) for target in tuple(self._outcomes))
+        return MappingProxyType({key: value for key, value in found if value})
+
+    def outcome_of(self, target: str) -> Outcome | None:
+        """Return what became of *target*, as of now; None if it was not asked for."""
+        outcome = self._outcomes.get(target)
+        # Its package may have been loaded meanwhile, without such a module.
+        if outcome == "waiting" and not can_come(target.partition(":")[0]):
+            return "missing"
+        return outcome
 
     def install(self, patch: Patch) -> Outcome:
         """
@@ -208,7 +232,10 @@ class MonkeyPatcher:
         if patch in self._installed:
             return "active"
         if patch.post_import and module_name not in sys.modules:
-            return self._wait(patch, module_name)
+            if can_come(module_name):
+                return self._wait(patch, module_name)
+            self._outcomes[patch.target] = "missing"
+            return "missing"
         # Before the lock is taken: an import runs foreign code.
         module = _imported(module_name, path)
         return self._place(patch, module)
@@ -336,10 +363,13 @@ class MonkeyPatcher:
     def arrive(self, patch: Patch, module: ModuleType) -> None:
         """Install a patch whose module has just been imported; never raises."""
         try:
+            outcome: Outcome = "active"
             with _lock:
                 if patch in self._awaited:
                     self._awaited.discard(patch)
-                    self._place(patch, module)
+                    outcome = self._place(patch, module)
+            if outcome == "missing" and self._on_missing is not None:
+                self._on_missing(patch)
         # Whatever it is, the host's import goes on.
         except Exception as error:
             report(f"install {patch.target}", error)

@@ -12,16 +12,26 @@ from __future__ import annotations
 
 import copy
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, cast
 
 import wrapt
+
+from chaukas.sdk.system.introspect import (
+    MISSING,
+    Holder,
+    attributes_of,
+    dict_of,
+    is_class,
+    looked_up,
+    mro_of,
+    namespace_of,
+    own,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 __all__ = (
-    "MISSING",
-    "Holder",
     "PlacedFunction",
     "PlacedMethod",
     "Switch",
@@ -29,30 +39,19 @@ __all__ = (
     "carries",
     "family_of",
     "is_abstract",
-    "is_class",
+    "is_most_derived",
     "is_of",
     "is_wrappable",
-    "looked_up",
-    "mro_of",
-    "namespace_of",
-    "own",
     "placed_for",
     "restore",
     "stripped",
     "write",
 )
 
-Holder: TypeAlias = ModuleType | type | object
-"""What functions stand in: a module, a class, or an object that has its own."""
-
-MISSING: Final = object()
-"""Stands for "no such name", where None is a value."""
-
-_module_dict = vars(ModuleType)["__dict__"].__get__
-_class_dict = vars(type)["__dict__"].__get__
-_class_mro = vars(type)["__mro__"].__get__
 # Asked at each call of a patched method; a `super()` would cost as much again.
 _bound: Final = wrapt.FunctionWrapper.__get__
+# What all of wrapt's wrappers come from; its name is not the same in all releases.
+_PROXY: Final[type] = wrapt.FunctionWrapper.__mro__[-2]
 
 
 class Switch:
@@ -160,43 +159,36 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         return self
 
 
+class _Lacking:
+    """
+    A special method that functions have not, and wrapt's proxies have.
+
+    `ExitStack.push` asks the type of what it is given for `__exit__`: it must hear of a
+    patched method what it hears of a method. An object that is called like a function
+    answers for itself, though not by its type.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            raise AttributeError(self._name)
+        return getattr(instance.__wrapped__, self._name)
+
+
+for _name in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
+    setattr(PlacedFunction, _name, _Lacking(_name))
+    setattr(PlacedMethod, _name, _Lacking(_name))
+
+
 def _home_of(placed: object, owner: Any) -> Any:
     """Return the class that holds *placed*: a reference to it keeps nothing else."""
     for cls in mro_of(owner) if is_class(owner) else ():
-        namespace: Mapping[str, Any] = _class_dict(cls)
+        namespace: Mapping[str, Any] = dict_of(cls)
         if any(value is placed for value in namespace.values()):
             return cls
     return owner
-
-
-def is_class(candidate: object) -> TypeGuard[type]:
-    """Say whether it is a class, by its type alone: isinstance would ask *it* too."""
-    return issubclass(type(candidate), type)
-
-
-def own(holder: Holder, name: str) -> object:
-    """Return what stands under *name* in the holder itself, or MISSING."""
-    namespace: Mapping[str, Any]
-    if is_class(holder):
-        namespace = _class_dict(holder)
-    elif issubclass(type(holder), ModuleType):
-        namespace = _module_dict(holder)
-    else:
-        namespace = _attributes_of(holder)
-    return namespace.get(name, MISSING)
-
-
-def looked_up(holder: Holder, name: str) -> object:
-    """Return what *name* finds, unbound, along the MRO of a class, or MISSING."""
-    holders = mro_of(holder) if is_class(holder) else (holder,)
-    found = (own(each, name) for each in holders)
-    return next((raw for raw in found if raw is not MISSING), MISSING)
-
-
-def mro_of(cls: type) -> tuple[type, ...]:
-    """Return the method resolution order without asking the metaclass."""
-    mro: tuple[type, ...] = _class_mro(cls)
-    return mro
 
 
 def family_of(base: type) -> Iterator[type]:
@@ -215,12 +207,6 @@ def family_of(base: type) -> Iterator[type]:
                 waiting.append(child)
 
 
-def namespace_of(module: ModuleType) -> dict[str, Any]:
-    """Return the names of a module, to read and write, without waking a lazy one."""
-    namespace: dict[str, Any] = _module_dict(module)
-    return namespace
-
-
 def write(holder: Holder, name: str, value: object) -> None:
     """Put *value* under *name*; MISSING removes the name."""
     if is_class(holder):
@@ -231,16 +217,7 @@ def write(holder: Holder, name: str, value: object) -> None:
     elif isinstance(holder, ModuleType):
         namespace_of(holder)[name] = value
     else:
-        _attributes_of(holder)[name] = value
-
-
-def _attributes_of(holder: object) -> dict[str, Any]:
-    """Return what an object holds itself, asking neither it nor its class."""
-    try:
-        attributes = object.__getattribute__(holder, "__dict__")
-    except AttributeError:
-        return {}
-    return attributes if type(attributes) is dict else {}
+        attributes_of(holder)[name] = value
 
 
 def restore(holder: Holder, name: str, switch: Switch) -> None:
@@ -314,6 +291,39 @@ def carries(raw: object, wrap: Callable[..., Any]) -> bool:
             raw = raw.__func__
         else:
             return False
+
+
+def is_most_derived(wrapped: Callable[..., Any], instance: object, name: str) -> bool:
+    """
+    Say whether a patched method that runs is the one that its object has for *name*.
+
+    With a patch of all subclasses, an override and the base's definition that it
+    reaches by `super()` are both wrapped. This tells the two apart.
+
+    Args:
+        wrapped: What `wrap` was given: bound, or with its object as first argument.
+        instance: The object, as `wrap` was given it; of a class method, the class.
+        name: Name of the method.
+    """
+    cls = instance if is_class(instance) else type(instance)
+    raw = looked_up(cls, name)
+    while type(raw) is FunctionType and "__wrapped__" in raw.__dict__:
+        # Somebody else's layer, above ours.
+        raw = raw.__dict__["__wrapped__"]
+    if type(_layer(raw)) not in (PlacedFunction, PlacedMethod):
+        return True
+    return _innermost(raw) is _innermost(wrapped)
+
+
+def _innermost(raw: object) -> object:
+    """Return the function below bindings and placed functions."""
+    while True:
+        if issubclass(type(raw), _PROXY):
+            raw = cast("Any", raw).__wrapped__
+        elif type(raw) in (MethodType, classmethod, staticmethod):
+            raw = cast("Any", raw).__func__
+        else:
+            return raw
 
 
 def is_wrappable(raw: object) -> bool:

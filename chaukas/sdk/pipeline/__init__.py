@@ -1,5 +1,5 @@
 """
-The way of an event from the host's thread to a sink that has stored it.
+The pipeline: a queue and a thread between the host and the sink of its events.
 
 A queue and one thread stand between the two, so that the host never waits for a
 device, and so that what a device cannot take is kept or counted.
@@ -12,12 +12,11 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
+from chaukas.sdk.sinks import SpooledSink
 from chaukas.sdk.system.threads import allocate_lock, start_thread
 
-from .bounded_queue import BoundedQueue
-from .flush import FlushMarker
+from .bounded_queue import BoundedQueue, FlushMarker
 from .housekeeping import Housekeeping
-from .spooled import SpooledSink
 from .stats import REASONS, Stats, stats_of
 from .writer import Writer
 
@@ -227,7 +226,7 @@ class Pipeline:
 
     def abandon(self) -> None:
         """
-        Let go of everything, write nothing: for a forked child.
+        Release everything, write nothing: for a forked child.
 
         Inherited files are closed, the parent's are untouched. No method does
         anything afterwards.

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.integrity import link
 
-from .bounded_queue import EVENT_OVERHEAD_BYTES
-from .flush import FlushMarker
+from .bounded_queue import EVENT_OVERHEAD_BYTES, FlushMarker
 from .stats import INDEX_OF, REASONS
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class PendingBatch:
         """Events dropped on this side of the queue, one number per reason."""
 
     def __bool__(self) -> bool:
-        """Tell whether anything is held."""
+        """Return whether anything is held."""
         return bool(self._taken or self.batch)
 
     def take(self, get: Callable[[], bytes | FlushMarker], count: int) -> None:

@@ -1,5 +1,5 @@
 """
-Takes events from host threads, within a bound of memory.
+The queue between the host's threads and the writer, bounded in memory.
 
 This is the only part of the pipeline that runs on the host's threads, so it has
 no lock and no I/O, and waits for nothing but its turn with the writer.
@@ -11,7 +11,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from chaukas.sdk.system.threads import SimpleQueue, get_ident
+from chaukas.sdk.system.threads import SimpleQueue, allocate_lock, get_ident
 
 from .gil import GilHandover
 from .stats import INDEX_OF, Cell
@@ -19,9 +19,7 @@ from .stats import INDEX_OF, Cell
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .flush import FlushMarker
-
-__all__ = ["EVENT_OVERHEAD_BYTES", "BoundedQueue"]
+__all__ = ["EVENT_OVERHEAD_BYTES", "BoundedQueue", "FlushMarker"]
 
 EVENT_OVERHEAD_BYTES: Final = 64
 """What an event costs beyond its text: a bytes header and two pointers."""
@@ -31,6 +29,33 @@ _RESERVE: Final = 0.1
 _MEMORY_FULL_NAME: Final = "memory_full"
 _MEMORY_FULL: Final = INDEX_OF[_MEMORY_FULL_NAME]
 _CAPTURE_ERROR: Final = INDEX_OF["capture_error"]
+
+
+class FlushMarker:
+    """
+    A point in the order of events, reached once: what a flush waits for.
+
+    Everything queued before it is settled when it is reached, which no comparison of
+    counters could show while other threads go on emitting.
+
+    Args:
+        final: Nothing comes after this mark: the writer ends here.
+    """
+
+    __slots__ = ("_lock", "final")
+
+    def __init__(self, *, final: bool = False) -> None:
+        self.final = final
+        self._lock = allocate_lock()
+        self._lock.acquire()
+
+    def reach(self) -> None:
+        """Wake the thread that waits; called once, by the writer."""
+        self._lock.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether the mark was reached within `timeout_s` seconds."""
+        return self._lock.acquire(timeout=max(0.0, timeout_s))
 
 
 class BoundedQueue:
@@ -74,7 +99,7 @@ class BoundedQueue:
         self._cells: dict[int, Cell] = {}
         self._next_place = count(1).__next__
         self.handover = GilHandover(monotonic)
-        """Tells when the writer would like the interpreter."""
+        """Knows when the writer would like the interpreter."""
         self._monotonic = monotonic
 
     @property

@@ -1,5 +1,5 @@
 """
-Lets the writer have the interpreter while the host's threads never rest.
+Hands the interpreter's lock (GIL) to the writer while the host's threads never rest.
 
 Who waits for the interpreter's lock is woken each time its holder lets go of it. An
 event loop that has always something to do lets go at every turn and takes it back

@@ -1,5 +1,5 @@
 """
-What the writer's thread does besides writing: housekeeping and loss reports.
+Housekeeping on the writer's thread: a regular call, and reports of losses.
 
 A thread that exists anyway can do it; a timer of its own would be one more thread
 in the host.
@@ -76,15 +76,15 @@ class Housekeeping:
         if (is_lossy and self._log_limit.is_due("loss", now_s)) or (
             self._is_owed and self._log_limit.is_due("recovery", now_s)
         ):
-            self._speak(stats)
+            self._report_now(stats)
 
     def report_at_exit(self) -> None:
-        """Report what was lost or recovered and not yet told."""
+        """Report what was lost or recovered and not yet reported."""
         stats = self._stats()
         if self._is_owed or stats.lost > self._reported:
-            self._speak(stats)
+            self._report_now(stats)
 
-    def _speak(self, stats: Stats) -> None:
+    def _report_now(self, stats: Stats) -> None:
         self._is_owed = False
         if stats.lost > self._reported:
             LOGGER.warning(

@@ -1,5 +1,5 @@
 """
-Counts what became of each event.
+Counters of what became of each event.
 
 The promise is that nothing vanishes silently, so every event is in exactly one
 of these numbers.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .spooled import Outcome
+    from chaukas.sdk.sinks import Outcome
 
 __all__ = ["INDEX_OF", "REASONS", "Cell", "Stats", "stats_of"]
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.sinks import Sink
 
-    from .bounded_queue import BoundedQueue
-    from .flush import FlushMarker
+    from .bounded_queue import BoundedQueue, FlushMarker
     from .housekeeping import Housekeeping
 
 __all__ = ["Writer", "backoff_s_of"]
@@ -97,7 +96,9 @@ class Writer:
             # even an exit or an interrupt thrown into it has no other reader.
             # PERF203: a turn takes far longer than entering a try.
             except BaseException as error:  # noqa: PERF203
-                self._survive(error)
+                self._pause_s = _FIRST_BACKOFF_S
+                self._log_limit.report_defect("the writer", error, self._monotonic())
+                sleep(_FIRST_BACKOFF_S)
 
     def turn(self) -> None:
         """Wait for something to do, and do it."""
@@ -228,16 +229,6 @@ class Writer:
                 self._final.reach()
             # Last: whoever sees it looks at the mark no more.
             self.is_ended = True
-
-    def _survive(self, error: BaseException) -> None:
-        self._pause_s = _FIRST_BACKOFF_S
-        self._log_limit.report(
-            type(error).__name__,
-            self._monotonic(),
-            f"chaukas: the writer met {type(error).__name__}: it goes on, and no"
-            " event is lost. Please report this.",
-        )
-        sleep(_FIRST_BACKOFF_S)
 
 
 def _verdict_of(error: Exception) -> Verdict:

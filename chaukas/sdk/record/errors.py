@@ -11,6 +11,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.system.introspect import class_name_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -30,7 +32,6 @@ _REPORTED = 256
 _HTTP_STATUSES = range(100, 600)
 
 # The slots themselves: an error's class may put anything in front of them.
-_CLASS_NAME: Any = vars(type)["__name__"]
 _FIELDS: Any = vars(BaseException)["__dict__"]
 _cause_of = vars(BaseException)["__cause__"].__get__
 _context_of = vars(BaseException)["__context__"].__get__
@@ -41,12 +42,6 @@ def fields_of(error: BaseException) -> dict[str, Any]:
     """Return the attributes that *error* holds, running no code of its class."""
     fields: dict[str, Any] = _FIELDS.__get__(error)
     return fields
-
-
-def class_name_of(value: object) -> str:
-    """Return the name of the class of *value*, whatever its metaclass says."""
-    name: str = _CLASS_NAME.__get__(type(value))
-    return name
 
 
 def status_of(error: BaseException) -> int:
@@ -78,7 +73,7 @@ def error_chain(error: BaseException) -> Iterator[BaseException]:
 
 def error_code_of(error: BaseException) -> str:
     """Return the class of *error*, with the API's own code where it has one."""
-    name = type(error).__name__
+    name = class_name_of(error)
     fields = fields_of(error)
     code = fields.get("code")
     if type(code) is int and status_of(error) == code:

@@ -220,12 +220,13 @@ class EventPairManager:
         return len(below)
 
     def _close(self, pair: Pair) -> None:
-        if pair.on_close is not None and pair.is_open:
-            try:
+        try:
+            if pair.on_close is not None and pair.is_open:
                 pair.on_close()
-            except Exception as error:
-                report("end of a pair", error)
-        self._end_orphan(pair)
+        except Exception as error:
+            report("end of a pair", error)
+        finally:
+            self._end_orphan(pair)
 
     def close_run(self, run: Run) -> int:
         """End what is still open in *run* as CANCELLED orphans, innermost first."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Opening",
     "Place",
+    "enter_alone",
     "node_in_force",
     "open_session",
     "otel_span",
@@ -154,6 +155,32 @@ def place(
     node = node_in_force()
     if node is not None:
         return Place(node.run, node.parent_span_id, is_alone=False)
+    found = enter_alone(
+        sessions,
+        recorder,
+        session_id,
+        framework=framework,
+        trace_id=trace_id,
+        hide_content=hide_content,
+    )
+    sessions.leave(found.run.session)
+    return found
+
+
+def enter_alone(
+    sessions: SessionBook,
+    recorder: Recorder,
+    session_id: str | None = None,
+    *,
+    framework: str,
+    trace_id: str = "",
+    hide_content: bool = False,
+) -> Place:
+    """
+    Return where something stands that no run is around, as `place` does.
+
+    Its session is entered, and to be left when it is over: it ends no sooner.
+    """
     found = sessions.find(session_id)
     if not trace_id and found is not None and found.scope is not None:
         trace_id = found.scope.trace_id
@@ -165,7 +192,6 @@ def place(
         trace_id=trace_id,
         is_run=False,
     )
-    sessions.leave(opening.session)
     run = Run(
         opening.session,
         opening.trace_id,

@@ -20,6 +20,7 @@ from chaukas.sdk.events import TRAITS, EventType
 from chaukas.sdk.system.clock import timestamp_of
 from chaukas.sdk.system.ids import is_sampled
 from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.introspect import class_name_of
 
 from . import content as contents
 from .content import without_defaults
@@ -162,13 +163,12 @@ class Recorder:
         self.pairs = EventPairManager(self)
         self.history = History(ids.secret())
         self.retries = RetryDetector(config.retry)
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._rules = rules
         self._hidden_rules = hidden_rules
         self._fact_rules = fact_rules
         self._facts = Facts(shown_rules)
         self._version = version
-        self._stream = pipeline.stream
         self._event_limit_bytes = rules.limits.event_bytes
         self._parts = {kind: _part_of(kind, config, self._facts) for kind in EventType}
 
@@ -190,13 +190,13 @@ class Recorder:
 
     def count_failed(self) -> None:
         """Count an event that could not be captured, before it was one."""
-        self._pipeline.next_seq()
-        self._pipeline.drop("capture_error")
+        self.pipeline.next_seq()
+        self.pipeline.drop("capture_error")
 
     def refuse(self) -> None:
         """Count an event that comes after the end."""
-        self._pipeline.next_seq()
-        self._pipeline.drop("after_close")
+        self.pipeline.next_seq()
+        self.pipeline.drop("after_close")
 
     def emit(
         self,
@@ -253,14 +253,14 @@ class Recorder:
             self._note_failed(error, problems)
             return
         if is_spare:
-            self._pipeline.offer(encoded)
+            self.pipeline.offer(encoded)
         else:
-            self._pipeline.put(encoded, vital=TRAITS[kind].vital)
+            self.pipeline.put(encoded, vital=TRAITS[kind].vital)
         if problems is None:
             log_event(event)
 
     def _note_failed(self, error: Exception, problems: list[Exception] | None) -> None:
-        self._pipeline.drop("capture_error")
+        self.pipeline.drop("capture_error")
         if problems is None:
             report("Recorder.emit", error)
         else:
@@ -294,8 +294,7 @@ class Recorder:
             self.ids = successor.ids
             self.pairs = successor.pairs
             self.history = successor.history
-            self._pipeline = successor._pipeline
-            self._stream = successor._stream
+            self.pipeline = successor.pipeline
         # Last, so that what failed is tried again.
         self._pid = _process_id()
 
@@ -316,11 +315,15 @@ class Recorder:
         """Return what every event has, and the paths of ids that were hidden."""
         hidden: list[str] = []
         # First, as an event that then cannot be made leaves a gap.
-        seq = self._pipeline.next_seq()
+        seq = self.pipeline.next_seq()
         now_ns = self.clock.time_ns()
         session = run.session
         own: dict[str, Any] = {
-            "chaukas": {"sdk": self._version, "seq": seq, "stream": self._stream}
+            "chaukas": {
+                "sdk": self._version,
+                "seq": seq,
+                "stream": self.pipeline.stream,
+            }
         }
         if run.framework:
             own["framework"] = run.framework
@@ -425,7 +428,7 @@ class Recorder:
         }
         if self.config.capture_stack_traces:
             text = "".join(traceback.format_tb(error.__traceback__, limit=-_FRAMES))
-            text += f"{type(error).__name__}: {error_text(error)}"
+            text += f"{class_name_of(error)}: {error_text(error)}"
             content["stack_trace"] = capture.text(text, "error.stack_trace")
         return content
 

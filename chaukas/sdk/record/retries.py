@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from chaukas.sdk.system.bounded import BoundedMap
+from chaukas.sdk.system.introspect import bare_name_of, mro_of
 
 from .errors import class_name_of, fields_of, recogniser_of, status_of
 
@@ -137,10 +138,10 @@ def is_retryable(error: BaseException, message: str = "") -> Verdict:
     if status:
         good = status in _STATUSES or status >= _SERVER_ERROR
         return Verdict(good, "status", status)
-    names = {base.__name__ for base in type(error).__mro__}
+    names = set(map(bare_name_of, mro_of(type(error))))
     if names & _NEVER:
         return Verdict(False, "type", 0)
-    if names & _TYPE_NAMES or isinstance(error, _TYPES):
+    if names & _TYPE_NAMES or issubclass(type(error), _TYPES):
         return Verdict(True, "type", 0)
     lowered = message.lower()
     return Verdict(any(word in lowered for word in _WORDS), "message", 0)

@@ -12,6 +12,8 @@ import logging
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
+from chaukas.sdk.system.introspect import qualname_of
+
 from .context import SUPPRESSED, reset
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ("UsersRedact",)
 
 _LOGGER = logging.getLogger("chaukas.sdk")
-_name_of = vars(type)["__qualname__"].__get__
 
 
 class UsersRedact:
@@ -51,7 +52,7 @@ class UsersRedact:
         try:
             answer = self._function(path, value)
         except Exception as error:
-            self._tell(f"raised {_name_of(type(error))}")
+            self._tell(f"raised {qualname_of(type(error))}")
             raise
         finally:
             reset(token)
@@ -62,7 +63,7 @@ class UsersRedact:
         if type(answer) is CoroutineType:
             # Never awaited, which Python would complain about to the host.
             answer.close()
-        self._tell(f"returned a {_name_of(kind)}")
+        self._tell(f"returned a {qualname_of(kind)}")
         raise TypeError("redact returned what cannot be recorded")
 
     def _tell(self, what: str) -> None:

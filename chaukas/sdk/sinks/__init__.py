@@ -1,5 +1,5 @@
 """
-What a place that takes events must be able to do, and how it answers.
+What a sink of events must be able to do, and how it answers.
 
 One small protocol lets the pipeline stay the same for a file, a list in
 memory and a server.
@@ -7,13 +7,14 @@ memory and a server.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Sink", "Verdict"]
+__all__ = ["Outcome", "Sink", "SpooledSink", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,43 @@ class Sink(Protocol):
     def abandon(self) -> None:
         """Close what a forked child inherited, and write nothing."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the events that were spooled."""
+
+    acked: int
+    """Events that every sink has taken."""
+    spooled: int
+    """Events that some sink has still to take."""
+    lost: Mapping[str, int]
+    """Events given up, by reason."""
+    adopted: int
+    """Events of dead processes that were delivered."""
+    errors: Mapping[str, str]
+    """For each sink that takes no events at present: why."""
+
+
+class SpooledSink(Sink, ABC):
+    """A sink in front of others: what it has stored is delivered to them."""
+
+    on_adopted: Callable[[str, int, dict[str, int]], bool]
+    """
+    Set by the pipeline. Given the stream of a dead process, how many of its events
+    died with it, and its counts; returns whether the report of them is stored.
+    """
+    on_recovery: Callable[[], None]
+    """Set by the pipeline; called when a sink works again after an outage."""
+
+    @abstractmethod
+    def outcome(self) -> Outcome:
+        """Return what became of the events of this process, as of now."""
+
+    @abstractmethod
+    def wait(self, deadline_s: float) -> bool:
+        """Wait, until a monotonic time, for what is stored now to be delivered."""
+
+    @abstractmethod
+    def end(self, deadline_s: float) -> None:
+        """Stop delivering; wait until a monotonic time for that."""

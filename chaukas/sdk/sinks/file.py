@@ -1,5 +1,5 @@
 """
-Lets a file be one of several sinks.
+Adapts a file sink so that a sender can deliver to it, as one of several.
 
 A file takes part of a batch when its disk fills up, which no collector does; here
 that part is remembered, so that it is not written twice.

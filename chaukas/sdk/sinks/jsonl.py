@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from . import Verdict
+from .append import advice_of, append_all, refusal
 from .disk import Disk
 from .rotation import Compressor, Rotation, rotate
 
@@ -26,20 +27,7 @@ __all__ = ["JsonlSink", "Rotation"]
 
 _LOGGER: Final = logging.getLogger("chaukas.sdk")
 _LOOK_AGAIN_S: Final = 1.0
-_ADVICE: Final = {
-    errno.ENOSPC: "Free some space on that disk.",
-    errno.EDQUOT: "Free some space in that quota.",
-    errno.EFBIG: "Raise the file size limit, or rotate the file.",
-    errno.EACCES: "Allow this user to write there, or set CHAUKAS_OUTPUT_FILE.",
-    errno.EPERM: "Allow this user to write there, or set CHAUKAS_OUTPUT_FILE.",
-    errno.EROFS: "Set CHAUKAS_OUTPUT_FILE to a place that can be written.",
-    errno.EISDIR: "Set CHAUKAS_OUTPUT_FILE to a file in that folder.",
-    errno.EMFILE: "Raise the limit of open files.",
-    errno.ENFILE: "Raise the system's limit of open files.",
-    errno.ENXIO: "Start the program that reads this pipe.",
-    errno.ELOOP: "Remove that link, or set CHAUKAS_OUTPUT_FILE.",
-    errno.EPIPE: "Start the program that reads this pipe.",
-}
+_SETTING: Final = "CHAUKAS_OUTPUT_FILE"
 
 
 class JsonlSink:
@@ -86,8 +74,8 @@ class JsonlSink:
         self._is_regular = True
         self._end = 0
         self._is_torn = False
-        self._is_compression_told = False
-        self._is_told = False
+        self._is_compression_reported = False
+        self._is_reported = False
         self._look_at_s = 0.0
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
@@ -97,20 +85,11 @@ class JsonlSink:
         A short write may have cut a line in two: that line and those after it
         are written again, on a line of their own.
         """
-        stored, is_stuck = 0, False
-        try:
-            while stored < len(batch):
-                progress = self._append(batch[stored:] if stored else batch)
-                if is_stuck and not progress:
-                    # TRY301: it takes the way of the errors of the system,
-                    # which mostly says itself at the second write what is wrong.
-                    raise OSError(errno.EIO, "Short write")  # noqa: TRY301
-                stored += progress
-                is_stuck = not progress
-            self._tend()
-        except OSError as error:
+        stored, error = append_all(batch, self._append)
+        if error is not None:
             self.close()
-            return self._verdict_of(error, stored)
+            return refusal(error, stored, repr(self.path), _SETTING)
+        self._compress()
         return Verdict(stored)
 
     def close(self) -> None:
@@ -175,7 +154,7 @@ class JsonlSink:
 
     def _last_byte(self, size: int) -> bytes:
         try:
-            return self._disk.last_byte(self._fd, size)
+            return self._disk.read_at(self._fd, 1, size - 1)
         except OSError:
             # Not readable for us. An empty line more is harmless.
             return b""
@@ -239,9 +218,9 @@ class JsonlSink:
     def _warn_if_open_to_others(self, status: os.stat_result) -> None:
         is_foreign = status.st_uid not in {0, os.geteuid()}
         is_writable = bool(status.st_mode & stat.S_IWOTH)
-        if not self._is_regular or self._is_told or not (is_foreign or is_writable):
+        if not self._is_regular or self._is_reported or not (is_foreign or is_writable):
             return
-        self._is_told = True
+        self._is_reported = True
         _LOGGER.warning(
             "chaukas: %r %s: others can read or change what is recorded. Remove it and"
             " it is made anew for this user alone, or set CHAUKAS_OUTPUT_FILE.",
@@ -249,34 +228,19 @@ class JsonlSink:
             "belongs to another user" if is_foreign else "can be written by everybody",
         )
 
-    def _tend(self) -> None:
+    def _compress(self) -> None:
         if self._compressor is None:
             return
         try:
             self._compressor.step(self._monotonic())
         except OSError as error:
             # The events are stored, so this is no trouble of the batch's.
-            if not self._is_compression_told:
-                self._is_compression_told = True
+            if not self._is_compression_reported:
+                self._is_compression_reported = True
                 _LOGGER.warning(
                     "chaukas: cannot compress the old files of %r (%s): they are"
                     " kept as they are, and tried again. %s",
                     self.path,
                     os.strerror(error.errno or errno.EIO),
-                    _advice_of(error.errno or errno.EIO),
+                    advice_of(error.errno, _SETTING),
                 )
-
-    def _verdict_of(self, error: OSError, stored: int) -> Verdict:
-        code = error.errno or errno.EIO
-        cause = errno.errorcode.get(code, str(code))
-        why = error.strerror or os.strerror(code)
-        return Verdict(
-            stored,
-            cause=cause,
-            error=f"chaukas: cannot write {self.path!r} ({cause}, {why}): events are"
-            f" kept in memory and tried again. {_advice_of(code)}",
-        )
-
-
-def _advice_of(code: int) -> str:
-    return _ADVICE.get(code, "Check the disk and the file.")

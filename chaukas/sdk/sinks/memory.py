@@ -1,5 +1,5 @@
 """
-Keeps events in a list.
+A sink that keeps events in a list.
 
 Tests and notebooks want to look at what was recorded without a file.
 """

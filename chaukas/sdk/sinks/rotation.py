@@ -1,5 +1,5 @@
 """
-Sets full event files aside, keeps the newest, and compresses them.
+Rotates event files: renames full ones, keeps the newest, compresses them.
 
 Several processes may write to one file, so each step is right whatever the others
 do meanwhile: a lock file serves one rotator at a time, and the lock that every
@@ -184,7 +184,7 @@ class Compressor:
             self.abandon()
 
     def _is_free(self, name: str) -> bool:
-        """Tell whether nobody has the open file in use, and it still has that name."""
+        """Return whether nobody uses the open file, and it still has that name."""
         if not self._disk.lock(self._source, exclusive=True):
             return False
         found = self._disk.find_itself(name)

@@ -21,6 +21,8 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from .introspect import qualname_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -145,13 +147,7 @@ def log(level: int, line: str) -> None:
 
 def place_of(error: Exception) -> tuple[str, str]:
     """Return the type of an error and where it was raised; nothing of its text."""
-    return _type_name(error), _place_of(error.__traceback__)
-
-
-def _type_name(error: Exception) -> str:
-    # Read past the metaclass: a stranger's exception may override __qualname__.
-    name: str = vars(type)["__qualname__"].__get__(type(error))
-    return name
+    return qualname_of(type(error)), _place_of(error.__traceback__)
 
 
 def _place_of(traceback: TracebackType | None) -> str:

@@ -1,11 +1,11 @@
 """
-Test kit: record into memory, or send to a collector that can be made to fail.
+The test kit: record into memory, or send to a collector that can be made to fail.
 
     with capture_events() as events:
         Runner.run_sync(agent, "Hi")
     assert [e["type"] for e in events()] == [...]
 
-Public, so that an application can test what its runs put on record.
+Public, so that an application can test what its runs record.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
     "capture_events",
 ]
 
-_ROOMS = {
+_COLLECTOR = {
     "FakeCollector": "collector.server",
     "Fault": "collector.replies",
     "Reply": "collector.replies",
@@ -49,13 +49,13 @@ _ROOMS = {
 
 def __getattr__(name: str) -> Any:
     """Load the collector when it is asked for: most tests need no server."""
-    room = _ROOMS.get(name)
-    if room is None:
+    module = _COLLECTOR.get(name)
+    if module is None:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{room}"), name)
+    return getattr(import_module(f"{__name__}.{module}"), name)
 
 
 _START_NS = 1_767_268_800_000_000_000

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .proto import events_pb2
 
 __all__ = (
-    "batch_from_message",
     "batch_to_message",
     "from_message",
     "normal",
@@ -89,16 +88,6 @@ def batch_to_message(
     for event in events:
         write_event(batch.events.add(), event)
     return batch
-
-
-def batch_from_message(batch: events_pb2.EventBatch) -> list[dict[str, Any]]:
-    """
-    Return the JSON forms of a batch's events, in its order.
-
-    Raises:
-        ValueError: A time lies outside the years 1 to 9999.
-    """
-    return [read_event(message) for message in batch.events]
 
 
 def normal(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """
-The one JSON form of an event, without a message in between.
+The canonical JSON form of an event, without a protobuf message in between.
 
 A hash must be the same for all spellings of an event, and must cover what no
 message can carry: such things stay as they stand.

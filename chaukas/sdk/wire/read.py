@@ -1,5 +1,5 @@
 """
-From the message of an event to its JSON form.
+Converts the protobuf message of an event to JSON.
 
 Fields are found by number and not by name, since the published spec names some
 of the same fields differently.

@@ -1,5 +1,5 @@
 """
-Numbers and times of an event in their one form.
+The canonical form of numbers and times.
 
 Protobuf knows only doubles, JSON knows many ways to write a number or a time;
 events are equal, and hash alike, if everything has one spelling.

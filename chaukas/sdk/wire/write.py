@@ -1,5 +1,5 @@
 """
-From the JSON form of an event to its message.
+Converts the JSON form of an event to its protobuf message.
 
 The fields' writers are put together once, so that an event costs a look-up and
 a call per field; anything that does not fit is refused with the field's name.

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
+from chaukas.sdk.system.introspect import loaded, mro_of, name_of
+
 from .fields import (
     dataclass_fields,
     dataclass_reader,
@@ -19,7 +21,7 @@ from .fields import (
     tuple_items,
     tuple_reader,
 )
-from .raw import Items, Mark, Pairs, Reader, loaded, mro_of, name_of
+from .raw import Items, Mark, Pairs, Reader
 from .values import (
     VALUE_READERS,
     decimal_reader,

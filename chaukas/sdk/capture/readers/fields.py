@@ -10,7 +10,9 @@ import types
 from itertools import islice
 from typing import Any
 
-from .raw import Items, Pairs, Reader, dict_of, held_by, own_accessor
+from chaukas.sdk.system.introspect import dict_of, own_accessor
+
+from .raw import Items, Pairs, Reader, held_by
 
 __all__ = (
     "dataclass_fields",

@@ -1,15 +1,14 @@
 """
-Look at classes and instances without running their code.
+Name what readers make of a value, and read the plain parts that they share.
 
-A metaclass, a property or a `__getattribute__` may do anything; the C accessors
-of `type` and of built-in classes cannot be overridden by a stranger.
+Nothing here runs code of the value's class, see `system/introspect`.
 """
 
 import dataclasses
-import sys
-import types
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
+
+from chaukas.sdk.system.introspect import mro_of
 
 __all__ = (
     "Blob",
@@ -18,13 +17,8 @@ __all__ = (
     "NumberText",
     "Pairs",
     "Reader",
-    "dict_of",
     "held_by",
     "is_plain",
-    "loaded",
-    "mro_of",
-    "name_of",
-    "own_accessor",
 )
 
 
@@ -71,49 +65,6 @@ class Blob:
 Reader: TypeAlias = Callable[[Any, int], object]
 """Read an instance, taking at most so many items from it."""
 
-mro_of: Final[Any] = type.__dict__["__mro__"].__get__
-"""Return the bases of a class, whatever its metaclass says."""
-
-dict_of: Final[Any] = type.__dict__["__dict__"].__get__
-"""Return what a class itself defines, whatever its metaclass says."""
-
-_name_of: Final[Any] = type.__dict__["__name__"].__get__
-_qualname_of: Final[Any] = type.__dict__["__qualname__"].__get__
-_module_of: Final[Any] = type.__dict__["__module__"].__get__
-_module_body: Final[Any] = vars(types.ModuleType)
-_module_dict_of: Final[Any] = _module_body["__dict__"].__get__
-_NAME_LIMIT = 200
-
-
-def name_of(cls: type) -> str:
-    """Return ``module.QualName`` of a class, whatever its metaclass says."""
-    try:
-        module = _module_of(cls)
-    except AttributeError:
-        module = None
-    qualname = _qualname_of(cls)
-    if type(qualname) is not str:
-        qualname = _name_of(cls)
-    if type(module) is not str:
-        module = "?"
-    return f"{module}.{qualname}"[:_NAME_LIMIT].encode("ascii", "replace").decode()
-
-
-def loaded(module: str, name: str) -> Any:
-    """
-    Return what a module defines, if it is loaded; never load it.
-
-    An instance can only exist once its module is loaded, so that chaukas knows
-    the classes of packages that it does not import.
-    """
-    found = sys.modules.get(module)
-    if found is None:
-        return None
-    try:
-        return _module_dict_of(found).get(name)
-    except TypeError:
-        return None
-
 
 def is_plain(value: object) -> bool:
     """
@@ -123,15 +74,6 @@ def is_plain(value: object) -> bool:
     """
     kind = type(value)
     return kind is str or kind is int or kind is float or kind is bool or value is None
-
-
-def own_accessor(mro: tuple[type, ...], name: str, kind: type) -> Any:
-    """Return a C accessor of instances; none if a class has its own code there."""
-    for base in mro:
-        accessor = dict_of(base).get(name)
-        if accessor is not None:
-            return accessor if type(accessor) is kind else None
-    return None
 
 
 def held_by(value: object, accessor: Any) -> list[tuple[str, Any]]:

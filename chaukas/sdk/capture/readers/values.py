@@ -10,20 +10,15 @@ import enum
 import types
 from typing import Any
 
-from .raw import (
-    Blob,
-    Mark,
-    NumberText,
-    Pairs,
-    Reader,
+from chaukas.sdk.system.introspect import (
     dict_of,
-    held_by,
-    is_plain,
     loaded,
     mro_of,
     name_of,
     own_accessor,
 )
+
+from .raw import Blob, Mark, NumberText, Pairs, Reader, held_by, is_plain
 
 __all__ = (
     "VALUE_READERS",

@@ -1,3 +1,3 @@
-"""Events that wait on disk: the folder of a process, and what is in it."""
+"""The spool: events that wait on disk, one folder for each process."""
 
 __all__ = ()

@@ -1,5 +1,5 @@
 """
-Counts that outlive the process, in a file mapped into memory.
+Counters that outlive the process, in a file mapped into memory.
 
 A store of eight bytes by the thread that counts is all it takes, so whoever finds
 the files of a killed process knows how many events it had taken and not yet written.
@@ -184,7 +184,7 @@ def remove_page(path: str, disk: Disk) -> None:
         OSError: There is none, or the disk refused.
     """
     target = _file_of(path, disk)
-    # In this order: what names a page that is gone would tell of an unknown loss.
+    # In this order: what names a page that is gone would mean an unknown loss.
     disk.remove(path)
     if target != path:
         with contextlib.suppress(OSError):

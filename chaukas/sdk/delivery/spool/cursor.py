@@ -1,5 +1,5 @@
 """
-Reads one spool for one sink, batch by batch.
+Reads one spool for one sink, batch by batch, and keeps its position.
 
 Never a whole segment: a backlog of any size takes the memory of one batch.
 """
@@ -11,6 +11,8 @@ import errno
 import os
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
+
+from .segments import offset_of
 
 if TYPE_CHECKING:
     from chaukas.sdk.sinks.disk import Disk
@@ -41,7 +43,7 @@ class Cursor:
     ) -> None:
         self.segments = segments
         self.key = key
-        # Segments that are gone were passed by all, whatever a lost file tells.
+        # Segments that are gone were passed by all, whatever a lost file says.
         self.at = min(max(position.kept, *segments.firsts[:1], 0), segments.end)
         """Ordinal of the first event that is not settled."""
         self.read_bytes = 0
@@ -137,25 +139,7 @@ class Cursor:
         self._first = firsts[max(0, index)]
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         self._fd = self._disk.open(self.segments.path_of(self._first), flags)
-        self._offset = self._offset_of(self.at - self._first)
-
-    def _offset_of(self, lines: int) -> int:
-        """Return where in the open segment the line of that number begins."""
-        offset = 0
-        while lines:
-            data = self._disk.read_at(self._fd, _SLICE_BYTES, offset)
-            if not data:
-                break
-            found = data.count(b"\n")
-            if found < lines:
-                lines -= found
-                offset += len(data)
-                continue
-            end = 0
-            for _ in range(lines):
-                end = data.index(b"\n", end) + 1
-            return offset + end
-        return offset
+        self._offset = offset_of(self.at - self._first, self._fd, self._disk)
 
     def _take(self, most: int, limit_bytes: int) -> list[bytes]:
         size = limit_bytes

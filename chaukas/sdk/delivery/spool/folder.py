@@ -1,5 +1,5 @@
 """
-The store of a process that sends its events: a folder of append-only files.
+The spool of this process: a folder of append-only files.
 
 Plain lines in files, since a line that was written survives the death of the
 process as it is, and nothing has to be repaired before it can be read.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.pipeline.log_limit import LOGGER
 from chaukas.sdk.sinks import Verdict
+from chaukas.sdk.sinks.append import advice_of, append_all, refusal
 from chaukas.sdk.sinks.disk import Disk
 from chaukas.sdk.system.threads import sleep
 
@@ -36,19 +37,9 @@ _SEGMENT_BYTES: Final = 4 << 20
 _SEGMENTS_AT_LEAST: Final = 8
 _TRIES: Final = 10
 _PATIENCE_S: Final = 0.002
-_LET_GO_S: Final = 0.02
+_UNLOCK_S: Final = 0.02
 _UNUSABLE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
-_ADVICE: Final = {
-    errno.ENOSPC: "Free some space on that disk.",
-    errno.EDQUOT: "Free some space in that quota.",
-    errno.EACCES: "Allow this user to write there, or set CHAUKAS_SPOOL_DIR.",
-    errno.EPERM: "Allow this user to write there, or set CHAUKAS_SPOOL_DIR.",
-    errno.EROFS: "Set CHAUKAS_SPOOL_DIR to a place that can be written.",
-    errno.EMFILE: "Raise the limit of open files.",
-    errno.ENFILE: "Raise the system's limit of open files.",
-    errno.ENOTDIR: "Set CHAUKAS_SPOOL_DIR to a folder.",
-    errno.EEXIST: "Set CHAUKAS_SPOOL_DIR to a folder.",
-}
+_SETTING: Final = "CHAUKAS_SPOOL_DIR"
 
 
 class Spool:
@@ -70,7 +61,7 @@ class Spool:
         on_open: Given the page of counters, whenever there is a new one.
         disk: File operations; tests pass a failing disk.
         segment_bytes: Size from which on a new segment is begun.
-        about: What it tells people of itself.
+        about: Whose it is, for people.
         wall: Wall clock in seconds.
     """
 
@@ -111,7 +102,7 @@ class Spool:
         self._size = 0
         self._is_torn = False
         self._is_made = False
-        self._is_told = False
+        self._is_warned = False
         self._is_retired = False
         self._synced = 0
 
@@ -130,23 +121,21 @@ class Spool:
         with self.segments.writing:
             verdict = self._send(batch)
         if self._is_retired:
-            self._let_go()
+            self._retire()
         return verdict
 
     def _send(self, batch: Sequence[bytes]) -> Verdict:
-        stored, is_stuck = 0, False
+        stored = 0
+        error: OSError | None = None
         try:
             fitting = self._fitting(batch)
-            while stored < fitting:
-                progress = self._append(batch[stored:fitting])
-                if is_stuck and not progress:
-                    # TRY301: it takes the way of the errors of the system.
-                    raise OSError(errno.EIO, "Short write")  # noqa: TRY301
-                stored += progress
-                is_stuck = not progress
-        except OSError as error:
+            stored, error = append_all(batch[:fitting], self._append)
+        except OSError as refused:
+            error = refused
+        if error is not None:
             self._leave()
-            return self._verdict_of(error, stored)
+            what = f"the spool {self.segments.folder!r}"
+            return refusal(error, stored, what, _SETTING)
         return Verdict(stored, refused=len(batch) - stored, reason="spool_full")
 
     def close(self) -> None:
@@ -161,18 +150,18 @@ class Spool:
 
     def retire(self) -> None:
         """
-        Let go of the folder for good; remove it if nothing in it waits.
+        Unlock the folder for good; remove it if nothing in it waits.
 
         A writer that is in the middle of a batch does so once it is through: until
         then nobody else may take the folder over. What it still writes is left there
         for the next process.
         """
         self._is_retired = True
-        self._let_go()
+        self._retire()
 
-    def _let_go(self) -> None:
+    def _retire(self) -> None:
         # Whoever else holds it is the writer, or a sender for a moment.
-        if not self.segments.writing.acquire(timeout=_LET_GO_S):
+        if not self.segments.writing.acquire(timeout=_UNLOCK_S):
             return
         try:
             if not self.is_open:
@@ -314,9 +303,9 @@ class Spool:
 
     def _warn_if_open_to_others(self) -> None:
         status = self.disk.find(self.spool_dir)
-        if self._is_told or status is None or not is_open_to_others(status):
+        if self._is_warned or status is None or not is_open_to_others(status):
             return
-        self._is_told = True
+        self._is_warned = True
         LOGGER.warning(
             "chaukas: the spool folder %r belongs to another user, or everybody may"
             " write there: others can take away what waits in it, and read nothing."
@@ -338,14 +327,14 @@ class Spool:
                 raise error
             self.disk.make_folder(os.path.join(folder, self._stream))  # noqa: PTH118
         except OSError:
-            # What the user set is what to tell of.
+            # The error is about what the user set.
             raise error from None
         LOGGER.warning(
             "chaukas: cannot make a spool in %r (%s): events wait in %r instead. %s",
             self.spool_dir,
             os.strerror(error.errno or errno.EIO),
             folder,
-            _advice_of(error.errno or errno.EIO),
+            advice_of(error.errno, _SETTING),
         )
         self.spool_dir = folder
         self.segments.folder = os.path.join(folder, self._stream)  # noqa: PTH118
@@ -422,27 +411,12 @@ class Spool:
         finally:
             self.disk.close(fd)
 
-    def _verdict_of(self, error: OSError, stored: int) -> Verdict:
-        code = error.errno or errno.EIO
-        cause = errno.errorcode.get(code, str(code))
-        return Verdict(
-            stored,
-            cause=cause,
-            error=f"chaukas: cannot write the spool {self.segments.folder!r} ({cause},"
-            f" {os.strerror(code)}): events are kept in memory and tried again."
-            f" {_advice_of(code)}",
-        )
-
-
-def _advice_of(code: int) -> str:
-    return _ADVICE.get(code, "Check the disk and the folder.")
-
 
 def remove_spool(folder: str, disk: Disk) -> None:
     """
     Remove a spool whose lock is held, so that a kill in between does no harm.
 
-    The page goes first, because without segments it would tell of a loss; the lock
+    The page goes first, because without segments it would mean a loss; the lock
     goes last, so that nobody else comes in.
 
     Raises:

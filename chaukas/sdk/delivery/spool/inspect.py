@@ -1,5 +1,5 @@
 """
-Looks at the spools of all processes from outside, and changes nothing.
+Reads the state of all spools in a folder, and changes nothing.
 
 For people at a terminal: what waits, for whom, since when, and what was lost.
 """
@@ -26,7 +26,7 @@ from .layout import (
 )
 from .owner import About, about_in
 from .position import POSITION_SUFFIX, position_in
-from .segments import first_of, segment_name
+from .segments import contents_of, offset_of, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,6 @@ __all__ = [
     "survey",
 ]
 
-_SLICE_BYTES: Final = 1 << 18
 _LINE_BYTES: Final = 1 << 16
 
 
@@ -68,7 +67,7 @@ class SpoolState:
     written: int = 0
     """Events ever written to it."""
     emitted: int | None = None
-    """Events that its owner captured; None if nothing tells."""
+    """Events that its owner captured; None if that is not known."""
     dropped: int = 0
     """Events of those that were given up before they reached a file."""
     about: About = field(default_factory=About)
@@ -92,11 +91,6 @@ class SpoolState:
     def waiting(self) -> int:
         """Events that the slowest sink has still to take."""
         return max((each.events for each in self.backlogs), default=0)
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Size of those events."""
-        return max((each.size_bytes for each in self.backlogs), default=0)
 
     @property
     def crash_lost(self) -> int:
@@ -198,16 +192,14 @@ def _state_of(folder: str, disk: Disk, tries: int = 3) -> SpoolState | None:
 def _read(folder: str, disk: Disk) -> SpoolState | None:
     is_alive = _is_held(str(Path(folder, LOCK_NAME)), disk)
     names = disk.names(folder)
-    firsts = sorted(first for name in names if (first := first_of(name)) is not None)
-    keys = sorted(
-        name.removesuffix(POSITION_SUFFIX)
-        for name in names
-        if name.endswith(POSITION_SUFFIX)
-    )
+    firsts, keys = contents_of(names)
     if not is_alive and not firsts and PAGE_NAME not in names:
         # Its maker has not come further, or nothing is left in it.
         return None
-    end = _end_of(folder, firsts, disk)
+    end = 0
+    if firsts:
+        path = str(Path(folder, segment_name(firsts[-1])))
+        end = firsts[-1] + disk.lines(path)
     backlogs: list[Backlog] = []
     oldest = ""
     for key in keys:
@@ -244,19 +236,13 @@ def _is_held(path: str, disk: Disk) -> bool:
         disk.close(fd)
 
 
-def _end_of(folder: str, firsts: list[int], disk: Disk) -> int:
-    if not firsts:
-        return 0
-    lines, _ = _scan(folder, firsts[-1], 1 << 62, disk)
-    return firsts[-1] + lines
-
-
 def _rest_of(folder: str, firsts: list[int], at: int, disk: Disk) -> tuple[int, bytes]:
     """Return the size of what comes from ordinal `at` on, and the beginning of it."""
     first = max(first for first in firsts if first <= at)
-    _, offset = _scan(folder, first, at - first, disk)
-    fd = _open(folder, first, disk)
+    path = str(Path(folder, segment_name(first)))
+    fd = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
+        offset = offset_of(at - first, fd, disk)
         head = disk.read_at(fd, _LINE_BYTES, offset)
         size = disk.status(fd).st_size - offset
     finally:
@@ -266,34 +252,6 @@ def _rest_of(folder: str, firsts: list[int], at: int, disk: Disk) -> tuple[int, 
             found = disk.find_itself(str(Path(folder, segment_name(later))))
             size += 0 if found is None else found.st_size
     return max(0, size), head.partition(b"\n")[0]
-
-
-def _scan(folder: str, first: int, most: int, disk: Disk) -> tuple[int, int]:
-    """Return how many whole lines a segment has, up to `most`, and their size."""
-    fd = _open(folder, first, disk)
-    lines = size = seen = 0
-    try:
-        while lines < most and (data := disk.read(fd, _SLICE_BYTES)):
-            end = -1
-            found = data.count(b"\n")
-            if lines + found <= most:
-                lines += found
-                end = data.rfind(b"\n")
-            else:
-                while lines < most:
-                    end = data.index(b"\n", end + 1)
-                    lines += 1
-            if end >= 0:
-                size = seen + end + 1
-            seen += len(data)
-    finally:
-        disk.close(fd)
-    return lines, size
-
-
-def _open(folder: str, first: int, disk: Disk) -> int:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    return disk.open(str(Path(folder, segment_name(first))), flags)
 
 
 def _object_in(line: bytes) -> dict[str, Any]:

@@ -1,17 +1,21 @@
-"""What lies where in a spool folder, and which of it can be trusted."""
+"""The names in a spool folder, and which files there can be trusted."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from chaukas.sdk.sinks.disk import Disk
 
 __all__ = [
     "CORRUPT_NAME",
     "LOCK_NAME",
     "PAGE_NAME",
     "QUARANTINE_NAME",
+    "files_in",
     "is_open_to_others",
     "is_private",
     "is_stream_name",
@@ -34,6 +38,16 @@ def is_private(status: os.stat_result) -> bool:
     """Return whether a path is a folder of this user, closed to all others."""
     is_closed = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
     return is_closed and status.st_uid == os.geteuid()
+
+
+def files_in(folder: str, disk: Disk) -> list[tuple[str, os.stat_result]]:
+    """Return the files in a folder of this user alone; none in any other."""
+    status = disk.find_itself(folder)
+    if status is None or not is_private(status):
+        return []
+    paths = [os.path.join(folder, name) for name in disk.names(folder)]  # noqa: PTH118
+    found = [(path, disk.find_itself(path)) for path in paths]
+    return [(path, at) for path, at in found if at and stat.S_ISREG(at.st_mode)]
 
 
 def is_open_to_others(status: os.stat_result) -> bool:

@@ -1,7 +1,7 @@
 """
-A file that tells people whose a spool is: which process, and where it sends to.
+The file that says whose a spool is: which process, and where it sends to.
 
-It holds no secret, and nothing is decided by it: the keys of the sinks do that.
+For people: it holds no secret, and nothing is decided by it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_TEXT: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Whose a spool is; all parts are empty where nothing tells."""
+    """Whose a spool is; all parts are empty where it is not known."""
 
     pid: int = 0
     """Process that made it, by its number on its machine or in its container."""
@@ -38,7 +38,7 @@ class About:
 
 def write_about(folder: str, about: About, disk: Disk) -> None:
     """Write the file, as far as possible: it is for people only."""
-    told = {
+    facts = {
         "pid": about.pid,
         "tenant_id": about.tenant_id,
         "project_id": about.project_id,
@@ -49,29 +49,29 @@ def write_about(folder: str, about: About, disk: Disk) -> None:
     with contextlib.suppress(OSError):
         fd = disk.open(path, flags)
         try:
-            disk.write_at(fd, json.dumps(told).encode(), 0)
+            disk.write_at(fd, json.dumps(facts).encode(), 0)
         finally:
             disk.close(fd)
 
 
 def about_in(folder: str, disk: Disk) -> About:
-    """Return what the file of a spool tells; nothing if it is none of ours."""
+    """Return what the file of a spool says; nothing if it is none of ours."""
     path = os.path.join(folder, ABOUT_NAME)  # noqa: PTH118
     try:
         fd = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            told = json.loads(disk.read(fd, _LIMIT_BYTES))
+            facts = json.loads(disk.read(fd, _LIMIT_BYTES))
         finally:
             disk.close(fd)
     except (OSError, ValueError, RecursionError):
         return About()
-    if type(told) is not dict:
+    if type(facts) is not dict:
         return About()
-    pid, places = told.get("pid"), told.get("places")
+    pid, places = facts.get("pid"), facts.get("places")
     return About(
         pid if type(pid) is int else 0,
-        _text(told.get("tenant_id")),
-        _text(told.get("project_id")),
+        _text(facts.get("tenant_id")),
+        _text(facts.get("project_id")),
         {key: _text(at) for key, at in places.items()} if type(places) is dict else {},
     )
 

@@ -2,7 +2,7 @@
 How far one sink has come in one spool, kept in a file of one line.
 
 Written in place after each acknowledged batch: 30 bytes in one write are whole or
-absent after the death of the process, and a check sum tells the rest.
+absent after the death of the process, and a checksum shows the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SIZE: Final = 30
 
 
 def position_in(data: bytes) -> int:
-    """Return the ordinal that a position file tells; 0 if it is not whole."""
+    """Return the ordinal that a position file holds; 0 if it is not whole."""
     match = _LINE.fullmatch(data[:_SIZE])
     if match is None or int(match[2], 16) != zlib.crc32(match[1]):
         return 0

@@ -2,7 +2,7 @@
 Finds the spools that dead processes left, and takes them over.
 
 The lock of a spool is held as long as its owner lives, so a lock that can be had
-tells more than any process id.
+proves more than any process id.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ from .crash_counters import Totals, mark_reported, totals_of
 from .folder import remove_spool
 from .layout import CORRUPT_NAME, LOCK_NAME, PAGE_NAME, is_private, is_stream_name
 from .position import POSITION_SUFFIX, Position
-from .segments import Acks, Segments, first_of
+from .segments import Acks, Segments, contents_of, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from chaukas.sdk.sinks.disk import Disk
 
-__all__ = ["Adopted", "adopt", "find"]
+__all__ = ["Adopted", "find"]
 
 _OLD_S: Final = 60.0
-_SLICE_BYTES: Final = 1 << 18
 
 
 @dataclass(eq=False)
@@ -96,7 +95,7 @@ class Adopted:
         )
 
     def remove(self) -> None:
-        """Remove the folder, as far as possible, and let go of it."""
+        """Remove the folder, as far as possible, and unlock it."""
         with contextlib.suppress(OSError):
             remove_spool(self.segments.folder, self.disk)
         self.unlock()
@@ -122,15 +121,15 @@ def find(
     """
     Take over spools that nobody owns and whose sinks are all at hand.
 
-    What looks wrong is left alone, or set aside if it is our own; a line in the
-    log tells of it. Never raises for what it finds.
+    What looks wrong is left alone, or set aside if it is our own; a line is
+    logged. Never raises for what it finds.
 
     Args:
         spool_dir: Folder of all spools.
         keys: The sinks of this process.
         disk: File operations.
         limit: How many to take at most.
-        on_lost: Told of events of theirs that cannot be delivered.
+        on_lost: Given the reason and number of events that cannot be delivered.
         log_limit: Says each thing once in a while.
         wall: Wall clock in seconds.
     """
@@ -138,54 +137,55 @@ def find(
     try:
         names = sorted(disk.names(spool_dir))
     except OSError:
-        # No folder yet, or none that can be read: the writer tells.
+        # No folder yet, or none that can be read: the writer logs why.
         return taken
     own_keys = frozenset(keys)
-    for name in names:
+    for name in filter(is_stream_name, names):
         if len(taken) >= limit:
             break
-        if not is_stream_name(name):
-            continue
         folder = str(Path(spool_dir, name))
         try:
-            found = adopt(folder, own_keys, disk, on_lost=on_lost, now_s=wall())
-        except _StrangeError as strange:
-            log_limit.report(name, time.monotonic(), f"chaukas: {strange}")
-        except OSError as error:
-            why = os.strerror(error.errno or errno.EIO)
-            log_limit.report(
-                f"adopt {error.errno}",
-                time.monotonic(),
-                f"chaukas: cannot look into the spool {folder!r} ({why}): what it"
-                " holds waits there. Allow this user to read and write it.",
+            status = disk.find_itself(folder)
+            if status is None:
+                continue
+            if is_private(status):
+                is_old = abs(wall() - status.st_mtime) > _OLD_S
+                taken += _adopt(folder, own_keys, disk, on_lost, is_old=is_old)
+                continue
+            cause = name
+            problem = (
+                f"chaukas: {folder!r} is a link or a file, or belongs to another user:"
+                " it is left alone. Remove it if nobody needs it."
             )
-        else:
-            if found is not None:
-                taken.append(found)
+        except OSError as error:
+            cause = f"adopt {error.errno}"
+            problem = (
+                f"chaukas: cannot look into the spool {folder!r}"
+                f" ({os.strerror(error.errno or errno.EIO)}): what it holds waits"
+                " there. Allow this user to read and write it."
+            )
+        log_limit.report(cause, time.monotonic(), problem)
     return taken
 
 
-def adopt(
+def _adopt(
     folder: str,
     keys: frozenset[str],
     disk: Disk,
-    *,
     on_lost: Callable[[str, int], None],
-    now_s: float,
-) -> Adopted | None:
-    """
-    Take over one spool, if nobody owns it and *keys* has all its sinks.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    _refuse_stranger(folder, disk)
+    *,
+    is_old: bool,
+) -> list[Adopted]:
+    """Take over one spool, if nobody owns it and *keys* has all its sinks."""
     lock_path = str(Path(folder, LOCK_NAME))
     try:
         fd = disk.open(lock_path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        _sweep(folder, disk, now_s)
-        return None
+        if is_old:
+            # Its maker died before it had a lock.
+            with contextlib.suppress(OSError):
+                disk.remove_folder(folder)
+        return []
     try:
         adopted = _take(folder, lock_path, fd, keys, disk, on_lost)
     except BaseException:
@@ -193,30 +193,8 @@ def adopt(
         raise
     if adopted is None:
         disk.close(fd)
-    return adopted
-
-
-class _StrangeError(Exception):
-    """Something that is none of our spools."""
-
-
-def _refuse_stranger(folder: str, disk: Disk) -> None:
-    status = disk.find_itself(folder)
-    if status is None:
-        return
-    if not is_private(status):
-        raise _StrangeError(
-            f"{folder!r} is a link or a file, or belongs to another user: it is left"
-            " alone. Remove it if nobody needs it."
-        )
-
-
-def _sweep(folder: str, disk: Disk, now_s: float) -> None:
-    """Remove an empty folder whose maker died before it had a lock."""
-    status = disk.find_itself(folder)
-    if status is not None and abs(now_s - status.st_mtime) > _OLD_S:
-        with contextlib.suppress(OSError):
-            disk.remove_folder(folder)
+        return []
+    return [adopted]
 
 
 def _take(
@@ -233,15 +211,7 @@ def _take(
     if found is None or found.st_ino != disk.status(fd).st_ino:
         # Another process was through with it just now.
         return None
-    names = disk.names(folder)
-    its_keys = tuple(
-        sorted(
-            name.removesuffix(POSITION_SUFFIX)
-            for name in names
-            if name.endswith(POSITION_SUFFIX)
-        )
-    )
-    firsts = sorted(first for name in names if (first := first_of(name)) is not None)
+    firsts, its_keys = contents_of(disk.names(folder))
     if not keys.issuperset(its_keys) or (firsts and not its_keys):
         return None
     acks = Acks(its_keys, on_lost)
@@ -262,26 +232,15 @@ def _kept(folder: str, key: str, disk: Disk) -> int:
 def _end_of(folder: str, firsts: list[int], disk: Disk) -> int:
     """Return how many events were ever written; a torn last line is none."""
     while firsts:
-        path = str(Path(folder, f"{firsts[-1]:020d}.seg"))
+        path = str(Path(folder, segment_name(firsts[-1])))
         try:
-            return firsts[-1] + _lines_in(path, disk)
+            return firsts[-1] + disk.lines(path)
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
                 raise
             _set_aside(path, folder, disk)
             firsts.pop()
     return 0
-
-
-def _lines_in(path: str, disk: Disk) -> int:
-    fd = disk.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        count = 0
-        while data := disk.read(fd, _SLICE_BYTES):
-            count += data.count(b"\n")
-        return count
-    finally:
-        disk.close(fd)
 
 
 def _set_aside(path: str, folder: str, disk: Disk) -> None:

@@ -1,5 +1,5 @@
 """
-One spool as its readers see it: segment files, and how far each sink has come.
+The segment files of one spool, and how far each sink has come in them.
 
 The spool of this process and that of a dead one look the same from here, so one
 kind of reader serves both.
@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.system.threads import allocate_lock
 
+from .position import POSITION_SUFFIX
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from chaukas.sdk.sinks.disk import Disk
 
-__all__ = ["Acks", "Segments", "first_of", "segment_name"]
+__all__ = ["Acks", "Segments", "contents_of", "offset_of", "segment_name"]
 
+_SLICE_BYTES: Final = 1 << 18
 _SEGMENT: Final = re.compile(r"(\d{20})\.seg")
 
 
@@ -29,10 +32,34 @@ def segment_name(first: int) -> str:
     return f"{first:020d}.seg"
 
 
-def first_of(name: str) -> int | None:
-    """Return the ordinal that a segment's name tells, or None if it is no segment."""
-    match = _SEGMENT.fullmatch(name)
-    return int(match[1]) if match else None
+def contents_of(names: Iterable[str]) -> tuple[list[int], tuple[str, ...]]:
+    """Return the first ordinals of the segments, and the sinks, in a spool's folder."""
+    firsts, keys = [], []
+    for name in sorted(names):
+        if match := _SEGMENT.fullmatch(name):
+            firsts.append(int(match[1]))
+        elif name.endswith(POSITION_SUFFIX):
+            keys.append(name.removesuffix(POSITION_SUFFIX))
+    return firsts, tuple(keys)
+
+
+def offset_of(lines: int, fd: int, disk: Disk) -> int:
+    """Return where in an open segment the line of that number begins."""
+    offset = 0
+    while lines:
+        data = disk.read_at(fd, _SLICE_BYTES, offset)
+        if not data:
+            break
+        found = data.count(b"\n")
+        if found < lines:
+            lines -= found
+            offset += len(data)
+            continue
+        end = 0
+        for _ in range(lines):
+            end = data.index(b"\n", end) + 1
+        return offset + end
+    return offset
 
 
 class Acks:
@@ -44,7 +71,7 @@ class Acks:
 
     Args:
         keys: The sinks that read this spool.
-        on_lost: Told of each newly lost event's reason, and how many.
+        on_lost: Given the reason and number of newly lost events.
     """
 
     def __init__(
@@ -173,7 +200,7 @@ class Segments:
         Begin an empty segment, so that the one before it can go.
 
         Its name keeps how many events were ever written, which the one that goes
-        told. Never waits: while the writer is at it, there is more to come.
+        held. Never waits: while the writer is at it, there is more to come.
         """
         if not self.writing.acquire(blocking=False):
             return False

@@ -1,5 +1,5 @@
 """
-Keeps all spools of a folder, over all processes, below one limit.
+The limit on the size of all spools of a folder, over all processes.
 
 Each process knows its own bytes, and looks at those of the others now and then:
 after so few bytes that all of them together do not get past the limit meanwhile.
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .layout import CORRUPT_NAME, QUARANTINE_NAME, is_private, is_stream_name
+from .layout import CORRUPT_NAME, QUARANTINE_NAME, files_in, is_stream_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +54,10 @@ def usage_of(spool_dir: str, own: str, disk: Disk, now_s: float) -> Usage:
             if name == own or not (is_kept or is_stream_name(name)):
                 continue
             with contextlib.suppress(OSError):
-                taken, changed_at_s = _measure(os.path.join(spool_dir, name), disk)  # noqa: PTH118
-                size += taken
+                path = os.path.join(spool_dir, name)  # noqa: PTH118
+                files = [file for _, file in files_in(path, disk)]
+                size += sum(file.st_size for file in files)
+                changed_at_s = max((file.st_mtime for file in files), default=0.0)
                 # Another clock than this one's must not make it look old.
                 growing += not is_kept and now_s - changed_at_s < _GROWING_S
     return Usage(size, growing)
@@ -124,17 +125,3 @@ class Allowance:
     def _step_bytes(self) -> int:
         share = self._limit_bytes // (_STEPS * (self._others.growing + 1))
         return min(_LONGEST_STEP_BYTES, share)
-
-
-def _measure(folder: str, disk: Disk) -> tuple[int, float]:
-    """Return the size of the files in a folder of this user, and the last change."""
-    status = disk.find_itself(folder)
-    if status is None or not is_private(status):
-        return 0, float("-inf")
-    size, changed_at_s = 0, status.st_mtime
-    for name in disk.names(folder):
-        found = disk.find_itself(os.path.join(folder, name))  # noqa: PTH118
-        if found is not None and stat.S_ISREG(found.st_mode):
-            size += found.st_size
-            changed_at_s = max(changed_at_s, found.st_mtime)
-    return size, changed_at_s

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chaukas.sdk.record.recorder import error_chain
 from chaukas.sdk.record.retries import class_name_of, fields_of, status_of
 
-from .read import without_query
+from .mcp.facts import without_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

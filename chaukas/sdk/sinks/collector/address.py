@@ -1,7 +1,7 @@
 """
-Says which host and port an endpoint means.
+The host and port that an endpoint means.
 
-In one place, so that what is tried, what is told and what doctor looks at agree.
+In one place, so that what is tried, logged and checked by the doctor agrees.
 """
 
 from __future__ import annotations

@@ -237,12 +237,17 @@ class Connection:
         opened.timeout = self._deadline.left_s()
         if opened.sock is None:
             opened.connect()
-        sent = {**headers, **self._proxy_headers()}
+        sent, target = headers, path
+        proxy = proxy_to(self._origin) if self._origin.scheme == "http" else None
+        if proxy is not None:
+            # It is asked for the whole address.
+            sent = {**headers, **_proxy_authorization(proxy)}
+            target = f"http://{self._origin.netloc.rpartition('@')[2]}{path}"
         early: OSError | None = None
         try:
             opened.request(
                 method,
-                self._target(path),
+                target,
                 body=body,
                 headers=sent,
                 preload_content=False,
@@ -274,7 +279,7 @@ class Connection:
         is_last = is_last or response.version < 11 or response.status < 200
         if size > self._limit_bytes or is_last or not is_whole:
             opened.close()
-        is_known = _is_length_told(response.status, headers, size)
+        is_known = _is_length_given(response.status, headers, size)
         return Reply(response.status, headers, b"".join(parts), is_known)
 
     def _made(self) -> _Timed:
@@ -287,7 +292,7 @@ class Connection:
         if proxy is not None:
             at = host_and_port(proxy)
             options["proxy"] = parse_url(f"{proxy.scheme}://{at[0]}:{at[1]}")
-            options["proxy_config"] = self._proxy_config()
+            options["proxy_config"] = ProxyConfig(self._context(), False, None, None)
         kind: type[_Timed] = _Timed
         if is_tls or (proxy is not None and proxy.scheme == "https"):
             kind = _TimedTls
@@ -306,21 +311,6 @@ class Connection:
         # The type of this attribute is that of the class, not of an instance.
         context.sslsocket_class = _tls_socket_class(self._deadline)
         return context
-
-    def _proxy_config(self) -> ProxyConfig:
-        return ProxyConfig(self._context(), False, None, None)
-
-    def _is_forwarded(self) -> bool:
-        return self._origin.scheme == "http" and proxy_to(self._origin) is not None
-
-    def _target(self, path: str) -> str:
-        if not self._is_forwarded():
-            return path
-        return f"http://{self._origin.netloc.rpartition('@')[2]}{path}"
-
-    def _proxy_headers(self) -> Mapping[str, str]:
-        proxy = proxy_to(self._origin) if self._is_forwarded() else None
-        return {} if proxy is None else _proxy_authorization(proxy)
 
 
 def proxy_to(origin: SplitResult) -> SplitResult | None:
@@ -348,12 +338,12 @@ def proxy_to(origin: SplitResult) -> SplitResult | None:
     return proxy
 
 
-def _is_length_told(status: int, headers: Mapping[str, str], size: int) -> bool:
+def _is_length_given(status: int, headers: Mapping[str, str], size: int) -> bool:
     """
     Return whether an answer says how long its body is, and does so in one way.
 
     Without that, a body which was cut off looks like a shorter one; a body that is
-    shorter than told has raised an error before.
+    shorter than announced has raised an error before.
     """
     coding, length = headers.get("transfer-encoding"), headers.get("content-length")
     if coding is not None:

@@ -1,5 +1,5 @@
 """
-The API key, wherever it is kept.
+The API key: given, read from a file, or returned by a function.
 
 Keys are rotated while programs run, so the key is asked for again whenever the
 collector refuses the one in hand.

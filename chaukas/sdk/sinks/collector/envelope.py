@@ -1,5 +1,5 @@
 """
-Puts a batch into the bytes that a collector reads.
+Encodes a batch as the body of a request.
 
 Apart from the sockets, so that HTTP and gRPC send the same, and one event that has
 no wire form does not keep the others back.

@@ -7,36 +7,26 @@ names are tried; what is sent and answered is the same.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from chaukas.sdk._version import VERSION
-from chaukas.sdk.config import endpoint_without_secrets
 from chaukas.sdk.system.clock import timestamp_of
 from chaukas.sdk.system.fork_guard import holding_forks
-from chaukas.sdk.system.ids import RandomIds
 
-from .address import host_and_port, place_with_port
-from .credentials import Key, KeyUnreadableError
+from .address import host_and_port
+from .base import CollectorSink
 from .envelope import one_event, protobuf
 from .probe import Probe
 from .responses import (
-    LATE_S,
     Action,
     Answer,
     answer_of_grpc,
     answer_of_message,
-    key_late,
-    key_missing,
-    tls_unusable,
     too_large,
     unreachable,
 )
-from .tls import TlsFilesError, Trust
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
 
 __all__ = ["GrpcSink", "load"]
@@ -48,7 +38,7 @@ _SINGLE: Final = "IngestEvent"
 _METHODS: Final = (_CLIENT + _BATCH, _SERVER + _BATCH)
 _SINGLE_METHODS: Final = (_CLIENT + _SINGLE, _SERVER + _SINGLE)
 _MESSAGE_LIMIT_BYTES: Final = 4 << 20
-"""What a gRPC server takes unless it was told otherwise."""
+"""What a gRPC server takes unless it is configured otherwise."""
 _REFUSES_KEY: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _LOSES_CHANNEL: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 _SINGLE_S: Final = 300.0
@@ -74,89 +64,46 @@ def load() -> None:
         protobuf((), batch_id="", timestamp=timestamp_of(0))
 
 
-class GrpcSink:
+class GrpcSink(CollectorSink):
     """
     Send batches by `IngestEventBatch`, under whichever name the backend has it.
 
-    Nothing is opened or imported before the first `send`. A channel that failed
-    is made anew: its own waits between attempts would come on top of the
-    sender's.
+    A channel that failed is made anew: its own waits between attempts would come on
+    top of the sender's.
 
-    Args:
-        endpoint: `grpc(s)://host[:port]`; `http(s)` means the same. Without a port
-            4181 for `grpc`, as the collector has it, 443 under TLS, 80 for `http`.
-        api_key: The key, or a function that returns it.
-        api_key_file: File that holds the key; used without an `api_key`.
-        ca_file: PEM file of the authorities to trust instead of the system's.
-        client_cert: PEM file of our own certificate, for mutual TLS.
-        client_key: PEM file of its private key.
-        timeout_s: Longest time of one `send`, in seconds.
-        wall: Wall clock in seconds.
-        monotonic: Clock for intervals in seconds.
+    Its endpoint is `grpc(s)://host[:port]`; `http(s)` means the same. Without a port
+    4181 for `grpc`, as the collector has it, 443 under TLS, 80 for `http`.
     """
 
     name = "grpc"
-
-    def __init__(
-        self,
-        endpoint: str,
-        *,
-        api_key: str | Callable[[], str] | None = None,
-        api_key_file: str | os.PathLike[str] | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        client_cert: str | os.PathLike[str] | None = None,
-        client_key: str | os.PathLike[str] | None = None,
-        timeout_s: float = 10.0,
-        wall: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        parts = urlsplit(endpoint)
-        self._is_secure = parts.scheme in _SECURE
-        host, port = host_and_port(parts)
-        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._place = place_with_port(endpoint_without_secrets(endpoint), parts)
-        self._key = Key(api_key, api_key_file, monotonic)
-        self._trust = Trust.of(ca_file, client_cert, client_key)
-        self._timeout_s = timeout_s
-        self._wall = wall
-        self._monotonic = monotonic
-        self._ids = RandomIds()
-        self._channel: Any = None
-        self._is_proven = False
-        self._has_told = False
-        self._method = 0
-        self._single_method = 0
-        self._single_until_s = 0.0
-        self._give_up_at_s = 0.0
+    _channel: Any = None
+    _is_proven = False
+    _has_verdicts = False
+    _method = 0
+    _single_method = 0
+    _single_until_s = 0.0
+    _give_up_at_s = 0.0
 
     def send(self, lines: Sequence[bytes]) -> Answer:
         """Send a batch and say what became of it; see `Remote`."""
-        return self._answered(lambda: self._send(lines))
+        return self.answered(lambda: self._send(lines))
 
     def probe(self) -> Probe:
-        """Send a batch without events: it tells as much, and nothing is stored."""
-        answer = self._answered(self._send_nothing)
+        """Send a batch without events: it shows as much, and nothing is stored."""
+        answer = self.answered(self._send_nothing)
         return Probe(answer, f"{_METHODS[self._method]}, no events")
 
-    def _answered(self, act: Callable[[], Answer]) -> Answer:
-        self._give_up_at_s = self._monotonic() + self._timeout_s
+    def answered(self, act: Callable[[], Answer]) -> Answer:
+        """Return the answer that *act* gets within the time, or what prevents one."""
+        self._give_up_at_s = self.monotonic() + self.timeout_s
         try:
-            answer = act()
-        except KeyUnreadableError as error:
-            answer = key_missing(self._place, str(error), error.remedy)
-        except TlsFilesError as error:
-            answer = tls_unusable(self._place, str(error))
+            answer = super().answered(act)
         except _RefusedError as refusal:
             answer = refusal.answer
         if answer.action is Action.PARK:
             # The next try reads certificates anew.
             self.close()
         return answer
-
-    def overdue(self, now_s: float) -> str:
-        """Say so if the API key has been waited for too long; see `Remote`."""
-        source = self._key.late_source(now_s, LATE_S)
-        return key_late(self._place, source) if source else ""
 
     def close(self) -> None:
         """Close the channel; a later `send` opens another."""
@@ -178,18 +125,13 @@ class GrpcSink:
             _keep_for_ever(channel)
 
     def _send(self, lines: Sequence[bytes]) -> Answer:
-        if self._monotonic() < self._single_until_s:
+        if self.monotonic() < self._single_until_s:
             return self._send_single(lines)
-        now_ns = int(self._wall() * 1e9)
-        envelope = protobuf(
-            lines,
-            batch_id=self._ids.event_id(now_ns),
-            timestamp=timestamp_of(now_ns),
-        )
+        envelope = self.envelope(lines)
         if not envelope.kept:
             return Answer(Action.ACKED, envelope.refused)
         if len(envelope.body) > _MESSAGE_LIMIT_BYTES:
-            return too_large("message limit", self._place, "for one message")
+            return too_large("message limit", self.place, "for one message")
         try:
             body = self._call_any(envelope.body)
         except _RefusedError as refusal:
@@ -199,11 +141,7 @@ class GrpcSink:
         return envelope.answer(self._answer_of(body, envelope.lines(lines)))
 
     def _send_nothing(self) -> Answer:
-        now_ns = int(self._wall() * 1e9)
-        envelope = protobuf(
-            (), batch_id=self._ids.event_id(now_ns), timestamp=timestamp_of(now_ns)
-        )
-        return self._answer_of(self._call_any(envelope.body), ())
+        return self._answer_of(self._call_any(self.envelope(()).body), ())
 
     def _call_any(self, body: bytes) -> bytes:
         """Call the batch method by the name that worked last, then the other."""
@@ -231,7 +169,7 @@ class GrpcSink:
             except _RefusedError as refusal:
                 answer = refusal.answer
             if answer.action in (Action.ACKED, Action.BISECT):
-                self._single_until_s = self._monotonic() + _SINGLE_S
+                self._single_until_s = self.monotonic() + _SINGLE_S
                 return answer if len(lines) == 1 else _SPLIT
         return otherwise
 
@@ -257,14 +195,14 @@ class GrpcSink:
         answer = answer_of_message(
             body,
             lines=lines,
-            place=self._place,
-            told="gRPC OK",
+            place=self.place,
+            status="gRPC OK",
             is_single=is_single,
-            may_be_empty=not self._has_told,
+            may_be_empty=not self._has_verdicts,
         )
         if body and answer.action is Action.ACKED:
             # For good: a server that gives verdicts always does.
-            self._has_told = True
+            self._has_verdicts = True
         return answer
 
     def _call(self, method: str, body: bytes) -> bytes:
@@ -292,7 +230,7 @@ class GrpcSink:
             except _RefusedError as refusal:
                 if refusal.code in _LOSES_CHANNEL:
                     self.close()
-                if not fork.has_come or self._monotonic() >= self._give_up_at_s:
+                if not fork.has_come or self.monotonic() >= self._give_up_at_s:
                     raise
             finally:
                 # Also when the answer came just before.
@@ -300,7 +238,7 @@ class GrpcSink:
                     self.close()
 
     def _has_other_key(self, code: str) -> bool:
-        return code in _REFUSES_KEY and self._key.renew()
+        return code in _REFUSES_KEY and self.key.renew()
 
     def _call_once(self, method: str, body: bytes, fork: _Interrupt) -> bytes:
         with holding_forks():
@@ -309,10 +247,10 @@ class GrpcSink:
 
             # Making a channel loads the rest of it.
             channel = self._open()
-        key = self._key.text()
+        key = self.key.text()
         metadata = (("authorization", f"Bearer {key}"),) if key else ()
         # Bytes in and out: an answer that cannot be read is no failed call.
-        left_s = max(self._give_up_at_s - self._monotonic(), 0.001)
+        left_s = max(self._give_up_at_s - self.monotonic(), 0.001)
         try:
             # A call under way when the host forks could crash either process.
             fork.closes = channel
@@ -326,7 +264,7 @@ class GrpcSink:
             if not fork.has_come:
                 raise
             what = "was cut off by a fork of this process"
-            refused = unreachable("fork", self._place, what)
+            refused = unreachable("fork", self.place, what)
             raise _RefusedError("CANCELLED", refused) from None
         self._is_proven = True
         return answer
@@ -339,8 +277,8 @@ class GrpcSink:
             error.details() or "",
             trailers,
             size_bytes=size_bytes,
-            place=self._place,
-            credential=self._key.kind,
+            place=self.place,
+            credential=self.key.kind,
         )
         return _RefusedError(code, answer)
 
@@ -348,6 +286,11 @@ class GrpcSink:
         if self._channel is None:
             self._channel = self._made()
         return self._channel
+
+    @property
+    def _target(self) -> str:
+        host, port = host_and_port(self.parts)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _made(self) -> Any:
         # As above.
@@ -360,9 +303,9 @@ class GrpcSink:
             ("grpc.max_receive_message_length", _MESSAGE_LIMIT_BYTES),
             ("grpc.primary_user_agent", f"chaukas-sdk/{VERSION}"),
         )
-        if not self._is_secure:
+        if self.parts.scheme not in _SECURE:
             return grpc.insecure_channel(self._target, options)
-        files = self._trust.files()
+        files = self.trust.files()
         credentials = grpc.ssl_channel_credentials(
             files.root_certificates, files.private_key, files.certificate_chain
         )

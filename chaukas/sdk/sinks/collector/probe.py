@@ -1,5 +1,5 @@
 """
-Goes the way to a collector step by step, and says where it ends.
+Checks the connection to a collector step by step: name, port, TLS.
 
 A batch that fails says only that it failed; a person wants to know whether it was
 the name, the port, the certificate or the key.

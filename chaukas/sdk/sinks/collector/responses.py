@@ -1,5 +1,5 @@
 """
-What the answer of a collector means for the batch that was sent.
+What the response of a collector means for the batch that was sent.
 
 Pure functions, so that the whole table of answers is read and tested in one place;
 no socket comes here.
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LATE_S",
+    "TROUBLES",
     "Action",
     "Answer",
     "Remote",
@@ -49,8 +50,18 @@ __all__ = [
     "untrusted",
 ]
 
+TROUBLES: Final = {
+    "refused": "refuses connections",
+    "timeout": "did not answer in time",
+    "dns": "has a name that cannot be resolved now",
+    "reset": "broke off the connection",
+    "proxy": "cannot be reached through the proxy",
+    "oversize": "answered more than any verdict holds",
+    "network": "cannot be reached",
+}
+"""What the collector did, by the kind of trouble with the connection."""
 LATE_S: Final = 10.0
-"""Seconds after which it is told that the source of the API key holds up sending."""
+"""Seconds after which it is logged that the source of the API key holds up sending."""
 _SMALL_REQUEST_BYTES: Final = 64 * 1024
 _KEPT: Final = "events are kept and sent again"
 _VERDICT_STATUS: Final = frozenset({200, 201, 202})
@@ -205,23 +216,22 @@ def answer_of_http(
         credential: What was sent to say who we are: `key`, `key function`, `password`
             or `no key`.
     """
-    status = reply.status
-    told = f"HTTP {status}"
-    cause = f"http {status}"
-    if 200 <= status < 300:
+    code = reply.status
+    status, cause = f"HTTP {code}", f"http {code}"
+    if 200 <= code < 300:
         return _answer_of_success(reply, lines, place, backend, is_single=is_single)
     wait_s = retry_after_s(reply.headers.get("retry-after"), now_s)
-    if status in _HTTP_POISON:
-        return _poison(cause, place, told)
-    if status == 413:
-        return too_large(cause, place, f"({told})")
-    if 300 <= status < 400:
-        return misconfigured("redirect", cause, place, told)
-    if 400 <= status < 500 and status not in _HTTP_RETRY:
-        what = _HTTP_PARK.get(status, "address")
+    if code in _HTTP_POISON:
+        return _poison(cause, place, status)
+    if code == 413:
+        return too_large(cause, place, f"({status})")
+    if 300 <= code < 400:
+        return misconfigured("redirect", cause, place, status)
+    if 400 <= code < 500 and code not in _HTTP_RETRY:
+        what = _HTTP_PARK.get(code, "address")
         what = credential if what == "key" else what
-        return misconfigured(what, cause, place, told, wait_s)
-    return unreachable(cause, place, f"cannot take events now ({told})", wait_s)
+        return misconfigured(what, cause, place, status, wait_s)
+    return unreachable(cause, place, f"cannot take events now ({status})", wait_s)
 
 
 def answer_of_grpc(
@@ -248,27 +258,27 @@ def answer_of_grpc(
         place: The endpoint for people, without secrets.
         credential: As for `answer_of_http`.
     """
-    told = f"gRPC {code}"
+    status = f"gRPC {code}"
     cause = f"grpc {code.lower()}"
     words = details.lower()
     wait_s = pushback_s(trailers)
     if code in _GRPC_POISON or (code == "INTERNAL" and "deserializ" in words):
-        return _poison(cause, place, told)
+        return _poison(cause, place, status)
     if code == "RESOURCE_EXHAUSTED" and wait_s is None:
         size = _RECEIVED.search(words)
         # The library says the same of an answer; and requests are not compressed.
         if (size and int(size[1]) != size_bytes) or "decompressed" in words:
-            return _no_verdict(place, told, "a message too large for one")
+            return _no_verdict(place, status, "a message too large for one")
         is_named = any(word in words for word in _SIZE_WORDS)
         if is_named or size_bytes > _SMALL_REQUEST_BYTES:
-            return too_large(cause, place, f"({told})")
+            return too_large(cause, place, f"({status})")
     if code == "UNAVAILABLE" and any(word in words for word in _TLS_WORDS):
         return untrusted(place, words)
     if code in _GRPC_PARK:
         what = _GRPC_PARK[code]
         what = credential if what == "key" else what
-        return misconfigured(what, cause, place, told, wait_s)
-    what = f"cannot take events now ({told})"
+        return misconfigured(what, cause, place, status, wait_s)
+    what = f"cannot take events now ({status})"
     if code == "UNAVAILABLE" and any(word in words for word in _DNS_WORDS):
         cause, what = "dns", "has a name that cannot be resolved now"
     return unreachable(cause, place, what, wait_s)
@@ -279,7 +289,7 @@ def answer_of_message(
     *,
     lines: Sequence[bytes],
     place: str,
-    told: str,
+    status: str,
     is_single: bool = False,
     may_be_empty: bool = True,
 ) -> Answer:
@@ -293,20 +303,20 @@ def answer_of_message(
         body: The message.
         lines: The batch that was sent.
         place: The endpoint for people, without secrets.
-        told: The status, for people.
+        status: The status, for people.
         is_single: Whether the call for a single event was made.
         may_be_empty: Whether an empty message is an ack.
     """
     if not body:
         if may_be_empty or not lines:
             return Answer(Action.ACKED)
-        return _no_verdict(place, told, "an empty message")
+        return _no_verdict(place, status, "an empty message")
     if is_single:
         tally = tally_of_single_message(body, lines)
     else:
         tally = tally_of_message(body)
     if tally is None:
-        return _no_verdict(place, told, "another message")
+        return _no_verdict(place, status, "another message")
     return answer_of_tally(tally, lines, place)
 
 
@@ -372,7 +382,7 @@ def untrusted(place: str, words: str) -> Answer:
 
 
 def misconfigured(
-    what: str, cause: str, place: str, told: str, wait_s: float | None = None
+    what: str, cause: str, place: str, status: str, wait_s: float | None = None
 ) -> Answer:
     """
     Return the answer for what a person has to correct.
@@ -382,12 +392,12 @@ def misconfigured(
             `proxy` or `proxy address`.
         cause: Short stable name of the trouble.
         place: The endpoint for people.
-        told: The status, for people.
+        status: The status, for people.
         wait_s: Least wait that the collector asked for, in seconds.
     """
     event, remedy = _ADVICE[what]
     error = (
-        f"chaukas: the collector at {place} {event.format(status=told)}: events are"
+        f"chaukas: the collector at {place} {event.format(status=status)}: events are"
         f" kept and will be sent once that is corrected. {remedy}"
     )
     return Answer(Action.PARK, retry_after_s=wait_s, cause=cause, error=error)
@@ -439,10 +449,10 @@ def tls_unusable(place: str, why: str) -> Answer:
     return Answer(Action.PARK, cause="tls", error=error)
 
 
-def _poison(cause: str, place: str, told: str) -> Answer:
+def _poison(cause: str, place: str, status: str) -> Answer:
     error = (
-        f"chaukas: the collector at {place} cannot read a batch ({told}): the event at"
-        " fault is looked for and set aside, the others are delivered. See it with:"
+        f"chaukas: the collector at {place} cannot read a batch ({status}): the event"
+        " at fault is looked for and set aside, the others are delivered. See it with:"
         " chaukas spool quarantine show"
     )
     return Answer(Action.BISECT, cause=cause, error=error)
@@ -491,7 +501,7 @@ def _answer_of_success(
     is_single: bool,
 ) -> Answer:
     """Take a 2xx for an ack only if nobody but a collector can have said it."""
-    told = f"HTTP {reply.status}"
+    status = f"HTTP {reply.status}"
     if is_documented_ack(reply, backend):
         return Answer(Action.ACKED)
     media_type = media_type_of(reply.headers)
@@ -499,17 +509,17 @@ def _answer_of_success(
     if reply.is_whole and is_plain and reply.status in _VERDICT_STATUS:
         if media_type == PROTOBUF and backend is not Backend.OURS:
             return answer_of_message(
-                reply.body, lines=lines, place=place, told=told, is_single=is_single
+                reply.body, lines=lines, place=place, status=status, is_single=is_single
             )
         if media_type == JSON:
             tally = tally_of_json(reply.body, lines, backend, is_single=is_single)
             if tally is not None:
                 return answer_of_tally(tally, lines, place)
-    return _no_verdict(place, told, kind_of(reply), backend)
+    return _no_verdict(place, status, kind_of(reply), backend)
 
 
 def _no_verdict(
-    place: str, told: str, kind: str, backend: Backend = Backend.OURS
+    place: str, status: str, kind: str, backend: Backend = Backend.OURS
 ) -> Answer:
     """Return the answer for a success that says nothing of the batch."""
     remedy = "If it lasts, look at the collector and at the way to it."
@@ -519,7 +529,7 @@ def _no_verdict(
             " CHAUKAS_COLLECTOR_COMPAT=published."
         )
     error = (
-        f"chaukas: the collector at {place} answered {told} with {kind} instead of a"
+        f"chaukas: the collector at {place} answered {status} with {kind} instead of a"
         f" verdict: {_KEPT}. {remedy}"
     )
     return Answer(Action.RETRY, cause="no verdict", error=error)

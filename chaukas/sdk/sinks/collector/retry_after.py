@@ -1,5 +1,5 @@
 """
-How long a collector asks to be left alone.
+How long a collector asks to wait before the next request.
 
 Apart from the answers because the same wish comes in four spellings, each of which
 a broken or hostile server can get wrong.
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from datetime import timezone
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from chaukas.sdk.system.fork_guard import holding_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["LONGEST_WAIT_S", "pushback_s", "retry_after_s"]
 
@@ -22,11 +24,12 @@ LONGEST_WAIT_S: Final = 300.0
 _SECONDS: Final = re.compile(r"\d+(\.\d*)?", re.ASCII)
 _TEXT_CHARS: Final = 64
 _DIGITS: Final = 9
-_RETRY_INFO: Final = b"type.googleapis.com/google.rpc.RetryInfo"
+_RETRY_INFO: Final = "type.googleapis.com/google.rpc.RetryInfo"
 _DETAILS: Final = "grpc-status-details-bin"
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_VARINT_BITS: Final = 63
+_STATUS_DETAILS: Final = 3
+_RETRY_DELAY: Final = 1
+"""Numbers of fields in google.rpc."""
 
 
 def retry_after_s(text: str | None, now_s: float) -> float | None:
@@ -88,69 +91,44 @@ def _within(wait_s: float) -> float:
 
 def _retry_info_s(status: bytes) -> float | None:
     """Find google.rpc.RetryInfo in a google.rpc.Status; None if there is none."""
+    with holding_forks():
+        # Loading protobuf takes longer than loading all of the SDK.
+        from google.protobuf.any_pb2 import Any as Detail
+        from google.protobuf.duration_pb2 import Duration
+        from google.protobuf.message import DecodeError
+
     try:
-        for number, detail in _fields(status):
-            if number == 3 and type(detail) is bytes:
-                parts = dict(_fields(detail))
-                if parts.get(1) == _RETRY_INFO:
-                    return _delay_s(parts.get(2, b""))
-    # Bytes of a stranger: whatever is wrong with them, they ask for nothing.
-    except (ValueError, IndexError):
+        for detail in map(Detail.FromString, _parts(status, _STATUS_DETAILS)):
+            if detail.type_url == _RETRY_INFO:
+                delay = Duration()
+                for part in _parts(detail.value, _RETRY_DELAY):
+                    delay.MergeFromString(part)
+                return delay.seconds + delay.nanos / 1e9
+    # From the network: whatever is wrong with them, they ask for nothing.
+    except DecodeError:
         return None
     return None
 
 
-def _delay_s(retry_info: int | bytes) -> float:
-    """Return RetryInfo.retry_delay; one that is left out is zero."""
-    info = dict(_fields(retry_info)) if isinstance(retry_info, bytes) else {}
-    delay = info.get(1, b"")
-    duration = dict(_fields(delay)) if isinstance(delay, bytes) else {}
-    seconds, nanos = duration.get(1, 0), duration.get(2, 0)
-    if not isinstance(seconds, int) or not isinstance(nanos, int):
-        return 0.0
-    # A negative number fills the whole varint, and asks for nothing.
-    if seconds >> _VARINT_BITS or nanos >> _VARINT_BITS:
-        return 0.0
-    return seconds + nanos / 1e9
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def _parts(data: bytes, number: int) -> list[bytes]:
     """
-    Yield the fields of a protobuf message.
+    Return what a protobuf message has in a field of bytes or of messages.
 
     The message has no class here: its package would be one more dependency, and
     its name could be taken by another copy in the process.
 
     Raises:
-        ValueError: A wire type that no message has.
-        IndexError: The bytes end too early.
+        DecodeError: The bytes are no message.
     """
-    place = 0
-    while place < len(data):
-        tag, place = _varint(data, place)
-        kind = tag & 7
-        if kind == _VARINT:
-            value, place = _varint(data, place)
-            yield tag >> 3, value
-            continue
-        if kind == _BYTES:
-            size, place = _varint(data, place)
-        elif kind in (_FIXED64, _FIXED32):
-            size = 8 if kind == _FIXED64 else 4
-        else:
-            raise ValueError
-        if place + size > len(data):
-            raise IndexError
-        yield tag >> 3, data[place : place + size]
-        place += size
+    with holding_forks():
+        # As above.
+        from google.protobuf.empty_pb2 import Empty
+        from google.protobuf.unknown_fields import UnknownFieldSet
 
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place
-    raise ValueError
+    # Its stubs do not know that it can be iterated.
+    fields: Any = UnknownFieldSet(Empty.FromString(data))
+    return [
+        each.data
+        for each in fields
+        if each.field_number == number and type(each.data) is bytes
+    ]

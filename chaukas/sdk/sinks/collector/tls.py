@@ -1,7 +1,7 @@
 """
-What TLS needs to know, the same for both ways to a collector.
+TLS settings: authorities, client certificate and key, for HTTP and gRPC.
 
-Read by OpenSSL first in either case, because the gRPC library tells of a file that
+Read by OpenSSL first in either case, because the gRPC library reports a file that
 it cannot use only by a handshake that fails.
 """
 

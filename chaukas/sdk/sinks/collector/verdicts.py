@@ -45,7 +45,7 @@ _ENVELOPE: Final = frozenset(
     "code data detail error errors exception fault message msg ok reason result status "
     "statuscode success title".split()
 )
-"""Names, in lower case, by which gateways and frameworks tell of a failure; the
+"""Names, in lower case, by which gateways and frameworks report a failure; the
 collector's verdict has none of them."""
 _PUBLISHED: Final = frozenset(
     "batchid acceptedcount rejectedcount rejectedeventids".split()
@@ -99,7 +99,7 @@ class Tally:
 
 def backend_of(capabilities: object) -> Backend:
     """
-    Return who tells of such capabilities.
+    Return whose such capabilities are.
 
     Args:
         capabilities: The decoded answer to `GET /v1/capabilities`.
@@ -136,7 +136,7 @@ def is_documented_ack(reply: Reply, backend: Backend) -> bool:
 
 
 def media_type_of(headers: Mapping[str, str]) -> str:
-    """Return the type of a body, in lower case; empty if it is not told."""
+    """Return the type of a body, in lower case; empty if it is not given."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

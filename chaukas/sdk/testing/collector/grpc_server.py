@@ -1,5 +1,5 @@
 """
-The fake collector's door for gRPC, on a real socket.
+The fake collector's gRPC server, on a real socket.
 
 Calls are taken as bytes under any service name, since the published packages name
 the same calls differently.
@@ -18,9 +18,9 @@ from .replies import Fault, Reply, Request
 from .store import items_of_protobuf
 
 if TYPE_CHECKING:
-    from .rules import Desk
+    from .rules import Rules
 
-__all__ = ["SERVICES", "GrpcDoor"]
+__all__ = ["SERVICES", "GrpcServer"]
 
 SERVICES = (
     "chaukas.spec.client.v1.ChaukasClientService",
@@ -46,12 +46,12 @@ _CODES = {
 """gRPC status codes that mean what an HTTP status does; UNAVAILABLE for others."""
 
 
-class GrpcDoor:
+class GrpcServer:
     """
-    Listens while it is open.
+    Listens until it is closed.
 
     Args:
-        desk: Decides on the answers.
+        rules: Decides on the answers.
         port: Port on the loopback interface; 0 for a free one.
         credentials: Makes it TLS.
         services: Service names that it answers to.
@@ -59,7 +59,7 @@ class GrpcDoor:
 
     def __init__(
         self,
-        desk: Desk,
+        rules: Rules,
         port: int,
         credentials: Any,
         services: tuple[str, ...] = SERVICES,
@@ -67,7 +67,7 @@ class GrpcDoor:
         # Another server on this port would else take half of the calls.
         options = [("grpc.so_reuseport", 0)]
         self._server = grpc.server(
-            ThreadPoolExecutor(_WORKERS), [_Calls(desk, services)], options=options
+            ThreadPoolExecutor(_WORKERS), [_Calls(rules, services)], options=options
         )
         address = f"127.0.0.1:{port}"
         self.port: int = (
@@ -85,8 +85,8 @@ class GrpcDoor:
 class _Calls(grpc.GenericRpcHandler):
     """Finds the method of a call."""
 
-    def __init__(self, desk: Desk, services: tuple[str, ...]) -> None:
-        self._desk = desk
+    def __init__(self, rules: Rules, services: tuple[str, ...]) -> None:
+        self._rules = rules
         self._services = services
 
     def service(self, details: Any) -> Any:
@@ -95,11 +95,11 @@ class _Calls(grpc.GenericRpcHandler):
         is_batch = method == "IngestEventBatch"
         if service not in self._services or not (is_batch or method == "IngestEvent"):
             return None
-        if is_batch and self._desk.is_single:
+        if is_batch and self._rules.is_single:
             return None
 
         def call(body: bytes, context: Any) -> bytes:
-            return _Call(self._desk, details, context).answer(body, is_batch=is_batch)
+            return _Call(self._rules, details, context).answer(body, is_batch=is_batch)
 
         return grpc.unary_unary_rpc_method_handler(call)
 
@@ -107,18 +107,18 @@ class _Calls(grpc.GenericRpcHandler):
 class _Call:
     """One call under way."""
 
-    def __init__(self, desk: Desk, details: Any, context: Any) -> None:
-        self._desk = desk
+    def __init__(self, rules: Rules, details: Any, context: Any) -> None:
+        self._rules = rules
         self._path: str = details.method
         self._headers: dict[str, str] = dict(details.invocation_metadata)
         self._context = context
 
     def answer(self, body: bytes, *, is_batch: bool) -> bytes:
         """Answer, or end the call with a status other than OK."""
-        reply = self._desk.next_reply()
+        reply = self._rules.next_reply()
         if reply.fault in (Fault.SILENCE, Fault.TRICKLE):
-            self._desk.stopped.wait()
-        self._desk.stopped.wait(reply.delay_s)
+            self._rules.stopped.wait()
+        self._rules.stopped.wait(reply.delay_s)
         if reply.fault not in (Fault.NONE, Fault.LOST_ACK):
             self._fail(body, Reply(code="UNAVAILABLE", details="Socket closed"))
         if reply.code or reply.status:
@@ -126,7 +126,7 @@ class _Call:
         if reply.raw is not None:
             self._note(body, 200)
             return reply.raw
-        if not self._desk.is_welcome(self._headers.get("authorization")):
+        if not self._rules.is_authorized(self._headers.get("authorization")):
             self._fail(body, Reply(status=401))
         answer = self._stored(body, is_batch=is_batch)
         if reply.fault is Fault.LOST_ACK:
@@ -140,10 +140,10 @@ class _Call:
         except ValueError:
             self._fail(body, Reply(status=400))
             raise
-        verdict = self._desk.store(items)
+        verdict = self._rules.put(items)
         if verdict is None:
             self._fail(body, Reply(status=400))
-        if verdict is None or self._desk.is_published:
+        if verdict is None or self._rules.is_published:
             return b""
         if not is_batch:
             status = "rejected" if verdict.rejected else "accepted"
@@ -172,6 +172,6 @@ class _Call:
         self._context.abort(grpc.StatusCode[name], details)
 
     def _note(self, body: bytes, status: int) -> None:
-        self._desk.requests.append(
+        self._rules.note(
             Request("grpc", "POST", self._path, self._headers, body, status)
         )

@@ -1,5 +1,5 @@
 """
-The fake collector's door for HTTP, on a real socket.
+The fake collector's HTTP server, on a real socket.
 
 The standard library's server is enough, and leaves the socket within reach of those
 faults that no framework lets one make.
@@ -21,21 +21,21 @@ from .rules import Outcome
 if TYPE_CHECKING:
     import ssl
 
-    from .rules import Desk
+    from .rules import Rules
 
-__all__ = ["HttpDoor"]
+__all__ = ["HttpServer"]
 
 _POLL_S = 0.02
 _TRICKLE_S = 1.0
 _CLOSING = frozenset({Fault.CLOSED, Fault.LOST_ACK})
 
 
-class HttpDoor(ThreadingHTTPServer):
+class HttpServer(ThreadingHTTPServer):
     """
-    Listens while it is open.
+    Listens until it is closed.
 
     Args:
-        desk: Decides on the answers.
+        rules: Decides on the answers.
         port: Port on the loopback interface; 0 for a free one.
         tls: Makes it HTTPS.
     """
@@ -44,9 +44,9 @@ class HttpDoor(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, desk: Desk, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, rules: Rules, port: int, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
-        self.desk = desk
+        self.rules = rules
         self.port: int = self.server_address[1]
         self._tls = tls
         self._open: set[socket.socket] = set()
@@ -87,7 +87,7 @@ class HttpDoor(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     """Serves one connection."""
 
-    server: HttpDoor
+    server: HttpServer
     protocol_version = "HTTP/1.1"
     server_version = "FakeCollector"
     # Without it a small answer waits for the client's delayed acknowledgement.
@@ -99,28 +99,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer health and capabilities."""
-        desk = self.server.desk
+        rules = self.server.rules
         path = _path_of(self.path)
         outcome = Outcome(404)
         if path == "/healthz":
             outcome = Outcome(200)
         elif path.endswith("/v1/capabilities"):
-            is_welcome = desk.is_welcome(self.headers.get("authorization"))
-            outcome = desk.capabilities() if is_welcome else Outcome(401)
-        elif desk.is_ingest(path):
+            is_authorized = rules.is_authorized(self.headers.get("authorization"))
+            outcome = rules.capabilities() if is_authorized else Outcome(401)
+        elif rules.is_ingest(path):
             outcome = Outcome(405)
         self._note(b"", outcome.status)
         self._send(outcome, Reply())
 
     def do_POST(self) -> None:
         """Take events, or do what the script says."""
-        desk = self.server.desk
+        rules = self.server.rules
         path = _path_of(self.path)
-        if not desk.is_ingest(path):
+        if not rules.is_ingest(path):
             self._note(self._body(), 404)
             self._send(Outcome(404), Reply())
             return
-        reply = desk.next_reply()
+        reply = rules.next_reply()
         if reply.fault in (Fault.SILENCE, Fault.RESET):
             self._break_off(reply.fault)
             return
@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.raw)
             return
         outcome = self._outcome(path, body, reply)
-        desk.stopped.wait(0.0 if reply.fault is Fault.TRICKLE else reply.delay_s)
+        rules.stopped.wait(0.0 if reply.fault is Fault.TRICKLE else reply.delay_s)
         if reply.fault in _CLOSING:
             self._note(body, 0)
             self.close_connection = True
@@ -140,15 +140,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(outcome, reply)
 
     def _outcome(self, path: str, body: bytes, reply: Reply) -> Outcome:
-        desk = self.server.desk
+        rules = self.server.rules
         if reply.fault is Fault.CLOSED:
             return Outcome(0)
         if reply.status:
             return Outcome(reply.status, reply.body)
-        if not desk.is_welcome(self.headers.get("authorization")):
+        if not rules.is_authorized(self.headers.get("authorization")):
             return Outcome(401)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return desk.take(path, headers, body)
+        return rules.take(path, headers, body)
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._note(b"", 0)
         self.close_connection = True
         if fault is Fault.SILENCE:
-            self.server.desk.stopped.wait()
+            self.server.rules.stopped.wait()
             return
         self.rfile.read(int(self.headers.get("content-length") or 0) // 2)
         # Closing with a linger time of zero sends a reset.
@@ -188,14 +188,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _trickle(self, data: bytes, pause_s: float) -> None:
         self.close_connection = True
         for place in range(len(data)):
-            if self.server.desk.stopped.wait(pause_s):
+            if self.server.rules.stopped.wait(pause_s):
                 return
             self.wfile.write(data[place : place + 1])
             self.wfile.flush()
 
     def _note(self, body: bytes, status: int) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.desk.requests.append(
+        self.server.rules.note(
             Request("http", self.command, self.path, headers, body, status)
         )
 

@@ -1,5 +1,5 @@
 """
-What the fake collector can be told to answer, and what it has seen.
+What the fake collector can be made to answer, and what it has received.
 
 Plain data, so that a test reads as a list of answers.
 """

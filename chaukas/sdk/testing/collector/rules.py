@@ -1,8 +1,8 @@
 """
-What the fake collector decides, the same at both of its doors.
+What the fake collector answers and stores, whichever server a request comes by.
 
-The doors know sockets; who may come in, which answer is next and what is stored is
-decided here.
+The servers know sockets; which key is valid, which answer is next and what is stored
+is decided here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from .replies import Fault, Reply, Request
-from .store import Shelf, items_of_json, items_of_protobuf
+from .store import EventStore, items_of_json, items_of_protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .store import Item, Verdict
 
-__all__ = ["Desk", "Outcome"]
+__all__ = ["Outcome", "Rules"]
 
 _REQUESTS_KEPT = 10_000
 _PATHS = {
@@ -46,7 +46,7 @@ _FLAGS = (
     "policy_decisions",
     "data_access_events",
 )
-"""What the published backend tells of itself."""
+"""The capabilities that the published backend shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +56,24 @@ class Outcome:
     status: int
     body: bytes = b""
     kind: str = "application/json"
-    """Its content type; none is told if empty."""
+    """Its content type; not sent if empty."""
 
 
-class Desk:
+class Rules:
     """
-    The rules and the memory of one fake collector; used by many threads.
+    What one fake collector answers and has stored; used by many threads.
 
     All attributes may be changed while it runs.
     """
 
     def __init__(self) -> None:
-        self.shelf = Shelf()
+        self.store = EventStore()
         self.stopped = threading.Event()
-        """Set while the doors are closed, which ends every wait."""
+        """Set while the servers are stopped, which ends every wait."""
         self.always: Reply | None = None
+        """The answer to batches that no script is for; None for the verdict."""
         self.keys: tuple[str, ...] = ()
+        """API keys that are valid; set it to rotate them."""
         self.ingest: tuple[str, ...] = ("protobuf", "ndjson")
         self.encodings: tuple[str, ...] = ("gzip",)
         self.max_batch_events = 1000
@@ -81,24 +83,62 @@ class Desk:
         self.refuse: Callable[[Event], str] | None = None
         self.unreadable: Callable[[Event], bool] | None = None
         self._script: deque[Reply] = deque()
-        self.requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
+        self._requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
 
-    def add(self, *replies: Reply) -> None:
-        """Put answers behind those that wait."""
+    def script(self, *replies: Reply) -> None:
+        """Answer the next batches with these, one each; `always` comes after them."""
         self._script.extend(replies)
+
+    @property
+    def is_script_done(self) -> bool:
+        """Whether every scripted answer was given."""
+        return not self._script
+
+    @property
+    def events(self) -> list[Event]:
+        """The stored events, one copy of each, in the order of their arrival."""
+        return [item.event() for item in self.store.items()]
+
+    @property
+    def event_ids(self) -> list[str]:
+        """Their ids; cheap, also with many events."""
+        return [item.event_id for item in self.store.items()]
+
+    @property
+    def duplicates(self) -> int:
+        """How many events came again after they had been stored."""
+        return self.store.duplicates
+
+    @property
+    def requests(self) -> list[Request]:
+        """The last 10,000 requests, capabilities among them, oldest first."""
+        return list(self._requests)
+
+    def wait_for(self, count: int, timeout_s: float = 10.0) -> bool:
+        """
+        Wait until events are stored.
+
+        Args:
+            count: How many, in all.
+            timeout_s: Longest wait, in seconds.
+
+        Returns:
+            Whether they are.
+        """
+        return self.store.wait_for(count, timeout_s)
+
+    def note(self, request: Request) -> None:
+        """Keep a request, to be looked at."""
+        self._requests.append(request)
 
     def next_reply(self) -> Reply:
         """Return the answer for the batch that comes now."""
         try:
             return self._script.popleft()
         except IndexError:
-            return self.always or _HONEST
+            return self.always or _VERDICT
 
-    def waiting(self) -> int:
-        """Return how many scripted answers are left."""
-        return len(self._script)
-
-    def is_welcome(self, authorization: str | None) -> bool:
+    def is_authorized(self, authorization: str | None) -> bool:
         """Return whether a key is one of `keys`; without any, all are."""
         scheme, _, key = (authorization or "").partition(" ")
         return not self.keys or (scheme.lower() == "bearer" and key in self.keys)
@@ -107,14 +147,14 @@ class Desk:
         """Answer `GET /v1/capabilities`."""
         if self.is_published:
             return Outcome(200, orjson.dumps(dict.fromkeys(_FLAGS, False)))
-        told = {
+        offer = {
             "ingest": self.ingest,
             "encodings": self.encodings,
             "max_batch_events": self.max_batch_events,
             "max_body_bytes": self.max_body_bytes,
             "max_event_bytes": 1 << 20,
         }
-        return Outcome(200, orjson.dumps(told))
+        return Outcome(200, orjson.dumps(offer))
 
     def is_ingest(self, path: str) -> bool:
         """Return whether a path takes events."""
@@ -146,19 +186,19 @@ class Desk:
     def _decided(self, items: list[Item]) -> Outcome:
         if len(items) > self.max_batch_events:
             return Outcome(413)
-        verdict = self.store(items)
+        verdict = self.put(items)
         if verdict is None:
             return Outcome(400)
         if self.is_published:
             return Outcome(202, kind="")
         return Outcome(202, verdict.as_json(uuid.uuid4().hex))
 
-    def store(self, items: list[Item]) -> Verdict | None:
+    def put(self, items: list[Item]) -> Verdict | None:
         """Store a batch; None if one of its events makes all of it unreadable."""
         unreadable = self.unreadable
         if unreadable is not None and any(unreadable(item.event()) for item in items):
             return None
-        return self.shelf.put(items, self.refuse)
+        return self.store.put(items, self.refuse)
 
     def _items(self, path: str, kind: str, body: bytes) -> list[Item] | None:
         kind = kind.partition(";")[0].strip().lower()
@@ -171,4 +211,4 @@ class Desk:
         return None
 
 
-_HONEST = Reply(fault=Fault.NONE)
+_VERDICT = Reply(fault=Fault.NONE)

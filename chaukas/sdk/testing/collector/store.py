@@ -1,5 +1,5 @@
 """
-Where the fake collector keeps events, one copy of each.
+The events that the fake collector has stored, one copy of each.
 
 Bytes are kept as they came and decoded when somebody looks, so that the collector
 does not become what a measurement measures.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.typing import Event
 
-__all__ = ["Item", "Shelf", "Verdict", "items_of_json", "items_of_protobuf"]
+__all__ = ["EventStore", "Item", "Verdict", "items_of_json", "items_of_protobuf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Verdict:
         )
 
 
-class Shelf:
+class EventStore:
     """Events by tenant and id, in the order of their arrival; used by many threads."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ def items_of_protobuf(body: bytes, *, is_batch: bool) -> list[Item]:
 def _item_of(raw: bytes, event: Any) -> Item:
     if not isinstance(event, dict):
         message = "no event"
-        # Whoever sent it hears of one kind of error only.
+        # The caller knows one kind of error only.
         raise ValueError(message)  # noqa: TRY004
     event_id, tenant_id = event.get("event_id", ""), event.get("tenant_id", "")
     return Item(str(tenant_id), str(event_id), raw, is_json=True)

@@ -1,5 +1,5 @@
 """
-Where faults are played: a folder, a collector, and programs that end badly.
+A folder, a collector, and programs that end badly, for one check of faults.
 
 All of it is the doctor's own and goes away afterwards; nothing of the user's is
 touched, neither events nor settings.
@@ -24,57 +24,48 @@ from chaukas.sdk.testing import FakeCollector
 from .child import NAME
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from chaukas.sdk.typing import Event
 
-__all__ = ("Stage", "StageError")
+__all__ = ("Scenario", "ScenarioError")
 
 _DEADLINE_S: Final = 30.0
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 _LOOK_AGAIN_S: Final = 0.005
 
 
-class StageError(Exception):
+class ScenarioError(Exception):
     """A program did not do what it should have done; the text says which."""
 
 
 @final
-class Stage:
+class Scenario(ExitStack):
     """
-    One folder with a spool, one collector, and the programs of one play.
+    One folder with a spool, one collector, and the programs of one check.
+
+    At its end all programs are ended, and collector and folder are gone.
 
     Args:
-        above: Folder in which the folder of this play is made.
+        above: Folder in which the folder of this check is made.
     """
 
     def __init__(self, above: Path) -> None:
+        super().__init__()
         self._above = above
-        self._stack = ExitStack()
         self.folder = above
-        """Folder of this play, while it is entered."""
+        """Folder of this check, while it is entered."""
         self.collector = FakeCollector()
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Scenario:
         """Make the folder, and start the collector."""
         made = tempfile.TemporaryDirectory(dir=self._above)
-        self.folder = Path(self._stack.enter_context(made))
+        self.folder = Path(self.enter_context(made))
         self.collector.start()
-        self._stack.callback(self.collector.stop)
+        self.callback(self.collector.stop)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End every program, stop the collector, remove the folder."""
-        self._stack.close()
 
     @property
     def spool_dir(self) -> Path:
-        """The spool folder of all programs of this play."""
+        """The spool folder of all programs of this check."""
         return self.folder / "spool"
 
     def start(
@@ -110,7 +101,7 @@ class Stage:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._stack.callback(_end, process)
+        self.callback(_end, process)
         return process
 
     def first_line(self, process: subprocess.Popen[str]) -> str:
@@ -118,12 +109,12 @@ class Stage:
         Return the first line that a program prints.
 
         Raises:
-            StageError: It ended before.
+            ScenarioError: It ended before.
         """
         assert process.stdout is not None  # noqa: S101 - for the type checker
         line = process.stdout.readline()
         if not line:
-            raise StageError(_complaint(process))
+            raise ScenarioError(_complaint(process))
         return line.strip()
 
     def lines(self, process: subprocess.Popen[str]) -> list[str]:
@@ -131,27 +122,27 @@ class Stage:
         Wait for a program's end, and return what it printed.
 
         Raises:
-            StageError: It did not end well, or not in time.
+            ScenarioError: It did not end well, or not in time.
         """
         try:
             out, error = process.communicate(timeout=_DEADLINE_S)
         except subprocess.TimeoutExpired:
-            raise StageError("a program did not end in time") from None
+            raise ScenarioError("a program did not end in time") from None
         if process.returncode:
             ended = f"a program ended with {process.returncode}"
-            raise StageError(f"{ended}: {error[-300:]}")
+            raise ScenarioError(f"{ended}: {error[-300:]}")
         return out.splitlines()
 
     def stats(self, process: subprocess.Popen[str]) -> dict[str, Any]:
         """Wait for a program's end, and return the counts that it printed last."""
         lines = self.lines(process)
         if not lines:
-            raise StageError("a program printed nothing")
+            raise ScenarioError("a program printed nothing")
         counts: dict[str, Any] = json.loads(lines[-1])
         return counts
 
     def deliver(self, timeout_s: float = 20.0) -> Delivered:
-        """Do what `chaukas spool flush` does, to the collector of this play."""
+        """Do what `chaukas spool flush` does, to the collector of this check."""
         settings = {
             "endpoint": self.collector.endpoint,
             "spool_dir": str(self.spool_dir),
@@ -175,7 +166,7 @@ class Stage:
         end_s = time.monotonic() + _DEADLINE_S
         while process.poll() is None:
             if time.monotonic() > end_s:
-                raise StageError("a program did not end in time")
+                raise ScenarioError("a program did not end in time")
             time.sleep(_LOOK_AGAIN_S)
         return time.monotonic()
 
