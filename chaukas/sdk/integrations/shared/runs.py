@@ -280,8 +280,8 @@ class Runs(Part):
     # -- what comes in and goes out -----------------------------------------------
 
     def note_input(self, run: AgentRun, texts: Iterable[Any]) -> None:
-        """Record an INPUT_RECEIVED of the user for each of *texts*, uncaptured."""
-        for given in texts:
+        """Record an INPUT_RECEIVED of a top-level run for each of *texts*, uncaptured."""
+        for given in texts if run.parent is None else ():
             capture = self._recorder.capture(run)
             text = capture.text(given, "message.text")
             self._recorder.emit(
