@@ -25,7 +25,9 @@ TURNS = 8
 class RefusedError(Exception):
     """The provider asks to be left alone for a while."""
 
-    status_code = 429
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.status_code = 429
 
 
 class TooManyTurnsError(Exception):

@@ -280,7 +280,7 @@ class Runs(Part):
     # -- what comes in and goes out -----------------------------------------------
 
     def note_input(self, run: AgentRun, texts: Iterable[Any]) -> None:
-        """Record an INPUT_RECEIVED of a top-level run for each of *texts*, uncaptured."""
+        """Record an INPUT_RECEIVED of a top-level run for each text, uncaptured."""
         for given in texts if run.parent is None else ():
             capture = self._recorder.capture(run)
             text = capture.text(given, "message.text")
