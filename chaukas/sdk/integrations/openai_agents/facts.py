@@ -111,7 +111,8 @@ def provider_of(model: Any) -> str:
     """
     host = ""
     with suppress(AttributeError):
-        host = model._client.base_url.host
+        # The SDK's own name: its models have no public one for their client.
+        host = model._client.base_url.host  # noqa: SLF001
     if type(host) is str and host:
         return _provider_at(host)
     name = read_text(model, "model")

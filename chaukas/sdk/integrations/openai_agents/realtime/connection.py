@@ -130,7 +130,8 @@ class Connections(Part):
             talks: Iterable[Talk] = list(self._talks.values())
             for talk in talks:
                 session = talk.ref()
-                if session is not None and session._model is model:
+                # The SDK's own name: a session has no public one for it.
+                if session is not None and session._model is model:  # noqa: SLF001
                     return talk
         except Exception as error:
             report("RealtimeModel.connect", error)

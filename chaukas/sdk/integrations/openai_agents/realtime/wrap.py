@@ -186,9 +186,10 @@ class Realtime(Part):
             return None
 
     def _begin(self, session: Any) -> Talk:
-        agent = session._current_agent
+        # The SDK's own names, here and below: a session has no public ones for these.
+        agent = session._current_agent  # noqa: SLF001
         given = getattr(session, "_base_model_settings", None)
-        model = session._model
+        model = session._model  # noqa: SLF001
         is_openai = type(model).__module__ == _OPENAI_MODELS
         default = PCM16_24KHZ_BYTES_PER_MS if is_openai else 0
         settings = Settings.of(given, default)
@@ -555,7 +556,7 @@ class Realtime(Part):
         session = talk.ref()
         if session is not None:
             # The agent may have been replaced in a way that was not told yet.
-            self._hand_over(talk, session._current_agent, None)
+            self._hand_over(talk, session._current_agent, None)  # noqa: SLF001
         self._turns.notes["turn_started"](talk, event)
 
     def _turn_ended(self, talk: Talk, event: Any) -> None:
@@ -592,4 +593,5 @@ def _provider_of(session: Any, *, is_openai: bool) -> str:
     host = urlsplit(url).hostname if type(url) is str else None
     if host:
         return _provider_at(host)
-    return "openai" if is_openai else provider_of(session._model)
+    # The SDK's own name, as above.
+    return "openai" if is_openai else provider_of(session._model)  # noqa: SLF001

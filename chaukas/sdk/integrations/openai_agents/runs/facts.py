@@ -98,7 +98,8 @@ def error_of(task: Any) -> BaseException | None:
     if task.cancelled():
         return None
     try:
-        error = task._exception
+        # asyncio's own name: the public one marks the error as seen.
+        error = task._exception  # noqa: SLF001
     except AttributeError:
         # A task of another event loop, which has only the public way.
         error = task.exception()

@@ -155,7 +155,8 @@ class Runs(Part):
     def watch(self, run: AgentsRun, result: Any) -> None:
         """Let *run* end when the task of its streamed *result* is done."""
         try:
-            task = getattr(result, "run_loop_task", None) or result._run_impl_task
+            # The second is the SDK's own name, which older releases have alone.
+            task = getattr(result, "run_loop_task", None) or result._run_impl_task  # noqa: SLF001
             if run.parent is None:
                 # At once: a state can be made of it before its task is done.
                 self._pauses.remember(result, pause_of(run))
