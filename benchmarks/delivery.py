@@ -90,7 +90,7 @@ def _serve(form: str) -> None:
         print(collector.grpc_endpoint if grpc else collector.endpoint, flush=True)
         for _ in sys.stdin:
             # The bytes as they came, which the kit shows to nobody.
-            items = collector._desk.shelf.items()  # noqa: SLF001
+            items = collector.store.items()
             print(sum(named.encode() in item.raw for item in items), flush=True)
 
 

@@ -255,7 +255,7 @@ class Sender(Worker):
             return lines[: broken[0]]
         run = next((n for n, index in enumerate(broken) if n != index), len(broken))
         for line in list(lines[:run]):
-            self._give_up(cursor, line, "corrupt", cursor.at)
+            self._give_up(cursor, line, "corrupt")
             cursor.advance(1)
         return []
 
@@ -279,9 +279,12 @@ class Sender(Worker):
             self._bisect(cursor, lines, answer)
 
     def _take_ack(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
-        for index, reason in answer.rejected:
-            if 0 <= index < len(lines):
-                self._give_up(cursor, lines[index], reason, cursor.at + index)
+        rejected = [each for each in answer.rejected if 0 <= each[0] < len(lines)]
+        for index, reason in rejected:
+            self._quarantine.keep(lines[index], self.name, reason)
+        # All at once: a report in between would speak of a part of them.
+        for index, _ in rejected:
+            self._count_lost(cursor, index)
         limit_bytes = self._limit_bytes + self._limit_bytes // 64 + 1
         if self._shrunk is not None:
             limit_bytes = self._pace.max_batch_bytes
@@ -303,7 +306,7 @@ class Sender(Worker):
         self, cursor: Cursor, line: bytes, answer: Answer, reason: str
     ) -> None:
         """Set an event aside, and stop where the sink likes none at all."""
-        self._give_up(cursor, line, answer.cause or reason, cursor.at)
+        self._give_up(cursor, line, answer.cause or reason)
         cursor.advance(1)
         self._guilty += 1
         if self._guilty < _GUILTY_IN_A_ROW:
@@ -326,8 +329,12 @@ class Sender(Worker):
         self._limit_bytes = self._pace.max_batch_bytes
         self._set_aside(cursor, lines[0], answer, "too_large")
 
-    def _give_up(self, cursor: Cursor, line: bytes, reason: str, ordinal: int) -> None:
+    def _give_up(self, cursor: Cursor, line: bytes, reason: str) -> None:
         self._quarantine.keep(line, self.name, reason)
+        self._count_lost(cursor, 0)
+
+    def _count_lost(self, cursor: Cursor, index: int) -> None:
+        ordinal = cursor.at + index
         cursor.segments.acks.give_up(range(ordinal, ordinal + 1), "quarantined")
 
     def _succeed(self) -> None:
