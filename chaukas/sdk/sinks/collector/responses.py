@@ -479,6 +479,8 @@ def _tls_trouble(words: str) -> str:
     for sign, meaning in (
         ("hostname", "its certificate is for another host"),
         ("ip address mismatch", "its certificate is for another host"),
+        # The words of older releases of grpcio.
+        ("peer name", "its certificate is for another host"),
         ("has expired", "its certificate has expired"),
         ("wrong_version_number", "it does not speak TLS"),
         ("certificate_required", "it wants a client certificate"),
