@@ -28,9 +28,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "examples")]
 import coverage_rows  # noqa: E402
 
 from chaukas.cli.tree import render  # noqa: E402
-from chaukas.sdk import _runtime  # noqa: E402
 from chaukas.sdk.config import RETRY_SETTINGS, RetryConfig, settings_table  # noqa: E402
 from chaukas.sdk.events import TRAITS, EventType  # noqa: E402
+from chaukas.sdk.integrations import INTEGRATIONS  # noqa: E402
 from chaukas.sdk.wire.proto import events_pb2  # noqa: E402
 from tests.support.recordings import story  # noqa: E402
 
@@ -142,7 +142,7 @@ def patches() -> Sequence[Patch]:
     # Nothing is recorded, so the host is not used.
     host = cast("Host", None)
     found: list[Patch] = []
-    for known in _runtime.INTEGRATIONS:
+    for known in INTEGRATIONS:
         module, _, name = known.path.partition(":")
         found += getattr(import_module(module), name)(host).patches()
     return found

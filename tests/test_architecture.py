@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 
 PARTS: tuple[str, ...] = (
-    # The words of the spec, the machine, and what a file or a wire holds.
+    # The words of the spec, the machine, what a file or a wire holds, and which
+    # integrations there are.
     "sdk.errors sdk.events sdk.typing sdk._version sdk.system sdk.prompts",
-    "sdk.wire sdk.patching sdk.capture",
+    "sdk.wire sdk.patching sdk.capture sdk.integrations",
     "sdk.mapping sdk.integrity sdk.config",
     # Making events. The recorder is given its pipeline and never imports one.
     "sdk.record",
@@ -49,11 +50,11 @@ PARTS: tuple[str, ...] = (
     "sdk.delivery sdk.integrations.shared",
     # One part for each framework or library; they share what is below.
     (
-        "sdk.integrations.openai_agents sdk.integrations.mcp_client "
-        "sdk.integrations.tenacity"
+        "sdk.integrations.openai_agents sdk.integrations.openai_client "
+        "sdk.integrations.mcp_client sdk.integrations.tenacity"
     ),
     # The one global, and what users call.
-    "sdk.integrations+sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",
+    "sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",
     # What asks a record or a recorder, and prints; and names handed on lazily.
     "cli+chaukas testing",
 )

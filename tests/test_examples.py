@@ -54,6 +54,13 @@ TREES = {
             MODEL
             OUTPUT
     """,
+    "openai_client": """
+        SESSION
+          MODEL
+          MODEL
+            RETRY http 1/2
+          MODEL
+    """,
     "tools": """
         SESSION
           AGENT shop

@@ -47,6 +47,7 @@ from loopback import (
     Text,
     ToolCalls,
     Usage,
+    Vectors,
     model_for_example,
 )
 
@@ -519,7 +520,7 @@ def test_a_mistake_in_the_script_is_told_to_the_client(
 @pytest.mark.parametrize(
     ("method", "path", "body", "words"),
     [
-        ("POST", "/v1/embeddings", "{}", "POST /v1/embeddings is not served"),
+        ("POST", "/v1/moderations", "{}", "POST /v1/moderations is not served"),
         ("GET", "/v1/models", None, "GET /v1/models is not served"),
         ("POST", "/v1/responses", "{", "is not JSON"),
         ("POST", "/v1/responses", "[]", "is not a JSON object"),
@@ -600,3 +601,18 @@ def test_an_example_with_a_key_uses_the_real_api(
     with model_for_example([]) as server:
         assert server is None
         assert _openai_shared.get_default_openai_client() is None
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_embeddings_are_the_same_for_the_same_text(encoding: str) -> None:
+    with (
+        ModelServer([Vectors(4)]) as server,
+        server.sync_client() as client,
+    ):
+        found = client.embeddings.create(
+            model="e", input=["a", "b", "a"], encoding_format=encoding
+        )
+    first, other, again = (each.embedding for each in found.data)
+    assert first == again
+    assert first != other
+    assert found.usage.total_tokens == 12

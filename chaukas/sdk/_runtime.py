@@ -13,7 +13,7 @@ import os
 import sys
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.record.context import Run, Session
 from chaukas.sdk.record.user_redact import UsersRedact
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.capture.snapshot import Rules
     from chaukas.sdk.delivery.plan import SpoolPlan
+    from chaukas.sdk.integrations import Known
     from chaukas.sdk.integrations.base import BaseIntegrationWrapper
     from chaukas.sdk.record.recorder import Recorder
     from chaukas.sdk.record.sessions import SessionBook
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from .sinks import Sink
 
 __all__ = [
-    "INTEGRATIONS",
     "Runtime",
     "active",
     "data_access_names",
@@ -55,26 +55,6 @@ _process_id = os.getpid
 _EXIT_S = 1.0
 _TICK_S = 5.0
 
-
-class _Known(NamedTuple):
-    name: str
-    module: str
-    path: str
-
-
-INTEGRATIONS = (
-    _Known(
-        "openai_agents",
-        "agents",
-        "chaukas.sdk.integrations.openai_agents:OpenAIAgentsEnhancedWrapper",
-    ),
-    _Known(
-        "mcp_client",
-        "mcp",
-        "chaukas.sdk.integrations.mcp_client:MCPClientWrapper",
-    ),
-    _Known("tenacity", "tenacity", "chaukas.sdk.integrations.tenacity:TenacityWrapper"),
-)
 
 data_access_names: set[str] = set()
 """Tools declared with `@chaukas.data_access`, kept across enable and disable."""
@@ -252,7 +232,7 @@ class Runtime:
     def _tick(self) -> None:
         self._sessions.end_idle()
 
-    def attach(self, known: _Known) -> bool:
+    def attach(self, known: Known) -> bool:
         """
         Install one integration, once.
 
@@ -382,14 +362,16 @@ def start(runtime: Runtime) -> bool:
         False if another one is active already; nothing changes then.
     """
     global _runtime
+    # Late, so that importing the front door costs little.
+    from chaukas.sdk import integrations
+
     with _lock:
         if _runtime is not None:
             return False
         runtime.data_access_tools |= data_access_names
         _runtime = runtime
-        for known in INTEGRATIONS:
-            wanted = runtime.config.integrations
-            if wanted is None or known.name in wanted:
+        for known in integrations.INTEGRATIONS:
+            if known.is_wanted(runtime.config.integrations):
                 _attach_or_wait(runtime, known)
         _register_process_hooks()
     try:
@@ -426,8 +408,9 @@ def _farewell(reason: str, stats: Stats) -> str:
     )
 
 
-def _attach_or_wait(runtime: Runtime, known: _Known) -> None:
-    if known.module in sys.modules:
+def _attach_or_wait(runtime: Runtime, known: Known) -> None:
+    # None there means that somebody keeps it from being imported.
+    if sys.modules.get(known.module) is not None:
         _attach(runtime, known)
         return
     if known.name in _hooked:
@@ -445,12 +428,9 @@ def _attach_or_wait(runtime: Runtime, known: _Known) -> None:
     register_post_import_hook(imported, known.module)
 
 
-def _attach_late(known: _Known) -> None:
+def _attach_late(known: Known) -> None:
     now = active()
-    if now is None:
-        return
-    wanted = now.config.integrations
-    if wanted is not None and known.name not in wanted:
+    if now is None or not known.is_wanted(now.config.integrations):
         return
     if not _attach(now, known):
         return
@@ -462,7 +442,7 @@ def _attach_late(known: _Known) -> None:
     )
 
 
-def _attach(runtime: Runtime, known: _Known) -> bool:
+def _attach(runtime: Runtime, known: Known) -> bool:
     try:
         return runtime.attach(known)
     except Exception as error:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from chaukas.sdk import integrations
 from chaukas.sdk.delivery.factory import fallback_dir, output_of
 from chaukas.sdk.delivery.plan import SpoolPlan
 from chaukas.sdk.system.threads import sleep
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.delivery.quarantine import PutBack
     from chaukas.sdk.delivery.spool.inspect import SpoolState
+    from chaukas.sdk.integrations import Known
     from chaukas.sdk.sinks.collector.responses import Remote
 
     from .config import Config
@@ -68,10 +70,9 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """One framework that chaukas can record, as found here."""
+    """One framework or library that chaukas can record, as found here."""
 
-    name: str
-    module: str
+    known: Known
     is_installed: bool
     versions: Mapping[str, str] = field(default_factory=dict)
     hooks: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -164,8 +165,8 @@ def frameworks(config: Config) -> Iterator[Framework]:
     from chaukas.sdk.sinks.memory import MemorySink
 
     runtime = _runtime.Runtime(config, MemorySink)
-    for known in _runtime.INTEGRATIONS:
-        found = Framework(known.name, known.module, is_installed=False)
+    for known in integrations.INTEGRATIONS:
+        found = Framework(known, is_installed=False)
         if find_spec(known.module) is None:
             yield found
             continue

@@ -1,8 +1,8 @@
 """
 A loopback model provider: a real HTTP server that answers from a script.
 
-It speaks the OpenAI Responses and Chat Completions APIs, streamed or not, so
-that examples, tests and benchmarks drive the real clients with no key and no
+It speaks the OpenAI Responses, Chat Completions and Embeddings APIs, so that
+examples, tests and benchmarks drive the real clients with no key and no
 network. It needs the standard library only.
 
     from loopback import Call, ModelServer, Text, ToolCalls
@@ -31,6 +31,7 @@ from .replies import (
     Text,
     ToolCalls,
     Usage,
+    Vectors,
 )
 from .request import Request
 from .server import ModelServer, Script
@@ -53,5 +54,6 @@ __all__ = (
     "Text",
     "ToolCalls",
     "Usage",
+    "Vectors",
     "model_for_example",
 )

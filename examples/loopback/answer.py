@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
-from . import chat, responses
-from .replies import Drop, Fail, Reply, Slow, StreamBreak, Text
+from . import chat, embeddings, responses
+from .replies import Drop, Fail, Reply, Slow, StreamBreak, Text, Vectors
 from .request import RESPONSES_PATH, Request
 from .turn import Json, Turn, turn_of, words
 
@@ -83,6 +83,8 @@ def answer_to(request: Request, reply: Reply) -> Answer:
             return _failure(reply)
         case StreamBreak():
             return _torn(request, reply)
+        case Vectors():
+            return Whole(200, _encoded(embeddings.vectors_of(reply, request)))
         case _:
             pause_s = reply.pause_s if isinstance(reply, Text) else 0.0
             return _spoken(request, turn_of(reply), pause_s)

@@ -29,6 +29,7 @@ __all__ = (
     "Text",
     "ToolCalls",
     "Usage",
+    "Vectors",
 )
 
 
@@ -217,6 +218,18 @@ class StreamBreak:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """
+    Embeddings, one vector for each text that the request holds.
+
+    Args:
+        dimensions: Numbers in each vector, if the request asks for no other count.
+    """
+
+    dimensions: int = 8
+
+
 Spoken: TypeAlias = (
     Text | ToolCalls | Refusal | Incomplete | Failed | Hosted | Reasoning
 )
@@ -228,8 +241,8 @@ class Slow:
     """The server waits `seconds` and then gives the answer `then`."""
 
     seconds: float
-    then: Spoken | Fail | Drop | StreamBreak
+    then: Spoken | Vectors | Fail | Drop | StreamBreak
 
 
-Reply: TypeAlias = Spoken | Fail | Drop | StreamBreak | Slow
+Reply: TypeAlias = Spoken | Vectors | Fail | Drop | StreamBreak | Slow
 """Anything that a script may hold."""

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ("CHAT_PATH", "RESPONSES_PATH", "Request")
+__all__ = ("CHAT_PATH", "EMBEDDINGS_PATH", "RESPONSES_PATH", "Request")
 
 RESPONSES_PATH = "/v1/responses"
 CHAT_PATH = "/v1/chat/completions"
+EMBEDDINGS_PATH = "/v1/embeddings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Request:
     One request for an answer.
 
     Args:
-        path: `/v1/responses` or `/v1/chat/completions`.
+        path: `/v1/responses`, `/v1/chat/completions` or `/v1/embeddings`.
         body: The decoded JSON body.
         headers: Names in lower case.
         number: 1 for the first request that the server accepted.

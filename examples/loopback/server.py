@@ -23,7 +23,7 @@ from .conversations import (
     compaction_of,
 )
 from .replies import Reply, Slow
-from .request import CHAT_PATH, RESPONSES_PATH, Request
+from .request import CHAT_PATH, EMBEDDINGS_PATH, RESPONSES_PATH, Request
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -116,9 +116,7 @@ class ModelServer:
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         async def reroute(request: Any) -> None:
-            request.url = request.url.copy_with(
-                host="127.0.0.1", port=self._http.server_port
-            )
+            self._reroute(request)
 
         http = DefaultAsyncHttpxClient(
             trust_env=False, event_hooks={"request": [reroute]}
@@ -128,14 +126,24 @@ class ModelServer:
         url = f"http://{known_as}/v1" if known_as else self.base_url
         return AsyncOpenAI(base_url=url, **options)
 
-    def sync_client(self, **options: Any) -> OpenAI:
+    def sync_client(self, known_as: str = "", **options: Any) -> OpenAI:
         """Make a blocking client of this server; else as `client`."""
         # Late, because a script and its server are of use without the client.
         from openai import DefaultHttpxClient, OpenAI
 
-        options.setdefault("http_client", DefaultHttpxClient(trust_env=False))
+        http = DefaultHttpxClient(
+            trust_env=False, event_hooks={"request": [self._reroute]}
+        )
+        options.setdefault("http_client", http)
         options.setdefault("api_key", _PLACEHOLDER_KEY)
-        return OpenAI(base_url=self.base_url, **options)
+        url = f"http://{known_as}/v1" if known_as else self.base_url
+        return OpenAI(base_url=url, **options)
+
+    def _reroute(self, request: Any) -> None:
+        """Have a request come here, whatever host it names."""
+        request.url = request.url.copy_with(
+            host="127.0.0.1", port=self._http.server_port
+        )
 
     def close(self) -> None:
         """Stop at once, cutting off what is being sent; harmless when repeated."""
@@ -280,10 +288,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> Answer:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if self.path not in {RESPONSES_PATH, CHAT_PATH}:
+        if self.path not in {RESPONSES_PATH, CHAT_PATH, EMBEDDINGS_PATH}:
             return mistake(
                 f"loopback: POST {self.path} is not served here: only "
-                f"{RESPONSES_PATH} and {CHAT_PATH} are. Check the base URL."
+                f"{RESPONSES_PATH}, {CHAT_PATH} and {EMBEDDINGS_PATH} are. Check the "
+                "base URL."
             )
         try:
             body = json.loads(raw)

@@ -39,6 +39,9 @@ from chaukas.sdk.integrations.openai_agents.state import (
 )
 from chaukas.sdk.integrations.openai_agents.tools import wrap as tools_wrap
 from chaukas.sdk.integrations.openai_agents.voice import models
+from chaukas.sdk.integrations.openai_client import answers as client_answers
+from chaukas.sdk.integrations.openai_client import calls as client_calls
+from chaukas.sdk.integrations.openai_client import retries as client_retries
 from chaukas.sdk.integrations.shared import history
 from chaukas.sdk.integrations.shared import models as shared_models
 from chaukas.sdk.integrations.shared.models import Request
@@ -47,6 +50,7 @@ from chaukas.sdk.record.recorder import EventPairManager, Recorder
 from chaukas.sdk.record.retries import RetryDetector
 from chaukas.sdk.record.sessions import SessionBook
 from chaukas.sdk.testing import capture_events
+from loopback import Fail, ModelServer, Text
 from tests.support import scenarios
 from tests.support.agent_runs import Mode, outcome_of, run_in, say
 from tests.support.talks import answered, asked, called, spoken, talk, turn
@@ -57,6 +61,12 @@ if TYPE_CHECKING:
 
 _EXTRACTORS = (
     "agent_facts",
+    "api_of",
+    "body_of",
+    "chunks_of",
+    "client_provider_of",
+    "request_of",
+    "told_by",
     "agent_ref",
     "_provider_of",
     "arguments_of",
@@ -99,6 +109,9 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
                 runs_wrap,
                 tools_wrap,
                 models,
+                client_answers,
+                client_calls,
+                client_retries,
                 history,
                 shared_models,
             )
@@ -164,8 +177,25 @@ def repeated(_mode: Mode) -> Any:
     return work()
 
 
+async def client_alone(mode: Mode) -> Any:
+    """A call of the openai client, of which the first request is turned away."""
+    replies = [Fail(429, headers={"retry-after-ms": "1"}), Text("one two")]
+    streamed = mode is Mode.STREAMED
+    with ModelServer(replies) as server:
+        async with server.client() as client:
+            answer = await client.chat.completions.create(
+                model="gpt-5",
+                messages=[{"role": "user", "content": "Hi"}],
+                stream=streamed,
+            )
+            if not streamed:
+                return repr(answer)
+            return [repr(chunk) async for chunk in answer]
+
+
 _SCENARIOS = (
     *scenarios.SCENARIOS,
+    client_alone,
     realtime,
     realtime_handoff,
     voice,

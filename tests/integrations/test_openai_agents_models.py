@@ -414,7 +414,7 @@ def test_a_model_called_inside_a_tool_stands_under_the_tool() -> None:
     )
 
 
-def test_the_client_called_inside_a_tool_retries_under_the_tool() -> None:
+def test_the_client_called_inside_a_tool_retries_under_its_call() -> None:
     from agents import function_tool
 
     script = [Fail(429, headers=_AT_ONCE), Text("yes")]
@@ -436,7 +436,8 @@ def test_the_client_called_inside_a_tool_retries_under_the_tool() -> None:
             INPUT
             MODEL
             TOOL ask
-              RETRY http 1/2
+              MODEL
+                RETRY http 1/2
             MODEL
             OUTPUT
         """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chaukas.sdk.capture.redaction.redactor import Redactor
 from chaukas.sdk.capture.snapshot import Capture, Rules
-from chaukas.sdk.integrations.openai_agents.models.deltas import Pieces
+from chaukas.sdk.integrations.shared.openai_api.response_deltas import Pieces
 from chaukas.sdk.testing import FakeClock
 from tests.support.makers import SAMPLES
 

@@ -22,8 +22,9 @@ from chaukas.cli.doctor.settings import check_settings
 from chaukas.cli.faults import CHECKS, check_faults
 from chaukas.cli.faults.child import PROGRAMS
 from chaukas.cli.faults.scenario import Scenario, ScenarioError
-from chaukas.sdk import _runtime
+from chaukas.sdk import _runtime, integrations
 from chaukas.sdk.config import Config, load
+from chaukas.sdk.integrations import INTEGRATIONS, Known
 from chaukas.sdk.maintenance import Delivered
 from chaukas.testing import FakeCollector, Fault, Reply
 from tests.support.pem import Authority
@@ -43,7 +44,7 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
     monkeypatch.setenv("CHAUKAS_SPOOL_DIR", str(tmp_path / "spool"))
-    monkeypatch.setattr(_runtime, "INTEGRATIONS", ())
+    monkeypatch.setattr(integrations, "INTEGRATIONS", ())
 
 
 @pytest.fixture
@@ -412,8 +413,9 @@ def test_hook_points_are_found_and_put_back(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_library_that_runs_no_agents_is_not_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = _runtime._Known("tenacity", "cli_nowhere", "nowhere:Nothing")
-    monkeypatch.setattr(_runtime, "INTEGRATIONS", (known,))
+    [known] = [each for each in INTEGRATIONS if each.name == "tenacity"]
+    known = known._replace(module="cli_nowhere")
+    monkeypatch.setattr(integrations, "INTEGRATIONS", (known,))
     assert lines_about(doctor(), "tenacity") == [
         "ok not installed here: there are no retries of it to record."
     ]
@@ -435,8 +437,8 @@ def test_a_framework_that_is_missing_or_broken_is_told(
     if body is not None:
         (tmp_path / "cli_broken.py").write_text(body)
         monkeypatch.syspath_prepend(str(tmp_path))
-    known = _runtime._Known("broken", "cli_broken", "nowhere:Nothing")
-    monkeypatch.setattr(_runtime, "INTEGRATIONS", (known,))
+    known = Known("broken", "cli_broken", "nowhere:Nothing")
+    monkeypatch.setattr(integrations, "INTEGRATIONS", (known,))
     assert lines_about(doctor(), "broken")[0].startswith(expected)
 
 

@@ -30,6 +30,7 @@ from chaukas.sdk.config import table
 from chaukas.sdk.config.shown import shown
 from chaukas.sdk.config.values import INTEGRATION_NAMES
 from chaukas.sdk.errors import ConfigError
+from chaukas.sdk.integrations import INTEGRATIONS
 from chaukas.sdk.integrations.openai_agents import OpenAIAgentsEnhancedWrapper
 from chaukas.sdk.record.context import Run, Session
 from chaukas.sdk.system.ids import is_sampled
@@ -329,7 +330,7 @@ def test_type_checkers_know_every_setting_as_the_table_has_it() -> None:
 
 
 def test_integrations_may_name_what_can_be_installed() -> None:
-    assert [each.name for each in _runtime.INTEGRATIONS] == list(INTEGRATION_NAMES)
+    assert [each.name for each in INTEGRATIONS] == list(INTEGRATION_NAMES)
 
 
 def test_bad_settings_are_one_line_each_and_the_program_starts(
@@ -577,7 +578,7 @@ def test_an_integration_is_installed_once_by_two_threads() -> None:
     with capture_events(integrations=["tenacity"]):
         runtime = _runtime.active()
         assert runtime is not None
-        known = next(k for k in _runtime.INTEGRATIONS if k.name == "openai_agents")
+        known = next(k for k in INTEGRATIONS if k.name == "openai_agents")
         barrier = threading.Barrier(4)
         answers: list[bool] = []
 

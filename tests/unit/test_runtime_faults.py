@@ -15,6 +15,7 @@ import pytest
 
 from chaukas.sdk import _runtime
 from chaukas.sdk.config import load
+from chaukas.sdk.integrations import Known
 from chaukas.sdk.integrations.base import BaseIntegrationWrapper
 from chaukas.sdk.sinks.memory import MemorySink
 
@@ -69,7 +70,7 @@ def test_an_import_that_chaukas_waited_for_succeeds_though_chaukas_fails(
     monkeypatch.syspath_prepend(tmp_path)
     runtime = _made()
     assert _runtime.start(runtime)
-    known = _runtime._Known("made_up", "chaukas_made_up", f"{__name__}:Idle")
+    known = Known("made_up", "chaukas_made_up", f"{__name__}:Idle")
     monkeypatch.setattr(runtime, "config", load({}, None, {}).config)
     _runtime._attach_or_wait(runtime, known)
     monkeypatch.setattr(_runtime.Runtime, "system", _fail)

@@ -32,11 +32,6 @@ _SAYS = {
     "missing": "missing",
     "waiting": "in parts that are loaded on demand",
 }
-_HELPERS = {
-    "mcp_client": "there are no calls of it to record",
-    "tenacity": "there are no retries of it to record",
-}
-"""What it means that a library is not here which runs no agents."""
 _HERE = "Run this with the application's own Python: python -m chaukas.cli doctor"
 
 
@@ -51,21 +46,22 @@ def check_frameworks(config: Config) -> Iterator[Finding]:
     )
     for framework in frameworks(config):
         wanted = config.integrations
-        if wanted is not None and framework.name not in wanted:
-            yield ok(framework.name, "left out by the setting integrations")
+        if not framework.known.is_wanted(wanted):
+            yield ok(framework.known.name, "left out by the setting integrations")
         else:
             yield _finding_of(framework)
 
 
 def _finding_of(framework: Framework) -> Finding:
-    name = framework.name
+    known = framework.known
+    name = known.name
     if not framework.is_installed:
-        if name in _HELPERS:
-            return ok(name, f"not installed here: {_HELPERS[name]}")
+        if known.absence:
+            return ok(name, f"not installed here: {known.absence}")
         return warn(name, "not installed here: none of its runs is recorded", _HERE)
     if framework.error:
         text = f"cannot be imported ({shown(framework.error, _NAME_CHARS)})"
-        return fail(name, text, f"Try: python -c 'import {framework.module}'")
+        return fail(name, text, f"Try: python -c 'import {known.module}'")
     versions = ", ".join(
         f"{package} {version}"
         for package, version in framework.versions.items()
@@ -79,9 +75,8 @@ def _finding_of(framework: Framework) -> Finding:
     text = f"{versions}; hook points: {found}"
     lost = [*framework.hooks.get("missing", ()), *framework.hooks.get("fallback", ())]
     if not counts.get("active"):
-        return fail(
-            name, text, "This release is not supported: see the README.", **facts
-        )
+        remedy = f"This release is not supported, these are: {known.versions}."
+        return fail(name, text, remedy, **facts)
     if lost:
         # Mostly parts that an older release does not have yet.
         remedy = "A newer release has them: see Supported versions in the README."

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.integrations import INTEGRATIONS as KNOWN
+
 from .shown import (
     closest,
     endpoint_without_secrets,
@@ -88,8 +90,8 @@ _OTHER_SEPARATORS = re.compile(r"[,;|]")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-INTEGRATION_NAMES = ("openai_agents", "mcp_client", "tenacity")
-"""What `integrations` may name; a test compares it with what can be installed."""
+INTEGRATION_NAMES = tuple(known.name for known in KNOWN)
+"""What `integrations` may name."""
 
 
 class UnreadableError(ValueError):

@@ -34,7 +34,8 @@ class _Rates(NamedTuple):
     """US dollars per million tokens."""
 
     input: float
-    output: float
+    output: float | None
+    """None for a model that writes nothing, such as one of embeddings."""
     cached: float
     written: float
 
@@ -84,7 +85,7 @@ def _rates_of(provider: str, model: str) -> _Rates | None:
     found = listed.model_price
     names = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
     values = [getattr(found, name, None) for name in names]
-    if values[0] is None or values[1] is None:
+    if values[0] is None:
         return None
     try:
         rates = [None if value is None else float(value) for value in values]
@@ -93,7 +94,7 @@ def _rates_of(provider: str, model: str) -> _Rates | None:
     plain, output, cached, written = rates
     return _Rates(
         plain or 0.0,
-        output or 0.0,
+        output,
         (plain or 0.0) if cached is None else cached,
         (plain or 0.0) if written is None else written,
     )
@@ -106,7 +107,8 @@ def _flat_parts(rates: _Rates, tokens: _Tokens) -> _Parts:
         tokens.cached * rates.cached,
         tokens.written * rates.written,
     )
-    return _Parts(_PER_MTOK * sum(parts), _PER_MTOK * tokens.output * rates.output)
+    output = tokens.output * (rates.output or 0.0)
+    return _Parts(_PER_MTOK * sum(parts), _PER_MTOK * output)
 
 
 def _places_of(provider: str, model: str) -> list[tuple[str, str, str]]:
@@ -209,7 +211,7 @@ def cost_of(
     if not input_tokens and not output_tokens:
         return None
     rates = _rates_of(provider, model)
-    if rates is None:
+    if rates is None or (output_tokens and rates.output is None):
         return None
     tokens = _Tokens(input_tokens, output_tokens, cached_tokens, cache_write_tokens)
     audio = _Audio(input_audio_tokens, output_audio_tokens, cached_audio_tokens)
@@ -240,5 +242,5 @@ def _in_dollars(parts: _Parts, rates: _Rates | None) -> dict[str, Any]:
     }
     if rates is not None:
         told["input_rate_per_token"] = round(rates.input * _PER_MTOK, _DIGITS)
-        told["output_rate_per_token"] = round(rates.output * _PER_MTOK, _DIGITS)
+        told["output_rate_per_token"] = round((rates.output or 0) * _PER_MTOK, _DIGITS)
     return told

@@ -37,7 +37,6 @@ from chaukas.sdk.integrations.openai_agents.compat.sandbox import SandboxMemory
 from chaukas.sdk.integrations.openai_agents.mcp.wrap import MCPCalls
 from chaukas.sdk.integrations.openai_agents.models.answers import Answers
 from chaukas.sdk.integrations.openai_agents.models.patches import ModelPatches
-from chaukas.sdk.integrations.openai_agents.models.retries import Retries
 from chaukas.sdk.integrations.openai_agents.models.wrap import ModelCalls
 from chaukas.sdk.integrations.openai_agents.realtime.wrap import Realtime
 from chaukas.sdk.integrations.openai_agents.resume.suspended import Pauses
@@ -95,7 +94,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         self._handoffs = Handoffs(runs)
         self._groups: tuple[Group, ...] = (
             runs,
-            ModelPatches(self._models, Retries(host)),
+            ModelPatches(self._models),
             tools,
             Guardrails(host),
             SafetyChecks(host),

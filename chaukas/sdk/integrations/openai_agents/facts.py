@@ -8,18 +8,19 @@ attribute; whatever the application brought is left to the snapshot.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from chaukas.sdk.integrations.openai_agents.mcp.facts import server_names
 from chaukas.sdk.integrations.shared.model_facts import hash_of
+from chaukas.sdk.integrations.shared.openai_api.providers import COMPATIBLE, provider_at
+from chaukas.sdk.integrations.shared.openai_api.responses import (
+    finish_reason_of,
+    response_facts,
+)
 from chaukas.sdk.integrations.shared.read import parsed as arguments_of
-from chaukas.sdk.integrations.shared.read import read, read_text, text_of
+from chaukas.sdk.integrations.shared.read import read_text, text_of
 from chaukas.sdk.record.context import AgentRef
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "agent_facts",
@@ -37,16 +38,8 @@ __all__ = [
     "tool_names",
 ]
 
-_PROVIDERS = {
-    "api.openai.com": "openai",
-    "openai.azure.com": "azure",
-    "cognitiveservices.azure.com": "azure",
-    "services.ai.azure.com": "azure",
-}
 SCHEMA_CLASS = ("agents.agent_output", "AgentOutputSchema")
 """Module and name of the only schema class whose methods are called."""
-_COMPATIBLE = "openai_compatible"
-"""Who serves an address that names nobody: the API is OpenAI's, the model is not."""
 _PARAMETERS = (
     "system_instructions",
     "input",
@@ -114,7 +107,7 @@ def provider_of(model: Any) -> str:
         # The SDK's own name: its models have no public one for their client.
         host = model._client.base_url.host  # noqa: SLF001
     if type(host) is str and host:
-        return _provider_at(host)
+        return provider_at(host)
     name = read_text(model, "model")
     if "/" in name:
         base_url = getattr(model, "base_url", None)
@@ -127,18 +120,8 @@ def _routed_provider(prefix: str, base_url: Any) -> str:
     host = urlsplit(base_url).hostname if type(base_url) is str else None
     if not host:
         return prefix
-    provider = _provider_at(host)
-    return provider if provider == _COMPATIBLE or prefix == "openai" else prefix
-
-
-@lru_cache(maxsize=256)
-def _provider_at(host: str) -> str:
-    name = host.lower().rstrip(".")
-    for known, provider in _PROVIDERS.items():
-        if name == known or name.endswith(f".{known}"):
-            return provider
-    is_name = "." in name and ":" not in name and not name[-1].isdigit()
-    return host if is_name else _COMPATIBLE
+    provider = provider_at(host)
+    return provider if provider == COMPATIBLE or prefix == "openai" else prefix
 
 
 def tool_names(tools: Any) -> list[str]:
@@ -234,98 +217,3 @@ def new_user_items(given: Any) -> list[Any]:
             fresh.append(item)
     fresh.reverse()
     return fresh
-
-
-def response_facts(output: Any) -> dict[str, Any]:
-    """
-    Return text, tool calls, refusal and reasoning summary of a response's output.
-
-    Args:
-        output: Items of a `ModelResponse` or `Response`.
-
-    Returns:
-        `{"text", "tool_calls": [{"id", "name", "arguments"}], "refusal",
-        "reasoning", "items": [type, …]}`, each only if there is one; uncaptured.
-    """
-    texts: list[str] = []
-    refusals: list[str] = []
-    reasoning: list[str] = []
-    calls: list[dict[str, Any]] = []
-    others: list[str] = []
-    for item in output if type(output) is list else ():
-        kind = read(item, "type")
-        if kind == "message":
-            _read_message(item, texts, refusals)
-        elif kind in {"function_call", "custom_tool_call"}:
-            calls.append(_call_of(item))
-        elif kind == "reasoning":
-            reasoning.extend(_parts(read(item, "summary"), "text"))
-        elif type(kind) is str:
-            others.append(kind)
-    found = {
-        "text": "".join(texts),
-        "tool_calls": calls,
-        "refusal": "".join(refusals),
-        "reasoning": "\n".join(reasoning),
-        "items": others,
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def _call_of(item: Any) -> dict[str, Any]:
-    arguments = read(item, "arguments")
-    if arguments is None:
-        arguments = read(item, "input")
-    return {
-        "id": read_text(item, "call_id"),
-        "name": read_text(item, "name"),
-        "arguments": arguments_of(arguments),
-    }
-
-
-def _read_message(item: Any, texts: list[str], refusals: list[str]) -> None:
-    content = read(item, "content")
-    if type(content) is str:
-        texts.append(content)
-        return
-    if type(content) is not list:
-        return
-    for part in content:
-        # By type: asking a pydantic model for a field that it lacks is slow.
-        if read(part, "type") == "refusal":
-            refusals.append(read_text(part, "refusal"))
-        else:
-            texts.append(read_text(part, "text"))
-
-
-def _parts(content: Any, name: str) -> Sequence[str]:
-    if type(content) is not list:
-        return ()
-    return [text for part in content if (text := read_text(part, name))]
-
-
-def finish_reason_of(
-    facts: dict[str, Any], response: Any = None, said: str = ""
-) -> str:
-    """
-    Return why the model stopped, or an empty text where nobody said it.
-
-    Args:
-        facts: Of the answer, as `response_facts` gives them.
-        response: An openai `Response`. An incomplete or failed one tells why; of a
-            completed one the answer does: `stop`, `tool_calls` or `refusal`.
-        said: The provider's own word, as of a chat completion.
-    """
-    if said:
-        return said
-    status = read_text(response, "status")
-    if status == "incomplete":
-        details = getattr(response, "incomplete_details", None)
-        return read_text(details, "reason") or status
-    if status in {"failed", "cancelled"}:
-        return status
-    if status != "completed":
-        return ""
-    if "refusal" in facts:
-        return "refusal"
-    return "tool_calls" if "tool_calls" in facts else "stop"

@@ -9,7 +9,6 @@ from chaukas.sdk.patching import Patch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .retries import Retries
     from .wrap import ModelCalls
 
 __all__ = ["ModelPatches"]
@@ -31,22 +30,19 @@ _INSIDE_MODEL = (
 
 class ModelPatches:
     """
-    The patches around `Model`, its retries and those of the client.
+    The patches around `Model` and the runner's retries of it.
 
     Args:
         models: Records model calls.
-        retries: Records retries.
     """
 
-    def __init__(self, models: ModelCalls, retries: Retries) -> None:
+    def __init__(self, models: ModelCalls) -> None:
         self._models = models
-        self._retries = retries
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
-        models, retries = self._models, self._retries
+        models = self._models
         model = "agents.models.interface:Model"
-        client, again = "openai._base_client", ("RETRY",)
         return (
             *(
                 Patch(f"{model}.{name}", wrap, _INSIDE_MODEL, subclasses=True)
@@ -70,15 +66,7 @@ class ModelPatches:
                         models.stream_response_with_retry,
                         _MODEL,
                     ),
-                    ("_sleep_for_retry", models.runner_sleep, again),
+                    ("_sleep_for_retry", models.runner_sleep, ("RETRY",)),
                 )
-            ),
-            Patch(
-                f"{client}:AsyncAPIClient._sleep_for_retry", retries.http_sleep, again
-            ),
-            Patch(
-                f"{client}:SyncAPIClient._sleep_for_retry",
-                retries.http_sleep_sync,
-                again,
             ),
         )

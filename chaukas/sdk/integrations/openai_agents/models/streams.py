@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun
 from chaukas.sdk.integrations.shared.deltas import wants_deltas
+from chaukas.sdk.integrations.shared.openai_api.response_deltas import Pieces
 from chaukas.sdk.integrations.shared.streams import (
     ObservedStream,
     StreamObserver,
@@ -13,7 +14,6 @@ from chaukas.sdk.integrations.shared.streams import (
 )
 from chaukas.sdk.system.internal_errors import attempt
 
-from .deltas import Pieces
 from .hosted import HOSTED_STEPS, watch_hosted
 
 if TYPE_CHECKING:

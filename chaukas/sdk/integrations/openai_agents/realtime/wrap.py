@@ -25,7 +25,6 @@ from urllib.parse import urlsplit
 
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.openai_agents.facts import (
-    _provider_at,
     agent_ref,
     model_name_of,
     provider_of,
@@ -40,6 +39,7 @@ from chaukas.sdk.integrations.openai_agents.state import (
 from chaukas.sdk.integrations.shared.audio import (
     PCM16_24KHZ_BYTES_PER_MS,
 )
+from chaukas.sdk.integrations.shared.openai_api.providers import provider_at
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.recorder import error_code_of, without_defaults
@@ -592,6 +592,6 @@ def _provider_of(session: Any, *, is_openai: bool) -> str:
     url = given.get("url") if type(given) is dict else None
     host = urlsplit(url).hostname if type(url) is str else None
     if host:
-        return _provider_at(host)
+        return provider_at(host)
     # The SDK's own name, as above.
     return "openai" if is_openai else provider_of(session._model)  # noqa: SLF001

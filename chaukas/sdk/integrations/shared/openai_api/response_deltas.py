@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaukas.sdk.integrations.shared.deltas import DeltaBuffer
-
-from .hosted_items import read
+from chaukas.sdk.integrations.shared.read import read
 
 __all__ = ["Pieces"]
 

@@ -1,28 +1,31 @@
 """
-Record the retries that the openai client hides inside one request.
+Record the retries that the openai client makes by itself, whoever called it.
 
-Seen as the sleep before the next attempt: it tells the time really slept, and the
-error in flight tells why.
+Each is seen as the sleep before the next attempt: it tells the time really slept, and
+the error in flight tells why.
 """
 
 from __future__ import annotations
 
 import sys
 from email.utils import mktime_tz, parsedate_tz
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.shared.models import record_retry
-from chaukas.sdk.integrations.shared.runs import AgentRun
-from chaukas.sdk.record.context import CURRENT, Node
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.record.placement import node_in_force
+from chaukas.sdk.record.recorder import ms_between
+from chaukas.sdk.system.internal_errors import guarded
+
+from .requests import body_of
+
+if TYPE_CHECKING:
+    from chaukas.sdk.record.context import Node
 
 __all__ = ["Retries"]
 
-_NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 _EXPONENTIAL = "exponential"
-"""What the client does, where the server names no wait."""
 
 _SERVER_ERROR = 500
 _SERVER_REFUSAL = ("InternalServerError", "Server error")
@@ -57,77 +60,71 @@ class Retries(Part):
         host: Where to record.
     """
 
-    async def http_sleep(
+    async def sleep(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
-        """Wrap the asynchronous openai client's sleep before it repeats a request."""
-        node = CURRENT.get()
-        error = sys.exc_info()[1]
+        """Wrap the asynchronous client's sleep before it repeats a request."""
+        node, error = node_in_force(), sys.exc_info()[1]
         started_ns = self._recorder.clock.monotonic_ns()
         try:
             return await wrapped(*args, **kwargs)
         finally:
-            if node is not None:
-                self._note_http(node, kwargs, started_ns, error)
+            self._note(node, kwargs, started_ns, error)
 
-    def http_sleep_sync(
+    def sleep_sync(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
-        """Wrap the synchronous openai client's sleep before it repeats a request."""
-        node = CURRENT.get()
-        error = sys.exc_info()[1]
+        """Wrap the synchronous client's sleep before it repeats a request."""
+        node, error = node_in_force(), sys.exc_info()[1]
         started_ns = self._recorder.clock.monotonic_ns()
         try:
             return wrapped(*args, **kwargs)
         finally:
-            if node is not None:
-                self._note_http(node, kwargs, started_ns, error)
+            self._note(node, kwargs, started_ns, error)
 
-    def _note_http(
+    @guarded(None, where="openai retry")
+    def _note(
         self,
-        node: Node,
+        node: Node | None,
         kwargs: dict[str, Any],
         started_ns: int,
         error: BaseException | None,
     ) -> None:
-        slept_ms = (self._recorder.clock.monotonic_ns() - started_ns) / _NS_PER_MS
-        try:
-            metadata: dict[str, Any] = {"layer": "http"}
-            strategy = _EXPONENTIAL
-            message = None
-            response = kwargs.get("response")
-            if response is not None:
-                # The client closes the answer unread; its status says enough.
-                metadata["status"] = status = response.status_code
-                code, text = _refusal_of(status)
-                message = f"{text} (HTTP {status})"
-                metadata["error_code"] = code
-                headers = response.headers
-                metadata["request_id"] = headers.get("x-request-id")
-                now_s = self._recorder.clock.time_ns() / _NS_PER_S
-                if _names_a_wait(headers, now_s):
-                    strategy = "retry_after"
-            elif error is not None:
-                metadata["error_code"] = _transport_code_of(error)
-            run = node.run
-            if isinstance(run, AgentRun):
-                metadata["model"] = run.last_model
-            options = kwargs.get("options")
-            metadata["endpoint"] = getattr(options, "url", None)
-            record_retry(
-                self._recorder,
-                run,
-                node.parent_span_id,
-                error,
-                number=kwargs.get("retries_taken", 0) + 1,
-                max_attempts=kwargs.get("max_retries", 0),
-                slept_ms=slept_ms,
-                metadata=metadata,
-                strategy=strategy,
-                message=message,
-            )
-        except Exception as problem:
-            report("openai retry", problem)
+        """Record the RETRY; outside of any run there is nothing that it repeats."""
+        if node is None:
+            return
+        recorder = self._recorder
+        now_ns = recorder.clock.monotonic_ns()
+        options, response = kwargs.get("options"), kwargs.get("response")
+        metadata: dict[str, Any] = {
+            "layer": "http",
+            "model": body_of(options).get("model"),
+            "endpoint": getattr(options, "url", None),
+        }
+        message, strategy = None, _EXPONENTIAL
+        if response is not None:
+            # The client closes the answer unread; its status says enough.
+            status, headers = response.status_code, response.headers
+            code, text = _refusal_of(status)
+            message = f"{text} (HTTP {status})"
+            metadata |= {"status": status, "error_code": code}
+            metadata["request_id"] = headers.get("x-request-id")
+            if _names_a_wait(headers, recorder.clock.time_ns() / _NS_PER_S):
+                strategy = "retry_after"
+        elif error is not None:
+            metadata["error_code"] = _transport_code_of(error)
+        record_retry(
+            recorder,
+            node.run,
+            node.parent_span_id,
+            error,
+            number=kwargs.get("retries_taken", 0) + 1,
+            max_attempts=kwargs.get("max_retries", 0),
+            slept_ms=ms_between(started_ns, now_ns),
+            strategy=strategy,
+            metadata=metadata,
+            message=message,
+        )
 
 
 def _refusal_of(status: int) -> tuple[str, str]:

@@ -1,0 +1,3 @@
+"""What the APIs of OpenAI look like, and who serves them."""
+
+__all__ = ()
