@@ -55,7 +55,7 @@ INTEGRATIONS = (
         "mcp_client",
         "mcp",
         "chaukas.sdk.integrations.mcp_client:MCPClientWrapper",
-        versions=">=1.30",
+        versions=">=1,<3",
         absence="there are no calls of it to record",
     ),
     Known(

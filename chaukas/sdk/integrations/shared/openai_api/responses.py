@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["finish_reason_of", "response_facts"]
 
+
 def response_facts(output: Any) -> dict[str, Any]:
     """
     Return text, tool calls, refusal and reasoning summary of a response's output.
