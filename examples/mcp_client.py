@@ -49,7 +49,7 @@ def shop(behind: ClientSession) -> MCPServer:
     async def can_order(article: str) -> bool:
         """Tell whether an article can be ordered."""
         found = await behind.call_tool("in_stock", {"article": article})
-        return found.structured_content != {"result": 0}
+        return bool(found.structured_content != {"result": 0})
 
     return server
 

@@ -181,6 +181,7 @@ class Pair:
         "agent",
         "closing",
         "holds",
+        "is_open",
         "kind",
         "on_close",
         "parent_span_id",
@@ -212,11 +213,8 @@ class Pair:
         """The pair under which it stands, as far as that was open."""
         self.holds: Callable[[BaseException], bool] | None = None
         """Recognises the error with which it failed, while a retry may follow."""
-
-    @property
-    def is_open(self) -> bool:
-        """Tell whether it waits for its END."""
-        return self.run.pairs.get(self.span_id) is self
+        self.is_open = True
+        """It waits for its END: here, or in the process that this one is a fork of."""
 
     def hold(self, error: BaseException | None) -> None:
         """

@@ -102,6 +102,7 @@ class EventPairManager:
         pair.agent, pair.on_close = agent or pair.agent, on_close
         if self._is_shut:
             # Its END could not be written any more.
+            pair.is_open = False
             recorder.refuse()
             return pair
         self._keep(pair)
@@ -137,6 +138,7 @@ class EventPairManager:
         run = pair.run
         if run.pairs.pop(pair.span_id, None) is None:
             return False
+        pair.is_open = False
         if not run.pairs:
             self._runs.pop(id(run), None)
             if run.pairs:
