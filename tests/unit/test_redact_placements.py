@@ -14,6 +14,7 @@ from chaukas.sdk.capture.redaction.redactor import REDACTED, Redactor
 from chaukas.sdk.capture.redaction.text import (
     commands,
     named_values,
+    nearby,
     sentences,
     tables,
     unescaped,
@@ -249,14 +250,15 @@ def test_the_work_on_texts_is_counted_and_bounded(
         return call
 
     for module, name in (
-        (named_values, "_name_start"),
+        (named_values, "name_start"),
         (named_values, "_values"),
         (named_values, "named_span"),
         (named_values, "table_spans"),
         (commands, "_window_spans"),
         (commands, "_block"),
         (unescaped, "_meaning"),
-        (sentences, "_is_thing"),
+        (nearby, "_values_near"),
+        (nearby, "looks_secret"),
         (sentences, "_names_secret"),
         (tables, "_cell_span"),
         (search, "form_of"),

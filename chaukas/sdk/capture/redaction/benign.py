@@ -93,7 +93,12 @@ _TYPE_NAME: Final = re.compile(
 )
 # The beginning of what a regular expression looks for, such as `(\S+)`.
 _MATCHER: Final = re.compile(
-    r"\(?(?:\?:)?(?:\.|\\{1,2}[swdSWD]|\[(?:[^\]\s]|\\s){1,40}\])(?:[*+?]|\{[0-9])"
+    r"[/^)]{0,2}\(?(?:\?:)?(?:\.|\\{1,2}[swdSWD]|\[(?:[^\]\s]|\\s){1,40}\])(?:[*+?]|\{[0-9])"
+)
+# A type with its parameters, and the versions of a package: `^1.2.2`.
+_GENERIC: Final = re.compile(
+    r"(?:\w{1,30}::)*[A-Za-z_]\w{0,30}<[\w:<>, ?&*'\[\]]{1,80}"
+    r"|[\^~<>=]{1,2}v?[0-9]+(?:\.[0-9x*]+){1,3}"
 )
 _GLOB: Final = re.compile(
     r"[a-z_.\-]{0,30}(?:/[a-z_.\-]{1,30}){0,6}/|\*{1,2}(?:/\*)?\.[a-z]{1,5}"
@@ -106,9 +111,9 @@ _SCHEMA_KEYS: Final = frozenset(
     " additionalProperties minItems maxItems minProperties strict name in"
     " uniqueItems scheme bearerFormat flows openIdConnectUrl".split()
 ).union(_SCHEMA_REFS)
-_SCHEMA_KEY: Final = re.compile(r"([$\w]{1,24})\\*[\"']\s{0,4}:")
+_SCHEMA_KEY: Final = re.compile(r"([$\w]{1,24})\\*[\"']?\s{0,4}:(?!/)")
 _SCHEMA_TYPE: Final = re.compile(
-    r"\\*[\"'](?:type\\*[\"']\s{0,4}:\s{0,4}(?:\[\s{0,4})?\\*[\"']"
+    r"(?:\\*[\"']|\b)(?:type\\*[\"']?\s{0,4}:\s{0,4}(?:\[\s{0,4})?\\*[\"']?"
     r"(?:string|integer|number|boolean|object|array|null"
     r"|apiKey|http|oauth2|none)\b"
     r"|(?:\$ref|anyOf|oneOf|allOf)\\*[\"']\s{0,4}:)"
@@ -188,7 +193,9 @@ def is_said_of(value: str) -> bool:
     """Tell what a form, a schema or a translation says of a field from its value."""
     if len(value) > _SAID_CHARS:
         return False
-    if _TYPE_NAME.fullmatch(value) or _MATCHER.match(value) or _GLOB.fullmatch(value):
+    if _MATCHER.match(value) is not None or any(
+        form.fullmatch(value) for form in (_TYPE_NAME, _GLOB, _GENERIC)
+    ):
         return True
     if _IDEOGRAMS.fullmatch(value) is not None:
         # Words: such letters are not typed as a password.

@@ -127,6 +127,7 @@ _HARMLESS_LAST: Final = frozenset(
     " button link event category level flow scheme realm callback host port user"
     " username header_name failure failed success successful total sum"
     " limiter counter estimate estimator encoding ization izer"
+    " short long weak wrong mismatch incorrect stdin"
     " box bar board view dialog modal store dough crumble monster baker".split()
 )
 
@@ -255,6 +256,9 @@ def _ends_harmless(parts: list[str]) -> bool:
     """Tell whether the last word says that the value is about a secret."""
     if len(parts) < 2:
         return False
+    if parts[0] == "existing":
+        # What names a Secret of Kubernetes: `existingSecret`.
+        return True
     return parts[-1] in _HARMLESS_LAST or parts[-2:] == ["expire", "in"]
 
 

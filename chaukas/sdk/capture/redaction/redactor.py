@@ -17,7 +17,8 @@ from chaukas.sdk.capture.redaction.text.named_values import (
     has_pair_marker,
     pair_spans,
 )
-from chaukas.sdk.capture.redaction.text.sentences import said_spans, typed_spans
+from chaukas.sdk.capture.redaction.text.nearby import near_spans
+from chaukas.sdk.capture.redaction.text.sentences import typed_spans
 from chaukas.sdk.capture.redaction.text.tables import grid_spans
 from chaukas.sdk.capture.redaction.text.unescaped import decoded, has_escaped_letters
 from chaukas.sdk.capture.redaction.text.value_spans import REDACTED
@@ -262,7 +263,10 @@ class Redactor:
             work.left -= _PASS_STEPS + len(text) // _CHARS_PER_STEP
             found.extend(work.counted(command_spans(low, work), text))
         if is_paired:
-            found.extend(work.counted(said_spans(text, low), text))
+            near = Work(work.left // 2)
+            work.left -= near.left
+            found.extend(near_spans(text, low, near))
+            work.left += max(0, near.left)
             found.extend(work.counted(typed_spans(low), text))
             found.extend(work.counted(grid_spans(low, self._squeezed), text))
             found.extend(pair_spans(text, low, self._extra, work))

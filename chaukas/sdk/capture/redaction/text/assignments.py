@@ -62,13 +62,14 @@ _TYPED_LITERAL: Final = re.compile(
 # Variables that are handed on, and a remark: `(user, password)`, `(hidden)`.
 _NAMES_ONLY: Final = re.compile(
     r"\((?:[a-z_][\w.]{0,40}, ?[a-z_][\w.]{0,40}|hidden|masked|redacted|optional"
+    r"|sensitive(?: value)?|known after apply"
     r"|required|not set|unset|empty|none|set|default|unchanged)\)",
     re.IGNORECASE,
 )
 _CLASS: Final = re.compile(r"\[\^?(?:[^\]\s\"']){1,40}\](?:[+*?]|\{[0-9])")
 _SENTENCE: Final = re.compile(r"\\*[\"']([^\"']{4,160}?)\\*[\"']")
 _SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}(?![\w\-])")
-_SYMBOL: Final = re.compile(r"[A-Z]{2,6}")
+_SYMBOL: Final = re.compile(r"[A-Z]{2,6}(?:[0-9](?:\.[0-9])?)?")
 _COOKIES: Final = re.compile(
     r"(?:(?:theme|lang|language|locale|mode|consent|currency|tz|timezone|country|path"
     r"|domain|samesite|expires|max-age)=[\w/.\-*]{0,12}|httponly|secure)"
@@ -350,7 +351,7 @@ def _header_span(place: Place, position: int) -> tuple[int, int] | None:
         return None
     if _COOKIES.fullmatch(value) is not None:
         return None
-    if squeeze(place.name) == "cookie" and is_prose(value) and "=" not in value:
+    if value.count(" ") > 1 and is_prose(value) and "=" not in value:
         return None
     return kept(text, place.name, position, position + len(value.rstrip("\\")))
 

@@ -14,6 +14,7 @@ from heapq import merge
 from typing import Final
 
 from chaukas.sdk.capture.budget import Work
+from chaukas.sdk.capture.redaction.benign import is_name_like
 from chaukas.sdk.capture.redaction.languages import FOREIGN_FORMS, has_foreign_word
 from chaukas.sdk.capture.redaction.names import QUERY_NAMES, is_sensitive, squeeze
 
@@ -29,7 +30,7 @@ from .records import is_field, named_span
 from .tables import table_spans
 from .value_spans import Place, is_shown
 
-__all__ = ("has_pair_marker", "pair_spans")
+__all__ = ("SOURCES", "STEM_FORMS", "has_pair_marker", "name_start", "pair_spans")
 
 # What a name costs: one seen before and harmless, a new one, one with a value,
 # and one that may be the value of a field, for which much around it is read.
@@ -103,7 +104,7 @@ _DIRECTIVES: Final = (
     "setq ",
 )
 # A place in a file, as a stack shows it: `token.js:10:5`.
-_SOURCES: Final = tuple(
+SOURCES: Final = tuple(
     ".js .ts .py .rb .go .rs .php .tsx .java .txt .md .yaml .yml .json .toml .ini .cfg"
     " .conf .log .csv .sh .html .xml .c .h .cpp .cs .kt .swift .sql .tf".split()
 )
@@ -114,6 +115,8 @@ _QUOTES: Final = frozenset("\"'`")
 _LINE_HEADS: Final = frozenset(
     ("", "-", "export", "set", "#", "- -", "declare -x", "//")
 )
+STEM_FORMS: Final = (*((word, word + _LEFT.get(word, "")) for word in _STEMS), *_FORMS)
+"""Where a sensitive name may stand: a text that is near it, and the form of it."""
 
 
 # All that share a letter are looked for at once, around that letter.
@@ -156,8 +159,7 @@ def _stems_of(
     extra: frozenset[str], *, in_prose: bool
 ) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return what to search for: the parts of all sensitive names."""
-    forms = [(word, word + _LEFT.get(word, "")) for word in _STEMS]
-    forms += _FORMS
+    forms = list(STEM_FORMS)
     for name in sorted(extra):
         words = name.split()
         forms.append((max(words, key=len), r"[\-_. ]?".join(map(re.escape, words))))
@@ -196,7 +198,7 @@ def pair_spans(
         if match.start() < position or match.start() < name_end:
             continue
         name_end = match.end("tail")
-        start = _name_start(low, match.start())
+        start = name_start(low, match.start())
         name = text[start:name_end]
         if name in harmless or (
             low[start - 1 : start] == "["
@@ -243,7 +245,7 @@ def _place_of(
     end = match.end("tail")
     name = text[start:end]
     before = low[start - 1] if start else ""
-    if name.endswith(_SOURCES) and _LINE_NUMBER.match(low, end) is not None:
+    if name.endswith(SOURCES) and _LINE_NUMBER.match(low, end) is not None:
         return None
     separator = match["sep"]
     if not separator.isspace():
@@ -261,7 +263,7 @@ def _place_of(
     )
 
 
-def _name_start(low: str, start: int) -> int:
+def name_start(low: str, start: int) -> int:
     """Go left to where the name begins of which the stem was found."""
     floor = max(0, start - _NAME_LIMIT)
     head = low[floor:start]
@@ -288,7 +290,9 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
         )
     if named is not None:
         start, end = named
-        if not is_shown(place.name, place.text[start:end]):
+        value = place.text[start:end]
+        is_name = "_" in value and is_name_like(value) and is_sensitive(value)
+        if not is_name and not is_shown(place.name, value):
             yield start, end
         return
     span: tuple[int, int] | None = None

@@ -70,7 +70,7 @@ _ELEMENT_BEFORE: Final = re.compile(
     r"|b|p|div|li)(?:\s[^<>]{0,80})?>\s{0,16}$"
 )
 _ELEMENT_AFTER: Final = re.compile(
-    r"\s{0,16}:?\s{0,16}</[\w:]{1,32}>(?:\s|\\+[nrt]){0,32}<(?!th\b)[\w:]{1,32}"
+    r"\s{0,16}:?\s{0,16}</[\w:]{1,32}>(?:\s|\\+[nrt]){0,32}<(?!th\b|input\b)[\w:]{1,32}"
     r"(?:\s[^<>]{0,80})?>(?:<[a-z]{1,12}(?:\s[^<>]{0,80})?>){0,2}([^<]{1,4096})"
 )
 _TAG_CONTENT: Final = re.compile(

@@ -1,9 +1,7 @@
 """
-Find the secrets that people and programs name in a sentence or type into a page.
+Find the secrets that people and programs type into a page or answer a question with.
 
-``token 'x1…' is expired``, ``Password (keep it): x1…``, ``unseal key 1: x1…``, and
-``page.fill('#password', 'x1…')``. A sentence has no sign that says where a value
-begins, so only what has letters and digits and is no name of a thing is hidden.
+``page.fill('#password', 'x1…')``, ``"question": "Password?", "answer": "x1…"``.
 """
 
 import re
@@ -19,96 +17,9 @@ from chaukas.sdk.capture.redaction.benign import (
 )
 from chaukas.sdk.capture.redaction.names import is_sensitive
 
-__all__ = ("said_spans", "typed_spans")
+__all__ = ("typed_spans",)
 
 _MATCHES_LIMIT: Final = 200
-# Names of things that have digits too, such as a-b1.
-_THING: Final = re.compile(
-    r"[a-z]+[0-9]{0,5}(?:[_\-.](?:[a-z]+[0-9]{0,2}|[0-9]+[a-z]{0,2}))+", re.IGNORECASE
-)
-_ALSO_WORDS: Final = ("secret", "token")
-_WORD_CHARS: Final = 10
-_SYMBOLS: Final = frozenset("!#$%&*+@^~?")
-# Dates, addresses and the names of methods.
-_EXACT: Final = (
-    r"(?!(?:19|20)[0-9]{2}-[0-9]{2})(?!0x[0-9a-f]{40}\b)"
-    r"(?![\w.+\-]{1,64}@[\w\-]{1,64}\.)"
-    r"(?!(?:argon2|pbkdf2|hmac-?sha|sha-?[0-9]|md5|base64|oauth2|utf-?8|[a-z]{2}256"
-    r"|v[0-9])[\w\-]{0,12}(?!\w))"
-)
-_VALUE: Final = (
-    r"(?=[^\s\d]{0,64}[0-9])(?=[^\sa-z]{0,64}[a-z])[^\s\"'`,;:()<>/=\[\]{}|]"
-)
-_QUOTED: Final = (
-    r"\\*[\"'`\u201c\u2018\u300c](?P<quoted>(?=[^\s\d]{0,64}[0-9])"
-    r"[^\s\"'`\\\u201d\u300d]{4,256})"
-)
-_VERB: Final = (
-    r"(?:'s|\u2019s)?(?: (?:for|of) [^\s:]{1,64})?"
-    r"(?: is| was| has been| will be| ist| lautet| est| es| \u00e9)?"
-    r"(?: now| currently)?"
-    r"(?: set| changed| reset| updated| rotated)?(?: from [\"']?[^\s\"']{1,80}[\"']?)?"
-    r"(?: to| as)?:?"
-)
-
-
-def _between(name: str) -> re.Pattern[str]:
-    """Return the form of a value that stands near a name in a sentence."""
-
-    def value(group: str, least: int) -> str:
-        """Return the form of a value of at least so many letters."""
-        return rf"{_EXACT}(?P<{group}>{_VALUE}{{{least},256}})"
-
-    return re.compile(
-        re.escape(name)
-        + r"(?:"
-        + r" "
-        + value("beside", 8)
-        + r"|(?= |'|\u2019)"
-        + _VERB
-        + r"(?:(?<=to)|(?<=is)|(?<=was)|(?<=set)|(?<='s)|(?<=est)|(?<= es)|(?<=ist)"
-        r"|(?<=now)|(?<=:)) "
-        + value("verbed", 6)
-        + r"|"
-        + _VERB
-        + r"[ ]?\u306f?[ ]?"
-        + _QUOTED
-        + r"|[ ]?\([^()\n]{1,60}\)[ ]?[:=]?[ ]{1,4}[\"'`]?"
-        + value("remarked", 6)
-        + r"|(?: [0-9]{1,2}| (?:for|of) [^\s:]{1,64})[ ]?[:=][ ]?"
-        + value("numbered", 6)
-        + r"|[ ]{1,2}(?:-|\u2013|\u2014|\u2192|->|=>)[ ]{1,2}[\"'`]?"
-        + value("pointed", 6)
-        + r"|(?P<sign>:)?(?:\*\*)?[ \t]{0,4}\r?\n(?:[ \t]{0,8}\r?\n)?[ \t]{0,8}[`\"']?"
-        + r"(?(sign)"
-        + value("listed", 6)
-        + "|"
-        + value("below", 6)
-        + r")"
-        + r"(?=[`\"']?[ \t]{0,8}(?:\r?\n|$))"
-        + r")"
-    )
-
-
-_FORMS: Final = tuple(
-    (name, _between(name))
-    for name in (
-        *("password", "passwd", "passphrase", "passcode", "passwort", "kennwort"),
-        *("api key", "api_key", "apikey", "api-key", "access key", "secret key"),
-        *("unseal key", "private key", "secret", "token", "pin code", "passe"),
-        *(
-            "contrase\u00f1a",
-            "senha",
-            "wachtwoord",
-            "\u043f\u0430\u0440\u043e\u043b\u044c",
-        ),
-        *("\u30d1\u30b9\u30ef\u30fc\u30c9", "\u5bc6\u7801", "\u5bc6\u78bc"),
-    )
-)
-_REFUSED: Final = re.compile(
-    r"argument -[\w\-/, ]{0,60}?(?:key|token|secret|pass\w{0,8}|pwd|auth|credentials?)"
-    r"[\w\-]{0,20}: invalid [^\n'\"]{0,40}[\"'](?P<secret>[^\n\"']{1,256})"
-)
 _INTO: Final = re.compile(
     r"(?:typed|entered|enter|type|fill(?:ed)?|put|paste[d]?) (?:in )?[\"'`]"
     r"(?P<secret>[^\s\"'`]{4,200})"
@@ -138,42 +49,6 @@ _QUESTION: Final = re.compile(
     r"\s{0,8}:\s{0,8}\\*\"(?P<name>(?:[^\"\\{}\n]|\\+[\"']){1,120})\\*\""
 )
 _RECORD_CHARS: Final = 300
-
-
-def said_spans(text: str, low: str) -> Iterator[tuple[int, int]]:
-    """
-    Yield where secrets stand that a sentence names; they may overlap.
-
-    Args:
-        text: The text.
-        low: The same in lower case, of the same length.
-
-    """
-    for name, form in _FORMS:
-        if name not in low:
-            continue
-        for match in islice(form.finditer(low), _MATCHES_LIMIT):
-            span = match.span(match.lastgroup or 0)
-            if PLACEHOLDER.fullmatch(low, *span) is not None:
-                continue
-            if match["beside"] or match["below"]:
-                # Nothing says that a value begins here.
-                is_short = name in _ALSO_WORDS and span[1] - span[0] < _WORD_CHARS
-                if _is_thing(text[slice(*span)], is_short=is_short):
-                    continue
-            yield span
-    if "argument -" in low:
-        for match in islice(_REFUSED.finditer(low), _MATCHES_LIMIT):
-            yield match.span("secret")
-
-
-def _is_thing(value: str, *, is_short: bool) -> bool:
-    """Tell the name of a thing, or a word, from a value that nothing announces."""
-    if not _SYMBOLS.isdisjoint(value):
-        return False
-    # Names begin with their capital, if they have any.
-    is_mixed = value[0].islower() and value.lower() != value
-    return is_short or (not is_mixed and _THING.fullmatch(value) is not None)
 
 
 def typed_spans(low: str) -> Iterator[tuple[int, int]]:

@@ -33,7 +33,9 @@ OPEN: Final = re.compile(r"(?:[bBrRuUfF@]{1,2}(?=[\"']))?(\\*(?:\"\"\"|'''|[\"'`
 BARE: Final = re.compile(r"(?:[^\s\"'&;]|&(?![\w.%\[\]\-]{1,64}=))+")
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _BRACKETS_LIMIT: Final = 2000
-CALL: Final = re.compile(r"(?:await |new |yield )?[$]?[A-Za-z_][\w.]{0,64}(?:\(|\[)")
+CALL: Final = re.compile(
+    r"(?:await |new |yield )?[$]?[A-Za-z_](?:[\w.]|::|->){0,64}(?:\(|\[)"
+)
 _LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{1,400})\\*[\"']")
 _BASE64: Final = re.compile(
     r"(?!/)(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/]{12,}={0,2}"

@@ -1,0 +1,250 @@
+"""
+Find what looks like a secret near a sensitive name, whatever stands between them.
+
+The other searches know how a value follows its name. This one knows only that a
+name is near, so it asks more of the value: letters and digits mixed as in no word,
+name, path, number or address. A verb, a colon or an arrow before it says more.
+"""
+
+import re
+from collections.abc import Iterator
+from heapq import merge
+from typing import Final
+
+from chaukas.sdk.capture.budget import Work
+from chaukas.sdk.capture.redaction.benign import PLACEHOLDER, is_said_of
+from chaukas.sdk.capture.redaction.names import is_sensitive, squeeze
+
+from .named_values import SOURCES, STEM_FORMS, name_start
+from .records import VALUE_KEYS
+
+__all__ = ("looks_secret", "near_spans")
+
+_STEP_KNOWN: Final = 1
+_STEP_NEW: Final = 3
+_STEP_NEAR: Final = 10
+_STEP_WORD: Final = 1
+_REACH_CHARS: Final = 60
+_VALUE_CHARS: Final = 512
+_LEAST_CHARS: Final = 6
+_LONG_CHARS: Final = 16
+_NEXT_LINE_WORDS: Final = 3
+_STEMS: Final = tuple((needle, re.compile(form)) for needle, form in STEM_FORMS)
+_TAIL: Final = re.compile(r"[a-z0-9_\-.]{0,40}")
+_WORD: Final = re.compile(
+    r"[^\s\"'`<>()\[\]{},;|\\\u201c\u201d\u2018\u2019\u00ab\u00bb\u300c\u300d"
+    r"\u3001\u3002\uff0c]{1,512}"
+)
+_OTHER: Final = re.compile(r"[A-Za-z_][\w.\-]*(?:=|:(?!/))(?=[^=:])")
+_SIGNS: Final = re.compile(r"[=:>\-*~#\u2192\u2013\u2014\u306f/.]+")
+_MARKUP: Final = re.compile(r"(?:<[^<>]{0,80}>?|[\s\"'`:>?!)\]*])*\r?\n[\s\"'`>$*<\-]*")
+_ASSIGNS: Final = ("=", ":", "=>", ":=")
+# What announces a value, alone or one after the other.
+_VERBS: Final = frozenset(
+    "is was to as be = : -> => := are being set used now ist lautet est es \u00e9"
+    " \u00e8 jetzt \u306f changed reset updated rotated value s currently should"
+    " will has been new code".split()
+)
+_KNOWN: Final = re.compile(
+    r"[a-z][\w+.\-]*:/{1,2}\S*|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+|@?[\w.\-/]+@[v^~]?[0-9]\S*"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:19|20)[0-9]{2}[\-/.][0-9]{2}\S*"
+    r"|[+\-~^v$]?[0-9][0-9.,:/\-_%+x]*[a-z%$\u20ac]{0,5}|[~^v]?[0-9]+(?:\.[0-9]+)+\S*"
+    r"|0x[0-9a-f]+|[0-9a-f]{6,12}|#[0-9a-f]{3,8}|[\w\-]*#[0-9]+|@\w+|(?:~|\.{0,2})/\S*"
+    r"|[\w\-/.@~+:*]+\.[a-z]{2,5}[0-9]?(?:[:#?]\S*)?|[$%&]\w+%?|[a-z]{0,3}\$[0-9.,]+\w{0,3}"
+    r"|(?:sha[0-9]{1,3}|md5|h1|base64|data|urn|arn|op|secrets?|blake\w+)[:\-/]\S*"
+    r"|[\w\-]+(?::[\w\-*/.]*){2,}|\S*::\S*|\S*[?&]\w+=\S*|www\.\S*|[a-z0-9.\-]+:[0-9]+\S*",
+    re.IGNORECASE | re.ASCII,
+)
+"""Addresses, dates, numbers, versions, files, packages, colours, variables."""
+_TERMS: Final = re.compile(
+    r"base(?:16|32|36|58|62|64)|utf(?:8|16|32)|log4j|oauth2?|x509|k8s|i18n|l10n|a11y|ed25519"
+    r"|sha(?:1|256|384|512)|md[45]|ipv[46]|es20\d\d|neo4j|win32|pkcs[0-9]{1,2}"
+    r"|(?:mp[34]|x86|h26[45]|web3|p12|s3|ec2|[23]fa|u2f|e2e|mb4|auth0|d3|b64|r2d2|c3po)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Words of the field that have digits in them."""
+_PARTS: Final = re.compile(r"[A-Za-z0-9\u00c0-\uffff]+")
+_PLAIN: Final = re.compile(
+    r"[^\W\d]*[0-9]*|[A-Z]+[0-9]+[a-z]{1,4}|[0-9]+[^\W\d]{0,5}|(?:[0-9]{1,4}[a-z]{1,3}){1,3}"
+    r"|(?:[A-Z]?[a-z]+|[A-Z]+)+[0-9]{1,3}(?:[A-Z][a-z]{2,}|[A-Z]{2,})+[0-9]{0,3}"
+)
+"""A word, a name, a number with its unit, a name with a version in it."""
+_MIXED: Final = re.compile(r"[a-z]+[0-9]*[\-_.+=][A-Z][a-z]")
+"""Words of which only the later ones have a capital, as `purple-Monkey-42`."""
+_HUMPS: Final = re.compile(r"[A-Z]+[a-z]*|[a-z]+")
+_RUNS: Final = re.compile(r"[0-9]+|[^0-9]+")
+_SIGN_INSIDE: Final = re.compile(r"[A-Za-z0-9][!#$%^*@~&?]+[A-Za-z0-9]|[0-9][!$^~]$")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\-]{20,}={0,2}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)
+_OF_DIGEST: Final = re.compile(
+    r"sha-?[0-9]|md5|digest|checksum|hash|etag|commit|integrity|blob|trace|revision"
+    r"|\bgit\b|fingerprint|base64,|\.(?:txt|enc|ya?ml|bin|md|lst|gz|zip|json|py)\b"
+)
+
+
+def looks_secret(word: str, *, is_announced: bool = False) -> bool:
+    """
+    Tell by its form whether a word may be a secret, if a sensitive name is near.
+
+    Args:
+        word: One word, without the signs around it.
+        is_announced: Whether a verb, a colon or an arrow says that it is a value.
+
+    """
+    if _is_plain(word):
+        return False
+    has_digit = any(map(str.isdigit, word))
+    if has_digit and _SIGN_INSIDE.search(word) is not None:
+        return True
+    if any(map(_is_random, _PARTS.findall(_TERMS.sub("a", word)))):
+        return True
+    if _MIXED.match(word) is not None:
+        return has_digit and (is_announced or len(word) >= 2 * _LEAST_CHARS)
+    # `hunter2`: said to be the value, a word with a number suffices.
+    return is_announced and has_digit and word.isalnum() and not word.isupper()
+
+
+def _is_plain(word: str) -> bool:
+    """Tell quickly what is too short, a word, a path or of a known form."""
+    if len(word) < _LEAST_CHARS or (len(word) < _LONG_CHARS and word.isalpha()):
+        return True
+    if ("/" in word or len(word) > _VALUE_CHARS // 2) and not _BASE64.fullmatch(word):
+        return True
+    return (
+        not any(map(str.isalpha, word))
+        or not word.isascii()
+        or any(form.fullmatch(word) for form in (_KNOWN, PLACEHOLDER))
+        or is_said_of(word)
+    )
+
+
+def _is_random(part: str) -> bool:
+    """Tell letters and digits that no name is made of."""
+    if len(part) < _LEAST_CHARS:
+        return False
+    if part.isalpha():
+        return len(part) >= _LONG_CHARS and len(_HUMPS.findall(part)) * 3 > len(part)
+    if _PLAIN.fullmatch(part) is not None:
+        return False
+    if part.isupper():
+        # The numbers of orders and parcels are written so.
+        digits = sum(map(str.isdigit, part))
+        return len(part) >= _LONG_CHARS and digits * 2 < len(part)
+    # `log4j2`, `md5sum`: more must change in a short one.
+    return len(part) >= 8 or len(_RUNS.findall(part)) >= 5
+
+
+def near_spans(text: str, low: str, work: Work) -> Iterator[tuple[int, int]]:
+    """
+    Yield where words that look like secrets stand near a sensitive name.
+
+    Args:
+        text: The text to search.
+        low: The same in lower case, of the same length.
+        work: What is left to do, shared with other searches.
+
+    """
+    end = 0
+    harmless: set[str] = set()
+    for match in merge(
+        *(form.finditer(low) for needle, form in _STEMS if needle in low),
+        key=re.Match.start,
+    ):
+        work.left -= _STEP_KNOWN
+        if work.left < 0:
+            yield match.start(), len(text)
+            return
+        if match.start() < end:
+            continue
+        tail = _TAIL.match(low, match.end())
+        end = match.end() if tail is None else tail.end()
+        start = name_start(low, match.start())
+        name = text[start:end].rstrip("-_.")
+        end = start + len(name)
+        if name in harmless:
+            continue
+        work.left -= _STEP_NEW
+        if not _is_name(low, start, name):
+            harmless.add(name)
+            continue
+        work.left -= _STEP_NEAR
+        yield from _values_near(text, low, end, work)
+
+
+def _is_name(low: str, start: int, name: str) -> bool:
+    """Tell the name of one secret from many, from a file and from a part of a path."""
+    if low.startswith("::", start + len(name)):
+        return False
+    if name.lower().endswith(
+        ("tokens", "words", "secrets", "cookies", "keys", *SOURCES)
+    ):
+        return False
+    is_path = start and low[start - 1] in "/@#" and low[start - 2 : start] != "//"
+    return not is_path and is_sensitive(name)
+
+
+def _values_near(
+    text: str, low: str, end: int, work: Work
+) -> Iterator[tuple[int, int]]:
+    """Yield the words after a name that look like its value."""
+    position, stop = end, min(end + _REACH_CHARS, _line_end(text, end))
+    is_announced = is_named = is_foreign = False
+    is_led = True
+    for match in _WORD.finditer(text, end, end + _REACH_CHARS + _VALUE_CHARS):
+        start, word = match.start(), match[0]
+        gap = text[position:start]
+        is_end = gap[:1].isspace() and text[end:position].endswith((".", "!", "?"))
+        if start > stop or is_end or text.startswith("(", match.end()):
+            return
+        position = match.end()
+        work.left -= _STEP_WORD
+        signs = _SIGNS.match(word)
+        at = 0 if signs is None else signs.end()
+        is_announced = is_announced or bool(gap.strip()) or at > 0
+        if at == len(word):
+            # A sign by itself: what stands before it may name what follows.
+            is_foreign = is_named and word in _ASSIGNS
+            continue
+        other = _OTHER.match(word, at)
+        if other is not None:
+            is_foreign = _is_foreign(other[0][:-1].lower(), low, start)
+            at = other.end()
+        value = word[at:].rstrip(".,:")
+        if (
+            not is_foreign
+            and looks_secret(value, is_announced=is_led and is_announced)
+            and not _is_digest(low, end, start + at, value)
+        ):
+            yield start + at, start + at + len(value)
+        lead = word.rstrip(":=").lower()
+        is_named = _is_foreign(lead, low, start)
+        is_foreign = is_named and len(lead) < len(word)
+        is_led = is_led and lead in _VERBS
+        is_announced = True
+
+
+def _line_end(text: str, end: int) -> int:
+    """Return where the line ends that may hold a value: the next, if this has none."""
+    markup = _MARKUP.match(text, end, end + _REACH_CHARS)
+    line_at = end if markup is None else markup.end()
+    line_end = text.find("\n", line_at, line_at + _VALUE_CHARS)
+    line_end = line_end if line_end >= 0 else line_at + _VALUE_CHARS
+    words = text[line_at:line_end].split(None, _NEXT_LINE_WORDS)
+    return line_end if markup is None or len(words) <= _NEXT_LINE_WORDS else end
+
+
+def _is_foreign(name: str, low: str, start: int) -> bool:
+    """Tell the name of another value from a word that leads to this one."""
+    if len(name) < 2 or name.endswith("ed") or squeeze(name) in VALUE_KEYS:
+        return False
+    if name in _VERBS or name.isdigit():
+        return False
+    return not low.endswith((" for ", " of ", " to "), 0, start)
+
+
+def _is_digest(low: str, name_end: int, start: int, value: str) -> bool:
+    """Tell the digest of a file or a commit from a secret in hexadecimal digits."""
+    if _DIGEST.fullmatch(value) is None and "base64," not in low[start - 8 : start]:
+        return False
+    line_at = max(0, name_end - _REACH_CHARS)
+    return _OF_DIGEST.search(low, line_at, start + len(value) + 24) is not None
