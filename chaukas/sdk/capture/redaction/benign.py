@@ -26,11 +26,11 @@ __all__ = (
 PLACEHOLDER: Final = re.compile(
     r"\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
     r"|\$\([\w \-./]{1,64}\)|%[A-Z_]+%"
-    r"|\{\{[^{}]{0,100}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}\}|%s|%\(\w{1,64}\)s"
+    r"|\{\{[^{}]{0,100}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}(?:![rsa])?\}|%[sdvqr](?:\\{1,2}[nrt])*|%\(\w{1,64}\)s"
     # One word with digits in it is a value, not what to fill in.
     r"|<(?!(?!(?-i:[a-z_\-]{1,64}|[A-Z_\-]{1,64}|[A-Z][a-z_\-]{1,64})[0-9]{0,2}>)"
     r"(?=[^<>\s]{0,64}[0-9])[^<>\s]{6,64}>)[^<>]{0,64}>"
-    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]x{2,}){0,8}|\[?redacted\]?"
+    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]x{2,}){0,8}|\[?redacted\]?|replace[_-]?(?:me|this)\w*"
     r"|your[_\- ][\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
     re.IGNORECASE | re.ASCII,
 )
@@ -69,6 +69,11 @@ _NAME_LIKE: Final = re.compile(
 _PROSE_WORD: Final = re.compile(
     r"[*(\"'`]*[^\W\d_]+(?:['\u2019\-][^\W\d_]+)*[,.;:!?)*\"'`_]*|[0-9]{1,3}[,.]?"
 )
+# A date, a time, a number with its unit, a term such as MD5, and/or.
+_PROSE_NUMBER: Final = re.compile(
+    r"[*(\"'`]*(?:[0-9]{1,4}(?:[.,:/][0-9]{1,4}){0,2}(?:-?[a-z]{1,8})?|[A-Z]{2,6}-?[0-9]{1,4}"
+    r"|[^\W\d_]{1,12}/[^\W\d_]{1,12})[,.;:!?)*\"'`_]*"
+)
 _SAID_CHARS: Final = 160
 # A label is written like one: a capital first, no sign, few words.
 _LABEL: Final = re.compile(
@@ -76,6 +81,7 @@ _LABEL: Final = re.compile(
     r"(?:[ '\u2019\-]{1,2}(?:[^\W\d_A-Z]{1,24}|[A-Z][^\W\d_A-Z]{1,24}|API)){0,3}"
     r"[ ]?[:*.]?"
 )
+_GLUED_LABELS: Final = ("passwort", "kennwort", "wachtwoord", "l\u00f6senord")
 _IDEOGRAMS: Final = re.compile(r"[\u3001\u3002\u3040-\u9fff\uac00-\ud7af ]{1,40}")
 _MESSAGE: Final = re.compile(
     r"(?:must|is|are|should|cannot|can't|has to|this (?:field|value|password|token)"
@@ -95,15 +101,18 @@ _TYPE_NAME: Final = re.compile(
 _MATCHER: Final = re.compile(
     r"[/^)]{0,2}\(?(?:\?:)?(?:\.|\\{1,2}[swdSWD]|\[(?:[^\]\s]|\\s){1,40}\])(?:[*+?]|\{[0-9])"
 )
-# A type with its parameters, and the versions of a package: `^1.2.2`.
+# A type with its parameters, the version of a package, `^1.2.2`, a file's rights.
 _GENERIC: Final = re.compile(
     r"(?:\w{1,30}::)*[A-Za-z_]\w{0,30}<[\w:<>, ?&*'\[\]]{1,80}"
-    r"|[\^~<>=]{1,2}v?[0-9]+(?:\.[0-9x*]+){1,3}"
+    r"|[\^~<>=]{1,2} ?v?[0-9]+(?:\.[0-9x*]+){1,3}|[0-9]{1,3}(?:\.[0-9]{1,4}){2}"
+    r"|[\w.\-]+:v?[0-9]+(?:\.[0-9]+){1,3}|\*(?:const|mut)(?: \w+)?|[dl\-][rwxst\-]{9}"
+    # Where a secret is kept, not what it is.
+    r"|(?:arn:[\w\-]+:|(?:op|vault|ssm|awssm|secretsmanager|keyvault|file):/)[^\s@]+"
 )
 _GLOB: Final = re.compile(
     r"[a-z_.\-]{0,30}(?:/[a-z_.\-]{1,30}){0,6}/|\*{1,2}(?:/\*)?\.[a-z]{1,5}"
 )
-_SCHEMA_REFS: Final = ("$ref", "anyOf", "oneOf", "allOf")
+_SCHEMA_REFS: Final = ("$ref", "anyOf", "oneOf", "allOf", "writeOnly", "minLength")
 # A default or an example may be a secret: what has one is no mere description.
 _SCHEMA_KEYS: Final = frozenset(
     "type title description format pattern minLength maxLength minimum maximum"
@@ -116,7 +125,7 @@ _SCHEMA_TYPE: Final = re.compile(
     r"(?:\\*[\"']|\b)(?:type\\*[\"']?\s{0,4}:\s{0,4}(?:\[\s{0,4})?\\*[\"']?"
     r"(?:string|integer|number|boolean|object|array|null"
     r"|apiKey|http|oauth2|none)\b"
-    r"|(?:\$ref|anyOf|oneOf|allOf)\\*[\"']\s{0,4}:)"
+    r"|(?:\$ref|anyOf|oneOf|allOf|writeOnly|minLength)\\*[\"']\s{0,4}:)"
 )
 _SCHEMA_CHARS: Final = 2048
 _SCHEMA_TYPES: Final = frozenset(
@@ -141,7 +150,10 @@ def is_name_like(text: str) -> bool:
 def is_prose(line: str) -> bool:
     """Tell a sentence about a secret: two plain words or more, no other sign."""
     words = line.split(None, 8)[:8]
-    return len(words) >= 2 and all(_PROSE_WORD.fullmatch(word) for word in words)
+    others = [word for word in words if _PROSE_WORD.fullmatch(word) is None]
+    if others and (len(words) < 3 or len(others) * 2 >= len(words)):
+        return False
+    return len(words) >= 2 and all(map(_PROSE_NUMBER.fullmatch, others))
 
 
 def is_schema_text(text: str, start: int, end: int) -> bool:
@@ -201,7 +213,8 @@ def is_said_of(value: str) -> bool:
         # Words: such letters are not typed as a password.
         return True
     if _LABEL.fullmatch(value) is not None:
-        return is_sensitive(value.strip(" .:*"))
+        is_glued = value.isalpha() and value.lower().startswith(_GLUED_LABELS)
+        return is_glued or is_sensitive(value.strip(" .:*"))
     if _MESSAGE.match(value) is None:
         return False
     words = value.split()

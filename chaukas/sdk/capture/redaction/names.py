@@ -82,7 +82,7 @@ _KEY_OWNERS: Final = frozenset(
     " pinecone huggingface hf datadog sentry algolia firebase supabase cloudflare"
     " deepseek openrouter replicate elastic serp serpapi tavily exa langsmith"
     " langfuse wandb xai perplexity together fireworks rapidapi maps wg wireguard"
-    " preshared psk wep wpa anon write ingest ingestion"
+    " preshared server psk wep wpa anon write ingest ingestion"
     " x".split()
 )
 
@@ -127,7 +127,7 @@ _HARMLESS_LAST: Final = frozenset(
     " button link event category level flow scheme realm callback host port user"
     " username header_name failure failed success successful total sum"
     " limiter counter estimate estimator encoding ization izer"
-    " short long weak wrong mismatch incorrect stdin"
+    " uuid guid prefix suffix short long weak wrong mismatch incorrect stdin"
     " box bar board view dialog modal store dough crumble monster baker".split()
 )
 
@@ -256,7 +256,7 @@ def _ends_harmless(parts: list[str]) -> bool:
     """Tell whether the last word says that the value is about a secret."""
     if len(parts) < 2:
         return False
-    if parts[0] == "existing":
+    if parts[0] == "existing" or parts[:2] == ["image", "pull"]:
         # What names a Secret of Kubernetes: `existingSecret`.
         return True
     return parts[-1] in _HARMLESS_LAST or parts[-2:] == ["expire", "in"]

@@ -54,6 +54,7 @@ _TYPE: Final = re.compile(
     r"|(?:Option|Optional|Vec|Box|Arc|Rc|Promise|Array|Set|List|Result)<[\w<>, ]{1,60}>"
     r"|Mapping|Dict|List|Tuple|Type|Final|ClassVar|Self|Buffer|Bytes|Text|Date|Long|Byte"
 )
+_MARKS: Final = ".,;:!?)"
 _GAP_CHARS: Final = 64
 _TYPED_LITERAL: Final = re.compile(
     r"[&*]?['A-Za-z_][\w.]{0,30}(?:[\[\]<>, |?!]{1,4}[\w.']{1,30}){0,3}[\]>?!]{0,4}"
@@ -234,7 +235,10 @@ def _rest_span(place: Place, position: int) -> tuple[int, int] | None:
     if comment is not None:
         line = line[: comment.start()]
     line = line.rstrip("\\ \t\r")
-    if last_word(name) in _WHOLE_LINE_NAMES and not is_benign_text(name, line):
+    is_typed = line.partition(",")[0].lower() in BENIGN_WORDS
+    if last_word(name) in _WHOLE_LINE_NAMES and not (
+        is_typed or is_benign_text(name, line)
+    ):
         return kept(text, name, position, position + len(line))
     if " " not in line or len(line) > 1024 or "\\n" in line:
         return _bare_span(place, position)
@@ -421,9 +425,11 @@ def _is_said(place: Place, value: str, end: int) -> bool:
         return (
             _PROSE.fullmatch(value) is not None or _PRICE.fullmatch(value) is not None
         )
-    if name == "PASS":
+    line = _REST.match(text, end - len(value), end + _GAP_CHARS)
+    if line is not None and not value.isalpha() and is_prose(line[0]):
         return True
-    if name.lower() == "pass" and value.isalpha() and not place.begins_line:
+    is_verb = name.lower() == "pass" and value.isalpha() and not place.begins_line
+    if name == "PASS" or is_verb:
         return True
     if not value.isalpha() or place.begins_line or text[end : end + 1] != " ":
         return False

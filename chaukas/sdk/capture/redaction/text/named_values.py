@@ -108,7 +108,7 @@ SOURCES: Final = tuple(
     ".js .ts .py .rb .go .rs .php .tsx .java .txt .md .yaml .yml .json .toml .ini .cfg"
     " .conf .log .csv .sh .html .xml .c .h .cpp .cs .kt .swift .sql .tf".split()
 )
-_LINE_NUMBER: Final = re.compile(r":[0-9]{1,6}(?![\w.])")
+_LINE_NUMBER: Final = re.compile(r":(?:[0-9]{1,6}| ?[0-9a-f]{40})(?![\w.])")
 _FORM_FIELD: Final = re.compile(r"\]=[^\s=]").match
 _NO_LINE: Final = frozenset("-?&;/")
 _QUOTES: Final = frozenset("\"'`")
@@ -201,7 +201,7 @@ def pair_spans(
         start = name_start(low, match.start())
         name = text[start:name_end]
         if name in harmless or (
-            low[start - 1 : start] == "["
+            low[start - 1 : start] in ("[", "=")
             and low[name_end : name_end + 1] == "]"
             # But a field of a form, `user[password]=x`, does.
             and not _FORM_FIELD(low, name_end)
@@ -244,6 +244,8 @@ def _place_of(
     """Return the name that holds a stem, if its value is to be hidden."""
     end = match.end("tail")
     name = text[start:end]
+    if "arn:" in low[max(0, start - _NAME_LIMIT) : start].rpartition(" ")[2]:
+        return None
     before = low[start - 1] if start else ""
     if name.endswith(SOURCES) and _LINE_NUMBER.match(low, end) is not None:
         return None

@@ -28,7 +28,7 @@ _REACH_CHARS: Final = 60
 _VALUE_CHARS: Final = 512
 _LEAST_CHARS: Final = 6
 _LONG_CHARS: Final = 16
-_NEXT_LINE_WORDS: Final = 3
+_NEXT_LINE_WORDS: Final = 4
 _STEMS: Final = tuple((needle, re.compile(form)) for needle, form in STEM_FORMS)
 _TAIL: Final = re.compile(r"[a-z0-9_\-.]{0,40}")
 _WORD: Final = re.compile(
@@ -37,7 +37,10 @@ _WORD: Final = re.compile(
 )
 _OTHER: Final = re.compile(r"[A-Za-z_][\w.\-]*(?:=|:(?!/))(?=[^=:])")
 _SIGNS: Final = re.compile(r"[=:>\-*~#\u2192\u2013\u2014\u306f/.]+")
-_MARKUP: Final = re.compile(r"(?:<[^<>]{0,80}>?|[\s\"'`:>?!)\]*])*\r?\n[\s\"'`>$*<\-]*")
+_MARKUP: Final = re.compile(
+    r"(?:<[^<>]{0,80}>?|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
+)
+_NAME: Final = re.compile(r"(?!\w*ed$)[a-z_@][\w.\-]+")
 _ASSIGNS: Final = ("=", ":", "=>", ":=")
 # What announces a value, alone or one after the other.
 _VERBS: Final = frozenset(
@@ -71,6 +74,7 @@ _PLAIN: Final = re.compile(
 """A word, a name, a number with its unit, a name with a version in it."""
 _MIXED: Final = re.compile(r"[a-z]+[0-9]*[\-_.+=][A-Z][a-z]")
 """Words of which only the later ones have a capital, as `purple-Monkey-42`."""
+_VERSIONED: Final = re.compile(r"(?:[A-Z][a-z]+){2,}V?[0-9]{1,2}")
 _HUMPS: Final = re.compile(r"[A-Z]+[a-z]*|[a-z]+")
 _RUNS: Final = re.compile(r"[0-9]+|[^0-9]+")
 _SIGN_INSIDE: Final = re.compile(r"[A-Za-z0-9][!#$%^*@~&?]+[A-Za-z0-9]|[0-9][!$^~]$")
@@ -101,7 +105,8 @@ def looks_secret(word: str, *, is_announced: bool = False) -> bool:
     if _MIXED.match(word) is not None:
         return has_digit and (is_announced or len(word) >= 2 * _LEAST_CHARS)
     # `hunter2`: said to be the value, a word with a number suffices.
-    return is_announced and has_digit and word.isalnum() and not word.isupper()
+    is_name = _VERSIONED.fullmatch(word) is not None or word.isupper()
+    return is_announced and has_digit and word.isalnum() and not is_name
 
 
 def _is_plain(word: str) -> bool:
@@ -194,6 +199,7 @@ def _values_near(
         start, word = match.start(), match[0]
         gap = text[position:start]
         is_end = gap[:1].isspace() and text[end:position].endswith((".", "!", "?"))
+        is_end = is_end and text[end:position] != "?"
         if start > stop or is_end or text.startswith("(", match.end()):
             return
         position = match.end()
@@ -203,7 +209,7 @@ def _values_near(
         is_announced = is_announced or bool(gap.strip()) or at > 0
         if at == len(word):
             # A sign by itself: what stands before it may name what follows.
-            is_foreign = is_named and word in _ASSIGNS
+            is_foreign = is_named and word in _ASSIGNS and ")" not in gap
             continue
         other = _OTHER.match(word, at)
         if other is not None:
@@ -235,9 +241,7 @@ def _line_end(text: str, end: int) -> int:
 
 def _is_foreign(name: str, low: str, start: int) -> bool:
     """Tell the name of another value from a word that leads to this one."""
-    if len(name) < 2 or name.endswith("ed") or squeeze(name) in VALUE_KEYS:
-        return False
-    if name in _VERBS or name.isdigit():
+    if _NAME.fullmatch(name) is None or name in _VERBS or squeeze(name) in VALUE_KEYS:
         return False
     return not low.endswith((" for ", " of ", " to "), 0, start)
 

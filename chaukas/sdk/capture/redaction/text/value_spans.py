@@ -10,6 +10,7 @@ from chaukas.sdk.capture.redaction.benign import (
     is_benign_text,
     is_name_like,
 )
+from chaukas.sdk.capture.redaction.names import is_sensitive
 
 __all__ = (
     "BARE",
@@ -40,6 +41,8 @@ _LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{1,400})\\*[\"']")
 _BASE64: Final = re.compile(
     r"(?!/)(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/]{12,}={0,2}"
 )
+# What a value is looked up by: `keys["eu-west-1"]`.
+_KEY: Final = re.compile(r"[a-z_\-.]+[0-9]{0,2}")
 _CALL_CHARS: Final = 400
 LOOKUP: Final = re.compile(
     r"(?:os\.environ|os\.getenv|getenv|process\.env|env)\b[.\[(]"
@@ -139,6 +142,11 @@ def call_span(text: str, name: str, call: re.Match[str]) -> tuple[int, int] | No
         value = literal[2]
         if literal.start() > closed:
             break
+        if call[0].endswith("[") and _KEY.fullmatch(value) is not None:
+            continue
+        bare_name = value.rstrip("0123456789")
+        if is_name_like(bare_name) and is_sensitive(bare_name):
+            continue
         if not is_name_like(value) and not is_benign_text(name, value):
             is_path = "/" in value and _BASE64.fullmatch(value) is None
             if " " in value or is_path or value.rstrip().endswith((":", "?")):
