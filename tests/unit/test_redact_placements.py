@@ -86,9 +86,21 @@ def test_benign_texts_together_stay_as_they_are(part: int) -> None:
     assert Redactor().redact(text) == text
 
 
-_BY_KIND = json.loads(
-    (Path(__file__).parents[1] / "support/placements_by_kind.json").read_text()
-)
+_SUPPORT = Path(__file__).parents[1] / "support"
+# Places that rules were written for, and those that were written to try them.
+_CORPORA = [
+    json.loads((_SUPPORT / name).read_text())
+    for name in ("placements_by_kind.json", "placements_nearby.json")
+]
+
+
+def _kinds(part: str) -> list[Any]:
+    """Return the samples of each kind, with the secrets to put into them."""
+    return [
+        pytest.param(samples, corpus["secrets"], id=kind)
+        for corpus in _CORPORA
+        for kind, samples in corpus[part].items()
+    ]
 
 
 def _around(sample: Any) -> tuple[Any, ...]:
@@ -109,12 +121,14 @@ def _planted(sample: Any, secret: str) -> Any:
     return sample
 
 
-@pytest.mark.parametrize("kind", _BY_KIND["placements"])
-def test_no_secret_of_a_kind_of_place_is_shown(kind: str) -> None:
+@pytest.mark.parametrize(("samples", "secrets"), _kinds("placements"))
+def test_no_secret_of_a_kind_of_place_is_shown(
+    samples: list[Any], secrets: list[str]
+) -> None:
     shown = [
         (planted, secret)
-        for sample in _BY_KIND["placements"][kind]
-        for secret in _BY_KIND["secrets"]
+        for sample in samples
+        for secret in secrets
         for planted in _around(_planted(sample, secret))
         if secret in json.dumps(Capture(RULES).tree(planted, "x"), ensure_ascii=False)
     ]
@@ -122,16 +136,41 @@ def test_no_secret_of_a_kind_of_place_is_shown(kind: str) -> None:
     assert shown == []
 
 
-@pytest.mark.parametrize("kind", _BY_KIND["benign"])
-def test_no_text_of_a_benign_kind_is_harmed(kind: str) -> None:
+@pytest.mark.parametrize(("samples", "_secrets"), _kinds("benign"))
+def test_no_text_of_a_benign_kind_is_harmed(
+    samples: list[Any], _secrets: list[str]
+) -> None:
     harmed = [
         text
-        for sample in _BY_KIND["benign"][kind]
+        for sample in samples
         for text in _around(sample)
         if Capture(RULES).tree(text, "x") != text
     ]
 
     assert harmed == []
+
+
+@pytest.mark.parametrize(
+    "word",
+    "hunter2-Xy9! S3cr3t! correcthorse7battery Gk4LpQ82ZtWm6VxB Tr0ub4dor-3 P@ssw0rd1"
+    " 5f4dcc3b5aa765d61d8327deb882cf99 purple-Monkey-42 9f86d081884c7d65ab"
+    " wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMQ8hQ= JBSWY3DPEHPK3PXP".split(),
+)
+def test_a_mixture_of_letters_and_digits_looks_like_a_secret(word: str) -> None:
+    assert nearby.looks_secret(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    "sunshine authenticateUser max_retries MAX_SIZE_64 TokenServiceV2Impl oauth2client"
+    " 2024-05-01T10:11:12Z v2.31.0-rc1 550e8400-e29b-41d4-a716-446655440000 #3B82F6"
+    " https://example.com/x/Ab12Cd2 /etc/ssl/key2.pem src/auth/Validator2.kt 231.4ms"
+    " Anna.Mueller2@example.com jsonwebtoken@9.0.2 ${API_KEY_2} $PASSWORD2 3b18e51"
+    " claude-3-5-sonnet-20241022 TLS_AES_128_GCM_SHA256 0x7f3a22b1 PR#482"
+    " 1Z999AA10123456784 arn:aws:s3:::bucket1/a2b CVE-2024-21626 16Mbit".split(),
+)
+def test_names_numbers_and_addresses_do_not_look_like_secrets(word: str) -> None:
+    assert not nearby.looks_secret(word)
 
 
 _LONG = "".join(random.Random(7).choices("abcdefghijkXYZ0123456789", k=100_000))

@@ -67,12 +67,12 @@ _NAME_LIKE: Final = re.compile(
     r"|[A-Za-z]{1,30}|[A-Z]{2,}(?:_[A-Z0-9]+)*|[a-z]+(?:[A-Z][a-z]+)+"
 )
 _PROSE_WORD: Final = re.compile(
-    r"[*(\"'`]*[^\W\d_]+(?:['\u2019\-][^\W\d_]+)*[,.;:!?)*\"'`_]*|[0-9]{1,3}[,.]?"
+    r"[*(\"'`]*[^\W\d_]+(?:['\u2019\-/][^\W\d_]+)*[,.;:!?)*\"'`_]*|[0-9]{1,3}[,.]?"
 )
-# A date, a time, a number with its unit, a term such as MD5, and/or.
+# A date, a time, a number with its unit, a term such as MD5.
 _PROSE_NUMBER: Final = re.compile(
-    r"[*(\"'`]*(?:[0-9]{1,4}(?:[.,:/][0-9]{1,4}){0,2}(?:-?[a-z]{1,8})?|[A-Z]{2,6}-?[0-9]{1,4}"
-    r"|[^\W\d_]{1,12}/[^\W\d_]{1,12})[,.;:!?)*\"'`_]*"
+    r"[*(\"'`]*(?:[A-Z]-[A-Z]|[0-9]{1,4}(?:[.,:/\-][0-9]{1,4}){0,2}(?:-?[a-z]{1,8})?|[A-Z]{2,6}-?[0-9]{1,4}"
+    r")[,.;:!?)*\"'`_]*"
 )
 _SAID_CHARS: Final = 160
 # A label is written like one: a capital first, no sign, few words.
@@ -106,6 +106,7 @@ _GENERIC: Final = re.compile(
     r"(?:\w{1,30}::)*[A-Za-z_]\w{0,30}<[\w:<>, ?&*'\[\]]{1,80}"
     r"|[\^~<>=]{1,2} ?v?[0-9]+(?:\.[0-9x*]+){1,3}|[0-9]{1,3}(?:\.[0-9]{1,4}){2}"
     r"|[\w.\-]+:v?[0-9]+(?:\.[0-9]+){1,3}|\*(?:const|mut)(?: \w+)?|[dl\-][rwxst\-]{9}"
+    r"|X(?:-[A-Z][a-z]+){1,4}(?:-V?[0-9])?"
     # Where a secret is kept, not what it is.
     r"|(?:arn:[\w\-]+:|(?:op|vault|ssm|awssm|secretsmanager|keyvault|file):/)[^\s@]+"
 )
@@ -118,7 +119,8 @@ _SCHEMA_KEYS: Final = frozenset(
     "type title description format pattern minLength maxLength minimum maximum"
     " writeOnly readOnly deprecated nullable required properties items"
     " additionalProperties minItems maxItems minProperties strict name in"
-    " uniqueItems scheme bearerFormat flows openIdConnectUrl".split()
+    " uniqueItems tokenUrl authorizationUrl scopes scheme bearerFormat"
+    " flows openIdConnectUrl".split()
 ).union(_SCHEMA_REFS)
 _SCHEMA_KEY: Final = re.compile(r"([$\w]{1,24})\\*[\"']?\s{0,4}:(?!/)")
 _SCHEMA_TYPE: Final = re.compile(
@@ -151,7 +153,7 @@ def is_prose(line: str) -> bool:
     """Tell a sentence about a secret: two plain words or more, no other sign."""
     words = line.split(None, 8)[:8]
     others = [word for word in words if _PROSE_WORD.fullmatch(word) is None]
-    if others and (len(words) < 3 or len(others) * 2 >= len(words)):
+    if others and (len(words) < 3 or len(others) * 2 > len(words)):
         return False
     return len(words) >= 2 and all(map(_PROSE_NUMBER.fullmatch, others))
 

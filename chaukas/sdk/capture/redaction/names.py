@@ -127,8 +127,9 @@ _HARMLESS_LAST: Final = frozenset(
     " button link event category level flow scheme realm callback host port user"
     " username header_name failure failed success successful total sum"
     " limiter counter estimate estimator encoding ization izer"
-    " uuid guid prefix suffix short long weak wrong mismatch incorrect stdin"
-    " box bar board view dialog modal store dough crumble monster baker".split()
+    " incorrect uuid guid prefix suffix samesite hasher short long weak wrong"
+    " mismatch stdin box bar board view dialog modal store dough crumble"
+    " monster baker".split()
 )
 
 # Tokens of language models and parsers, and those that turn a page. The last

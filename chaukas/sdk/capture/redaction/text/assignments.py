@@ -426,15 +426,14 @@ def _is_said(place: Place, value: str, end: int) -> bool:
             _PROSE.fullmatch(value) is not None or _PRICE.fullmatch(value) is not None
         )
     line = _REST.match(text, end - len(value), end + _GAP_CHARS)
-    if line is not None and not value.isalpha() and is_prose(line[0]):
+    if line is not None and is_prose(line[0]):
         return True
     is_verb = name.lower() == "pass" and value.isalpha() and not place.begins_line
     if name == "PASS" or is_verb:
         return True
-    if not value.isalpha() or place.begins_line or text[end : end + 1] != " ":
-        return False
     following = text[end : end + 40].split(None, 1)
-    return bool(following) and following[0].strip(".,;:!?)").isalpha()
+    is_word = value.isalpha() and not place.begins_line and text[end : end + 1] == " "
+    return is_word and bool(following) and following[0].strip(".,;:!?)").isalpha()
 
 
 def _is_token(name: str) -> bool:

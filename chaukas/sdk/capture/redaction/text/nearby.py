@@ -12,7 +12,7 @@ from heapq import merge
 from typing import Final
 
 from chaukas.sdk.capture.budget import Work
-from chaukas.sdk.capture.redaction.benign import PLACEHOLDER, is_said_of
+from chaukas.sdk.capture.redaction.benign import BENIGN_WORDS, PLACEHOLDER, is_said_of
 from chaukas.sdk.capture.redaction.names import is_sensitive, squeeze
 
 from .named_values import SOURCES, STEM_FORMS, name_start
@@ -41,6 +41,7 @@ _MARKUP: Final = re.compile(
     r"(?:<[^<>]{0,80}>?|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
 )
 _NAME: Final = re.compile(r"(?!\w*ed$)[a-z_@][\w.\-]+")
+_APART: Final = frozenset(",;|{}\n\"'=")
 _ASSIGNS: Final = ("=", ":", "=>", ":=")
 # What announces a value, alone or one after the other.
 _VERBS: Final = frozenset(
@@ -118,6 +119,7 @@ def _is_plain(word: str) -> bool:
     return (
         not any(map(str.isalpha, word))
         or not word.isascii()
+        or word.lower() in BENIGN_WORDS
         or any(form.fullmatch(word) for form in (_KNOWN, PLACEHOLDER))
         or is_said_of(word)
     )
@@ -184,7 +186,9 @@ def _is_name(low: str, start: int, name: str) -> bool:
         ("tokens", "words", "secrets", "cookies", "keys", *SOURCES)
     ):
         return False
+    # What a command prints of a file stands below its path.
     is_path = start and low[start - 1] in "/@#" and low[start - 2 : start] != "//"
+    is_path = is_path and not low.startswith("\n", start + len(name))
     return not is_path and is_sensitive(name)
 
 
@@ -199,7 +203,7 @@ def _values_near(
         start, word = match.start(), match[0]
         gap = text[position:start]
         is_end = gap[:1].isspace() and text[end:position].endswith((".", "!", "?"))
-        is_end = is_end and text[end:position] != "?"
+        is_end = is_end and len(text[end:position].strip()) > 1
         if start > stop or is_end or text.startswith("(", match.end()):
             return
         position = match.end()
@@ -209,11 +213,11 @@ def _values_near(
         is_announced = is_announced or bool(gap.strip()) or at > 0
         if at == len(word):
             # A sign by itself: what stands before it may name what follows.
-            is_foreign = is_named and word in _ASSIGNS and ")" not in gap
+            is_foreign = word in _ASSIGNS and is_named and ")" not in gap
             continue
         other = _OTHER.match(word, at)
         if other is not None:
-            is_foreign = _is_foreign(other[0][:-1].lower(), low, start)
+            is_foreign = _is_foreign(other[0].lower(), low, end, start)
             at = other.end()
         value = word[at:].rstrip(".,:")
         if (
@@ -223,7 +227,7 @@ def _values_near(
         ):
             yield start + at, start + at + len(value)
         lead = word.rstrip(":=").lower()
-        is_named = _is_foreign(lead, low, start)
+        is_named = _is_foreign(word.lower(), low, end, start)
         is_foreign = is_named and len(lead) < len(word)
         is_led = is_led and lead in _VERBS
         is_announced = True
@@ -239,11 +243,15 @@ def _line_end(text: str, end: int) -> int:
     return line_end if markup is None or len(words) <= _NEXT_LINE_WORDS else end
 
 
-def _is_foreign(name: str, low: str, start: int) -> bool:
+def _is_foreign(word: str, low: str, name_end: int, start: int) -> bool:
     """Tell the name of another value from a word that leads to this one."""
+    name = word.rstrip(":=")
     if _NAME.fullmatch(name) is None or name in _VERBS or squeeze(name) in VALUE_KEYS:
         return False
-    return not low.endswith((" for ", " of ", " to "), 0, start)
+    between = low[name_end:start].lstrip("\"'` ")
+    # `Password for Kim: x1…`, and who answers a question: `Kim: x1…`.
+    is_apart = word.endswith("=") or not _APART.isdisjoint(between)
+    return is_apart and not between.startswith("?")
 
 
 def _is_digest(low: str, name_end: int, start: int, value: str) -> bool:
