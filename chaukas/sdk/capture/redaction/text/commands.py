@@ -212,10 +212,6 @@ FORMS: Final[tuple[Form, ...]] = (
         ),
     ),
     Form("nmcli", re.compile(r"nmcli [^\n]{1,160}? password (?P<secret>[^\s|;&]+)")),
-    Form(
-        "n'",
-        re.compile(r"password\s{0,8}=?\s{0,8}n'(?P<secret>[^'\n]+)'"),
-    ),
     Form("secret", re.compile(r"[(,]\s{0,8}secret\s{1,8}'(?P<secret>[^'\n]+)'")),
     Form(
         "auth",
@@ -229,13 +225,6 @@ FORMS: Final[tuple[Form, ...]] = (
         re.compile(
             r"credentials?\w{0,20}\(\s{0,8}\\*[\"'][^\"'\n]{1,128}[\"']\s{0,8},"
             r"\s{0,8}\\*[\"'](?P<secret>[^\"'\n\\]+)"
-        ),
-    ),
-    Form(
-        "credential",
-        re.compile(
-            r"credentials?:? [\w.\-@]{1,64}:(?!//)"
-            r"(?P<secret>(?=[^\s\d]{0,64}[0-9])[^\s\"',;]{4,256})"
         ),
     ),
     Form(
@@ -270,21 +259,6 @@ FORMS: Final[tuple[Form, ...]] = (
     Form(
         "bearer ",
         re.compile(r"bearer \\*[\"']\s{0,4}\+\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)"),
-    ),
-    Form(
-        "env",
-        re.compile(
-            r"env[.\[\"']{1,3}\w{0,40}(?:key|token|secret|passw(?:or)?d|pwd)"
-            r"[\"'\]]{0,2} ?(?:\|\||\?\?|or) ?\\*[\"']"
-            r"(?=[^\s\d]{0,64}[0-9])(?P<secret>[^\s\"'\\]+)"
-        ),
-    ),
-    Form(
-        "<-",
-        re.compile(
-            r"(?:password|passwd|pwd|pw|secret|token|key) ?<- ?\\*[\"']"
-            r"(?=[^\s\d\"']{0,64}[0-9])(?P<secret>[^\s\"'\\]+)"
-        ),
     ),
     Form(
         "=>",

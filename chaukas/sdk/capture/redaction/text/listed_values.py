@@ -12,7 +12,7 @@ from chaukas.sdk.capture.redaction.names import is_sensitive
 
 from .value_spans import BARE, LOOKUP, OPEN, Place, kept, quoted_span, trimmed
 
-__all__ = ("argument_span", "element_span", "listed_span", "row_span", "spaced_span")
+__all__ = ("argument_span", "element_span", "listed_span", "spaced_span")
 
 _WORD_LIMIT: Final = 128
 _CDATA: Final = re.compile(r"\s*<!\[CDATA\[")
@@ -24,16 +24,7 @@ _DIRECTIVE: Final = re.compile(
     r"|(?:^|\W)set\([\w.\-]*$"
 )
 _DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
-_QUOTED_WORD: Final = re.compile(r"\\*[\"']([^\s\"'\\]{1,200})\\*[\"']")
-_ONE_WORD: Final = re.compile(r"(?=[^\s\d]{0,64}[0-9])\S+[ \t]*(?:\r?\n|$)")
 _OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
-# One word of letters and digits; a type such as `varchar(255)` is none.
-_CELL_REST: Final = re.compile(
-    r"[ \t*`]*((?=[^\s\d|,]{0,64}[0-9])(?=[^\sA-Za-z|,]{0,64}[A-Za-z])"
-    r"[^\s|,()*`\"'\\]{6,512})"
-    r"[*`]*[ \t|]*(?:\r?\n|\\*[\"']|$)"
-)
-_CELL_HEAD: Final = re.compile(r"[ \t|*`]*(?:[A-Za-z]{1,16}[ ]){0,2}")
 _METAVARS: Final = frozenset(
     "key api_key apikey token password secret string text value pass pw str file"
     " credential credentials cookie user:password".split()
@@ -65,20 +56,6 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     if head.endswith(("define(", "setattr(", "put(", "set(", "setitem(", "environ(")):
         return span
     return None if len(value) <= 256 and is_name_like(value) else span
-
-
-def row_span(place: Place) -> tuple[int, int] | None:
-    """Find the value in a line of two cells: ``| api_key | x1… |``, ``NAME,x1…``."""
-    text = place.text
-    line_at = text.rfind("\n", max(0, place.start - 32), place.start) + 1
-    if place.close.endswith(('"', "'")) or (line_at == 0 and place.start > 32):
-        return None
-    if _CELL_HEAD.fullmatch(text, line_at, place.start) is None:
-        return None
-    cell = _CELL_REST.match(text, place.value_at)
-    if cell is None or is_own_name(place.name, cell[1]) or is_name_like(cell[1]):
-        return None
-    return kept(text, place.name, *cell.span(1))
 
 
 def element_span(place: Place) -> tuple[int, int] | None:
@@ -164,11 +141,5 @@ def _is_directive(place: Place) -> bool:
         return True
     if place.name.lower() in _DIRECTIVE_NAMES:
         return True
-    # `The password is "…"`, and two columns: a name, a value.
-    if place.low.startswith((" is ", " was "), place.name_end):
-        quoted = _QUOTED_WORD.match(place.text, place.value_at)
-        return quoted is not None and not is_name_like(quoted[1])
-    if place.begins_line and len(place.separator) > 1:
-        return _ONE_WORD.match(place.text, place.value_at) is not None
     head = place.low[max(0, place.start - 80) : place.start]
     return _DIRECTIVE.search(head) is not None

@@ -23,7 +23,6 @@ from .listed_values import (
     argument_span,
     element_span,
     listed_span,
-    row_span,
     spaced_span,
 )
 from .records import is_field, named_span
@@ -299,15 +298,16 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
         return
     span: tuple[int, int] | None = None
     if separator == ",":
-        span = listed_span(place) or row_span(place)
+        span = listed_span(place)
     elif separator == "|":
-        span = row_span(place)
+        # What stands in the next cell is found by its form.
+        return
     elif separator == ">":
         span = element_span(place)
     elif separator == "(":
         span = argument_span(place)
     elif separator == "" or separator.isspace():
-        span = ("\t" in separator and row_span(place)) or spaced_span(place)
+        span = spaced_span(place)
     else:
         yield from assigned_spans(place)
         return

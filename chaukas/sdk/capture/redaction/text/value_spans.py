@@ -30,7 +30,7 @@ __all__ = (
 
 REDACTED: Final = "[REDACTED]"
 """What is shown in the place of a secret."""
-OPEN: Final = re.compile(r"(?:[bBrRuUfF@]{1,2}(?=[\"']))?(\\*(?:\"\"\"|'''|[\"'`]))")
+OPEN: Final = re.compile(r"(?:[bBrRuUfFnN@]{1,2}(?=[\"']))?(\\*(?:\"\"\"|'''|[\"'`]))")
 BARE: Final = re.compile(r"(?:[^\s\"'&;]|&(?![\w.%\[\]\-]{1,64}=))+")
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _BRACKETS_LIMIT: Final = 2000
