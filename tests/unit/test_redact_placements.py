@@ -270,6 +270,13 @@ UNITS = (
     '"question": "password?", "answer": "a1b2" ',
     "password').fill('a1b2') ",
     '"columns":["a","token"],"rows":[[1,"a1b2"]] ',
+    "token " + "<>" * 30,
+    "token " + "< " * 30,
+    "token " + "a" * 50 + "1a ",
+    "token " + "aB" * 25 + "1a ",
+    "token " + "?a=" * 80,
+    "token " + "a.b-c/d@e:" * 25,
+    "token\n\n" + '"' * 50,
 )
 
 

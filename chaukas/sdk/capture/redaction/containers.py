@@ -15,6 +15,7 @@ from chaukas.sdk.capture.redaction.text.commands import (
     command_spans,
     has_command_marker,
 )
+from chaukas.sdk.capture.redaction.text.nearby import looks_secret
 from chaukas.sdk.capture.redaction.text.records import (
     ASKING_KEYS,
     NAME_KEYS,
@@ -136,7 +137,9 @@ def _name_in(item: Any) -> Any:
 
 def _is_value_of(key: str, name: str, value: str, item: Any) -> bool:
     """Tell whether a field holds the value of a name in another field."""
-    if key in ("name", "id", "type", "title", "label") and value not in OF_NAME:
+    is_near = type(item) is str and looks_secret(item, is_announced=True)
+    is_titled = key in ("name", "id", "type", "title", "label")
+    if is_titled and value not in OF_NAME and not is_near:
         return False
     words = name.lower().replace("-", "_").split("_")
     if len(words) > 1 and words[0] in VERBS:

@@ -57,7 +57,9 @@ def _table() -> tuple[re.Pattern[str], dict[str, str]]:
 _PATTERN, _MEANINGS = _table()
 
 # What a text is searched for. The key needs its owner before it.
-_ASCII: Final = ("senha heslo parola salasana adgangskode wachtwoord clave").split()
+_ASCII: Final = (
+    "senha heslo parola salasana adgangskode wachtwoord clave kennwort"
+).split()
 _OTHERS: Final = tuple(
     word.replace("_", " ")
     for row in (*_WORDS.values(), *_PARTS.values())
@@ -93,6 +95,7 @@ def has_foreign_word(low: str) -> bool:
         "salasana" in low
         or "wachtwoord" in low
         or "adgangskode" in low
+        or "kennwort" in low
         or "kata sandi" in low
         or (not low.isascii() and any(map(low.__contains__, _BEGINNINGS)))
     )

@@ -128,7 +128,7 @@ _HARMLESS_LAST: Final = frozenset(
     " username header_name failure failed success successful total sum"
     " limiter counter estimate estimator encoding ization izer"
     " incorrect uuid guid prefix suffix samesite hasher short long weak wrong"
-    " mismatch stdin box bar board view dialog modal store dough crumble"
+    " mismatch stdin alg box bar board view dialog modal store dough crumble"
     " monster baker".split()
 )
 

@@ -80,9 +80,6 @@ _COOKIES: Final = re.compile(
 )
 _PRICE: Final = re.compile(r"[0-9]{0,5}(?:\.[0-9]{1,12})?")
 _DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){1,8}")
-_OTHERWISE: Final = re.compile(
-    r"[\w.]{1,64}(?:\([^()\n]{0,80}\))?[ ](?:or|else|\|\||\?\?)[ ](\\*[\"'])"
-)
 _DECORATED: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60}[ \t]+){0,3}")
 _BLOCK: Final = re.compile(
     r"(?:[!&][\w!:./\-]{0,60}[ \t]*)?[|>][+\-0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?\n"
@@ -137,7 +134,6 @@ def _assigned(place: Place) -> Iterator[tuple[int, int]]:
         return
     for span in (
         _plain_span(place, position),
-        _other_span(place, position),
         _typed_span(place, position),
     ):
         if span is not None:
@@ -153,16 +149,6 @@ def _is_no_value(place: Place, position: int) -> bool:
     return text.startswith(REDACTED, position) or (
         text.startswith("(", position) and _NAMES_ONLY.match(text, position) is not None
     )
-
-
-def _other_span(place: Place, position: int) -> tuple[int, int] | None:
-    """Find the literal in ``password = given or "…"``."""
-    otherwise = _OTHERWISE.match(place.text, position)
-    if otherwise is None:
-        return None
-    span = quoted_span(place.text, otherwise, place.name)
-    is_name = span is not None and is_name_like(place.text[span[0] : span[1]])
-    return None if is_name else span
 
 
 def _typed_span(place: Place, position: int) -> tuple[int, int] | None:

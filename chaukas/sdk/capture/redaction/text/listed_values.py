@@ -1,18 +1,17 @@
 """
 Find the values that follow their name and a comma, a bracket or a space.
 
-Lists of arguments, elements of XML, calls that set a value, options, directives.
+Lists of arguments, elements of XML, options, directives.
 """
 
 import re
 from typing import Final
 
 from chaukas.sdk.capture.redaction.benign import is_name_like, is_own_name
-from chaukas.sdk.capture.redaction.names import is_sensitive
 
 from .value_spans import BARE, LOOKUP, OPEN, Place, kept, quoted_span, trimmed
 
-__all__ = ("argument_span", "element_span", "listed_span", "spaced_span")
+__all__ = ("element_span", "listed_span", "spaced_span")
 
 _WORD_LIMIT: Final = 128
 _CDATA: Final = re.compile(r"\s*<!\[CDATA\[")
@@ -80,25 +79,6 @@ def element_span(place: Place) -> tuple[int, int] | None:
         # `<your-token>` at the end of a line is no element that was cut.
         return None
     return kept(text, place.name, position, end if end >= 0 else len(text))
-
-
-def argument_span(place: Place) -> tuple[int, int] | None:
-    """Find the value in ``.setPassword("…")``."""
-    opened = OPEN.match(place.text, place.value_at)
-    method = place.name.rpartition(".")[2]
-    if opened is None or place.close or not is_sensitive(method):
-        return None
-    if not (
-        place.before == "."
-        or place.name.lower().startswith(("set", "with"))
-        or "." in place.name
-    ):
-        return None
-    span = quoted_span(place.text, opened, place.name)
-    if span is None:
-        return None
-    value = place.text[span[0] : span[1]]
-    return None if " " in value or is_name_like(value) else span
 
 
 def spaced_span(place: Place) -> tuple[int, int] | None:

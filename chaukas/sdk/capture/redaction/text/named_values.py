@@ -20,7 +20,6 @@ from chaukas.sdk.capture.redaction.names import QUERY_NAMES, is_sensitive, squee
 
 from .assignments import assigned_spans
 from .listed_values import (
-    argument_span,
     element_span,
     listed_span,
     spaced_span,
@@ -299,13 +298,11 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
     span: tuple[int, int] | None = None
     if separator == ",":
         span = listed_span(place)
-    elif separator == "|":
-        # What stands in the next cell is found by its form.
+    elif separator in ("|", "("):
+        # What stands in the next cell, or is handed to a call, is found by its form.
         return
     elif separator == ">":
         span = element_span(place)
-    elif separator == "(":
-        span = argument_span(place)
     elif separator == "" or separator.isspace():
         span = spaced_span(place)
     else:

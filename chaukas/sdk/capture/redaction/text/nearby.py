@@ -38,7 +38,7 @@ _WORD: Final = re.compile(
 _OTHER: Final = re.compile(r"[A-Za-z_][\w.\-]*(?:=|:(?!/))(?=[^=:])")
 _SIGNS: Final = re.compile(r"[=:>\-*~#\u2192\u2013\u2014\u306f/.]+")
 _MARKUP: Final = re.compile(
-    r"(?:<[^<>]{0,80}>?|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
+    r"(?:<[^<>]{0,80}>|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
 )
 _NAME: Final = re.compile(r"(?!\w*ed$)[a-z_@][\w.\-]+")
 _APART: Final = frozenset(",;|{}\n\"'=")
@@ -70,7 +70,7 @@ _TERMS: Final = re.compile(
 _PARTS: Final = re.compile(r"[A-Za-z0-9\u00c0-\uffff]+")
 _PLAIN: Final = re.compile(
     r"[^\W\d]*[0-9]*|[A-Z]+[0-9]+[a-z]{1,4}|[0-9]+[^\W\d]{0,5}|(?:[0-9]{1,4}[a-z]{1,3}){1,3}"
-    r"|(?:[A-Z]?[a-z]+|[A-Z]+)+[0-9]{1,3}(?:[A-Z][a-z]{2,}|[A-Z]{2,})+[0-9]{0,3}"
+    r"|[A-Za-z]+[0-9]{1,3}[A-Z](?:[a-z]{2,}[A-Za-z]*|[A-Z]+)[0-9]{0,3}"
 )
 """A word, a name, a number with its unit, a name with a version in it."""
 _MIXED: Final = re.compile(r"[a-z]+[0-9]*[\-_.+=][A-Z][a-z]")
