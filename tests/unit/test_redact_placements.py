@@ -194,10 +194,12 @@ _PROSE = "word " * 20_000
         "password: |\n  " + _LINES.replace("\n", "\n  "),
         f"<a>{_PROSE}<password>{_LONG}</password></a>",
         repr({"a": _PROSE, "password": _LONG}),
+        f"The token that we used was {_LONG} today.",
         f"x eyJhbGciOiJIUzI1NiJ9.eyJ{_LONG}.abc",
     ],
     ids=(
-        "json late nested quotes cookie pem pem-json env url header yaml xml repr jwt"
+        "json late nested quotes cookie pem pem-json env url header yaml xml repr"
+        " near jwt"
     ).split(),
 )
 def test_a_value_longer_than_the_search_is_hidden_at_both_ends(text: str) -> None:

@@ -71,8 +71,8 @@ _PROSE_WORD: Final = re.compile(
 )
 # A date, a time, a number with its unit, a term such as MD5.
 _PROSE_NUMBER: Final = re.compile(
-    r"[*(\"'`]*(?:[A-Z]-[A-Z]|[0-9]{1,4}(?:[.,:/\-][0-9]{1,4}){0,2}(?:-?[a-z]{1,8})?|[A-Z]{2,6}-?[0-9]{1,4}"
-    r")[,.;:!?)*\"'`_]*"
+    r"[*(\"'`]*(?:[A-Z]-[A-Z]|[0-9]{1,4}(?:[.,:/\-][0-9]{1,4}){0,2}(?:-?[a-z]{1,8})?"
+    r"|[A-Z]{2,6}-?[0-9]{1,4})[,.;:!?)*\"'`_]*"
 )
 _SAID_CHARS: Final = 160
 # A label is written like one: a capital first, no sign, few words.

@@ -33,7 +33,7 @@ _STEMS: Final = tuple((needle, re.compile(form)) for needle, form in STEM_FORMS)
 _TAIL: Final = re.compile(r"[a-z0-9_\-.]{0,40}")
 _WORD: Final = re.compile(
     r"[^\s\"'`<>()\[\]{},;|\\\u201c\u201d\u2018\u2019\u00ab\u00bb\u300c\u300d"
-    r"\u3001\u3002\uff0c]{1,512}"
+    r"\u3001\u3002\uff0c]+"
 )
 _OTHER: Final = re.compile(r"[A-Za-z_][\w.\-]*(?:=|:(?!/))(?=[^=:])")
 _SIGNS: Final = re.compile(r"[=:>\-*~#\u2192\u2013\u2014\u306f/.]+")
@@ -225,12 +225,18 @@ def _values_near(
             and looks_secret(value, is_announced=is_led and is_announced)
             and not _is_digest(low, end, start + at, value)
         ):
-            yield start + at, start + at + len(value)
+            yield start + at, _word_end(text, start + at + len(value))
         lead = word.rstrip(":=").lower()
         is_named = _is_foreign(word.lower(), low, end, start)
         is_foreign = is_named and len(lead) < len(word)
         is_led = is_led and lead in _VERBS
         is_announced = True
+
+
+def _word_end(text: str, end: int) -> int:
+    """Return where a word ends of which the search has seen a part."""
+    rest = _WORD.match(text, end)
+    return end if rest is None else rest.end()
 
 
 def _line_end(text: str, end: int) -> int:
