@@ -223,7 +223,11 @@ def secret_spans(
             continue
         for match in pattern.regex.finditer(low if pattern.lowered else text):
             start, end = match.span(pattern.group)
-            if text[start] in "$%{<" and PLACEHOLDER.fullmatch(text, start, end):
+            if (
+                start < end
+                and text[start] in "$%{<"
+                and PLACEHOLDER.fullmatch(text, start, end)
+            ):
                 continue
             if pattern.accept is None or pattern.accept(text[start:end]):
                 yield start, end
