@@ -853,16 +853,18 @@ def test_texts_to_embed_are_recorded_each_time_and_hidden_if_asked() -> None:
 
 def _agent_with_tool(client: AsyncOpenAI) -> Agent[Any]:
     @function_tool
-    async def look_up(question: str) -> str:
+    async def find_similar(question: str) -> str:
         """Look a question up."""
         found = await client.embeddings.create(model=EMBEDDING, input=question)
         return f"{len(found.data)} document"
 
-    return Agent(name="A", model=OpenAIResponsesModel("gpt-5", client), tools=[look_up])
+    return Agent(
+        name="A", model=OpenAIResponsesModel("gpt-5", client), tools=[find_similar]
+    )
 
 
 SCRIPT = (
-    ToolCalls(Call("look_up", {"question": "why?"})),
+    ToolCalls(Call("find_similar", {"question": "why?"})),
     Vectors(),
     Text("because"),
 )
@@ -878,7 +880,7 @@ def test_embeddings_inside_of_a_tool_stand_below_the_tool() -> None:
           AGENT A
             INPUT
             MODEL
-            TOOL look_up
+            TOOL find_similar
               MODEL
             MODEL
             OUTPUT
@@ -934,7 +936,7 @@ def test_model_calls_that_a_framework_tells_by_its_hooks_are_recorded_once(
           AGENT A
             INPUT
             MODEL
-            TOOL look_up
+            TOOL find_similar
               MODEL
             MODEL
             OUTPUT
@@ -1031,7 +1033,7 @@ def test_an_integration_that_is_not_wanted_records_no_calls_but_serves_another()
             INPUT
             MODEL
               RETRY http 1/2
-            TOOL look_up
+            TOOL find_similar
             MODEL
             OUTPUT
     """)
