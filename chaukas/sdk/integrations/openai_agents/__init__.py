@@ -89,7 +89,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
         self._models = ModelCalls(host)
         pauses = Pauses(host)
         approvals = Approvals(host, pauses)
-        self._runs = runs = Runs(host, self._models, pauses, approvals)
+        self._runs = runs = Runs(host, self._models.settle, pauses, approvals)
         self._tools = tools = Tools(host, approvals)
         self._handoffs = Handoffs(runs)
         self._groups: tuple[Group, ...] = (

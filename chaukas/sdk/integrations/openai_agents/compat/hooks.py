@@ -59,6 +59,9 @@ class HookSink(Protocol):
     def handed_off(self, to_agent: Any) -> None:
         """Note a handoff."""
 
+    def forget(self, run: Any) -> None:
+        """Drop what of *run* never ended."""
+
 
 def _told(note: Any, *args: Any) -> None:
     try:

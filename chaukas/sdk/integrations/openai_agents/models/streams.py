@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun
 from chaukas.sdk.integrations.shared.deltas import wants_deltas
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.record.context import Node
     from chaukas.sdk.record.recorder import Recorder
 
-    from .wrap import ModelCalls
-
-__all__ = ["is_streaming", "watched"]
+__all__ = ["StreamEnds", "is_streaming", "watched"]
 
 _TERMINAL = frozenset(
     {
@@ -45,13 +43,23 @@ _KINDS = {
 }
 
 
+class StreamEnds(Protocol):
+    """Who records how the stream of a model call ends."""
+
+    def stream_ended(self, invocation: Invocation, event: Any) -> None:
+        """End the call with the last event of its stream."""
+
+    def end_alone(self, invocation: Invocation, error: BaseException | None) -> None:
+        """End a call that no runner looks after."""
+
+
 class _ModelStream(StreamObserver):
     """Observes the stream of one model call."""
 
     __slots__ = ("_calls", "_invocation", "_recorder", "_take")
 
     def __init__(
-        self, recorder: Recorder, calls: ModelCalls, invocation: Invocation
+        self, recorder: Recorder, calls: StreamEnds, invocation: Invocation
     ) -> None:
         self._recorder = recorder
         self._calls = calls
@@ -108,7 +116,7 @@ class _ModelStream(StreamObserver):
 
 
 def watched(
-    stream: Any, recorder: Recorder, calls: ModelCalls, invocation: Invocation
+    stream: Any, recorder: Recorder, calls: StreamEnds, invocation: Invocation
 ) -> Any:
     """Return a proxy of *stream* that records it as the configuration asks."""
     if not is_stream(stream):

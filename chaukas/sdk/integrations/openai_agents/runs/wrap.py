@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.openai_agents.compat.hooks import hooks_around
+from chaukas.sdk.integrations.openai_agents.compat.hooks import HookSink, hooks_around
 from chaukas.sdk.integrations.openai_agents.facts import (
     agent_facts,
     agent_ref,
@@ -55,11 +55,9 @@ from .facts import (
 from .workflow import workflow_facts, workflow_trace_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.integrations.openai_agents.compat.fallback import Fallback
-    from chaukas.sdk.integrations.openai_agents.models.wrap import ModelCalls
     from chaukas.sdk.integrations.openai_agents.resume.suspended import Pause, Pauses
     from chaukas.sdk.integrations.openai_agents.tools.approvals import Approvals
     from chaukas.sdk.record.context import AgentRef
@@ -110,20 +108,24 @@ class Runs(Part):
 
     Args:
         host: Where to record.
-        models: Told when a run ends, to settle its last model call.
+        settle: Called when an agent or a run ends, to end its last model call.
         pauses: Remembers runs that may go on later.
         approvals: Told of what an interrupted run waits for.
     """
 
     def __init__(
-        self, host: Host, models: ModelCalls, pauses: Pauses, approvals: Approvals
+        self,
+        host: Host,
+        settle: Callable[[Any, BaseException | None], None],
+        pauses: Pauses,
+        approvals: Approvals,
     ) -> None:
         super().__init__(host)
-        self.shared = shared.Runs(host, FRAMEWORK, models.settle)
+        self.shared = shared.Runs(host, FRAMEWORK, settle)
         """What this framework does as every other."""
         self._pauses = pauses
         self._approvals = approvals
-        self.fallback: Fallback | None = None
+        self.fallback: HookSink | None = None
         """Records by public hooks what a release offers no hook point for."""
 
     def patches(self) -> Sequence[Patch]:
