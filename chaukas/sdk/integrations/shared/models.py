@@ -137,6 +137,9 @@ class ModelCalls(Part):
         """Record the START of a call that was made before it was known what it asks."""
         run, recorder = call.run, self._recorder
         call.attempts = max(call.attempts, 1)
+        if not run.sampled:
+            # Nothing is recorded of it, so nothing is read, counted or compared.
+            return
         settings = dict(request.settings)
         if request.tool_choice is not None:
             settings["tool_choice"] = request.tool_choice

@@ -14,7 +14,7 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
-from chaukas.sdk.system.internal_errors import attempt
+from chaukas.sdk.system.internal_errors import attempt, report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -61,7 +61,11 @@ def _begun(
 ) -> Observation | None:
     if SUPPRESSED.get():
         return None
-    seen: Observation | None = attempt(_name_of(begin), begin, instance, args, kwargs)
+    try:
+        seen: Observation | None = begin(instance, args, kwargs)
+    except Exception as error:
+        report(_name_of(begin), error)
+        return None
     return seen
 
 

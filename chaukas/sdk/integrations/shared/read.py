@@ -38,7 +38,12 @@ def read(item: Any, name: str) -> Any:
 
 def read_text(item: Any, *names: str) -> str:
     """Return the first of the members *names* that is a text and not empty, or one."""
-    return next((text for name in names if (text := text_of(read(item, name)))), "")
+    is_dict = type(item) is dict
+    for name in names:
+        value = item.get(name) if is_dict else getattr(item, name, None)
+        if type(value) is str and value:
+            return value
+    return ""
 
 
 def parsed(text: Any) -> Any:

@@ -7,11 +7,16 @@ as nothing.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 from chaukas.sdk.record.totals import Usage
 
 __all__ = ["Usage", "read_usage", "usage_of"]
+
+Reader: TypeAlias = Callable[[str, None], Any]
+"""Returns a member by its name, or None."""
 
 
 class _Names(NamedTuple):
@@ -40,11 +45,12 @@ _APIS = (
     ),
 )
 _GOOGLE = "prompt_token_count"
+_NOTHING: dict[str, Any] = {}
 
 
 def usage_of(response: Any) -> Usage:
     """Return the usage of a response that has a member `usage`."""
-    return read_usage(_read(response, "usage"))
+    return read_usage(_reader(response)("usage", None))
 
 
 def read_usage(usage: Any) -> Usage:
@@ -57,75 +63,74 @@ def read_usage(usage: Any) -> Usage:
     """
     if usage is None:
         return Usage()
+    get = _reader(usage)
     for names in _APIS:
-        if _read(usage, names.input) is not None:
-            return _of_api(usage, names)
-    if _read(usage, _GOOGLE) is not None:
-        return _of_google(usage)
+        if get(names.input, None) is not None:
+            return _of_api(get, names)
+    if get(_GOOGLE, None) is not None:
+        return _of_google(get)
     return Usage(requests=1)
 
 
-def _of_api(usage: Any, names: _Names) -> Usage:
-    details_in = _first(usage, names.input_details)
-    details_out = _first(usage, names.output_details)
-    cached = _first_count(details_in, ("cached_tokens", "cache_read"))
-    written = _first_count(details_in, ("cache_write_tokens", "cache_creation"))
-    sent = _count(usage, names.input)
-    if details_in is None:
+def _of_api(get: Reader, names: _Names) -> Usage:
+    details = _first(get, names.input_details)
+    get_in = _reader(details)
+    get_out = _reader(_first(get, names.output_details))
+    cached = _count(get_in, "cached_tokens", "cache_read")
+    written = _count(get_in, "cache_write_tokens", "cache_creation")
+    sent = _count(get, names.input)
+    if details is None:
         # Anthropic's own count of the input leaves its cache out.
-        cached = _count(usage, "cache_read_input_tokens")
-        written = _count(usage, "cache_creation_input_tokens")
+        cached = _count(get, "cache_read_input_tokens")
+        written = _count(get, "cache_creation_input_tokens")
         sent += cached + written
-    received = _count(usage, names.output)
-    total = _read(usage, "total_tokens")
-    requests = _read(usage, "requests")
+    received = _count(get, names.output)
+    has_total = get("total_tokens", None) is not None
+    get_cached = _reader(get_in("cached_tokens_details", None))
     return Usage(
         input_tokens=sent,
         output_tokens=received,
-        total_tokens=sent + received
-        if total is None
-        else _count(usage, "total_tokens"),
+        total_tokens=_count(get, "total_tokens") if has_total else sent + received,
         cached_tokens=cached,
         cache_write_tokens=written,
-        reasoning_tokens=_first_count(details_out, ("reasoning_tokens", "reasoning")),
-        requests=1 if requests is None else _count(usage, "requests"),
-        input_audio_tokens=_first_count(details_in, ("audio_tokens", "audio")),
-        output_audio_tokens=_first_count(details_out, ("audio_tokens", "audio")),
-        cached_audio_tokens=_count(
-            _read(details_in, "cached_tokens_details"), "audio_tokens"
-        ),
+        reasoning_tokens=_count(get_out, "reasoning_tokens", "reasoning"),
+        requests=1 if get("requests", None) is None else _count(get, "requests"),
+        input_audio_tokens=_count(get_in, "audio_tokens", "audio"),
+        output_audio_tokens=_count(get_out, "audio_tokens", "audio"),
+        cached_audio_tokens=_count(get_cached, "audio_tokens"),
     )
 
 
-def _of_google(usage: Any) -> Usage:
+def _of_google(get: Reader) -> Usage:
     """Read the usage of Gemini, which counts thoughts and tools by themselves."""
-    thoughts = _count(usage, "thoughts_token_count")
-    sent = _count(usage, _GOOGLE) + _count(usage, "tool_use_prompt_token_count")
-    received = _count(usage, "candidates_token_count") + thoughts
+    thoughts = _count(get, "thoughts_token_count")
+    sent = _count(get, _GOOGLE) + _count(get, "tool_use_prompt_token_count")
+    received = _count(get, "candidates_token_count") + thoughts
     return Usage(
         input_tokens=sent,
         output_tokens=received,
-        total_tokens=_count(usage, "total_token_count") or sent + received,
-        cached_tokens=_count(usage, "cached_content_token_count"),
+        total_tokens=_count(get, "total_token_count") or sent + received,
+        cached_tokens=_count(get, "cached_content_token_count"),
         reasoning_tokens=thoughts,
         requests=1,
     )
 
 
-def _read(item: Any, name: str) -> Any:
-    return item.get(name) if type(item) is dict else getattr(item, name, None)
+def _reader(item: Any) -> Reader:
+    """Return what reads a member of *item*, in C as nearly every call of it is."""
+    if item is None:
+        return _NOTHING.get
+    return item.get if type(item) is dict else partial(getattr, item)
 
 
-def _count(item: Any, name: str) -> int:
-    value = _read(item, name)
-    return value if type(value) is int else 0
+def _first(get: Reader, names: tuple[str, ...]) -> Any:
+    for name in names:
+        value = get(name, None)
+        if value is not None:
+            return value
+    return None
 
 
-def _first(item: Any, names: tuple[str, ...]) -> Any:
-    found = (_read(item, name) for name in names)
-    return next((value for value in found if value is not None), None)
-
-
-def _first_count(item: Any, names: tuple[str, ...]) -> int:
-    value = None if item is None else _first(item, names)
+def _count(get: Reader, *names: str) -> int:
+    value = _first(get, names)
     return value if type(value) is int else 0

@@ -205,7 +205,7 @@ class ModelCalls(Part):
             invocation.attempts += 1
             # Of an attempt that was given up, nothing belongs to the next one.
             invocation.answer = None
-            if invocation.pair is None:
+            if invocation.pair is None and invocation.run.sampled:
                 self._start(invocation, model, bound(args, kwargs), streamed=streamed)
         except Exception as error:
             report("Model.get_response", error)
@@ -261,6 +261,9 @@ class ModelCalls(Part):
     def _end_answered(self, invocation: Invocation, response: Any) -> None:
         """End with a `ModelResponse`."""
         try:
+            if not invocation.run.sampled:
+                self.calls.end_bare(invocation)
+                return
             if invocation.pair is None:
                 # The model was reached past its class, by a mock say.
                 self._start(invocation, None, {}, streamed=False)
@@ -289,6 +292,8 @@ class ModelCalls(Part):
         self, invocation: Invocation, output: Any, answer: Answer | None
     ) -> None:
         """Record what stands below the pair and is known only now, at its end."""
+        if not invocation.run.sampled:
+            return
         if invocation.deltas is not None:
             attempt("stream_events", invocation.deltas.finish)
         # What is neither text nor a call of a function may be a hosted tool.
