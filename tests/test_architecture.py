@@ -27,7 +27,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import pytest
+from tests.support.groups import for_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,7 +243,7 @@ def part_of(name: str) -> tuple[int, str]:
     return levels()[entry]
 
 
-EVERY = pytest.mark.parametrize("name", modules())
+EVERY = for_each(modules())
 
 
 # --- the map and the folders -----------------------------------------------------

@@ -10,11 +10,10 @@ from chaukas.sdk.capture.redaction.redactor import REDACTED, Redactor
 from chaukas.sdk.capture.redaction.tokens.formats import MAKERS, Maker
 from chaukas.sdk.capture.redaction.tokens.search import MARKERS
 from chaukas.sdk.capture.snapshot import Capture, Rules
+from tests.support.groups import for_each
 from tests.support.makers import SAMPLES, Sample
 
-by_sample = pytest.mark.parametrize(
-    "sample", SAMPLES, ids=[sample.maker for sample in SAMPLES]
-)
+by_sample = for_each(SAMPLES, [sample.maker for sample in SAMPLES])
 REDACTOR = Redactor()
 
 COLOURS = ("\x1b[32m", "\x1b[1;31m\x1b[K", "\\u001b[32m", "\\x1b[32m", "\\033[0;32m")
