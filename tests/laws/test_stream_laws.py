@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chaukas.sdk.capture.redaction.redactor import Redactor
 from chaukas.sdk.capture.snapshot import Capture, Rules
-from chaukas.sdk.integrations.shared.openai_api.response_deltas import Pieces
+from chaukas.sdk.integrations.shared.openai_api.response_deltas import ResponseDeltas
 from chaukas.sdk.testing import FakeClock
 from tests.support.makers import SAMPLES
 
@@ -40,7 +40,7 @@ class Listener:
 def told(chunks: list[str], step_ns: int = 60_000_000) -> Listener:
     """Stream the chunks and return who listened."""
     listener = Listener(step_ns)
-    pieces = Pieces(listener, None, "s")  # type: ignore[arg-type]
+    pieces = ResponseDeltas(listener, None, "s")  # type: ignore[arg-type]
     for chunk in chunks:
         pieces.take({"type": "response.output_text.delta", "delta": chunk})
     pieces.finish()

@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
-from chaukas.sdk.integrations.openai_agents.compat.before_0_10 import Older
+from chaukas.sdk.integrations.openai_agents.compat.before_0_10 import OldHooks
 from chaukas.sdk.integrations.openai_agents.compat.fallback import (
     Fallback,
     groups_missing,
@@ -39,7 +39,7 @@ from chaukas.sdk.integrations.openai_agents.models.answers import Answers
 from chaukas.sdk.integrations.openai_agents.models.patches import ModelPatches
 from chaukas.sdk.integrations.openai_agents.models.wrap import ModelCalls
 from chaukas.sdk.integrations.openai_agents.realtime.wrap import Realtime
-from chaukas.sdk.integrations.openai_agents.resume.suspended import Pauses
+from chaukas.sdk.integrations.openai_agents.resume.suspended import SuspendedRuns
 from chaukas.sdk.integrations.openai_agents.resume.wrap import Resumes
 from chaukas.sdk.integrations.openai_agents.runs.error_handlers import ErrorHandlers
 from chaukas.sdk.integrations.openai_agents.runs.handoffs import Handoffs
@@ -87,7 +87,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._models = ModelCalls(host)
-        pauses = Pauses(host)
+        pauses = SuspendedRuns(host)
         approvals = Approvals(host, pauses)
         self._runs = runs = Runs(host, self._models.settle, pauses, approvals)
         self._tools = tools = Tools(host, approvals)
@@ -104,7 +104,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             Answers(),
             approvals,
             Resumes(host, pauses),
-            Older(tools, self._handoffs),
+            OldHooks(tools, self._handoffs),
             Stores(host),
             MCPCalls(host),
             Realtime(host, runs, self._models, tools, self._handoffs, approvals),

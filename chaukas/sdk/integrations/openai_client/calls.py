@@ -14,7 +14,7 @@ from chaukas.sdk.events import EventStatus
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.shared.deltas import wants_deltas
 from chaukas.sdk.integrations.shared.models import ModelCall, ModelCalls
-from chaukas.sdk.integrations.shared.openai_api.response_deltas import Pieces
+from chaukas.sdk.integrations.shared.openai_api.response_deltas import ResponseDeltas
 from chaukas.sdk.integrations.shared.runs import AgentRun
 from chaukas.sdk.record.context import SUPPRESSED, Run
 from chaukas.sdk.record.errors import fields_of, status_of
@@ -92,7 +92,7 @@ class ClientCalls(Part):
         try:
             self._models.open(call, request)
             if call.is_stream and wants_deltas(self._recorder, run):
-                kind = CompletionDeltas if api == CHAT else Pieces
+                kind = CompletionDeltas if api == CHAT else ResponseDeltas
                 call.deltas = kind(self._recorder, run, call.span_id)
         except BaseException:
             # Nothing of it stays open.
@@ -131,7 +131,7 @@ class ClientCalls(Part):
             chunks = call.chunks = chunks_of(call.api)
         is_output = chunks.take(chunk)
         deltas = call.deltas
-        if isinstance(deltas, (CompletionDeltas, Pieces)):
+        if isinstance(deltas, (CompletionDeltas, ResponseDeltas)):
             attempt("stream_events", deltas.take, chunk)
         self._models.chunk(call, is_token=is_output)
         if chunks.is_final:

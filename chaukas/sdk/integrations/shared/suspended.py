@@ -22,14 +22,21 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.integrations.base import Host
 
-__all__ = ["Pause", "Pauses", "Place", "Where", "in_session_of", "pause_of"]
+__all__ = [
+    "Place",
+    "RunOrigin",
+    "SuspendedRun",
+    "SuspendedRuns",
+    "in_session_of",
+    "suspended_run_of",
+]
 
 _REMEMBERED_OBJECTS = 16_384
 _REMEMBERED_STATES = 4096
 _REMEMBERED_DECISIONS = 1024
 
 
-class Where(NamedTuple):
+class RunOrigin(NamedTuple):
     """The trace and the session of a run."""
 
     trace_id: str
@@ -38,16 +45,22 @@ class Where(NamedTuple):
     session_id: str
 
 
-class Pause:
+class SuspendedRun:
     """
     What a run leaves for those that go on with it.
 
     Shared by all states that were made of its result.
     """
 
-    __slots__ = ("decided", "hide_content", "is_resumed", "told_input_count", "where")
+    __slots__ = (
+        "decided",
+        "hide_content",
+        "is_resumed",
+        "recorded_input_count",
+        "where",
+    )
 
-    def __init__(self, where: Where, *, hide_content: bool) -> None:
+    def __init__(self, where: RunOrigin, *, hide_content: bool) -> None:
         self.where = where
         self.hide_content = hide_content
         self.decided: BoundedMap[str, tuple[str, bool]] = BoundedMap(
@@ -55,13 +68,13 @@ class Pause:
         )
         """By call: the last outcome on record, and whether it holds for all calls."""
         self.is_resumed = False
-        self.told_input_count = 0
+        self.recorded_input_count = 0
         """Items of the pending input that have their INPUT event."""
 
-    def take_over(self, earlier: Pause) -> None:
+    def take_over(self, earlier: SuspendedRun) -> None:
         """Go on with what is on record of the pause before."""
         self.decided = earlier.decided
-        self.told_input_count = earlier.told_input_count
+        self.recorded_input_count = earlier.recorded_input_count
 
     def is_news(self, call_id: str, outcome: str, *, always: bool = False) -> bool:
         """Note a decision; tell whether it is another than the one on record."""
@@ -79,7 +92,7 @@ class Place(NamedTuple):
 
     run: Run
     parent_span_id: str
-    pause: Pause
+    pause: SuspendedRun
 
 
 def _root_of(run: Run) -> Run:
@@ -88,24 +101,26 @@ def _root_of(run: Run) -> Run:
     return run
 
 
-def pause_of(run: Run) -> Pause:
+def suspended_run_of(run: Run) -> SuspendedRun:
     """Return what the top-level run around *run* leaves, made when first asked for."""
     root = _root_of(run)
-    known: Pause | None = root.pause if isinstance(root, AgentRun) else None
+    known: SuspendedRun | None = root.pause if isinstance(root, AgentRun) else None
     if known is not None:
         return known
     session = root.session
-    where = Where(
+    where = RunOrigin(
         root.trace_id, session.tenant_id, session.project_id, session.session_id
     )
-    pause = Pause(where, hide_content=root.hide_content)
+    pause = SuspendedRun(where, hide_content=root.hide_content)
     if isinstance(root, AgentRun):
         root.pause = pause
     return pause
 
 
 @contextmanager
-def in_session_of(pause: Pause | None, session_id: str | None = None) -> Iterator[None]:
+def in_session_of(
+    pause: SuspendedRun | None, session_id: str | None = None
+) -> Iterator[None]:
     """
     Put the session of a run that waits in force, unless `chaukas.session()` is.
 
@@ -128,7 +143,7 @@ def in_session_of(pause: Pause | None, session_id: str | None = None) -> Iterato
         reset(token)
 
 
-class Pauses(Part):
+class SuspendedRuns(Part):
     """
     The memory of all runs that may go on later.
 
@@ -144,22 +159,22 @@ class Pauses(Part):
         super().__init__(host)
         self._framework = framework
         self._hides_content = hides_content
-        self._objects: WeakMap[Pause] = WeakMap(_REMEMBERED_OBJECTS)
-        self._saved: BoundedMap[str, tuple[Pause | None]] = BoundedMap(
+        self._objects: WeakMap[SuspendedRun] = WeakMap(_REMEMBERED_OBJECTS)
+        self._saved: BoundedMap[str, tuple[SuspendedRun | None]] = BoundedMap(
             _REMEMBERED_STATES
         )
 
     # -- memory -------------------------------------------------------------------
 
-    def remember(self, owner: Any, pause: Pause) -> None:
-        """Remember *pause* as long as *owner*, a result or a state, lives."""
+    def remember(self, owner: Any, pause: SuspendedRun) -> None:
+        """Remember *pause* as long as *owner*, a result or a state, live_sessions."""
         self._objects.put(owner, pause)
 
-    def of(self, owner: Any) -> Pause | None:
+    def of(self, owner: Any) -> SuspendedRun | None:
         """Return what is remembered of a result, a state or a context."""
         return self._objects.get(owner)
 
-    def save(self, key: str, pause: Pause) -> None:
+    def save(self, key: str, pause: SuspendedRun) -> None:
         """
         Remember *pause* for states that are restored from what was saved.
 
@@ -177,28 +192,28 @@ class Pauses(Part):
             return
         self._saved.put(key, (pause,))
 
-    def recognise(self, key: str) -> Pause | None:
+    def recognise(self, key: str) -> SuspendedRun | None:
         """Return what is remembered of the state that was saved under *key*."""
         (known,) = self._saved.get(key) or (None,)
         return known
 
-    def learn(self, trace_id: str, session_id: str) -> Pause:
+    def learn(self, trace_id: str, session_id: str) -> SuspendedRun:
         """Return what a state of unknown origin itself says, where it says it."""
         node = node_in_force()
         if node is not None:
-            return pause_of(node.run)
+            return suspended_run_of(node.run)
         scope = SCOPE.get()
         named = scope.trace_id if scope is not None else None
         key = self._host.sessions.key_of(session_id or None)
         return self._made(named or trace_id, key)
 
-    def _made(self, trace_id: str, key: tuple[str, str, str]) -> Pause:
-        where = Where(trace_id or self._recorder.ids.trace_id(), *key)
-        return Pause(where, hide_content=self._hides_content())
+    def _made(self, trace_id: str, key: tuple[str, str, str]) -> SuspendedRun:
+        where = RunOrigin(trace_id or self._recorder.ids.trace_id(), *key)
+        return SuspendedRun(where, hide_content=self._hides_content())
 
     # -- places -------------------------------------------------------------------
 
-    def usable(self, pause: Pause | None) -> Pause | None:
+    def usable(self, pause: SuspendedRun | None) -> SuspendedRun | None:
         """Return *pause*, unless it belongs to another tenant than the one in force."""
         scope = SCOPE.get()
         if pause is None or scope is None:
@@ -216,17 +231,17 @@ class Pauses(Part):
         """
         pause = self.of(owner)
         node = CURRENT.get()
-        if node is not None and type(node.detail) is Pause:
+        if node is not None and type(node.detail) is SuspendedRun:
             # `RunState.approve` is under way, and says whose decision it is.
             return Place(node.run, node.span_id, node.detail)
         node = node_in_force()
         if node is not None and (
             pause is None or pause.where.trace_id == node.run.trace_id
         ):
-            return Place(node.run, node.parent_span_id, pause_of(node.run))
+            return Place(node.run, node.parent_span_id, suspended_run_of(node.run))
         return self._outside(self.usable(pause))
 
-    def _outside(self, pause: Pause | None) -> Place:
+    def _outside(self, pause: SuspendedRun | None) -> Place:
         """Return a place of its own under the session, which opens if need be."""
         # First, as it notices a fork that Python was not told of: ids come after.
         sessions = self._host.sessions
@@ -251,7 +266,7 @@ class Pauses(Part):
         )
         return Place(run, opening.span_id, pause)
 
-    def _unknown(self) -> Pause:
+    def _unknown(self) -> SuspendedRun:
         """Return a pause for a decision about nobody knows what."""
         sessions = self._host.sessions
         key = sessions.key_of(None)

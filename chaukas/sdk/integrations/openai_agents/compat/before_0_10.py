@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.integrations.openai_agents.runs.handoffs import Handoffs
     from chaukas.sdk.integrations.openai_agents.tools.wrap import Tools
 
-__all__ = ["EXECUTOR", "HANDOFFS", "Older"]
+__all__ = ["EXECUTOR", "HANDOFFS", "OldHooks"]
 
 EXECUTOR = (
     "agents.run_internal.tool_execution:_FunctionToolBatchExecutor"
@@ -44,7 +44,7 @@ _TOOL = ("TOOL_CALL_START", "TOOL_CALL_END", "ERROR")
 _HANDLED = "Error running tool (non-fatal)"
 
 
-class Older:
+class OldHooks:
     """
     Wrappers for releases that nobody should start with today, but many still run.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun
 from chaukas.sdk.integrations.shared.deltas import wants_deltas
-from chaukas.sdk.integrations.shared.openai_api.response_deltas import Pieces
+from chaukas.sdk.integrations.shared.openai_api.response_deltas import ResponseDeltas
 from chaukas.sdk.integrations.shared.streams import (
     ObservedStream,
     StreamObserver,
@@ -66,7 +66,7 @@ class _ModelStream(StreamObserver):
         self._invocation = invocation
         self._take: Any = None
         if invocation.pair is not None and wants_deltas(recorder, invocation.run):
-            pieces = Pieces(recorder, invocation.run, invocation.span_id)
+            pieces = ResponseDeltas(recorder, invocation.run, invocation.span_id)
             invocation.deltas, self._take = pieces, pieces.take
 
     def begun(self) -> Node:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.integrations.base import Host
 
-    from .state import Talk
+    from .state import LiveSession
 
 __all__ = ["Closing", "Connections", "connection_of"]
 
@@ -80,12 +80,12 @@ class Connections(Part):
 
     Args:
         host: Where to record.
-        talks: The open sessions.
+        live_sessions: The open sessions.
     """
 
-    def __init__(self, host: Host, talks: dict[int, Talk]) -> None:
+    def __init__(self, host: Host, live_sessions: dict[int, LiveSession]) -> None:
         super().__init__(host)
-        self._talks = talks
+        self._live_sessions = live_sessions
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches; the module is loaded only by who uses it."""
@@ -104,85 +104,85 @@ class Connections(Part):
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `connect` of every class of transports."""
-        talk = self._talk_of(instance)
-        if talk is None or talk.is_connecting:
+        live = self._live_of(instance)
+        if live is None or live.is_connecting:
             # Of no session, or the `super()` of one that is under way.
             return await wrapped(*args, **kwargs)
-        talk.is_connecting = True
+        live.is_connecting = True
         started_ns = self._recorder.clock.monotonic_ns()
         try:
             result = await wrapped(*args, **kwargs)
         finally:
-            talk.is_connecting = False
+            live.is_connecting = False
         options = args[0] if args else kwargs.get("options")
         attempt(
             "RealtimeModel.connect",
             self._note_connected,
-            talk,
+            live,
             instance,
             options,
             started_ns,
         )
         return result
 
-    def _talk_of(self, model: Any) -> Talk | None:
+    def _live_of(self, model: Any) -> LiveSession | None:
         try:
-            talks: Iterable[Talk] = list(self._talks.values())
-            for talk in talks:
-                session = talk.ref()
+            live_sessions: Iterable[LiveSession] = list(self._live_sessions.values())
+            for live in live_sessions:
+                session = live.ref()
                 # The SDK's own name: a session has no public one for it.
                 if session is not None and session._model is model:  # noqa: SLF001
-                    return talk
+                    return live
         except Exception as error:
             report("RealtimeModel.connect", error)
         return None
 
     def _note_connected(
-        self, talk: Talk, model: Any, options: Any, started_ns: int
+        self, live: LiveSession, model: Any, options: Any, started_ns: int
     ) -> None:
         now_ns = self._recorder.clock.monotonic_ns()
-        talk.connected_ns = now_ns
-        talk.connection_count += 1
+        live.connected_ns = now_ns
+        live.connection_count += 1
         data = {
             "host": _host_of(model, options),
             "transport": class_name_of(model),
-            "model": talk.model,
+            "model": live.model,
             "duration_ms": ms_between(started_ns, now_ns),
             # A transport that is connected again, in the same session.
-            "reconnects": talk.connection_count - 1,
+            "reconnects": live.connection_count - 1,
         }
-        self._emit(talk, "realtime.connected", without_defaults(data))
+        self._emit(live, "realtime.connected", without_defaults(data))
 
-    def note_disconnected(self, talk: Talk, event: Any) -> None:
+    def note_disconnected(self, live: LiveSession, event: Any) -> None:
         """Record that the transport says that the other side is gone."""
         if event.status != "disconnected":
             return
-        session = talk.ref()
+        session = live.ref()
         found = _ended(connection_of(session), "server")
-        self.note_closed(talk, found)
-        if found.is_failure and not talk.failure:
-            self._note_failure(talk, found)
+        self.note_closed(live, found)
+        if found.is_failure and not live.failure:
+            self._note_failure(live, found)
 
-    def note_exception(self, talk: Talk, error: Any) -> None:
+    def note_exception(self, live: LiveSession, error: Any) -> None:
         """Record that the connection is lost, if that is what *error* says."""
         if class_name_of(error) not in _CLOSED_ERRORS:
             return
         frame = fields_of(error).get("rcvd")
         code = getattr(frame, "code", None)
         if type(code) is not int:
-            self.note_closed(talk, Closing(_NO_FRAME, "", "network"))
+            self.note_closed(live, Closing(_NO_FRAME, "", "network"))
             return
         reason = getattr(frame, "reason", None)
         text = reason if type(reason) is str else ""
-        self.note_closed(talk, Closing(code, text, "server"))
+        self.note_closed(live, Closing(code, text, "server"))
 
-    def note_left(self, talk: Talk, connection: Any) -> None:
+    def note_left(self, live: LiveSession, connection: Any) -> None:
         """Record that the application closed its session."""
-        self.note_closed(talk, _ended(connection, "application"))
+        self.note_closed(live, _ended(connection, "application"))
 
-    def note_closed(self, talk: Talk, closing: Closing) -> None:
+    def note_closed(self, live: LiveSession, closing: Closing) -> None:
         """Record the end of a connection, once."""
-        connected_ns, talk.connected_ns = talk.connected_ns, 0
+        connected_ns, live.connected_ns = live.connected_ns, 0
         if not connected_ns:
             return
         now_ns = self._recorder.clock.monotonic_ns()
@@ -194,27 +194,27 @@ class Connections(Part):
             "by": closing.by,
             "duration_ms": ms_between(connected_ns, now_ns),
         }
-        self._emit(talk, "realtime.closed", without_defaults(data))
+        self._emit(live, "realtime.closed", without_defaults(data))
 
-    def _note_failure(self, talk: Talk, closing: Closing) -> None:
+    def _note_failure(self, live: LiveSession, closing: Closing) -> None:
         """Record an ERROR for a closing that no exception stands for."""
-        run = talk.stint.run
+        run = live.tenure.run
         facts = self._recorder.capture_facts()
         words = _REASONS.get(closing.code, "")
         message = f"the server closed the connection: {closing.code} {words}".strip()
         if closing.reason:
             message += f" ({closing.reason})"
-        talk.failure = f"ConnectionClosed:{closing.code}"
+        live.failure = f"ConnectionClosed:{closing.code}"
         self._recorder.emit(
             EventType.ERROR,
             run,
-            content.error(facts.text(message, "error.error_message"), talk.failure),
+            content.error(facts.text(message, "error.error_message"), live.failure),
             parent_span_id=run.agent_span_id,
             capture=facts,
         )
 
-    def _emit(self, talk: Talk, name: str, data: dict[str, Any]) -> None:
-        run = talk.stint.run
+    def _emit(self, live: LiveSession, name: str, data: dict[str, Any]) -> None:
+        run = live.tenure.run
         self._recorder.emit(
             EventType.SYSTEM,
             run,

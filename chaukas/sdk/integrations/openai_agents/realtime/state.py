@@ -26,9 +26,17 @@ if TYPE_CHECKING:
         ToolCall,
     )
 
-__all__ = ["Dispatch", "Item", "Playing", "Settings", "Stint", "Talk", "Turn"]
+__all__ = [
+    "AgentTenure",
+    "Item",
+    "LiveSession",
+    "Playback",
+    "Settings",
+    "ToolDispatch",
+    "Turn",
+]
 
-_TOLD_ITEMS = 256
+_RECORDED_ITEMS = 256
 _SETTINGS = (
     "modalities",
     "output_modalities",
@@ -123,7 +131,7 @@ def _format_name(audio_format: Any) -> str | None:
     return name if type(name) is str else None
 
 
-class Stint:
+class AgentTenure:
     """
     The time for which one agent is in force: an AGENT pair, and a run of its own.
 
@@ -160,13 +168,17 @@ class Turn:
         "latency_ms",
         "response_id",
         "spoken",
-        "stint",
+        "tenure",
     )
 
     def __init__(
-        self, stint: Stint, invocation: Invocation, response_id: Any, bytes_per_ms: int
+        self,
+        tenure: AgentTenure,
+        invocation: Invocation,
+        response_id: Any,
+        bytes_per_ms: int,
     ) -> None:
-        self.stint = stint
+        self.tenure = tenure
         self.invocation = invocation
         self.response_id = response_id if type(response_id) is str else ""
         self.item_ids: list[str] = []
@@ -179,10 +191,10 @@ class Turn:
 class Item:
     """A message of the assistant that is being made."""
 
-    __slots__ = ("is_audio", "is_interrupted", "parts", "stint", "text")
+    __slots__ = ("is_audio", "is_interrupted", "parts", "tenure", "text")
 
-    def __init__(self, stint: Stint) -> None:
-        self.stint = stint
+    def __init__(self, tenure: AgentTenure) -> None:
+        self.tenure = tenure
         self.parts: list[str] = []
         """Pieces as they came."""
         self.text = ""
@@ -191,12 +203,12 @@ class Item:
         self.is_interrupted = False
 
     @property
-    def told_text(self) -> str:
+    def known_text(self) -> str:
         """The best that is known of what was said."""
         return self.text or "".join(self.parts)
 
 
-class Playing:
+class Playback:
     """
     The audio that the listener hears, or heard last.
 
@@ -222,19 +234,19 @@ class Playing:
         return byte_count // rate if rate else 0
 
 
-class Dispatch:
+class ToolDispatch:
     """A call of the model that the session looks after, tool or handoff."""
 
-    __slots__ = ("call", "event", "stint")
+    __slots__ = ("call", "event", "tenure")
 
-    def __init__(self, stint: Stint, event: Any) -> None:
-        self.stint = stint
+    def __init__(self, tenure: AgentTenure, event: Any) -> None:
+        self.tenure = tenure
         self.event = event
         self.call: ToolCall | None = None
         """Open once the tool really runs."""
 
 
-class Talk:
+class LiveSession:
     """One realtime session, from its entering to its closing."""
 
     __slots__ = (
@@ -250,22 +262,22 @@ class Talk:
         "model",
         "playing",
         "provider",
+        "recorded_items",
         "ref",
         "responses",
         "settings",
-        "stint",
-        "stints",
-        "told_items",
+        "tenure",
+        "tenures",
         "turns",
         "usage",
         "workflow",
     )
 
-    def __init__(self, ref: Callable[[], Any], stint: Stint) -> None:
+    def __init__(self, ref: Callable[[], Any], tenure: AgentTenure) -> None:
         self.ref = ref
         """Weak: a session that nobody closed must be able to go."""
-        self.stint = stint
-        self.stints = [stint]
+        self.tenure = tenure
+        self.tenures = [tenure]
         """Those whose pair is open, oldest first."""
         self.settings = Settings()
         self.model = ""
@@ -274,8 +286,8 @@ class Talk:
         self.turns: dict[str, Turn] = {}
         self.items: dict[str, Item] = {}
         """Messages under way, by their id."""
-        self.told_items: deque[str] = deque(maxlen=_TOLD_ITEMS)
-        self.playing: Playing | None = None
+        self.recorded_items: deque[str] = deque(maxlen=_RECORDED_ITEMS)
+        self.playing: Playback | None = None
         self.responses: dict[str, dict[str, Any]] = {}
         """What the server said of responses that just ended, for their turn's end."""
         self.usage = Usage()
@@ -298,9 +310,9 @@ class Talk:
         """The turn that began last and is open."""
         return next(reversed(self.turns.values())) if self.turns else None
 
-    def stint_of(self, agent: Any) -> Stint:
-        """Return the open stint of *agent*, the newest first, or that in force."""
-        for stint in reversed(self.stints):
-            if stint.agent is agent:
-                return stint
-        return self.stint
+    def tenure_of(self, agent: Any) -> AgentTenure:
+        """Return the open tenure of *agent*, the newest first, or that in force."""
+        for tenure in reversed(self.tenures):
+            if tenure.agent is agent:
+                return tenure
+        return self.tenure

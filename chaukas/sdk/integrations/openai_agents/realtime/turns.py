@@ -28,7 +28,7 @@ from chaukas.sdk.integrations.shared.models import (
 from chaukas.sdk.integrations.shared.usage import Usage, usage_of
 from chaukas.sdk.record.recorder import error_code_of, ms_between, without_defaults
 
-from .state import Item, Playing, Turn
+from .state import Item, Playback, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.record.recorder import Recorder
 
     from .connection import Connections
-    from .state import Stint, Talk
+    from .state import AgentTenure, LiveSession
 
 __all__ = ["Turns", "note_error"]
 
@@ -76,7 +76,7 @@ class Turns(Part):
         super().__init__(host)
         self._models = models
         self._connections = connections
-        self.notes: Mapping[str, Callable[[Talk, Any], None]] = {
+        self.notes: Mapping[str, Callable[[LiveSession, Any], None]] = {
             "audio": self._audio,
             "transcript_delta": self._spoken_text,
             "output_text_delta": self._written_text,
@@ -94,59 +94,59 @@ class Turns(Part):
 
     # -- turns --------------------------------------------------------------------
 
-    def _turn_started(self, talk: Talk, event: Any) -> None:
+    def _turn_started(self, live: LiveSession, event: Any) -> None:
         response_id = getattr(event, "response_id", None)
         key = response_id if type(response_id) is str else ""
-        if key in talk.turns:
+        if key in live.turns:
             if key:
                 # Told late of a response that is under way.
                 return
-            self._end_turn(talk, talk.turns.pop(key), _COMPLETED)
-        invocation = Invocation(talk.stint.run)
+            self._end_turn(live, live.turns.pop(key), _COMPLETED)
+        invocation = Invocation(live.tenure.run)
         invocation.run.turns += 1
-        invocation.run.last_model = talk.model
-        self._models.calls.open(invocation, _request_of(talk))
-        rate = talk.settings.output_bytes_per_ms
-        talk.turns[key] = Turn(talk.stint, invocation, response_id, rate)
+        invocation.run.last_model = live.model
+        self._models.calls.open(invocation, _request_of(live))
+        rate = live.settings.output_bytes_per_ms
+        live.turns[key] = Turn(live.tenure, invocation, response_id, rate)
 
-    def _usage(self, talk: Talk, event: Any) -> None:
+    def _usage(self, live: LiveSession, event: Any) -> None:
         """Keep the usage of a response for the turn's end, which follows."""
         heard = getattr(event, "input_tokens_details", None)
         spoken = getattr(event, "output_tokens_details", None)
         cached = getattr(heard, "cached_tokens_details", None)
-        talk.usage = usage_of(event)._replace(
+        live.usage = usage_of(event)._replace(
             input_audio_tokens=_audio_tokens(heard),
             output_audio_tokens=_audio_tokens(spoken),
             cached_audio_tokens=_audio_tokens(cached),
         )
 
-    def _turn_ended(self, talk: Talk, event: Any) -> None:
+    def _turn_ended(self, live: LiveSession, event: Any) -> None:
         response_id = getattr(event, "response_id", None)
         key = response_id if type(response_id) is str else ""
-        turn = talk.turns.pop(key, None)
-        if turn is None and talk.turns and not key:
-            turn = talk.turns.pop(next(reversed(talk.turns)))
+        turn = live.turns.pop(key, None)
+        if turn is None and live.turns and not key:
+            turn = live.turns.pop(next(reversed(live.turns)))
         if turn is None:
-            talk.responses.pop(key, None)
-            talk.usage = Usage()
-            self.tell_items(talk)
+            live.responses.pop(key, None)
+            live.usage = Usage()
+            self.tell_items(live)
             return
-        said = talk.responses.pop(turn.response_id, {})
+        said = live.responses.pop(turn.response_id, {})
         status = said.get("status")
         name = status if type(status) is str else ""
-        self._end_turn(talk, turn, _STATUS.get(name, _COMPLETED), said)
+        self._end_turn(live, turn, _STATUS.get(name, _COMPLETED), said)
 
     def _end_turn(
         self,
-        talk: Talk,
+        live: LiveSession,
         turn: Turn,
         status: str,
         said: dict[str, Any] | None = None,
     ) -> None:
         """End the MODEL pair of *turn*, and tell what was said in it."""
-        usage, talk.usage = talk.usage, Usage()
-        items = [talk.items[key] for key in turn.item_ids if key in talk.items]
-        _add_count(turn.stint.spoken, turn)
+        usage, live.usage = live.usage, Usage()
+        items = [live.items[key] for key in turn.item_ids if key in live.items]
+        _add_count(turn.tenure.spoken, turn)
         facts = without_defaults(
             {
                 "audio": turn.spoken.facts(),
@@ -163,7 +163,7 @@ class Turns(Part):
         if reason == CONTENT_FILTER:
             self._models.calls.note_filter(turn.invocation)
         answer = Answer(
-            text="".join(item.told_text for item in items),
+            text="".join(item.known_text for item in items),
             tool_calls=turn.calls,
             response_id=turn.response_id,
             usage=usage,
@@ -176,49 +176,51 @@ class Turns(Part):
             status=status,
             failure=_failure_of(details) if status == _FAILED else None,
         )
-        self.tell_items(talk, turn)
+        self.tell_items(live, turn)
 
-    def settle(self, talk: Talk) -> None:
+    def settle(self, live: LiveSession) -> None:
         """End what is open of the model when the session ends."""
-        for turn in list(talk.turns.values()):
-            self._end_turn(talk, turn, _CANCELLED)
-        talk.turns.clear()
-        self.tell_items(talk)
+        for turn in list(live.turns.values()):
+            self._end_turn(live, turn, _CANCELLED)
+        live.turns.clear()
+        self.tell_items(live)
 
     # -- what was said ------------------------------------------------------------
 
-    def _audio(self, talk: Talk, event: Any) -> None:
+    def _audio(self, live: LiveSession, event: Any) -> None:
         """Count a frame of audio: the hot path of a session."""
-        turn = talk.turns.get(event.response_id) or talk.turn
-        playing = talk.playing
+        turn = live.turns.get(event.response_id) or live.turn
+        playing = live.playing
         if playing is None or playing.item_id != event.item_id:
-            playing = self._new_playing(talk, turn, event.item_id)
+            playing = self._new_playing(live, turn, event.item_id)
         playing.spoken.add(event.data)
         if turn is not None:
             turn.invocation.chunk_count += 1
 
-    def _new_playing(self, talk: Talk, turn: Turn | None, item_id: Any) -> Playing:
+    def _new_playing(
+        self, live: LiveSession, turn: Turn | None, item_id: Any
+    ) -> Playback:
         now_ns = self._recorder.clock.monotonic_ns()
-        spoken = talk.stint.spoken if turn is None else turn.spoken
-        talk.playing = Playing(item_id, spoken, now_ns)
+        spoken = live.tenure.spoken if turn is None else turn.spoken
+        live.playing = Playback(item_id, spoken, now_ns)
         if turn is not None:
-            _note_answer(talk, turn, now_ns)
+            _note_answer(live, turn, now_ns)
             if turn.invocation.first_chunk_ns == 0:
                 turn.invocation.first_chunk_ns = now_ns
-        return talk.playing
+        return live.playing
 
-    def _spoken_text(self, talk: Talk, event: Any) -> None:
-        self._add_text(talk, event, is_audio=True)
+    def _spoken_text(self, live: LiveSession, event: Any) -> None:
+        self._add_text(live, event, is_audio=True)
 
-    def _written_text(self, talk: Talk, event: Any) -> None:
-        self._add_text(talk, event, is_audio=False)
+    def _written_text(self, live: LiveSession, event: Any) -> None:
+        self._add_text(live, event, is_audio=False)
 
-    def _add_text(self, talk: Talk, event: Any, *, is_audio: bool) -> None:
-        if event.item_id not in talk.items and event.item_id in talk.told_items:
+    def _add_text(self, live: LiveSession, event: Any, *, is_audio: bool) -> None:
+        if event.item_id not in live.items and event.item_id in live.recorded_items:
             # Late: it was told as far as it had come.
             return
-        turn = talk.turns.get(event.response_id) or talk.turn
-        item = self._item_of(talk, turn, event.item_id)
+        turn = live.turns.get(event.response_id) or live.turn
+        item = self._item_of(live, turn, event.item_id)
         item.is_audio = item.is_audio or is_audio
         if type(event.delta) is str:
             item.parts.append(event.delta)
@@ -229,56 +231,56 @@ class Turns(Part):
                 invocation.first_chunk_ns = self._recorder.clock.monotonic_ns()
             if not is_audio:
                 # A session that answers in writing is not waited for to speak.
-                _note_answer(talk, turn, invocation.first_chunk_ns)
+                _note_answer(live, turn, invocation.first_chunk_ns)
 
     @staticmethod
-    def _item_of(talk: Talk, turn: Turn | None, item_id: str) -> Item:
-        item = talk.items.get(item_id)
+    def _item_of(live: LiveSession, turn: Turn | None, item_id: str) -> Item:
+        item = live.items.get(item_id)
         if item is None:
-            item = Item(talk.stint if turn is None else turn.stint)
-            talk.items[item_id] = item
+            item = Item(live.tenure if turn is None else turn.tenure)
+            live.items[item_id] = item
             if turn is not None:
                 turn.item_ids.append(item_id)
         return item
 
-    def _item_updated(self, talk: Talk, event: Any) -> None:
+    def _item_updated(self, live: LiveSession, event: Any) -> None:
         """Take over a message of the assistant, as far as the model told it."""
         told = event.item
         if getattr(told, "role", None) != "assistant":
             return
-        if told.item_id in talk.told_items:
+        if told.item_id in live.recorded_items:
             return
         text, is_audio = _said_in(told.content)
-        if not text and told.item_id not in talk.items:
+        if not text and told.item_id not in live.items:
             return
-        item = self._item_of(talk, talk.turn, told.item_id)
+        item = self._item_of(live, live.turn, told.item_id)
         item.is_audio = item.is_audio or is_audio
         if text:
             item.text = text
-        if not talk.turns and getattr(told, "status", None) == "completed":
-            self.tell_items(talk)
+        if not live.turns and getattr(told, "status", None) == "completed":
+            self.tell_items(live)
 
-    def tell_items(self, talk: Talk, turn: Turn | None = None) -> None:
+    def tell_items(self, live: LiveSession, turn: Turn | None = None) -> None:
         """
         Record what the assistant said, once for each message.
 
         Args:
-            talk: The session.
+            live: The session.
             turn: Only what belongs to this turn; else all that belongs to none.
         """
         if turn is not None:
             ready = turn.item_ids
         else:
-            owned = {key for each in talk.turns.values() for key in each.item_ids}
-            ready = [key for key in talk.items if key not in owned]
+            owned = {key for each in live.turns.values() for key in each.item_ids}
+            ready = [key for key in live.items if key not in owned]
         for item_id in ready:
-            item = talk.items.pop(item_id, None)
-            if item is not None and item.told_text:
-                talk.told_items.append(item_id)
+            item = live.items.pop(item_id, None)
+            if item is not None and item.known_text:
+                live.recorded_items.append(item_id)
                 self._tell(item_id, item)
 
     def _tell(self, item_id: str, item: Item) -> None:
-        recorder, run = self._recorder, item.stint.run
+        recorder, run = self._recorder, item.tenure.run
         capture = recorder.capture(run)
         metadata: dict[str, Any] = {
             "item_id": item_id,
@@ -288,7 +290,7 @@ class Turns(Part):
             metadata["interrupted"] = True
         message = {
             "role": "assistant",
-            "text": capture.text(item.told_text, "message.text"),
+            "text": capture.text(item.known_text, "message.text"),
             "metadata": metadata,
         }
         recorder.emit(
@@ -300,9 +302,9 @@ class Turns(Part):
         )
 
     @staticmethod
-    def _function_call(talk: Talk, event: Any) -> None:
+    def _function_call(live: LiveSession, event: Any) -> None:
         """Note a call that the model made in its turn."""
-        turn = talk.turn
+        turn = live.turn
         if turn is not None:
             turn.calls.append(
                 {
@@ -314,14 +316,16 @@ class Turns(Part):
 
     # -- what was heard -----------------------------------------------------------
 
-    def _transcribed(self, talk: Talk, event: Any) -> None:
+    def _transcribed(self, live: LiveSession, event: Any) -> None:
         if type(event.transcript) is str and event.transcript.strip():
             metadata = {"modality": "audio", "item_id": event.item_id}
-            self.tell_input(talk.stint, event.transcript, metadata)
+            self.tell_input(live.tenure, event.transcript, metadata)
 
-    def tell_input(self, stint: Stint, text: Any, metadata: dict[str, Any]) -> None:
+    def tell_input(
+        self, tenure: AgentTenure, text: Any, metadata: dict[str, Any]
+    ) -> None:
         """Record what the user wrote or said."""
-        recorder, run = self._recorder, stint.run
+        recorder, run = self._recorder, tenure.run
         capture = recorder.capture(run)
         message: dict[str, Any] = {
             "role": "user",
@@ -337,10 +341,10 @@ class Turns(Part):
             capture=capture,
         )
 
-    def _interrupted(self, talk: Talk, event: Any) -> None:
+    def _interrupted(self, live: LiveSession, event: Any) -> None:
         """Record that the user, the application or a guardrail cut the agent short."""
-        playing, talk.playing = talk.playing, None
-        turn = talk.turn
+        playing, live.playing = live.playing, None
+        turn = live.turn
         state: dict[str, Any] = {
             "item_id": event.item_id,
             "old": "playing",
@@ -358,12 +362,12 @@ class Turns(Part):
                     "played_ms": min(played_ms, audio_ms),
                     "received_ms": audio_ms,
                 }
-        item = talk.items.get(event.item_id)
+        item = live.items.get(event.item_id)
         if item is not None:
             item.is_interrupted = True
-        stint = item.stint if item is not None else talk.stint
-        stint.interruption_count += 1
-        run = stint.run
+        tenure = item.tenure if item is not None else live.tenure
+        tenure.interruption_count += 1
+        run = tenure.run
         self._recorder.emit(
             EventType.STATE_UPDATE,
             run,
@@ -373,17 +377,17 @@ class Turns(Part):
 
     # -- errors -------------------------------------------------------------------
 
-    def _exception(self, talk: Talk, event: Any) -> None:
+    def _exception(self, live: LiveSession, event: Any) -> None:
         """Record what the session is going to raise from its events."""
         error = event.exception
         if isinstance(error, Exception):
-            self._connections.note_exception(talk, error)
-            note_error(self._recorder, talk.stint.run, error)
-            talk.failure = error_code_of(error)
+            self._connections.note_exception(live, error)
+            note_error(self._recorder, live.tenure.run, error)
+            live.failure = error_code_of(error)
 
-    def error_told(self, talk: Talk, error: Any) -> None:
+    def error_reported(self, live: LiveSession, error: Any) -> None:
         """Record an error that the session only tells its listener of."""
-        recorder, run = self._recorder, talk.stint.run
+        recorder, run = self._recorder, live.tenure.run
         if isinstance(error, Exception):
             note_error(recorder, run, error, recoverable=True, recovery_action=_GOES_ON)
             return
@@ -410,37 +414,37 @@ class Turns(Part):
             capture=capture,
         )
 
-    def _server_said(self, talk: Talk, event: Any) -> None:
+    def _server_said(self, live: LiveSession, event: Any) -> None:
         """Note what no event of the SDK tells: how a response ended, and who speaks."""
         data = event.data
         kind = data.get("type") if type(data) is dict else None
         if kind == "response.done":
             response = data.get("response")
             if type(response) is dict and type(response.get("id")) is str:
-                talk.responses[response["id"]] = {
+                live.responses[response["id"]] = {
                     "status": response.get("status"),
                     "status_details": response.get("status_details"),
                 }
         elif kind == "input_audio_buffer.speech_stopped" or (
             # Where the application itself says when the user is through.
-            kind == "input_audio_buffer.committed" and not talk.heard_until_ns
+            kind == "input_audio_buffer.committed" and not live.heard_until_ns
         ):
-            talk.heard_until_ns = self._recorder.clock.monotonic_ns()
+            live.heard_until_ns = self._recorder.clock.monotonic_ns()
         elif kind == "input_audio_buffer.speech_started":
-            talk.heard_until_ns = 0
+            live.heard_until_ns = 0
 
 
-def _request_of(talk: Talk) -> Request:
+def _request_of(live: LiveSession) -> Request:
     """Return what a turn is asked, as the settings of its session have it."""
-    settings = talk.settings
+    settings = live.settings
     more: dict[str, Any] = {"realtime": True}
     if settings.further:
         more["settings"] = dict(settings.further)
     if settings.prompt is not None:
         more["prompt"] = settings.prompt
     return Request(
-        provider=talk.provider,
-        model=talk.model,
+        provider=live.provider,
+        model=live.model,
         system=settings.system,
         tools=settings.tools,
         handoffs=settings.handoffs,
@@ -466,9 +470,9 @@ def _dict_of(value: Any) -> dict[str, Any]:
     return value if type(value) is dict else {}
 
 
-def _note_answer(talk: Talk, turn: Turn, now_ns: int) -> None:
+def _note_answer(live: LiveSession, turn: Turn, now_ns: int) -> None:
     """Note how long the user waited for *turn*, the first to answer."""
-    heard_ns, talk.heard_until_ns = talk.heard_until_ns, 0
+    heard_ns, live.heard_until_ns = live.heard_until_ns, 0
     if heard_ns:
         turn.latency_ms = ms_between(heard_ns, now_ns)
 

@@ -8,7 +8,7 @@ Record realtime sessions: a SESSION, the agents in force, their tools and handof
 | `_handle_tool_call` | where tools and nested runs stand, their errors |
 | `send_message`, transcriptions | INPUT_RECEIVED |
 | approvals, output guardrails | POLICY_DECISION |
-| connection made, closed | see `_realtime_connection` |
+| connection made, closed | see `connection.py` |
 
 A session lasts as long as a telephone call, and its transport delivers events in any
 task; so the record hangs on the session object, weakly, and not on a context.
@@ -30,23 +30,17 @@ from chaukas.sdk.integrations.openai_agents.facts import (
     provider_of,
 )
 from chaukas.sdk.integrations.openai_agents.runs.facts import PendingCall
-from chaukas.sdk.integrations.openai_agents.state import (
-    AgentsRun,
-    ToolCall,
-    attempt,
-    close_broken,
-)
-from chaukas.sdk.integrations.shared.audio import (
-    PCM16_24KHZ_BYTES_PER_MS,
-)
+from chaukas.sdk.integrations.openai_agents.state import AgentsRun, ToolCall
+from chaukas.sdk.integrations.shared.audio import PCM16_24KHZ_BYTES_PER_MS
 from chaukas.sdk.integrations.shared.openai_api.providers import provider_at
+from chaukas.sdk.integrations.shared.runs import close_broken
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.recorder import error_code_of, without_defaults
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.internal_errors import attempt, report
 
 from .connection import Connections, connection_of
-from .state import Dispatch, Settings, Stint, Talk
+from .state import AgentTenure, LiveSession, Settings, ToolDispatch
 from .turns import Turns, note_error
 
 if TYPE_CHECKING:
@@ -108,20 +102,20 @@ class Realtime(Part):
         self._tools = tools
         self._handoffs = handoffs
         self._approvals = approvals
-        self._talks: dict[int, Talk] = {}
+        self._live_sessions: dict[int, LiveSession] = {}
         """Open sessions by id; an entry goes with its session at the latest."""
-        self._connections = Connections(host, self._talks)
+        self._connections = Connections(host, self._live_sessions)
         self._turns = Turns(host, models, self._connections)
         self._model_notes = dict(self._turns.notes)
         self._model_notes["turn_started"] = self._turn_started
         self._model_notes["turn_ended"] = self._turn_ended
         self._model_notes["connection_status"] = self._connections.note_disconnected
-        self._notes: dict[str, Callable[[Talk, Any], None]] = {
+        self._notes: dict[str, Callable[[LiveSession, Any], None]] = {
             "tool_start": self._tool_started,
             "tool_end": self._tool_ended,
             "tool_approval_required": self._approval_asked,
             "handoff": self._handed_off,
-            "error": self._error_told,
+            "error": self._error_reported,
         }
 
     def patches(self) -> Sequence[Patch]:
@@ -162,22 +156,22 @@ class Realtime(Part):
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `__aenter__`, which connects to the model."""
-        talk = self._begin_guarded(instance)
-        if talk is None:
+        live = self._begin_guarded(instance)
+        if live is None:
             return await wrapped(*args, **kwargs)
-        run = talk.stint.run
+        run = live.tenure.run
         # What the transport starts now, inherits it: a home for the rest.
         token = CURRENT.set(Node(run, run.agent_span_id, "agent"))
         try:
             return await wrapped(*args, **kwargs)
         except BaseException as error:
-            self._finish(talk, error)
+            self._finish(live, error)
             raise
         finally:
             reset(token)
 
-    def _begin_guarded(self, session: Any) -> Talk | None:
-        if SUPPRESSED.get() or id(session) in self._talks:
+    def _begin_guarded(self, session: Any) -> LiveSession | None:
+        if SUPPRESSED.get() or id(session) in self._live_sessions:
             return None
         try:
             return self._begin(session)
@@ -185,7 +179,7 @@ class Realtime(Part):
             report("RealtimeSession", error)
             return None
 
-    def _begin(self, session: Any) -> Talk:
+    def _begin(self, session: Any) -> LiveSession:
         # The SDK's own names, here and below: a session has no public ones for these.
         agent = session._current_agent  # noqa: SLF001
         given = getattr(session, "_base_model_settings", None)
@@ -201,45 +195,45 @@ class Realtime(Part):
         key = id(session)
         try:
             ref = weakref.ref(session, functools.partial(self._lost, key))
-            talk = Talk(ref, Stint(agent, run, settings))
-            talk.settings = settings
+            live = LiveSession(ref, AgentTenure(agent, run, settings))
+            live.settings = settings
             if type(tracing) is dict:
-                talk.workflow = {
+                live.workflow = {
                     "workflow_name": tracing.get("workflow_name"),
                     "trace_metadata": tracing.get("metadata"),
                 }
-            talk.default_bytes_per_ms = default
-            talk.model = settings.model or model_name_of(model)
-            talk.provider = _provider_of(session, is_openai=is_openai)
-            self._talks[key] = talk
-            self._start_agent(talk, talk.stint)
+            live.default_bytes_per_ms = default
+            live.model = settings.model or model_name_of(model)
+            live.provider = _provider_of(session, is_openai=is_openai)
+            self._live_sessions[key] = live
+            self._start_agent(live, live.tenure)
         except BaseException:
-            self._talks.pop(key, None)
+            self._live_sessions.pop(key, None)
             self._runs.abandon(run)
             raise
-        return talk
+        return live
 
-    def _start_agent(self, talk: Talk, stint: Stint) -> None:
+    def _start_agent(self, live: LiveSession, tenure: AgentTenure) -> None:
         # The model is the session's; the agent has none of its own.
-        stint.run.run_config = SimpleNamespace(model=talk.model, **talk.workflow)
-        self._runs.start_agent(stint.run, stint.agent)
+        tenure.run.run_config = SimpleNamespace(model=live.model, **live.workflow)
+        self._runs.start_agent(tenure.run, tenure.agent)
 
     def leave(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `__aexit__`, which alone is told of a cancellation."""
-        talk = self._talks.get(id(instance))
+        live = self._live_sessions.get(id(instance))
         kind = args[0] if args else None
-        if talk is not None and isinstance(kind, type):
-            talk.is_cancelled = issubclass(kind, asyncio.CancelledError)
+        if live is not None and isinstance(kind, type):
+            live.is_cancelled = issubclass(kind, asyncio.CancelledError)
         return wrapped(*args, **kwargs)
 
     async def close(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `close`; the first to return ends the record."""
-        talk = self._talks.get(id(instance))
-        if talk is None:
+        live = self._live_sessions.get(id(instance))
+        if live is None:
             return await wrapped(*args, **kwargs)
         # The transport lets go of it while it closes.
         connection = connection_of(instance)
@@ -250,92 +244,97 @@ class Realtime(Part):
             failure = error
             raise
         finally:
-            attempt("RealtimeSession", self._connections.note_left, talk, connection)
-            self._finish(talk, failure)
+            attempt("RealtimeSession", self._connections.note_left, live, connection)
+            self._finish(live, failure)
             failure = None
 
     def _lost(self, key: int, _ref: Any) -> None:
         """End a session that is gone without having been closed."""
-        talk = self._talks.get(key)
-        if talk is not None:
-            self._finish(talk, asyncio.CancelledError(), orphan=True)
+        live = self._live_sessions.get(key)
+        if live is not None:
+            self._finish(live, asyncio.CancelledError(), orphan=True)
 
     def _finish(
-        self, talk: Talk, error: BaseException | None, *, orphan: bool = False
+        self, live: LiveSession, error: BaseException | None, *, orphan: bool = False
     ) -> None:
-        """End all that is open of *talk*, once."""
-        if talk.is_ended:
+        """End all that is open of *live*, once."""
+        if live.is_ended:
             return
-        talk.is_ended = True
-        for key in [key for key, known in self._talks.items() if known is talk]:
-            del self._talks[key]
-        run = talk.stint.run
+        live.is_ended = True
+        for key in [key for key, known in self._live_sessions.items() if known is live]:
+            del self._live_sessions[key]
+        run = live.tenure.run
         try:
-            self._turns.settle(talk)
-            status = self._status(talk, error)
-            for stint in talk.stints[::-1]:
-                own = status if stint is talk.stint else _COMPLETED
-                self._end_stint(stint, own, talk, orphan=orphan)
+            self._turns.settle(live)
+            status = self._status(live, error)
+            for tenure in live.tenures[::-1]:
+                own = status if tenure is live.tenure else _COMPLETED
+                self._end_tenure(tenure, own, live, orphan=orphan)
         except Exception as problem:
-            for stint in talk.stints:
-                close_broken(self._host, stint.run)
+            for tenure in live.tenures:
+                close_broken(self._host, tenure.run)
             report("RealtimeSession", problem)
         finally:
-            talk.stints.clear()
+            live.tenures.clear()
             if run.parent is None:
                 attempt("RealtimeSession", self._host.sessions.leave, run.session)
 
-    def _status(self, talk: Talk, error: BaseException | None) -> str:
+    def _status(self, live: LiveSession, error: BaseException | None) -> str:
         if isinstance(error, Exception):
-            note_error(self._recorder, talk.stint.run, error)
-            talk.failure = error_code_of(error)
-        if talk.failure:
+            note_error(self._recorder, live.tenure.run, error)
+            live.failure = error_code_of(error)
+        if live.failure:
             return _FAILED
-        is_cancelled = error is not None or talk.is_cancelled
+        is_cancelled = error is not None or live.is_cancelled
         return _CANCELLED if is_cancelled else _COMPLETED
 
     # -- agents -------------------------------------------------------------------
 
-    def _end_stint(
-        self, stint: Stint, status: str, talk: Talk, *, orphan: bool = False
+    def _end_tenure(
+        self,
+        tenure: AgentTenure,
+        status: str,
+        live: LiveSession,
+        *,
+        orphan: bool = False,
     ) -> None:
-        """End the AGENT pair of *stint* and whatever is left open below it."""
-        run, pairs = stint.run, self._recorder.pairs
+        """End the AGENT pair of *tenure* and whatever is left open below it."""
+        run, pairs = tenure.run, self._recorder.pairs
         run.is_ended = True
         own = run.agent_pair
         for pair in reversed(list(run.pairs.values())):
             if pair is not own:
                 pairs.end(pair, status=_CANCELLED, metadata={"orphan": True})
-        audio = {"in": stint.heard.facts(), "out": stint.spoken.facts()}
+        audio = {"in": tenure.heard.facts(), "out": tenure.spoken.facts()}
         facts: dict[str, Any] = {
             "turns": run.turns,
             **run.agent_totals.facts(),
             "audio": without_defaults(audio),
-            "interruptions": stint.interruption_count,
-            "handoff_to": stint.handed_to,
-            "error": talk.failure if status == _FAILED else "",
+            "interruptions": tenure.interruption_count,
+            "handoff_to": tenure.handed_to,
+            "error": live.failure if status == _FAILED else "",
             "orphan": orphan,
         }
         if own is not None:
             pairs.end(own, {}, status=status, metadata=without_defaults(facts))
         run.agent_pair = run.run_config = None
 
-    def _settle_stint(self, talk: Talk, stint: Stint) -> None:
-        """End the agent of *stint*, if it was replaced and nothing of it is open."""
-        if stint.handed_to is None or len(stint.run.pairs) > 1 or talk.is_ended:
+    def _settle_tenure(self, live: LiveSession, tenure: AgentTenure) -> None:
+        """End the agent of *tenure*, if it was replaced and nothing of it is open."""
+        if tenure.handed_to is None or len(tenure.run.pairs) > 1 or live.is_ended:
             return
-        if stint in talk.stints:
-            talk.stints.remove(stint)
+        if tenure in live.tenures:
+            live.tenures.remove(tenure)
             try:
-                self._end_stint(stint, _COMPLETED, talk)
+                self._end_tenure(tenure, _COMPLETED, live)
             except BaseException:
-                close_broken(self._host, stint.run)
+                close_broken(self._host, tenure.run)
                 raise
 
-    def _hand_over(self, talk: Talk, new_agent: Any, dispatch: Any) -> None:
+    def _hand_over(self, live: LiveSession, new_agent: Any, dispatch: Any) -> None:
         """Record a handoff and put *new_agent* in force."""
-        old = talk.stint
-        if old.agent is new_agent or talk.is_ended:
+        old = live.tenure
+        if old.agent is new_agent or live.is_ended:
             return
         event = None if dispatch is None else dispatch.event
         reason = getattr(event, "name", "update_agent")
@@ -353,21 +352,21 @@ class Realtime(Part):
             hide_content=first.hide_content,
         )
         run.reported = first.reported
-        talk.stint = stint = Stint(new_agent, run, talk.settings)
-        talk.stints.append(stint)
-        self._start_agent(talk, stint)
+        live.tenure = tenure = AgentTenure(new_agent, run, live.settings)
+        live.tenures.append(tenure)
+        self._start_agent(live, tenure)
         old.handed_to = agent_ref(new_agent).agent_id
-        self._settle_stint(talk, old)
+        self._settle_tenure(live, old)
 
     async def update_agent(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `update_agent`: a handoff by the application."""
         result = await wrapped(*args, **kwargs)
-        talk = self._talks.get(id(instance))
-        if talk is not None:
+        live = self._live_sessions.get(id(instance))
+        if live is not None:
             agent = args[0] if args else kwargs.get("agent")
-            attempt("RealtimeSession", self._hand_over, talk, agent, None)
+            attempt("RealtimeSession", self._hand_over, live, agent, None)
         return result
 
     async def configure(
@@ -375,15 +374,15 @@ class Realtime(Part):
     ) -> Any:
         """Wrap the making of the model's settings, dynamic instructions included."""
         settings = await wrapped(*args, **kwargs)
-        talk = self._talks.get(id(instance))
-        if talk is not None:
-            attempt("RealtimeSession", self._note_settings, talk, settings)
+        live = self._live_sessions.get(id(instance))
+        if live is not None:
+            attempt("RealtimeSession", self._note_settings, live, settings)
         return settings
 
     @staticmethod
-    def _note_settings(talk: Talk, settings: Any) -> None:
-        talk.settings = Settings.of(settings, talk.default_bytes_per_ms)
-        talk.model = talk.settings.model or talk.model
+    def _note_settings(live: LiveSession, settings: Any) -> None:
+        live.settings = Settings.of(settings, live.default_bytes_per_ms)
+        live.model = live.settings.model or live.model
 
     # -- what the application sends -----------------------------------------------
 
@@ -391,44 +390,44 @@ class Realtime(Part):
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `send_message`."""
-        talk = self._talks.get(id(instance))
-        if talk is not None:
+        live = self._live_sessions.get(id(instance))
+        if live is not None:
             message = args[0] if args else kwargs.get("message")
-            attempt("RealtimeSession", self._note_message, talk, message)
+            attempt("RealtimeSession", self._note_message, live, message)
         return wrapped(*args, **kwargs)
 
-    def _note_message(self, talk: Talk, message: Any) -> None:
-        if talk.stint.run.parent is not None:
+    def _note_message(self, live: LiveSession, message: Any) -> None:
+        if live.tenure.run.parent is not None:
             # Inside of another run nothing comes from the user.
             return
         content = message.get("content") if type(message) is dict else message
         if type(content) is not list:
-            self._turns.tell_input(talk.stint, content, {})
+            self._turns.tell_input(live.tenure, content, {})
             return
         parts = [part for part in content if type(part) is dict]
         texts = [part.get("text") for part in parts if part.get("type") == "input_text"]
         image_count = sum(part.get("type") == "input_image" for part in parts)
         text = "\n".join(text for text in texts if type(text) is str)
         metadata = {"images": image_count} if image_count else {}
-        self._turns.tell_input(talk.stint, text, metadata)
+        self._turns.tell_input(live.tenure, text, metadata)
 
     def send_audio(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap `send_audio`, where frames are counted: fifty in each second."""
-        talk = self._talks.get(id(instance))
-        if talk is not None:
-            talk.stint.heard.add(args[0] if args else kwargs.get("audio"))
+        live = self._live_sessions.get(id(instance))
+        if live is not None:
+            live.tenure.heard.add(args[0] if args else kwargs.get("audio"))
         return wrapped(*args, **kwargs)
 
     async def decide(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap approval and rejection, to which the decision's record belongs."""
-        talk = self._talks.get(id(instance))
-        if talk is None:
+        live = self._live_sessions.get(id(instance))
+        if live is None:
             return await wrapped(*args, **kwargs)
-        run = talk.stint.run
+        run = live.tenure.run
         token = CURRENT.set(Node(run, run.agent_span_id, "agent"))
         try:
             return await wrapped(*args, **kwargs)
@@ -439,10 +438,10 @@ class Realtime(Part):
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap the run of the output guardrails, which record themselves."""
-        talk = self._talks.get(id(instance))
-        if talk is None:
+        live = self._live_sessions.get(id(instance))
+        if live is None:
             return await wrapped(*args, **kwargs)
-        run = talk.stint_of(kwargs.get("agent_snapshot")).run
+        run = live.tenure_of(kwargs.get("agent_snapshot")).run
         token = CURRENT.set(Node(run, run.agent_span_id, "agent"))
         try:
             return await wrapped(*args, **kwargs)
@@ -455,35 +454,35 @@ class Realtime(Part):
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap the handling of one call: approval, guardrails, tool or handoff."""
-        talk = self._talks.get(id(instance))
-        if talk is None:
+        live = self._live_sessions.get(id(instance))
+        if live is None:
             return await wrapped(*args, **kwargs)
         event = args[0] if args else kwargs.get("event")
-        stint = talk.stint_of(kwargs.get("agent_snapshot"))
-        dispatch = Dispatch(stint, event)
-        node = Node(stint.run, stint.run.agent_span_id, "agent", dispatch)
+        tenure = live.tenure_of(kwargs.get("agent_snapshot"))
+        dispatch = ToolDispatch(tenure, event)
+        node = Node(tenure.run, tenure.run.agent_span_id, "agent", dispatch)
         token = CURRENT.set(node)
         try:
             result = await wrapped(*args, **kwargs)
         except BaseException as error:
-            attempt("realtime tool", self._call_left, talk, dispatch, error)
+            attempt("realtime tool", self._call_left, live, dispatch, error)
             raise
         finally:
             reset(token)
         # Closing in between lets the tool return without having said so.
         gone = asyncio.CancelledError()
-        attempt("realtime tool", self._call_left, talk, dispatch, gone)
+        attempt("realtime tool", self._call_left, live, dispatch, gone)
         return result
 
-    def _tool_started(self, talk: Talk, event: Any) -> None:
+    def _tool_started(self, live: LiveSession, event: Any) -> None:
         """Open the pair: approved, past its guardrails, about to run."""
         node = CURRENT.get()
         dispatch = None if node is None else node.detail
-        if node is None or not isinstance(dispatch, Dispatch):
+        if node is None or not isinstance(dispatch, ToolDispatch):
             return
-        run = dispatch.stint.run
-        run.last_model = run.last_model or talk.model
-        context = getattr(talk.ref(), "_context_wrapper", None)
+        run = dispatch.tenure.run
+        run.last_model = run.last_model or live.model
+        context = getattr(live.ref(), "_context_wrapper", None)
         call = self._tools.begin(run, event.tool, dispatch.event, context)
         if call is not None and call.pair is not None:
             dispatch.call = call
@@ -494,42 +493,44 @@ class Realtime(Part):
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap the sending of a tool's output: by then the tool is through."""
-        talk = self._talks.get(id(instance))
-        if talk is not None:
+        live = self._live_sessions.get(id(instance))
+        if live is not None:
             pending = args[0] if args else kwargs.get("pending_output")
             event = getattr(pending, "tool_end_event", None)
             if event is not None:
-                attempt("realtime tool", self._tool_ended, talk, event)
+                attempt("realtime tool", self._tool_ended, live, event)
         return wrapped(*args, **kwargs)
 
-    def _tool_ended(self, talk: Talk, event: Any) -> None:
+    def _tool_ended(self, live: LiveSession, event: Any) -> None:
         """Close it; a rejected call ends without having begun."""
         node = CURRENT.get()
         if node is None or not isinstance(node.detail, ToolCall):
             return
-        for stint in talk.stints:
-            if stint.run is node.run and _is_open(node.detail):
+        for tenure in live.tenures:
+            if tenure.run is node.run and _is_open(node.detail):
                 self._tools.close(node.detail, event.output)
 
-    def _call_left(self, talk: Talk, dispatch: Dispatch, error: BaseException) -> None:
+    def _call_left(
+        self, live: LiveSession, dispatch: ToolDispatch, error: BaseException
+    ) -> None:
         """End what a call leaves open, and tell what it failed of."""
-        stint, call = dispatch.stint, dispatch.call
+        tenure, call = dispatch.tenure, dispatch.call
         # The SDK keeps an output that could not be sent, and tries again.
         is_kept = type(error).__name__ == "_PendingToolOutputSendError"
         if call is not None and _is_open(call):
             self._tools.close(call, None, error)
-        elif isinstance(error, Exception) and not talk.is_ended:
+        elif isinstance(error, Exception) and not live.is_ended:
             action = "its output is kept and sent again" if is_kept else ""
             note_error(
                 self._recorder,
-                stint.run,
+                tenure.run,
                 error,
                 recoverable=is_kept,
                 recovery_action=action,
             )
         if isinstance(error, Exception) and not is_kept:
-            talk.failure = talk.failure or error_code_of(error)
-        self._settle_stint(talk, stint)
+            live.failure = live.failure or error_code_of(error)
+        self._settle_tenure(live, tenure)
 
     # -- events of the session ----------------------------------------------------
 
@@ -537,8 +538,8 @@ class Realtime(Part):
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap the funnel through which every event goes, each frame of audio too."""
-        talk = self._talks.get(id(instance))
-        if talk is not None:
+        live = self._live_sessions.get(id(instance))
+        if live is not None:
             try:
                 event = args[0]
                 if event.type == "raw_model_event":
@@ -547,34 +548,34 @@ class Realtime(Part):
                 else:
                     note = self._notes.get(event.type)
                 if note is not None:
-                    note(talk, event)
+                    note(live, event)
             except Exception as error:
                 report("RealtimeSession event", error)
         return wrapped(*args, **kwargs)
 
-    def _turn_started(self, talk: Talk, event: Any) -> None:
-        session = talk.ref()
+    def _turn_started(self, live: LiveSession, event: Any) -> None:
+        session = live.ref()
         if session is not None:
             # The agent may have been replaced in a way that was not told yet.
-            self._hand_over(talk, session._current_agent, None)  # noqa: SLF001
-        self._turns.notes["turn_started"](talk, event)
+            self._hand_over(live, session._current_agent, None)  # noqa: SLF001
+        self._turns.notes["turn_started"](live, event)
 
-    def _turn_ended(self, talk: Talk, event: Any) -> None:
-        self._turns.notes["turn_ended"](talk, event)
-        for stint in talk.stints[:-1]:
-            self._settle_stint(talk, stint)
+    def _turn_ended(self, live: LiveSession, event: Any) -> None:
+        self._turns.notes["turn_ended"](live, event)
+        for tenure in live.tenures[:-1]:
+            self._settle_tenure(live, tenure)
 
-    def _handed_off(self, talk: Talk, event: Any) -> None:
+    def _handed_off(self, live: LiveSession, event: Any) -> None:
         node = CURRENT.get()
         dispatch = None if node is None else node.detail
-        found = dispatch if isinstance(dispatch, Dispatch) else None
-        self._hand_over(talk, event.to_agent, found)
+        found = dispatch if isinstance(dispatch, ToolDispatch) else None
+        self._hand_over(live, event.to_agent, found)
 
-    def _error_told(self, talk: Talk, event: Any) -> None:
-        self._turns.error_told(talk, event.error)
+    def _error_reported(self, live: LiveSession, event: Any) -> None:
+        self._turns.error_reported(live, event.error)
 
-    def _approval_asked(self, talk: Talk, event: Any) -> None:
-        run = talk.stint_of(event.agent).run
+    def _approval_asked(self, live: LiveSession, event: Any) -> None:
+        run = live.tenure_of(event.agent).run
         name = getattr(event.tool, "name", None)
         call = PendingCall(name if type(name) is str else "", event.call_id, "")
         item = SimpleNamespace(raw_item={"arguments": getattr(event, "arguments", "")})

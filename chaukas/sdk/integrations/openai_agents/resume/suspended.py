@@ -14,19 +14,25 @@ from chaukas.sdk.integrations.openai_agents.runs.facts import (
 from chaukas.sdk.integrations.openai_agents.state import FRAMEWORK
 from chaukas.sdk.integrations.shared import suspended
 from chaukas.sdk.integrations.shared.suspended import (
-    Pause,
-    Where,
+    RunOrigin,
+    SuspendedRun,
     in_session_of,
-    pause_of,
+    suspended_run_of,
 )
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
 
-__all__ = ["Pause", "Pauses", "Where", "in_session_of", "pause_of"]
+__all__ = [
+    "RunOrigin",
+    "SuspendedRun",
+    "SuspendedRuns",
+    "in_session_of",
+    "suspended_run_of",
+]
 
 
-class Pauses(suspended.Pauses):
+class SuspendedRuns(suspended.SuspendedRuns):
     """
     The memory of all runs of the SDK that may go on later.
 
@@ -37,14 +43,14 @@ class Pauses(suspended.Pauses):
     def __init__(self, host: Host) -> None:
         super().__init__(host, FRAMEWORK, partial(hides_content, None))
 
-    def save_state(self, state: Any, pause: Pause) -> None:
+    def save_state(self, state: Any, pause: SuspendedRun) -> None:
         """Remember *pause* for states that are restored from the JSON of *state*."""
         self.save(key_of_state(state), pause)
 
-    def recognise_state(self, state: Any) -> Pause | None:
+    def recognise_state(self, state: Any) -> SuspendedRun | None:
         """Return what is remembered of the state that *state* was restored from."""
         return self.recognise(key_of_state(state))
 
-    def learn_from(self, state: Any) -> Pause:
+    def learn_from(self, state: Any) -> SuspendedRun:
         """Return what *state* itself says, a state of unknown origin."""
         return self.learn(trace_id_of_state(state), session_id_of_state(state))

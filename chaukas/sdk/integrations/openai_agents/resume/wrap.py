@@ -23,14 +23,14 @@ from chaukas.sdk.record.context import reset
 from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.internal_errors import report
 
-from .suspended import Pause, Where
+from .suspended import RunOrigin, SuspendedRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chaukas.sdk.integrations.base import Host
 
-    from .suspended import Pauses
+    from .suspended import SuspendedRuns
 
 __all__ = ["Resumes"]
 
@@ -50,7 +50,7 @@ class Resumes:
         pauses: Remembers where each state belongs.
     """
 
-    def __init__(self, host: Host, pauses: Pauses) -> None:
+    def __init__(self, host: Host, pauses: SuspendedRuns) -> None:
         self._host = host
         self._pauses = pauses
 
@@ -90,7 +90,7 @@ class Resumes:
             report("RunResult.to_state", error)
         return state
 
-    def _adopt(self, state: Any, pause: Pause) -> None:
+    def _adopt(self, state: Any, pause: SuspendedRun) -> None:
         self._pauses.remember(state, pause)
         context = getattr(state, "_context", None)
         if context is not None:
@@ -132,7 +132,7 @@ class Resumes:
         attempt("RunState.from_json", self._note_restored, state, carried)
         return state
 
-    def _carried(self, args: Any, kwargs: dict[str, Any]) -> Pause | None:
+    def _carried(self, args: Any, kwargs: dict[str, Any]) -> SuspendedRun | None:
         if not self._host.config.link_run_states:
             return None
         try:
@@ -142,7 +142,7 @@ class Resumes:
             report("RunState.from_json", error)
             return None
 
-    def _note_restored(self, state: Any, carried: Pause | None) -> None:
+    def _note_restored(self, state: Any, carried: SuspendedRun | None) -> None:
         pauses = self._pauses
         pause = pauses.recognise_state(state)
         if pause is None:
@@ -238,20 +238,20 @@ def _kinds_of(items: Any) -> dict[str, int]:
     return kinds
 
 
-def _written(pause: Pause) -> dict[str, Any]:
+def _written(pause: SuspendedRun) -> dict[str, Any]:
     """Return what a saved state says of where it belongs."""
     return {**pause.where._asdict(), "hide_content": pause.hide_content}
 
 
-def _read(given: Any) -> Pause | None:
+def _read(given: Any) -> SuspendedRun | None:
     """Return what a restored state says of where it belongs, if that can be right."""
     if type(given) is not dict:
         return None
     ids = [
         text
-        for name in Where._fields
+        for name in RunOrigin._fields
         if type(text := given.get(name)) is str and 0 < len(text) <= _ID_CHARS
     ]
-    if len(ids) < len(Where._fields):
+    if len(ids) < len(RunOrigin._fields):
         return None
-    return Pause(Where(*ids), hide_content=given.get("hide_content") is True)
+    return SuspendedRun(RunOrigin(*ids), hide_content=given.get("hide_content") is True)

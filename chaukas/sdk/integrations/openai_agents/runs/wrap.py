@@ -21,7 +21,7 @@ from chaukas.sdk.integrations.openai_agents.facts import (
 )
 from chaukas.sdk.integrations.openai_agents.resume.suspended import (
     in_session_of,
-    pause_of,
+    suspended_run_of,
 )
 from chaukas.sdk.integrations.openai_agents.state import (
     BACKGROUND,
@@ -58,7 +58,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.integrations.openai_agents.resume.suspended import Pause, Pauses
+    from chaukas.sdk.integrations.openai_agents.resume.suspended import (
+        SuspendedRun,
+        SuspendedRuns,
+    )
     from chaukas.sdk.integrations.openai_agents.tools.approvals import Approvals
     from chaukas.sdk.record.context import AgentRef
 
@@ -117,7 +120,7 @@ class Runs(Part):
         self,
         host: Host,
         settle: Callable[[Any, BaseException | None], None],
-        pauses: Pauses,
+        pauses: SuspendedRuns,
         approvals: Approvals,
     ) -> None:
         super().__init__(host)
@@ -161,7 +164,7 @@ class Runs(Part):
             task = getattr(result, "run_loop_task", None) or result._run_impl_task  # noqa: SLF001
             if run.parent is None:
                 # At once: a state can be made of it before its task is done.
-                self._pauses.remember(result, pause_of(run))
+                self._pauses.remember(result, suspended_run_of(run))
             # The result is let go when the task is done.
             task.add_done_callback(lambda done: self._streamed_done(run, done, result))
         except Exception as error:
@@ -234,7 +237,7 @@ class Runs(Part):
         self.shared.abandon(run)
         run.run_config = None
 
-    def _resumed(self, state: Any) -> Pause | None:
+    def _resumed(self, state: Any) -> SuspendedRun | None:
         """Return what is remembered of the run that *state* goes on with."""
         pauses = self._pauses
         pause = pauses.of(state)
@@ -249,7 +252,7 @@ class Runs(Part):
         kwargs: dict[str, Any],
         make: type[R],
         agent: AgentRef | None = None,
-        pause: Pause | None = None,
+        pause: SuspendedRun | None = None,
     ) -> R:
         """
         Return a run that is placed, and that holds its session if it is top-level.
@@ -277,7 +280,7 @@ class Runs(Part):
                 agent=agent,
             )
         if pause is not None:
-            pause_of(run).take_over(pause)
+            suspended_run_of(run).take_over(pause)
         return run
 
     def start_agent(
@@ -307,8 +310,8 @@ class Runs(Part):
             return new_user_items(given)
         # What was added to the state; a run that goes on repeats nothing else.
         pending = pending_input_of(state)
-        pause = pause_of(run)
-        told, pause.told_input_count = pause.told_input_count, len(pending)
+        pause = suspended_run_of(run)
+        told, pause.recorded_input_count = pause.recorded_input_count, len(pending)
         return [
             item
             for item in pending[told if told <= len(pending) else 0 :]
@@ -368,10 +371,10 @@ class Runs(Part):
             parent.detail.is_waiting = True
 
     def _remember(self, run: AgentsRun, result: Any) -> None:
-        pause = pause_of(run)
+        pause = suspended_run_of(run)
         # A resumed run that is interrupted before its model takes the input.
         pending = getattr(result, "_pending_input_for_state", None)
-        pause.told_input_count = len(pending) if type(pending) is list else 0
+        pause.recorded_input_count = len(pending) if type(pending) is list else 0
         self._pauses.remember(result, pause)
         context = getattr(result, "context_wrapper", None)
         if context is not None:

@@ -31,7 +31,7 @@ CHANGES = frozenset({"add_items", "pop_item", "clear_session"})
 """Operations that change what a session keeps, if all goes well."""
 
 _NO_ID = "__fake_id__"
-_TOLD_ITEMS = 32
+_RECORDED_ITEMS = 32
 _ID_CHARS = 256
 _WRAPPED_STORES = 4
 _PATHS = (str, PosixPath, WindowsPath)
@@ -138,7 +138,7 @@ def refs_of(items: Any) -> list[dict[str, str]]:
     if type(items) is not list:
         return []
     refs = []
-    for item in items[:_TOLD_ITEMS]:
+    for item in items[:_RECORDED_ITEMS]:
         kind, role = _kind_of(item)
         ref = {"type": kind, "role": role, "id": _id_in(item)}
         refs.append({name: value for name, value in ref.items() if value})
@@ -202,8 +202,8 @@ def _written_facts(items: Any) -> dict[str, Any]:
     if type(items) is not list:
         return {}
     facts: dict[str, Any] = {"count": len(items), "items": refs_of(items)}
-    if len(items) > _TOLD_ITEMS:
-        facts["items_omitted"] = len(items) - _TOLD_ITEMS
+    if len(items) > _RECORDED_ITEMS:
+        facts["items_omitted"] = len(items) - _RECORDED_ITEMS
     return facts
 
 

@@ -11,7 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.openai_agents.facts import agent_ref
-from chaukas.sdk.integrations.openai_agents.resume.suspended import Pause, pause_of
+from chaukas.sdk.integrations.openai_agents.resume.suspended import (
+    SuspendedRun,
+    suspended_run_of,
+)
 from chaukas.sdk.integrations.openai_agents.runs.facts import (
     PendingCall,
     pending_calls,
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.integrations.openai_agents.resume.suspended import Pauses
+    from chaukas.sdk.integrations.openai_agents.resume.suspended import SuspendedRuns
     from chaukas.sdk.integrations.openai_agents.state import ToolCall
     from chaukas.sdk.record.context import Run
 
@@ -50,7 +53,7 @@ class Approvals:
         pauses: Knows whose decision it is when no run goes on.
     """
 
-    def __init__(self, host: Host, pauses: Pauses) -> None:
+    def __init__(self, host: Host, pauses: SuspendedRuns) -> None:
         self._host = host
         self._pauses = pauses
         self._asked_ns: BoundedMap[tuple[str, str], int] = BoundedMap(
@@ -85,7 +88,7 @@ class Approvals:
         """Record each approval item of an interrupted top-level run, once."""
         if not run.sampled:
             return
-        pause = pause_of(run)
+        pause = suspended_run_of(run)
         for item, call in zip(items, pending_calls(items), strict=False):
             # Decided already, while its run was ending; or waiting since before.
             if call.call_id in pause.decided:
@@ -112,7 +115,7 @@ class Approvals:
     def _begin_decision(self, state: Any, *_: Any) -> Observation | None:
         """Say whose decision comes, when `RunState.approve` or `reject` is called."""
         node = CURRENT.get()
-        if node is not None and type(node.detail) is Pause:
+        if node is not None and type(node.detail) is SuspendedRun:
             # An agent used as a tool: its state decides for the outer one.
             return None
         place = self._pauses.place(state)
@@ -173,7 +176,9 @@ class Approvals:
             self._note_standing(run, context, name, call_id, approved=True)
         if not call.rule or not run.sampled or not call_id:
             return
-        if _is_decided(context, call_id) or not pause_of(run).is_news(call_id, "allow"):
+        if _is_decided(context, call_id) or not suspended_run_of(run).is_news(
+            call_id, "allow"
+        ):
             return
         pending = PendingCall(name, call_id, "")
         self._emit(run, run.agent_span_id, "allow", pending, {"rule": call.rule})
@@ -212,7 +217,7 @@ class Approvals:
         if not _is_standing(context, tool_name, call_id, approved=approved):
             return
         outcome = "allow" if approved else "deny"
-        pause = pause_of(run)
+        pause = suspended_run_of(run)
         if not call_id or not pause.is_news(call_id, outcome):
             return
         call = PendingCall(tool_name, call_id, "")

@@ -7,7 +7,7 @@ from typing import Any
 from chaukas.sdk.integrations.shared.deltas import DeltaBuffer
 from chaukas.sdk.integrations.shared.read import read
 
-__all__ = ["Pieces"]
+__all__ = ["ResponseDeltas"]
 
 _PARTS = {
     "response.output_text": "text",
@@ -27,7 +27,7 @@ _CALLS = frozenset(
 )
 
 
-class Pieces(DeltaBuffer):
+class ResponseDeltas(DeltaBuffer):
     """Records the deltas of one model call."""
 
     __slots__ = ()
