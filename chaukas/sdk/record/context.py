@@ -209,7 +209,7 @@ class Pair:
         self.closing = closing
         self.on_close: Callable[[], object] | None = None
         """Ends it, should a pair above it end first."""
-        self.above = open_pair(run, parent_span_id)
+        self.above = run.pairs.get(parent_span_id) or open_pair(run, parent_span_id)
         """The pair under which it stands, as far as that was open."""
         self.holds: Callable[[BaseException], bool] | None = None
         """Recognises the error with which it failed, while a retry may follow."""
@@ -258,7 +258,12 @@ class Node:
         self.kind = kind
         self.detail = detail
         self.agent: AgentRef | None = agent
-        self.pair = None if kind in _OF_AGENT else open_pair(run, span_id)
+        # First its own run's, which spares a call for nearly every node.
+        self.pair = (
+            None
+            if kind in _OF_AGENT
+            else run.pairs.get(span_id) or open_pair(run, span_id)
+        )
         """The pair of its span; the run's agent has one after the other."""
 
     @property

@@ -132,5 +132,8 @@ def _first(get: Reader, names: tuple[str, ...]) -> Any:
 
 
 def _count(get: Reader, *names: str) -> int:
-    value = _first(get, names)
-    return value if type(value) is int else 0
+    for name in names:
+        value = get(name, None)
+        if value is not None:
+            return value if type(value) is int else 0
+    return 0
