@@ -28,14 +28,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ("PEERS", "Peer", "main", "table")
+__all__ = ("BASE", "PEERS", "Peer", "main", "table")
 
 HERE = Path(__file__).resolve().parent
 _CACHE = Path(tempfile.gettempdir()) / "chaukas-peers"
 _AGENTS = ("openai-agents==0.24.0",)
 _OTLP = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-common")
 _SCENARIOS = ("single", "tools", "handoff", "streamed", "long", "concurrent")
-_BASE = "OpenTelemetry GenAI"
+BASE = "OpenTelemetry GenAI"
+"""What the others are compared with."""
 _WARM_UP_ROUNDS = 2
 
 
@@ -59,7 +60,7 @@ PEERS = (
     Peer("chaukas", ("-e", str(HERE.parent))),
     Peer("chaukas, sampled out", ("-e", str(HERE.parent))),
     Peer(
-        _BASE,
+        BASE,
         ("opentelemetry-instrumentation-openai-agents-v2==0.1.0", *_OTLP),
     ),
     Peer(
@@ -167,7 +168,7 @@ def table(
             continue
         row = [name]
         for answers in found.values():
-            own_us, base_us = added(answers, name, key), added(answers, _BASE, key)
+            own_us, base_us = added(answers, name, key), added(answers, BASE, key)
             row.append(f"{own_us / base_us:.2f} ({own_us:.0f})")
         rows.append(row)
     return rows
@@ -191,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if options.json:
         options.json.write_text(json.dumps(found))
-    of = f"as a multiple of {_BASE} (µs per run)"
+    of = f"as a multiple of {BASE} (µs per run)"
     _printed(f"added CPU time, {of}", table(found))
     _printed(f"added wall time of the run, {of}", table(found, "wall_us"))
     return 0

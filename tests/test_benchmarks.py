@@ -17,10 +17,32 @@ import cost
 import delivery
 import imports
 import memory
+import peers
 import subject
 import throughput
 from cost import Sample, cost_of
 from scenarios import SCENARIOS, Scenario
+
+# They run agents by the hundred, and change only when a benchmark does.
+pytestmark = pytest.mark.slow
+
+
+def test_a_peer_s_cost_is_what_it_adds_to_the_bare_run_of_the_same_round() -> None:
+    def answers(*cpu_us: float) -> list[dict[str, float]]:
+        return [{"cpu_us": each, "wall_us": each} for each in cpu_us]
+
+    found = {
+        "single": {
+            "bare": answers(100, 300, 200),
+            "chaukas": answers(150, 350, 260),
+            peers.BASE: answers(200, 400, 300),
+        }
+    }
+    assert peers.table(found) == [
+        ["", "single"],
+        ["chaukas", "0.50 (50)"],
+        [peers.BASE, "1.00 (100)"],
+    ]
 
 
 class Notebook:
