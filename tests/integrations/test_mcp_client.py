@@ -968,7 +968,7 @@ _FAULTS: dict[str, tuple[Any, str]] = {
     "answer": (recording, "is_error"),
     "listing": (recording, "listed"),
     "request": (mcp_client, "request_of"),
-    "server": (mcp_client, "held_by"),
+    "server": (mcp_client, "attributes_of"),
     "greeting": (mcp_client, "server_told"),
     "client": (mcp_client, "server_behind"),
 }

@@ -31,6 +31,7 @@ from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.errors import class_name_of
 from chaukas.sdk.system.bounded import WeakMap
 from chaukas.sdk.system.internal_errors import attempt
+from chaukas.sdk.system.introspect import attributes_of
 
 from .base import BaseIntegrationWrapper, Host
 from .shared.mcp.facts import OPERATIONS as REQUESTS
@@ -40,12 +41,11 @@ from .shared.mcp.facts import (
     error_facts,
     first_of,
     greeting_of,
-    held_by,
     request_of,
-    text_of,
     without_query,
 )
 from .shared.mcp.recording import CONNECTING, MCPRecording
+from .shared.read import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,7 +126,7 @@ def server_behind(target: Any) -> ServerFacts:
         return ServerFacts(transport="stdio", command=_program_of(target))
     if module.startswith("mcp.server."):
         return ServerFacts(transport="in_memory")
-    return _server_behind_manager(held_by(target))
+    return _server_behind_manager(attributes_of(target))
 
 
 def _server_behind_manager(held: dict[str, Any]) -> ServerFacts:
@@ -222,7 +222,7 @@ class _Sessions(MCPRecording):
 
     def _note_address(self, transport: Any, args: Any, kwargs: dict[str, Any]) -> None:
         given = {**dict(zip(_WRITER_PARAMETERS, args, strict=False)), **kwargs}
-        url = without_query(text_of(held_by(transport).get("url")))
+        url = without_query(text_of(attributes_of(transport).get("url")))
         facts = ServerFacts(url=url, transport="streamable_http")
         self._by_stream.put(_inner(given.get("write_stream")), facts)
 
@@ -240,7 +240,7 @@ class _Sessions(MCPRecording):
 
     @staticmethod
     def _read_client(client: Any, known: list[ServerFacts]) -> None:
-        known.append(server_behind(held_by(client).get("server")))
+        known.append(server_behind(attributes_of(client).get("server")))
 
     def is_part_of(self, outer: MCPCall, server: Any, operation: str) -> bool:
         """Tell whether a call is a part of *outer*, or what that one is made of."""
@@ -250,10 +250,12 @@ class _Sessions(MCPRecording):
 
     def server_of(self, server: Any) -> ServerFacts:
         """Return who a session talks to."""
-        held = held_by(server)
+        held = attributes_of(server)
         dispatcher = held.get("_dispatcher")
         # A session of version 1 holds the stream itself.
-        stream = held_by(dispatcher).get("_write_stream", held.get("_write_stream"))
+        stream = attributes_of(dispatcher).get(
+            "_write_stream", held.get("_write_stream")
+        )
         behind = self._by_stream.get(_inner(stream)) or ServerFacts()
         known = self._known.get(server) or behind
         info = first_of(held.get("_initialize_result"), ("server_info",))
@@ -296,7 +298,7 @@ class _Sessions(MCPRecording):
     def is_cached(self, call: MCPCall) -> bool:
         """Tell whether a session that is connected is asked to connect again."""
         name = {"initialize": "_initialize_result", "discover": "_discover_result"}
-        return held_by(call.server).get(name.get(call.method, "")) is not None
+        return attributes_of(call.server).get(name.get(call.method, "")) is not None
 
     def reports(self, call: MCPCall, error: Exception) -> bool:
         """Leave out the answer of an older server, which the client knows to expect."""

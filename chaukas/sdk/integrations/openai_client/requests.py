@@ -11,6 +11,7 @@ from typing import Any
 
 from chaukas.sdk.integrations.shared.model_facts import Request, Schema
 from chaukas.sdk.integrations.shared.openai_api.providers import COMPATIBLE, provider_at
+from chaukas.sdk.integrations.shared.read import text_of
 
 __all__ = [
     "CHAT",
@@ -105,7 +106,7 @@ def client_provider_of(client: Any) -> str:
 def request_of(api: str, provider: str, body: dict[str, Any]) -> Request:
     """Return what the *body* of a request asks *provider* for."""
     more = {
-        "previous_response_id": _text(body.get("previous_response_id")),
+        "previous_response_id": text_of(body.get("previous_response_id")),
         "conversation_id": _conversation_of(body.get("conversation")),
         "prompt": _prompt_of(body.get("prompt")),
     }
@@ -115,7 +116,7 @@ def request_of(api: str, provider: str, body: dict[str, Any]) -> Request:
         messages, more["input"] = None, _texts_of(messages)
     return Request(
         provider,
-        _text(body.get("model")),
+        text_of(body.get("model")),
         messages,
         body.get("instructions") if api == RESPONSES else None,
         settings=_settings_of(body),
@@ -147,14 +148,10 @@ def _settings_of(body: dict[str, Any]) -> dict[str, Any]:
     return settings if verbosity is None else {**settings, "verbosity": verbosity}
 
 
-def _text(value: Any) -> str:
-    return value if type(value) is str else ""
-
-
 def _conversation_of(conversation: Any) -> str:
     if type(conversation) is dict:
         conversation = conversation.get("id")
-    return _text(conversation)
+    return text_of(conversation)
 
 
 def _prompt_of(prompt: Any) -> Any:
@@ -175,9 +172,9 @@ def _tool_name(tool: Any) -> str:
         return ""
     kind = tool.get("type")
     inner = tool.get(kind) if type(kind) is str else None
-    if type(inner) is dict and _text(inner.get("name")):
-        return _text(inner["name"])
-    return _text(tool.get("name")) or _text(kind)
+    if type(inner) is dict and text_of(inner.get("name")):
+        return text_of(inner["name"])
+    return text_of(tool.get("name")) or text_of(kind)
 
 
 def _schema_of(body: dict[str, Any]) -> Schema | None:
@@ -189,4 +186,4 @@ def _schema_of(body: dict[str, Any]) -> Schema | None:
     inner = wanted.get("json_schema")
     schema = inner if type(inner) is dict else wanted
     is_strict = schema.get("strict") is True
-    return Schema(_text(schema.get("name")), is_strict, schema.get("schema"))
+    return Schema(text_of(schema.get("name")), is_strict, schema.get("schema"))

@@ -18,6 +18,7 @@ from chaukas.sdk.integrations.shared.streams import (
 from chaukas.sdk.record.context import CURRENT
 from chaukas.sdk.system.bounded import WeakMap
 from chaukas.sdk.system.internal_errors import guarded
+from chaukas.sdk.system.introspect import attributes_of
 
 from .calls import ClientCall
 
@@ -108,12 +109,12 @@ class Streams:
         """End a call with what the request returned, unless that is read later."""
         if call.is_left_open or self._is_unread(call, value):
             return
-        response = _fields_of(value).get("http_response")
+        response = attributes_of(value).get("http_response")
         self._calls.answered(call, value if response is None else _content_of(response))
 
     @guarded(False, where="openai answer")
     def _is_unread(self, call: ClientCall, value: Any) -> bool:
-        response = _fields_of(value).get("http_response")
+        response = attributes_of(value).get("http_response")
         if response is None or _content_of(response) is not None:
             return False
         self._leave_open(call, response)
@@ -151,22 +152,13 @@ class Streams:
             self._calls.answered(call, _content_of(response))
 
 
-def _fields_of(holder: Any) -> dict[str, Any]:
-    """Return what an object holds itself, asking neither it nor its class."""
-    try:
-        fields = object.__getattribute__(holder, "__dict__")
-    except AttributeError:
-        return {}
-    return fields if type(fields) is dict else {}
-
-
 def _http_response_of(holder: Any) -> Any:
     """Return the HTTP response that a stream or a raw answer has, or None."""
-    fields = _fields_of(holder)
+    fields = attributes_of(holder)
     found = (fields.get(name) for name in _HOLDERS)
     return next((each for each in found if each is not None), None)
 
 
 def _content_of(response: Any) -> Any:
     """Return the body of an HTTP response, if it was read."""
-    return _fields_of(response).get("_content")
+    return attributes_of(response).get("_content")

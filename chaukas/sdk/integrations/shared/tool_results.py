@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.record.recorder import error_chain
 from chaukas.sdk.record.retries import class_name_of, fields_of, status_of
+from chaukas.sdk.system.introspect import attributes_of
 
 from .mcp.facts import without_query
 
@@ -53,7 +54,7 @@ def http_answer_of(error: BaseException) -> HttpAnswer:
     """Return the HTTP status behind *error*, and where it came from; zeros if none."""
     for link in error_chain(error):
         fields = fields_of(link)
-        response = _held(fields.get("response"))
+        response = attributes_of(fields.get("response"))
         status = _status(status_of(link)) or _status(response.get("status_code"))
         if not status and class_name_of(link) == "HTTPError":
             # As urllib names it; elsewhere a code may be anything.
@@ -65,15 +66,6 @@ def http_answer_of(error: BaseException) -> HttpAnswer:
 
 def _status(value: object) -> int:
     return value if type(value) is int and 100 <= value < _STATUS_LIMIT else 0
-
-
-def _held(value: object) -> dict[str, Any]:
-    """Return what an instance holds itself, running no code of its class."""
-    try:
-        held: dict[str, Any] = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return held if type(held) is dict else {}
 
 
 def _url_in(fields: dict[str, Any], response: dict[str, Any]) -> str:
@@ -96,7 +88,7 @@ def _member(value: object, name: str) -> object:
     if isinstance(value, tuple):
         # A named tuple of aiohttp: its first member is the URL.
         return tuple.__getitem__(value, 0) if len(value) else None
-    return _held(value).get(name)
+    return attributes_of(value).get(name)
 
 
 def _url_text(value: object) -> str:

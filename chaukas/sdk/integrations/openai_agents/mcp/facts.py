@@ -17,11 +17,11 @@ from chaukas.sdk.integrations.shared.mcp.facts import (
     answer_of,
     first_of,
     greeting_of,
-    held_by,
-    text_of,
     without_query,
 )
+from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.record.errors import class_name_of
+from chaukas.sdk.system.introspect import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +112,7 @@ def _protocol_version_of(held: dict[str, Any]) -> str:
 
 def server_facts(server: Any) -> ServerFacts:
     """Return who *server* is; its headers, environment and arguments are not read."""
-    held = held_by(server)
+    held = attributes_of(server)
     parameters = held.get("params")
     url = text_of(parameters.get("url")) if type(parameters) is dict else ""
     transport = command = ""
@@ -135,14 +135,14 @@ def server_names(servers: Any) -> list[str]:
     if type(servers) is not list:
         return []
     return [
-        without_query(_name_of(server, held_by(server)))
+        without_query(_name_of(server, attributes_of(server)))
         for server in servers[:_SERVER_LIMIT]
     ]
 
 
 def is_cached(server: Any) -> bool:
     """Tell whether `list_tools` of *server* is about to answer from its cache."""
-    held = held_by(server)
+    held = attributes_of(server)
     tools = held.get("_tools_list")
     return (
         held.get("cache_tools_list") is True
@@ -154,7 +154,7 @@ def is_cached(server: Any) -> bool:
 
 def retry_limit(server: Any) -> int:
     """Return how often *server* may repeat a request; 0 for never and for ever."""
-    limit = held_by(server).get("max_retry_attempts")
+    limit = attributes_of(server).get("max_retry_attempts")
     return limit if type(limit) is int and limit > 0 else 0
 
 
@@ -163,6 +163,6 @@ def content_of(method: str, server: Any, result: Any) -> Any:
     if method == "cleanup":
         return None
     if method == "connect":
-        held = held_by(server)
+        held = attributes_of(server)
         return greeting_of((held.get("server_initialize_result"), held.get("session")))
     return answer_of(method, result)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from chaukas.sdk.integrations.openai_agents.runs.facts import hides_content
 from chaukas.sdk.integrations.openai_agents.state import FRAMEWORK, ToolCall
 from chaukas.sdk.integrations.shared.mcp.call import OPEN
-from chaukas.sdk.integrations.shared.mcp.facts import held_by, request_of
+from chaukas.sdk.integrations.shared.mcp.facts import request_of
 from chaukas.sdk.integrations.shared.mcp.recording import MCPRecording
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.errors import class_name_of
 from chaukas.sdk.system.internal_errors import attempt
+from chaukas.sdk.system.introspect import attributes_of
 
 from .facts import (
     OPERATIONS,
@@ -122,7 +123,7 @@ class MCPCalls(MCPRecording):
     def session_of(self, call: MCPCall) -> Any:
         """Return the session of a connected server; its filters may use others."""
         is_connected = call.operation not in {"initialize", "shutdown"}
-        return held_by(call.server).get("session") if is_connected else None
+        return attributes_of(call.server).get("session") if is_connected else None
 
     def hides_content(self) -> bool:
         """Tell whether the SDK's own setting hides content."""

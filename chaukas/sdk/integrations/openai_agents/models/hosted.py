@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.shared.read import read
 from chaukas.sdk.record.recorder import ms_between, without_defaults
 from chaukas.sdk.system.internal_errors import attempt, report
 
-from .hosted_items import HOSTED_KINDS, HostedCall, findings_of, read
+from .hosted_items import HOSTED_KINDS, HostedCall, findings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from chaukas.sdk.integrations.openai_agents.facts import arguments_of
+from chaukas.sdk.integrations.shared.read import read, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -81,16 +82,6 @@ class Findings(NamedTuple):
     """`mcp_approval_request` items."""
 
 
-def read(item: Any, name: str) -> Any:
-    """Return a member of an item, which may be an object of openai or a dict."""
-    return item.get(name) if type(item) is dict else getattr(item, name, None)
-
-
-def _text(item: Any, name: str) -> str:
-    value = read(item, name)
-    return value if type(value) is str else ""
-
-
 def _listed(item: Any, name: str) -> list[Any]:
     value = read(item, name)
     return value[:_LISTED] if type(value) is list else []
@@ -103,7 +94,7 @@ def _members(item: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _outcome(item: Any) -> Literal["COMPLETED", "FAILED", "CANCELLED"]:
-    status = _text(item, "status")
+    status = read_text(item, "status")
     if status == "failed":
         return "FAILED"
     return "CANCELLED" if status == "incomplete" else "COMPLETED"
@@ -115,19 +106,19 @@ _Answers = dict[tuple[str, str], Any]
 def _web_search(item: Any, _answers: _Answers) -> HostedCall:
     action = read(item, "action")
     queries = [text for text in _listed(action, "queries") if type(text) is str]
-    query = _text(action, "query")
+    query = read_text(action, "query")
     if query and query not in queries:
         queries.insert(0, query)
-    urls = [_text(source, "url") for source in _listed(action, "sources")]
-    opened = _text(action, "url")
+    urls = [read_text(source, "url") for source in _listed(action, "sources")]
+    opened = read_text(action, "url")
     facts: dict[str, Any] = {"queries": queries} if queries else {}
-    if pattern := _text(action, "pattern"):
+    if pattern := read_text(action, "pattern"):
         facts["pattern"] = pattern
     return HostedCall(
         "tool",
         "web_search",
-        _text(item, "id"),
-        (_text(item, "id"),),
+        read_text(item, "id"),
+        (read_text(item, "id"),),
         _members(action, ("type", "query", "queries", "url", "pattern")),
         {"sources": [url for url in urls if url]} if urls else {},
         _outcome(item),
@@ -139,7 +130,7 @@ def _file_search(item: Any, _answers: _Answers) -> HostedCall:
     queries = [text for text in _listed(item, "queries") if type(text) is str]
     results = _listed(item, "results")
     facts: dict[str, Any] = {"queries": queries}
-    names = _unique([_text(result, "filename") for result in results])
+    names = _unique([read_text(result, "filename") for result in results])
     if names:
         facts["filenames"] = names
     told = [
@@ -149,14 +140,14 @@ def _file_search(item: Any, _answers: _Answers) -> HostedCall:
     return HostedCall(
         "tool",
         "file_search",
-        _text(item, "id"),
-        (_text(item, "id"),),
+        read_text(item, "id"),
+        (read_text(item, "id"),),
         {"queries": queries},
         {"results": told} if told else {},
         _outcome(item),
         access=Access(
             "file_search",
-            _unique([_text(result, "file_id") for result in results]),
+            _unique([read_text(result, "file_id") for result in results]),
             facts,
         ),
     )
@@ -167,8 +158,8 @@ def _code_interpreter(item: Any, _answers: _Answers) -> HostedCall:
     return HostedCall(
         "tool",
         "code_interpreter",
-        _text(item, "id"),
-        (_text(item, "id"),),
+        read_text(item, "id"),
+        (read_text(item, "id"),),
         _members(item, ("code", "container_id")),
         {"outputs": outputs} if outputs else {},
         _outcome(item),
@@ -176,9 +167,9 @@ def _code_interpreter(item: Any, _answers: _Answers) -> HostedCall:
 
 
 def _code_output(output: Any) -> dict[str, Any]:
-    if _text(output, "type") != "image":
+    if read_text(output, "type") != "image":
         return _members(output, ("type", "logs"))
-    url = _text(output, "url")
+    url = read_text(output, "url")
     # A picture is no fact about what was done; where it can be had is one.
     return (
         {"type": "image"}
@@ -189,36 +180,36 @@ def _code_output(output: Any) -> dict[str, Any]:
 
 def _image_generation(item: Any, _answers: _Answers) -> HostedCall:
     error = read(item, "error")
-    picture = _text(item, "result")
+    picture = read_text(item, "result")
     answer: dict[str, Any] = {}
     if picture:
         answer["size_bytes"] = len(picture) * 3 // 4 - picture[-2:].count("=")
     request = _members(
         item, ("action", "background", "output_format", "quality", "size")
     )
-    if prompt := _text(item, "revised_prompt"):
+    if prompt := read_text(item, "revised_prompt"):
         request["prompt"] = prompt
     return HostedCall(
         "tool",
         "image_generation",
-        _text(item, "id"),
-        (_text(item, "id"),),
+        read_text(item, "id"),
+        (read_text(item, "id"),),
         request,
         answer,
         "FAILED" if error is not None else _outcome(item),
         error=error,
-        error_code=_text(error, "code"),
+        error_code=read_text(error, "code"),
     )
 
 
 def _tool_search(item: Any, answers: _Answers) -> HostedCall:
-    call_id = _text(item, "call_id")
+    call_id = read_text(item, "call_id")
     found = answers.get(("tool_search_output", call_id))
     arguments = read(item, "arguments")
     return HostedCall(
         "tool",
         "tool_search",
-        call_id or _text(item, "id"),
+        call_id or read_text(item, "id"),
         _ids(item, found),
         arguments if type(arguments) is dict else {"input": arguments},
         {"tools": _tool_names(found)} if found is not None else {},
@@ -229,23 +220,25 @@ def _tool_search(item: Any, answers: _Answers) -> HostedCall:
 
 def _tool_names(item: Any) -> list[str]:
     return [
-        _text(tool, "name") or _text(tool, "server_label") or _text(tool, "type")
+        read_text(tool, "name")
+        or read_text(tool, "server_label")
+        or read_text(tool, "type")
         for tool in _listed(item, "tools")
     ]
 
 
 def _shell(item: Any, answers: _Answers) -> HostedCall | None:
-    call_id = _text(item, "call_id")
+    call_id = read_text(item, "call_id")
     found = answers.get(("shell_call_output", call_id))
     environment = read(item, "environment")
-    if found is None and _text(environment, "type") != "container_reference":
+    if found is None and read_text(environment, "type") != "container_reference":
         # The application runs it, and its executor tells.
         return None
     outputs = [
         {
             **_members(output, ("stdout", "stderr")),
             **_members(read(output, "outcome"), ("exit_code",)),
-            "outcome": _text(read(output, "outcome"), "type"),
+            "outcome": read_text(read(output, "outcome"), "type"),
         }
         for output in _listed(found, "output")
     ]
@@ -265,7 +258,7 @@ def _shell(item: Any, answers: _Answers) -> HostedCall | None:
 
 
 def _program(item: Any, answers: _Answers) -> HostedCall:
-    call_id = _text(item, "call_id")
+    call_id = read_text(item, "call_id")
     found = answers.get(("program_output", call_id))
     # Tools of the application are called in between: the answer comes in the output
     # of a later model call, and makes a pair of its own there.
@@ -282,14 +275,14 @@ def _program(item: Any, answers: _Answers) -> HostedCall:
 
 
 def _program_output(item: Any, answers: _Answers) -> HostedCall | None:
-    call_id = _text(item, "call_id")
+    call_id = read_text(item, "call_id")
     if ("program", call_id) in answers:
         return None
     return HostedCall(
         "tool",
         "programmatic_tool_calling",
         call_id,
-        (_text(item, "id"),),
+        (read_text(item, "id"),),
         {},
         _members(item, ("result",)),
         _outcome(item),
@@ -303,39 +296,39 @@ def _mcp_list_tools(item: Any, _answers: _Answers) -> HostedCall:
         "mcp",
         "tools/list",
         "",
-        (_text(item, "id"),),
+        (read_text(item, "id"),),
         {},
         {"tools": _tool_names(item)},
         "FAILED" if error is not None else "COMPLETED",
         error=error,
-        server=_text(item, "server_label"),
+        server=read_text(item, "server_label"),
     )
 
 
 def _mcp_call(item: Any, _answers: _Answers) -> HostedCall:
     error = read(item, "error")
-    output = _text(item, "output")
+    output = read_text(item, "output")
     failure, code = _mcp_failure(error)
     return HostedCall(
         "mcp",
         "tools/call",
-        _text(item, "id"),
-        (_text(item, "id"),),
+        read_text(item, "id"),
+        (read_text(item, "id"),),
         {
-            "name": _text(item, "name"),
-            "arguments": arguments_of(_text(item, "arguments")),
+            "name": read_text(item, "name"),
+            "arguments": arguments_of(read_text(item, "arguments")),
         },
         {"output": output} if output else {},
         "FAILED" if error is not None else _outcome(item),
         error=failure,
         error_code=code,
-        server=_text(item, "server_label"),
+        server=read_text(item, "server_label"),
         facts={**_members(item, ("approval_request_id",)), **caller_facts(item)},
     )
 
 
 def _mcp_failure(error: Any) -> tuple[Any, str]:
-    kind, code = _text(error, "type"), read(error, "code")
+    kind, code = read_text(error, "type"), read(error, "code")
     if type(code) is int:
         kind = f"{kind}:{code}"
     content = read(error, "content")
@@ -345,14 +338,14 @@ def _mcp_failure(error: Any) -> tuple[Any, str]:
 def caller_facts(item: Any) -> dict[str, Any]:
     """Return who made a tool call, if it was a program and not the model itself."""
     caller = read(item, "caller")
-    if _text(caller, "type") != "program":
+    if read_text(caller, "type") != "program":
         return {}
-    return {"caller": "program", "caller_id": _text(caller, "caller_id")}
+    return {"caller": "program", "caller_id": read_text(caller, "caller_id")}
 
 
 def _ids(item: Any, answer: Any) -> tuple[str, ...]:
-    own = _text(item, "id")
-    return (own,) if answer is None else (own, _text(answer, "id"))
+    own = read_text(item, "id")
+    return (own,) if answer is None else (own, read_text(answer, "id"))
 
 
 def _unique(texts: Iterable[str]) -> list[str]:
@@ -387,14 +380,14 @@ def findings_of(output: Sequence[Any]) -> Findings:
     """
     answers: _Answers = {}
     for item in output:
-        kind = _text(item, "type")
+        kind = read_text(item, "type")
         if kind in _ANSWERS:
-            answers[kind, _text(item, "call_id")] = item
+            answers[kind, read_text(item, "call_id")] = item
     calls: list[HostedCall] = []
     requests: list[Any] = []
     cited: dict[str, list[dict[str, Any]]] = {}
     for item in output:
-        kind = _text(item, "type")
+        kind = read_text(item, "type")
         reader = _READERS.get(kind)
         if reader is not None:
             call = reader(item, answers)
@@ -410,10 +403,10 @@ def findings_of(output: Sequence[Any]) -> Findings:
 
 def _read_citations(message: Any, cited: dict[str, list[dict[str, Any]]]) -> None:
     for part in _listed(message, "content"):
-        if _text(part, "type") not in _TEXT_KINDS:
+        if read_text(part, "type") not in _TEXT_KINDS:
             continue
         for annotation in _listed(part, "annotations"):
-            kind = _text(annotation, "type")
+            kind = read_text(annotation, "type")
             if kind in _CITATION:
                 told = _members(annotation, _CITATION[kind])
                 cited.setdefault(_CITED_TOOL[kind], []).append(told)
@@ -446,7 +439,7 @@ def _last(calls: list[HostedCall], tool: str) -> int | None:
 
 
 def _with_citations(access: Access, citations: list[dict[str, Any]]) -> Access:
-    found = [_text(one, "file_id") or _text(one, "url") for one in citations]
+    found = [read_text(one, "file_id") or read_text(one, "url") for one in citations]
     return Access(
         access.datasource,
         _unique([*access.document_ids, *found]),

@@ -25,6 +25,7 @@ from chaukas.sdk.integrations.shared.models import (
     Failure,
     Request,
 )
+from chaukas.sdk.integrations.shared.read import read
 from chaukas.sdk.integrations.shared.usage import Usage, usage_of
 from chaukas.sdk.record.recorder import error_code_of, ms_between, without_defaults
 
@@ -391,11 +392,11 @@ class Turns(Part):
         if isinstance(error, Exception):
             note_error(recorder, run, error, recoverable=True, recovery_action=_GOES_ON)
             return
-        message, code = _read(error, "message"), _read(error, "code")
+        message, code = read(error, "message"), read(error, "code")
         if type(message) is str and message.startswith(_TOLD_BEFORE):
             return
         capture = recorder.capture(run)
-        kind = code or _read(error, "type")
+        kind = code or read(error, "type")
         recorder.emit(
             EventType.ERROR,
             run,
@@ -480,10 +481,6 @@ def _note_answer(live: LiveSession, turn: Turn, now_ns: int) -> None:
 def _audio_tokens(details: Any) -> int:
     count = getattr(details, "audio_tokens", None)
     return count if type(count) is int else 0
-
-
-def _read(item: Any, name: str) -> Any:
-    return item.get(name) if type(item) is dict else getattr(item, name, None)
 
 
 def _said_in(content: Any) -> tuple[str, bool]:

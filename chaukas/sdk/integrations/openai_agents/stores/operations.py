@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.shared.usage import usage_of
 from chaukas.sdk.record.retries import class_name_of
+from chaukas.sdk.system.introspect import attributes_of
 
 if TYPE_CHECKING:
     from chaukas.sdk.record.context import Node
@@ -92,12 +93,7 @@ def path_of(store: Any) -> Any:
     holds itself, or the store that it wraps: nothing of the application runs.
     """
     for _ in range(_WRAPPED_STORES):
-        try:
-            attributes = object.__getattribute__(store, "__dict__")
-        except AttributeError:
-            return None
-        if type(attributes) is not dict:
-            return None
+        attributes = attributes_of(store)
         path = attributes.get("db_path")
         if type(path) in _PATHS:
             return path if type(path) is str else str(path)

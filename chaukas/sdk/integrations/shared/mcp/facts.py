@@ -11,12 +11,14 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.record.errors import (
     class_name_of,
     error_code_of,
     error_text,
     fields_of,
 )
+from chaukas.sdk.system.introspect import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,13 +33,11 @@ __all__ = [
     "failure_text_of",
     "first_of",
     "greeting_of",
-    "held_by",
     "is_error",
     "is_group",
     "listed",
     "reason_of",
     "request_of",
-    "text_of",
     "without_query",
     "without_userinfo",
 ]
@@ -97,20 +97,6 @@ class ServerFacts(NamedTuple):
     """Name of the program that a stdio server runs, without its arguments."""
 
 
-def text_of(value: object) -> str:
-    """Return *value* if it is a text, or an empty one."""
-    return value if type(value) is str else ""
-
-
-def held_by(value: object) -> dict[str, Any]:
-    """Return what an instance holds itself, running no code of its class."""
-    try:
-        held: dict[str, Any] = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return held if type(held) is dict else {}
-
-
 def _is_of_mcp(value: object) -> bool:
     return any(
         text_of(base.__module__).partition(".")[0] in _MCP_PACKAGES
@@ -125,7 +111,7 @@ def first_of(value: Any, names: tuple[str, ...]) -> Any:
     Only objects of the `mcp` package are asked; of others, what they hold is read.
     """
     if not _is_of_mcp(value):
-        held = held_by(value)
+        held = attributes_of(value)
         return next((held[name] for name in names if held.get(name) is not None), None)
     for name in names:
         found = getattr(value, name, None)
