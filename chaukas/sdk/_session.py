@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from chaukas.sdk.capture.deferred import held_bytes_of, thawed
 from chaukas.sdk.record.context import (
     SCOPE,
     SUPPRESSED,
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.capture.snapshot import Capture
-    from chaukas.sdk.record.recorder import Recorder
 
     from .events import EventType
     from .typing import Json
@@ -263,72 +265,71 @@ def point(
         run, parent_span_id = _place(runtime, id_text(trace_id) or "")
         if not run.sampled:
             return
-        body = _body_of(runtime.recorder, run, field, facts, content)
-        body.emit(runtime.recorder, kind, run, parent_span_id)
+        recorder = runtime.recorder
+        capture, shown = recorder.capture(run), recorder.capture_facts()
+        held = _Body(
+            field, capture.hold(content, field), shown.hold(dict(facts), field)
+        )
+        in_metadata = field == "metadata"
+        outcome = facts.get("outcome")
+        is_denied = type(outcome) is str and outcome == "deny"
+        members = partial(_members_of, held, capture, shown)
+        recorder.emit(
+            kind,
+            run,
+            {} if in_metadata else members,
+            parent_span_id=parent_span_id,
+            capture=capture,
+            metadata=members if in_metadata else None,
+            is_captured=True,
+            severity="SEVERITY_WARN" if is_denied else "",
+            weight_bytes=held_bytes_of(held.content) + held_bytes_of(held.facts),
+        )
     except Exception as error:
         runtime.recorder.count_failed()
         report(f"chaukas.{kind.name.lower()}", error)
 
 
 class _Body(NamedTuple):
+    """What an application says, held as it was."""
+
     field: str
-    members: dict[str, Any]
-    capture: Capture
-
-    def emit(
-        self, recorder: Recorder, kind: EventType, run: Run, parent_span_id: str
-    ) -> None:
-        """Record it, where its field wants it."""
-        is_denied = self.members.get("outcome") == "deny"
-        in_metadata = self.field == "metadata"
-        recorder.emit(
-            kind,
-            run,
-            {} if in_metadata else {self.field: self.members},
-            parent_span_id=parent_span_id,
-            capture=self.capture,
-            metadata=self.members if in_metadata else None,
-            is_captured=True,
-            severity="SEVERITY_WARN" if is_denied else "",
-        )
+    content: Any
+    facts: Any
 
 
-def _body_of(
-    recorder: Recorder,
-    run: Run,
-    field: str,
-    facts: Mapping[str, object],
-    content: object,
-) -> _Body:
-    capture = recorder.capture(run)
-    tree = capture.tree(content, field)
+def _members_of(
+    body: _Body, capture: DeferredCapture, shown: DeferredCapture
+) -> dict[str, Any]:
+    """Return the members of the event, captured, where its field wants them."""
+    field = body.field
+    tree = capture.made.tree(thawed(body.content), field)
     given = tree if type(tree) is dict else {"value": tree}
     members: dict[str, Any] = {
         name: value for name, value in given.items() if value is not None
     }
-    facts_capture = recorder.capture_facts()
-    for name, value in facts.items():
-        path = f"{field}.{name}"
-        captured: Json
+    for name, value in thawed(body.facts).items():
+        captured = _fact_of(shown.made, name, value, f"{field}.{name}")
         if type(value) is dict:
-            inner = facts_capture.tree(value, path)
             content_of = members.get(name)
             captured = {
                 **(content_of if type(content_of) is dict else {}),
-                **(inner if type(inner) is dict else {}),
+                **(captured if type(captured) is dict else {}),
             }
-        elif name in _LISTS:
-            captured = list(_texts_of(facts_capture, value, path))
-        else:
-            captured = facts_capture.text(value, path)
         if captured:
             members[name] = captured
-    if capture.is_noted:
+    for path in shown.made.redacted:
         # One list of what was hidden, whoever hid it.
-        capture.redacted.extend(facts_capture.redacted)
-    else:
-        capture = facts_capture
-    return _Body(field, members, capture)
+        capture.note_hidden(path)
+    return members if field == "metadata" else {field: members}
+
+
+def _fact_of(capture: Capture, name: str, value: object, path: str) -> Json:
+    if type(value) is dict:
+        return capture.tree(value, path)
+    if name in _LISTS:
+        return list(_texts_of(capture, value, path))
+    return capture.text(value, path)
 
 
 _LISTS = frozenset({"rule_ids", "document_ids", "chunk_ids"})

@@ -11,13 +11,13 @@ from enum import Enum
 from typing import NamedTuple
 
 __all__ = [
+    "END_OF",
     "TRAITS",
     "Author",
     "EventStatus",
     "EventType",
     "Severity",
     "Traits",
-    "end_of",
 ]
 
 
@@ -125,13 +125,9 @@ TRAITS: dict[EventType, Traits] = {
 }
 """Traits of each type, for encoding without a branch per event."""
 
-_ENDS = {
+END_OF = {
     kind: EventType[kind.name.replace("_START", "_END")]
     for kind in EventType
     if kind.name.endswith("_START")
 }
-
-
-def end_of(start: EventType) -> EventType:
-    """Return the END type that closes *start*."""
-    return _ENDS[start]
+"""The END type that closes each START."""

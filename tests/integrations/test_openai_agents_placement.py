@@ -307,6 +307,7 @@ def test_a_redactor_may_wait_for_another_thread_that_begins_a_run() -> None:
         chaukas.session("s", metadata={"plan": "gold"}),
     ):
         run()
+        assert chaukas.flush(20)
     assert began.is_set()
     assert len(named(events(), "AGENT_START")) == 2
 

@@ -909,6 +909,9 @@ def test_a_handler_that_fails_or_records_does_the_host_no_harm(
     try:
         with capture_events() as events:
             chaukas.event("first")
+            # The handler is called on the writer's thread, and records from there.
+            chaukas.flush()
+            chaukas.flush()
             dropped = chaukas.stats().dropped
     finally:
         debug.removeHandler(handler)
@@ -1273,6 +1276,7 @@ def test_a_redact_that_does_not_work_hides_and_is_told_once(
     with capture_events(redact=redact) as events:
         for _ in range(3):
             chaukas.event("moved", {"place": "hunter2", "n": 1})
+        chaukas.flush()
         errors = chaukas.stats().errors
 
     told = [one for one in caplog.messages if "redact" in one]
@@ -1294,13 +1298,16 @@ def test_an_event_that_cannot_be_captured_is_counted(
         raise RuntimeError
 
     monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
+    monkeypatch.setattr("chaukas.sdk.system.internal_errors._reporter._told", {})
     with capture_events():
         before = chaukas.stats()
         with monkeypatch.context() as patch:
             patch.setattr("chaukas.sdk.capture.snapshot.Capture.tree", broken)
             chaukas.event("moved", {"place": "x"})
+            chaukas.flush()
         after = chaukas.stats()
 
     assert after.dropped == {"capture_error": 1}
-    assert after.emitted == before.emitted + 1
-    assert "chaukas.system" in caplog.text
+    # The report of the loss may be one of them.
+    assert after.emitted > before.emitted
+    assert "making an event" in caplog.text

@@ -288,10 +288,17 @@ def test_refused_events_are_counted_with_their_reason(make: Any) -> None:
     assert numbers_in(sink) == [0, 2]
 
 
+class NoEvent:
+    weight_bytes = 8
+
+    def make(self) -> Any:
+        return "not bytes"
+
+
 def test_what_is_no_event_is_set_aside_and_the_rest_goes_on(make: Any) -> None:
     sink = MemorySink()
     pipe = make(sink)
-    pipe.put("not bytes")
+    pipe.put(NoEvent())
     pipe.put(event(1))
     assert pipe.flush(10.0)
     assert pipe.stats().dropped == {"quarantined": 1}

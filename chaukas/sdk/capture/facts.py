@@ -10,6 +10,7 @@ made are passed over.
 from __future__ import annotations
 
 import hashlib
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.system.bounded import ID_CHARS, bounded
@@ -17,6 +18,9 @@ from chaukas.sdk.system.bounded import ID_CHARS, bounded
 from .snapshot import Capture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .deferred import DeferredCapture
     from .snapshot import Rules
 
 __all__ = ["Facts", "fill", "note_hidden"]
@@ -181,19 +185,21 @@ def fill(
 
 
 def note_hidden(
-    event: dict[str, Any], capture: Capture | None, hidden: list[str]
+    event: dict[str, Any], captures: Sequence[DeferredCapture], hidden: list[str]
 ) -> None:
     """
     Note in *event* what was hidden or altered.
 
     Args:
         event: The event, filled.
-        capture: What took its content, if anything did.
+        captures: What took its content.
         hidden: Paths of what was hidden beside its content.
     """
-    if capture is not None and capture.is_noted:
-        hidden = [*capture.redacted, *hidden]
-        if capture.altered:
-            event["metadata"]["numbers_as_text"] = capture.altered
+    taken = [capture.made for capture in captures if capture.is_noted]
+    if taken:
+        hidden = [*chain.from_iterable(each.redacted for each in taken), *hidden]
+        altered = [*chain.from_iterable(each.altered for each in taken)]
+        if altered:
+            event["metadata"]["numbers_as_text"] = altered
     if hidden:
         event["redaction"] = {"fields": hidden, "method": "mask"}

@@ -98,6 +98,8 @@ class Rules:
     __slots__ = (
         "binary",
         "content",
+        "early",
+        "has_function",
         "is_quick",
         "limits",
         "monotonic_ns",
@@ -123,6 +125,19 @@ class Rules:
         """Prepare what all captures share."""
         self.limits = Limits() if limits is None else limits
         self.content = content
+        self.has_function = redact is not None
+        """Whether the application's own function is asked about each leaf."""
+        self.early = self
+        """The same without that function, for what is captured where it may not run."""
+        if self.has_function:
+            self.early = Rules(
+                limits=limits,
+                content=content,
+                binary=binary,
+                keys=keys,
+                patterns=patterns,
+                monotonic_ns=monotonic_ns,
+            )
         self.binary = binary
         self.monotonic_ns = monotonic_ns
         self.redactor = Redactor(keys, patterns)

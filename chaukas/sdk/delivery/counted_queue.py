@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.delivery.spool.crash_counters import Page
+    from chaukas.sdk.pipeline.bounded_queue import Unmade
     from chaukas.sdk.pipeline.stats import Cell
 
 __all__ = ["CountedQueue"]
@@ -47,7 +48,7 @@ class CountedQueue(BoundedQueue):
         self._refused = 0
         self._is_fresh = False
 
-    def put(self, event: bytes, *, vital: bool) -> None:
+    def put(self, event: bytes | Unmade, *, vital: bool) -> None:
         """Queue an event as `BoundedQueue` does; first it is counted in the page."""
         page = self._page
         if page is not None:

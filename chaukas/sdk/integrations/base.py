@@ -10,6 +10,7 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from importlib import metadata
+from operator import attrgetter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -62,9 +63,11 @@ class Part:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    @property
-    def _recorder(self) -> Recorder:
-        return self._host.recorder
+    if TYPE_CHECKING:
+        _recorder: Recorder
+    else:
+        # The host's of now, read in C: every wrapper asks for it several times.
+        _recorder = property(attrgetter("_host.recorder"))
 
 
 class BaseIntegrationWrapper(ABC):

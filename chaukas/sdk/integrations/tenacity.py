@@ -44,7 +44,7 @@ from .base import BaseIntegrationWrapper, Host
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.record.context import Run
     from chaukas.sdk.record.recorder import Recorder
 
@@ -70,7 +70,7 @@ class _Asleep(NamedTuple):
 
     run: Run
     parent_span_id: str
-    capture: Capture
+    capture: DeferredCapture
     content: dict[str, Any]
     since_ns: int
 

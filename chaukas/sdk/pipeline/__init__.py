@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.sinks import Sink
 
+    from .bounded_queue import Unmade
+
 __all__ = ["REASONS", "Pipeline", "Stats"]
 
 _START_AGAIN_S = 0.1
@@ -101,7 +103,13 @@ class Pipeline:
             linger_s=linger_s,
             monotonic=monotonic,
         )
-        self._next_seq = count(1).__next__
+        self.next_seq = count(1).__next__
+        """
+        Returns the number of the next event, starting at 1.
+
+        Take one for every event, also for one that is then given to `drop`: the gap
+        that it leaves shows the loss to a reader who trusts no counter.
+        """
         self._pid = os.getpid()
         self._starting = allocate_lock()
         self._starts = 0
@@ -114,21 +122,13 @@ class Pipeline:
         # False sends `put` the slow way: not started, dead, closed, abandoned.
         self._is_ready = False
 
-    def next_seq(self) -> int:
-        """
-        Return the number of the next event, starting at 1.
-
-        Take one for every event, also for one that is then given to `drop`: the
-        gap it leaves shows the loss to a reader who trusts no counter.
-        """
-        return self._next_seq()
-
-    def put(self, event: bytes, *, vital: bool = False) -> None:
+    def put(self, event: bytes | Unmade, *, vital: bool = False) -> None:
         """
         Take an event; never raises, waits or does I/O.
 
         Args:
-            event: The event as one canonical JSON object, without newline.
+            event: The event as one canonical JSON object, without newline, or what
+                makes it on the writer's thread.
             vital: It may use the reserve: an error, an end, a report.
         """
         if self._is_ready or self._prepare():
@@ -136,14 +136,15 @@ class Pipeline:
         elif not self._is_abandoned:
             self._queue.drop("after_close")
 
-    def offer(self, event: bytes) -> None:
+    def offer(self, event: bytes | Unmade) -> None:
         """
         Take an event like `put`, but only while half of the memory is free.
 
         For what may be missed: it is the first to be dropped, as `memory_full`.
 
         Args:
-            event: The event as one canonical JSON object, without newline.
+            event: The event as one canonical JSON object, without newline, or what
+                makes it on the writer's thread.
         """
         if self._is_ready or self._prepare():
             self._queue.offer(event)

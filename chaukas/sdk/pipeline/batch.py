@@ -8,12 +8,14 @@ the chain is then the order of the file, and no host thread pays for a hash.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.integrity import link
+from chaukas.sdk.system.internal_errors import report
 
-from .bounded_queue import EVENT_OVERHEAD_BYTES, FlushMarker
+from .bounded_queue import FlushMarker, size_bytes_of
 from .stats import INDEX_OF, REASONS
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.sinks import Verdict
 
-    from .bounded_queue import BoundedQueue
+    from .bounded_queue import BoundedQueue, Unmade
 
 __all__ = ["PendingBatch"]
 
@@ -52,7 +54,7 @@ class PendingBatch:
         self._queue = queue
         self._is_chained = integrity
         self._prev = ""
-        self._taken: deque[bytes | FlushMarker] = deque()
+        self._taken: deque[bytes | Unmade | FlushMarker] = deque()
         self._costs: list[int] = []
         self.batch: list[bytes] = []
         """Lines that go to the sink next; kept until they are settled."""
@@ -65,7 +67,7 @@ class PendingBatch:
         """Return whether anything is held."""
         return bool(self._taken or self.batch)
 
-    def take(self, get: Callable[[], bytes | FlushMarker], count: int) -> None:
+    def take(self, get: Callable[[], bytes | Unmade | FlushMarker], count: int) -> None:
         """
         Move `count` items from the queue.
 
@@ -95,7 +97,7 @@ class PendingBatch:
                     break
                 marks.append(item)
             else:
-                total += len(item)
+                total += size_bytes_of(item)
                 if batch and total > _MAX_BYTES:
                     break
                 self._add(item)
@@ -119,18 +121,39 @@ class PendingBatch:
         self.batch.clear()
         self._costs.clear()
 
-    def _add(self, event: bytes) -> None:
-        cost = len(event) + EVENT_OVERHEAD_BYTES
+    def _add(self, event: bytes | Unmade) -> None:
+        cost = size_bytes_of(event)
+        encoded = event if isinstance(event, bytes) else self._made(event, cost)
+        if encoded is None:
+            return
         try:
-            line = self._line_of(event)
+            line = self._line_of(encoded)
         except (TypeError, ValueError):
             # Not what the recorder promised: no retry makes it storable.
-            self.refused[_QUARANTINED] += 1
-            self._queue.note_refused(sum(self.refused))
-            self._queue.settled_bytes += cost
+            self._refuse(_QUARANTINED, cost)
             return
         self.batch.append(line)
         self._costs.append(cost)
+
+    def _made(self, event: Unmade, cost: int) -> bytes | None:
+        try:
+            return event.make()
+        # An application's own function takes part in it: its exit would end the
+        # writer, and its interrupt is nobody's on this thread.
+        except BaseException as error:
+            self._refuse(_CAPTURE_ERROR, cost)
+            problem = (
+                error if isinstance(error, Exception) else RuntimeError(*error.args)
+            )
+            # Raises in our own tests, which hear of it by the count.
+            with suppress(Exception):
+                report("making an event", problem)
+            return None
+
+    def _refuse(self, reason: int, cost: int) -> None:
+        self.refused[reason] += 1
+        self._queue.note_refused(sum(self.refused))
+        self._queue.settled_bytes += cost
 
     def _line_of(self, event: bytes) -> bytes:
         if not self._is_chained:
@@ -139,4 +162,9 @@ class PendingBatch:
         return line
 
 
+def _exception_of(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
+
+
 _QUARANTINED: Final = INDEX_OF["quarantined"]
+_CAPTURE_ERROR: Final = INDEX_OF["capture_error"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from chaukas.sdk.system.threads import SimpleQueue, allocate_lock, get_ident
 
@@ -19,7 +19,13 @@ from .stats import INDEX_OF, Cell
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["EVENT_OVERHEAD_BYTES", "BoundedQueue", "FlushMarker"]
+__all__ = [
+    "EVENT_OVERHEAD_BYTES",
+    "BoundedQueue",
+    "FlushMarker",
+    "Unmade",
+    "size_bytes_of",
+]
 
 EVENT_OVERHEAD_BYTES: Final = 64
 """What an event costs beyond its text: a bytes header and two pointers."""
@@ -29,6 +35,29 @@ _RESERVE: Final = 0.1
 _MEMORY_FULL_NAME: Final = "memory_full"
 _MEMORY_FULL: Final = INDEX_OF[_MEMORY_FULL_NAME]
 _CAPTURE_ERROR: Final = INDEX_OF["capture_error"]
+
+
+class Unmade(Protocol):
+    """An event that the writer still has to make."""
+
+    weight_bytes: int
+    """What it keeps in memory."""
+
+    def make(self) -> bytes:
+        """
+        Return it as one canonical JSON object, without newline.
+
+        Raises:
+            Exception: It cannot be made, and is lost.
+        """
+        ...
+
+
+def size_bytes_of(event: bytes | Unmade) -> int:
+    """Return what *event* counts for in memory, made or not."""
+    if type(event) is bytes:
+        return len(event) + EVENT_OVERHEAD_BYTES
+    return cast("Unmade", event).weight_bytes
 
 
 class FlushMarker:
@@ -89,7 +118,7 @@ class BoundedQueue:
     ) -> None:
         self.limit = memory_limit_bytes
         """Bytes that vital events may fill; others stop a tenth below."""
-        self.items: SimpleQueue[bytes | FlushMarker] = SimpleQueue()
+        self.items: SimpleQueue[bytes | Unmade | FlushMarker] = SimpleQueue()
         """Events and marks in the order in which they came."""
         self.gate = _FAST_COUNT
         """Queue length up to which no sum is needed; 0 when it always is."""
@@ -107,12 +136,16 @@ class BoundedQueue:
         """The counters of all threads that ever emitted."""
         return list(self._cells.values())
 
-    def put(self, event: bytes, *, vital: bool) -> None:
+    def put(self, event: bytes | Unmade, *, vital: bool) -> None:
         """Queue an event, or count it as dropped when memory is full."""
         # Two live threads never have the same ident, so a cell has one owner
         # even when an ident is used again.
         cell = self._cells.get(get_ident()) or self._new_cell()
-        size = len(event) + EVENT_OVERHEAD_BYTES
+        # As `size_bytes_of`, without its call.
+        if type(event) is bytes:
+            size = len(event) + EVENT_OVERHEAD_BYTES
+        else:
+            size = cast("Unmade", event).weight_bytes
         large = size > self._fast_bytes
         cell.count += 1
         is_unsure = large or self.items.qsize() >= self.gate
@@ -127,10 +160,9 @@ class BoundedQueue:
         if self._monotonic() >= self.handover.due_s:
             self.handover.hand_over()
 
-    def offer(self, event: bytes) -> None:
+    def offer(self, event: bytes | Unmade) -> None:
         """Queue an event like `put`, but only while half of the memory is free."""
-        size = len(event) + EVENT_OVERHEAD_BYTES
-        if self.held_bytes() + size > self.limit // 2:
+        if self.held_bytes() + size_bytes_of(event) > self.limit // 2:
             self.drop(_MEMORY_FULL_NAME)
         else:
             self.put(event, vital=False)

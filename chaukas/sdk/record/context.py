@@ -18,6 +18,8 @@ from .totals import Totals
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .note import Content
+
 __all__ = [
     "CURRENT",
     "SCOPE",
@@ -197,7 +199,7 @@ class Pair:
         span_id: str,
         parent_span_id: str,
         started_monotonic_ns: int,
-        closing: dict[str, Any],
+        closing: Content,
     ) -> None:
         """Remember what the END needs; *closing* is the content of an orphan's END."""
         self.kind = kind

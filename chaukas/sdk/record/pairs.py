@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from chaukas.sdk.events import EventStatus, EventType, end_of
+from chaukas.sdk.events import END_OF, EventStatus, EventType
 from chaukas.sdk.system.internal_errors import report
 
 from .context import Pair
@@ -12,11 +12,12 @@ from .context import Pair
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.system.clock import Clock
     from chaukas.sdk.system.ids import Ids
 
     from .context import AgentRef, Run
+    from .note import Content
 
 __all__ = ["EventPairManager"]
 
@@ -33,19 +34,19 @@ class _Emitter(Protocol):
         self,
         kind: EventType,
         run: Run,
-        content: dict[str, Any],
+        content: Content,
         *,
         parent_span_id: str = "",
         span_id: str = "",
         agent: AgentRef | None = None,
-        capture: Capture | None = None,
-        metadata: dict[str, Any] | None = None,
+        capture: DeferredCapture | None = None,
+        metadata: Content | None = None,
         status: str = "",
         at_ns: int = 0,
+        duration_ns: int = 0,
+        weight_bytes: int = 0,
         problems: list[Exception] | None = None,
     ) -> None: ...
-
-    def monotonic_ms_since(self, start_ns: int) -> float: ...
 
     def count_failed(self) -> None: ...
 
@@ -68,15 +69,16 @@ class EventPairManager:
         self,
         kind: EventType,
         run: Run,
-        content: dict[str, Any],
+        content: Content,
         *,
         parent_span_id: str = "",
-        closing: dict[str, Any] | None = None,
+        closing: Content | None = None,
         on_close: Callable[[], object] | None = None,
         agent: AgentRef | None = None,
-        capture: Capture | None = None,
-        metadata: dict[str, Any] | None = None,
+        capture: DeferredCapture | None = None,
+        metadata: Content | None = None,
         at_ns: int = 0,
+        weight_bytes: int = 0,
         problems: list[Exception] | None = None,
     ) -> Pair:
         """
@@ -94,6 +96,7 @@ class EventPairManager:
             capture: As for `Recorder.emit`.
             metadata: The same.
             at_ns: The same.
+            weight_bytes: The same.
             problems: The same.
         """
         recorder = self._recorder
@@ -105,7 +108,11 @@ class EventPairManager:
             pair.is_open = False
             recorder.refuse()
             return pair
-        self._keep(pair)
+        run.pairs[span_id] = pair
+        self._runs[id(run)] = run
+        if not run.run_id and kind is not EventType.SESSION_START:
+            run.run_id = span_id
+            run.started_monotonic_ns = now_ns
         try:
             recorder.emit(
                 kind,
@@ -117,6 +124,7 @@ class EventPairManager:
                 capture=capture,
                 metadata=metadata,
                 at_ns=at_ns,
+                weight_bytes=weight_bytes,
                 problems=problems,
             )
         except BaseException:
@@ -124,14 +132,6 @@ class EventPairManager:
             raise
         self._end_if_shut(pair)
         return pair
-
-    def _keep(self, pair: Pair) -> None:
-        run = pair.run
-        run.pairs[pair.span_id] = pair
-        self._runs[id(run)] = run
-        if not run.run_id and pair.kind is not EventType.SESSION_START:
-            run.run_id = pair.span_id
-            run.started_monotonic_ns = pair.started_monotonic_ns
 
     def _take_out(self, pair: Pair) -> bool:
         """Take *pair* out of its run's table; tell whether it was in there."""
@@ -155,12 +155,13 @@ class EventPairManager:
     def end(
         self,
         pair: Pair,
-        content: dict[str, Any] | None = None,
+        content: Content | None = None,
         *,
         status: str = "",
-        capture: Capture | None = None,
-        metadata: dict[str, Any] | None = None,
+        capture: DeferredCapture | None = None,
+        metadata: Content | None = None,
         at_ns: int = 0,
+        weight_bytes: int = 0,
     ) -> bool:
         """
         Record the END of *pair*, once.
@@ -172,6 +173,7 @@ class EventPairManager:
             capture: The same.
             metadata: The same.
             at_ns: The same.
+            weight_bytes: The same.
 
         Returns:
             Whether this call ended it; later calls change nothing.
@@ -180,14 +182,11 @@ class EventPairManager:
         if not self._take_out(pair):
             return False
         recorder = self._recorder
-        body = pair.closing if content is None else content
-        duration_ms = recorder.monotonic_ms_since(pair.started_monotonic_ns)
-        if duration_ms:
-            body = {**body, "performance": {"duration_ms": duration_ms}}
+        now_ns = recorder.clock.monotonic_ns()
         recorder.emit(
-            end_of(pair.kind),
+            END_OF[pair.kind],
             run,
-            body,
+            pair.closing if content is None else content,
             span_id=pair.span_id,
             parent_span_id=pair.parent_span_id,
             agent=pair.agent,
@@ -195,6 +194,8 @@ class EventPairManager:
             capture=capture,
             metadata=metadata,
             at_ns=at_ns,
+            duration_ns=now_ns - pair.started_monotonic_ns,
+            weight_bytes=weight_bytes,
         )
         return True
 

@@ -1,8 +1,8 @@
 """
-Make events: the frame around a content, pairs of START and END, errors told once.
+Note events on the host's thread, and make them on the writer's.
 
-The only code that runs on the host's thread for every event, so it does each thing
-once: one dict, one encoding, one put.
+`emit` reads the clock and decides the place; the frame around the content, bounds,
+redaction and encoding come in `make`, in a batch, where the same code costs far less.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from chaukas.sdk.capture.deferred import DeferredCapture
 from chaukas.sdk.capture.facts import Facts, fill, note_hidden
 from chaukas.sdk.capture.limits import DEPTH_CEILING, Limits
 from chaukas.sdk.capture.snapshot import Capture, Rules, shrink
@@ -28,6 +29,7 @@ from .context import SUPPRESSED, agent_in_force
 from .errors import error_chain, error_code_of, error_text
 from .event_log import log_event
 from .history import History
+from .note import Note, resolved
 from .pairs import EventPairManager
 from .retries import RetryDetector, Verdict, is_retryable
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.typing import Event, Json
 
     from .context import AgentRef, Run
+    from .note import Content
 
 __all__ = [
     "EventPairManager",
@@ -102,15 +105,16 @@ class EventQueue(Protocol):
     stream: str
     """Name of this chain of events."""
 
-    def next_seq(self) -> int:
-        """Return the number of the next event."""
+    @property
+    def next_seq(self) -> Callable[[], int]:
+        """Returns the number of the next event."""
         ...
 
-    def put(self, event: bytes, *, vital: bool = False) -> None:
-        """Take an encoded event."""
+    def put(self, event: Note, *, vital: bool = False) -> None:
+        """Take an event that is still to be made."""
         ...
 
-    def offer(self, event: bytes) -> None:
+    def offer(self, event: Note) -> None:
         """Take one that may be dropped first."""
         ...
 
@@ -176,13 +180,13 @@ class Recorder:
         """Return a new UUIDv7, for sessions that were given no id."""
         return self.ids.event_id(self.clock.time_ns())
 
-    def capture(self, run: Run) -> Capture:
-        """Return a fresh snapshot taker under the rules of *run*."""
-        return Capture(self._hidden_rules if run.hide_content else self._rules)
+    def capture(self, run: Run) -> DeferredCapture:
+        """Return what takes the values of one event, under the rules of *run*."""
+        return DeferredCapture(self._hidden_rules if run.hide_content else self._rules)
 
-    def capture_facts(self) -> Capture:
-        """Return a snapshot taker for names and ids, shown whatever is hidden."""
-        return Capture(self._fact_rules)
+    def capture_facts(self) -> DeferredCapture:
+        """Return what takes names and ids, shown whatever is hidden."""
+        return DeferredCapture(self._fact_rules)
 
     def is_sampled(self, trace_id: str) -> bool:
         """Tell whether the trace *trace_id* is recorded."""
@@ -202,16 +206,18 @@ class Recorder:
         self,
         kind: EventType,
         run: Run,
-        content: dict[str, Any],
+        content: Content,
         *,
         parent_span_id: str = "",
         span_id: str = "",
         agent: AgentRef | None = None,
-        capture: Capture | None = None,
-        metadata: dict[str, Any] | None = None,
+        capture: DeferredCapture | None = None,
+        metadata: Content | None = None,
         status: str = "",
         severity: str = "",
         at_ns: int = 0,
+        duration_ns: int = 0,
+        weight_bytes: int = 0,
         is_spare: bool = False,
         is_captured: bool = False,
         problems: list[Exception] | None = None,
@@ -222,15 +228,19 @@ class Recorder:
         Args:
             kind: Type of the event; status, severity and author follow from it.
             run: Run that it belongs to; its session, trace and agent are noted.
-            content: Top-level members, content in them captured.
+            content: Top-level members, content in them captured or deferred; or a
+                function that returns them on the writer's thread, in the order of
+                events, from what cannot change any more.
             parent_span_id: Span under which it stands; none for sessions.
             span_id: Span of a pair; a point event gets its own.
             agent: Agent to name instead of the one in force, see `agent_in_force`.
-            capture: What made *content*; what it hid is noted.
-            metadata: Further members of `metadata`.
+            capture: What takes *content*; what it hid is noted.
+            metadata: Further members of `metadata`, as *content*.
             status: Wire name to use instead of the usual.
             severity: The same.
             at_ns: Wall time at which it happened, in nanoseconds, if not now.
+            duration_ns: How long it took, in nanoseconds, if that is known.
+            weight_bytes: What a function for *content* keeps in memory, in bytes.
             is_spare: It is the first to be dropped when memory fills up.
             is_captured: Names in *content* and *metadata* are captured as well.
             problems: Takes what goes wrong, for callers that hold a lock: no log.
@@ -240,24 +250,29 @@ class Recorder:
         try:
             if _process_id() != self._pid:
                 self._follow_fork()
-            event, hidden = self._frame(kind, run, agent or agent_in_force(run), at_ns)
-            event["span_id"] = span_id or self.ids.span_id()
-            if parent_span_id:
-                event["parent_span_id"] = parent_span_id
-            event["status"] = status or event["status"]
-            event["severity"] = severity or event["severity"]
-            fill(event, content, metadata, None if is_captured else self._facts, hidden)
-            note_hidden(event, capture, hidden)
-            encoded = self._encoded(event)
+            pipeline = self.pipeline
+            # First, as an event that then cannot be made leaves a gap.
+            seq = pipeline.next_seq()
+            note = Note(self, kind, run, content, metadata, weight_bytes)
+            note.seq = seq
+            note.stream = pipeline.stream
+            note.now_ns = self.clock.time_ns()
+            note.at_ns = at_ns
+            note.duration_ns = duration_ns
+            note.agent = agent or agent_in_force(run)
+            note.span_id = span_id or self.ids.span_id()
+            note.parent_span_id = parent_span_id
+            note.status = status
+            note.severity = severity
+            note.capture = capture
+            note.is_captured = is_captured
         except Exception as error:
             self._note_failed(error, problems)
             return
         if is_spare:
-            self.pipeline.offer(encoded)
+            pipeline.offer(note)
         else:
-            self.pipeline.put(encoded, vital=TRAITS[kind].vital)
-        if problems is None:
-            log_event(event)
+            pipeline.put(note, vital=TRAITS[kind].vital)
 
     def _note_failed(self, error: Exception, problems: list[Exception] | None) -> None:
         self.pipeline.drop("capture_error")
@@ -265,6 +280,31 @@ class Recorder:
             report("Recorder.emit", error)
         else:
             problems.append(error)
+
+    def make(self, note: Note) -> bytes:
+        """
+        Return the encoded event of *note*; on the writer's thread.
+
+        Raises:
+            Exception: It cannot be made.
+        """
+        event, hidden = self._frame(note)
+        captures = [] if note.capture is None else [note.capture]
+        content, metadata = note.content, note.metadata
+        members: dict[str, Any] = content() if callable(content) else content
+        more = metadata() if callable(metadata) else metadata
+        if note.has_deferred or callable(content) or callable(metadata):
+            members = resolved(members, captures)
+            more = resolved(more, captures)
+        if note.duration_ns:
+            duration_ms = ms_between(0, note.duration_ns)
+            members["performance"] = {"duration_ms": duration_ms}
+        facts = None if note.is_captured else self._facts
+        fill(event, members, more, facts, hidden)
+        note_hidden(event, captures, hidden)
+        encoded = self._encoded(event)
+        log_event(event)
+        return encoded
 
     def _encoded(self, event: Event) -> bytes:
         """Encode *event* once, or twice if it is odd or too large."""
@@ -300,49 +340,50 @@ class Recorder:
 
     def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
         """Return an encoded SYSTEM event without queueing it, for the pipeline."""
-        event, _hidden = self._frame(EventType.SYSTEM, run, None, 0)
-        event["span_id"] = self.ids.span_id()
-        event["metadata"].update(metadata)
-        return orjson.dumps(event, option=_SORTED)
+        note = Note(self, EventType.SYSTEM, run, {}, metadata, 0)
+        note.seq = self.pipeline.next_seq()
+        note.stream = self.pipeline.stream
+        note.now_ns = self.clock.time_ns()
+        note.at_ns = note.duration_ns = 0
+        note.agent = note.capture = None
+        note.span_id = self.ids.span_id()
+        note.parent_span_id = note.status = note.severity = ""
+        note.is_captured = True
+        return self.make(note)
 
-    def _frame(
-        self,
-        kind: EventType,
-        run: Run,
-        agent: AgentRef | None,
-        at_ns: int,
-    ) -> tuple[Event, list[str]]:
+    def _frame(self, note: Note) -> tuple[Event, list[str]]:
         """Return what every event has, and the paths of ids that were hidden."""
         hidden: list[str] = []
-        # First, as an event that then cannot be made leaves a gap.
-        seq = self.pipeline.next_seq()
-        now_ns = self.clock.time_ns()
+        run = note.run
         session = run.session
         own: dict[str, Any] = {
-            "chaukas": {
-                "sdk": self._version,
-                "seq": seq,
-                "stream": self.pipeline.stream,
-            }
+            "chaukas": {"sdk": self._version, "seq": note.seq, "stream": note.stream}
         }
         if run.framework:
             own["framework"] = run.framework
-        if run.run_id:
-            own["run_id"] = run.run_id
+        if note.run_id:
+            own["run_id"] = note.run_id
         # Copying a ready part costs less than naming its members again.
         event: Event = {
-            **self._parts[kind],
-            "event_id": self.ids.event_id(now_ns),
+            **self._parts[note.kind],
+            "event_id": self.ids.event_id(note.now_ns),
             "metadata": own,
             "project_id": session.project_id,
+            "span_id": note.span_id,
             "tenant_id": session.tenant_id,
-            "timestamp": timestamp_of(at_ns or now_ns),
+            "timestamp": timestamp_of(note.at_ns or note.now_ns),
             "trace_id": run.trace_id,
         }
+        if note.status:
+            event["status"] = note.status
+        if note.severity:
+            event["severity"] = note.severity
+        if note.parent_span_id:
+            event["parent_span_id"] = note.parent_span_id
         if session.session_id:
             event["session_id"] = session.session_id
-        if agent is not None:
-            event["agent_id"], event["agent_name"] = agent
+        if note.agent is not None:
+            event["agent_id"], event["agent_name"] = note.agent
         if run.user_id:
             own["user_id"] = run.user_id
             self._hide_ids(own, ("user_id",), "metadata.", hidden)
@@ -418,7 +459,7 @@ class Recorder:
         )
 
     def _error_content(
-        self, capture: Capture, error: BaseException, message: str | None
+        self, capture: DeferredCapture, error: BaseException, message: str | None
     ) -> dict[str, Any]:
         if message is not None:
             return {"text": message, "code": error_code_of(error)}

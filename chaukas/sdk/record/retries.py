@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.system.bounded import BoundedMap
 from chaukas.sdk.system.introspect import bare_name_of, mro_of
 
-from .errors import class_name_of, fields_of, recogniser_of, status_of
+from .errors import class_name_of, error_text, fields_of, recogniser_of, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -119,7 +119,8 @@ class _Failure(NamedTuple):
     at_ns: int
     error_id: int
     is_same: Callable[[BaseException], bool]
-    message: str
+    message: Any
+    """Captured or deferred."""
     code: str
     run_id: str
     model: str
@@ -202,7 +203,7 @@ class RetryDetector:
         key: Hashable,
         error: BaseException,
         *,
-        message: str,
+        message: Any,
         code: str,
         now_ns: int,
         run_id: str = "",
@@ -216,14 +217,14 @@ class RetryDetector:
         Args:
             key: What tells whether a later run repeats this one.
             error: How it failed; not kept.
-            message: Its text, captured.
+            message: Its text, captured or deferred.
             code: Its code, as in the ERROR event.
             now_ns: Monotonic time.
             run_id: Id of the run, for the RETRY of the next.
             model: Model that it asked last.
         """
         known = self._forget(key)
-        retryable = is_retryable(error, message).retryable
+        retryable = is_retryable(error, error_text(error)).retryable
         failures = known.failures + 1 if known and retryable else 1
         self._failures.put(
             key,

@@ -7,23 +7,24 @@ One owner of all session state and one lock; runs take it twice, events never.
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.events import TRAITS, EventType
+from chaukas.sdk.capture.deferred import members_of
+from chaukas.sdk.events import EventType
 from chaukas.sdk.system.bounded import bounded
 from chaukas.sdk.system.clock import timestamp_of
 from chaukas.sdk.system.internal_errors import report
 from chaukas.sdk.system.threads import original
 
 from .context import CURRENT, SCOPE, AgentRef, Run, Session, reset
-from .event_log import log_event
 from .recorder import without_defaults
 
 if TYPE_CHECKING:
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
 
-    from .context import Pair, SessionScope
+    from .context import SessionScope
     from .recorder import Recorder
     from .totals import Usage
 
@@ -35,12 +36,6 @@ _NS_PER_S = 1_000_000_000
 def key_of(scope: SessionScope) -> tuple[str, str, str]:
     """Return tenant, project and id of the session that *scope* names."""
     return (scope.tenant_id, scope.project_id, scope.session_id)
-
-
-def _line_of(pair: Pair, key: tuple[str, str, str]) -> dict[str, Any]:
-    """Return what a log line says of a START that was recorded under a lock."""
-    span_id, kind = pair.span_id, EventType.SESSION_START
-    return {"type": TRAITS[kind].wire, "session_id": key[2], "span_id": span_id}
 
 
 class SessionBook:
@@ -137,8 +132,6 @@ class SessionBook:
             session.scope.framework = framework
         for problem in problems:
             report("SessionBook.enter", problem)
-        if is_new and session.pair is not None and not problems:
-            log_event(_line_of(session.pair, key))
         for old in evicted:
             self._end(old, "evicted")
         return session
@@ -151,17 +144,18 @@ class SessionBook:
         """
         Add one model call to *run*, the runs around it, and their session.
 
+        On the writer's thread, which alone adds and reads: in the order of events.
+
         Args:
             run: The run that called the model.
             usage: Tokens of the call.
             cost: Its `cost` member, if its price is known.
         """
         around: Run | None = run
-        with self._lock:
-            while around is not None:
-                around.totals.add(usage, cost)
-                around = None if around.parent is None else around.parent.run
-            run.session.totals.add(usage, cost)
+        while around is not None:
+            around.totals.add(usage, cost)
+            around = None if around.parent is None else around.parent.run
+        run.session.totals.add(usage, cost)
 
     def leave(self, session: Session, *, failed: bool = False) -> None:
         """
@@ -322,7 +316,7 @@ class SessionBook:
             return _Given(name, {}, None)
         capture = recorder.capture(Run(_NOWHERE, ""))
         details = capture.tree(scope.metadata, "session_start.metadata")
-        return _Given(name, details if type(details) is dict else {}, capture)
+        return _Given(name, members_of(details), capture)
 
     def _start(
         self,
@@ -360,17 +354,19 @@ class SessionBook:
         pair = session.pair
         if pair is None or session.scope is None:
             return
-        details: dict[str, Any] = {
-            "reason": reason,
-            "runs": session.run_count,
-            **session.totals.facts(),
-        }
+        details: dict[str, Any] = {"reason": reason, "runs": session.run_count}
         if session.scope.framework:
             details["framework"] = session.scope.framework
         if session.failed_count:
             details["failed_runs"] = session.failed_count
-        content = {"session_name": session.name, "metadata": details}
-        self._recorder.pairs.end(pair, {"session_end": without_defaults(content)})
+        self._recorder.pairs.end(pair, partial(_end_of, session, details))
+
+
+def _end_of(session: Session, details: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a SESSION_END, with what all its model calls took."""
+    metadata = {**details, **session.totals.facts()}
+    content = {"session_name": session.name, "metadata": metadata}
+    return {"session_end": without_defaults(content)}
 
 
 class _Given(NamedTuple):
@@ -378,7 +374,7 @@ class _Given(NamedTuple):
 
     name: str
     details: dict[str, Any]
-    capture: Capture | None
+    capture: DeferredCapture | None
 
 
 _NOWHERE = Session("", "", "")

@@ -128,7 +128,12 @@ def tool_names(tools: Any) -> list[str]:
     """Return the names of *tools*, the class name for a tool without one."""
     if type(tools) is not list:
         return []
-    return [read_text(tool, "name") or type(tool).__name__ for tool in tools[:128]]
+    names = []
+    for tool in tools[:128]:
+        # Without a call for each: it is read for every model call.
+        name = getattr(tool, "name", None)
+        names.append(name if type(name) is str and name else type(tool).__name__)
+    return names
 
 
 def _handoff_names(handoffs: Any) -> list[str]:

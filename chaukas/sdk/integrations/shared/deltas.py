@@ -104,10 +104,13 @@ class DeltaBuffer:
 
     def name(self, index: int, call_id: Any, tool_name: Any) -> None:
         """Note of which tool the arguments of item *index* are."""
-        names = {"tool_call_id": call_id, "tool_name": tool_name}
-        facts = self._recorder.capture_facts().tree(names, "message.metadata")
-        if type(facts) is dict:
-            self._names[index] = without_defaults(facts)
+        facts = self._recorder.capture_facts()
+        names = {
+            name: facts.text(value, f"message.metadata.{name}")
+            for name, value in (("tool_call_id", call_id), ("tool_name", tool_name))
+            if type(value) is str
+        }
+        self._names[index] = without_defaults(names)
 
     def end(self, kind: str, index: int) -> None:
         """Record the rest of a part that is complete."""

@@ -87,6 +87,17 @@ class Answer(NamedTuple):
         }
         return {name: value for name, value in found.items() if value}
 
+    def without_contents(self) -> Answer:
+        """Return the same without what `response` returns, its metadata copied."""
+        return self._replace(
+            text=None,
+            tool_calls=(),
+            refusal="",
+            reasoning="",
+            items=(),
+            metadata=dict(self.metadata),
+        )
+
 
 class Failure(NamedTuple):
     """What a provider says instead of an answer, where nothing is raised."""

@@ -7,22 +7,33 @@ counts into which total, and how a call ends when it fails, is decided here.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.capture.deferred import held_bytes_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content
 from chaukas.sdk.record.context import Node
-from chaukas.sdk.record.pricing import cost_of, is_priced
-from chaukas.sdk.record.recorder import error_code_of, error_text, ms_between
+from chaukas.sdk.record.recorder import error_code_of, error_text
 from chaukas.sdk.record.retries import fields_of, status_of
 from chaukas.sdk.system.internal_errors import attempt, report
 
-from .history import captured_request, captured_response, new_messages, request_parts
+from .model_content import (
+    Answered,
+    Asked,
+    cancelled,
+    ended,
+    started,
+    tokens_per_second,
+)
 from .model_facts import Answer, Failure, Request, Schema
 from .runs import AgentRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.record.context import Pair, Run
     from chaukas.sdk.record.recorder import Recorder
 
@@ -47,17 +58,16 @@ _COMPLETED = EventStatus.COMPLETED.value
 _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
 _FILTER_CODES = frozenset({CONTENT_FILTER, "content_policy_violation"})
-_UNPRICED = frozenset({"total_tokens", "reasoning_tokens", "requests"})
 
 
 class ModelCall:
     """One logical model call with all its retries."""
 
     __slots__ = (
+        "asked",
         "attempts",
         "chunk_count",
         "chunk_kinds",
-        "content",
         "deltas",
         "error",
         "first_chunk_ns",
@@ -74,8 +84,8 @@ class ModelCall:
         """What the framework may retry; 0 if it does not."""
         self.pair: Pair | None = None
         """Open once it is known what is asked."""
-        self.content: dict[str, Any] = {}
-        """`provider`, `model` and settings, repeated in the END."""
+        self.asked: Asked | None = None
+        """What it asks for, once that is known."""
         self.attempts = 0
         self.started_ns = 0
         self.chunk_count = 0
@@ -140,28 +150,18 @@ class ModelCalls(Part):
         if not run.sampled:
             # Nothing is recorded of it, so nothing is read, counted or compared.
             return
-        settings = dict(request.settings)
-        if request.tool_choice is not None:
-            settings["tool_choice"] = request.tool_choice
-        call.content, others = content.model_asked(
-            request.provider, request.model, settings, self._metadata(run, request)
-        )
-        messages = new_messages(recorder, run, request)
-        parts = request_parts(run, request, others, messages)
         capture = recorder.capture(run)
+        call.asked = asked = Asked(request, self._metadata(run, request), capture)
         call.started_ns = recorder.clock.monotonic_ns()
-        shown = captured_request(recorder, run, capture, parts)
         call.pair = recorder.pairs.start(
             EventType.MODEL_INVOCATION_START,
             run,
-            content.model_started(call.content, shown),
+            partial(started, recorder, run, asked),
             parent_span_id=parent_span_id or run.agent_span_id,
-            closing={"llm_invocation": call.content},
+            closing=asked.closing,
             capture=capture,
+            weight_bytes=asked.weight_bytes,
         )
-        if messages is not None and run.sampled and type(shown) is dict:
-            is_cut = recorder.is_too_large(shown)
-            recorder.history.keep(messages, shown.get("input"), is_cut=is_cut)
 
     @staticmethod
     def _metadata(run: Run, request: Request) -> dict[str, Any]:
@@ -198,26 +198,32 @@ class ModelCalls(Part):
     def end(
         self,
         call: ModelCall,
-        answer: Answer,
+        answer: Answer | Callable[[], Answer],
         *,
         status: str = _COMPLETED,
         failure: Failure | None = None,
+        weight_bytes: int = 0,
     ) -> None:
         """
         Record the END of a call that was answered; only the first end counts.
 
         Args:
             call: What `begin` returned.
-            answer: What came back.
+            answer: What came back; or what reads it on the writer's thread, from what
+                cannot change any more. Then it is neither refused nor filtered.
             status: Wire name of another status than that of success.
             failure: The provider answered that it failed: the call has an ERROR.
+            weight_bytes: What such a function keeps in memory, in bytes.
         """
         _leave(call)
         pair = call.pair
         if pair is None or not pair.is_open:
             return
         try:
-            error = {}
+            error: dict[str, Any] = {}
+            if callable(answer):
+                self._record_end(call, pair, answer, status, error, weight_bytes)
+                return
             if failure is not None:
                 status = _FAILED
                 if answer.finish_reason == CONTENT_FILTER:
@@ -274,9 +280,12 @@ class ModelCalls(Part):
             return
         self._finish_deltas(call)
         try:
-            metadata = {} if answer is None else dict(answer.metadata)
-            body = self._end_body(call, Answer(), None, metadata)
-            self._recorder.pairs.end(pair, body, status=_CANCELLED)
+            capture = self._recorder.capture(call.run)
+            known = Answer(metadata={} if answer is None else answer.metadata)
+            answered = self._answered(call, known, capture)
+            if answered is not None:
+                body = partial(cancelled, answered, known)
+                self._recorder.pairs.end(pair, body, status=_CANCELLED)
         except Exception as problem:
             self.end_bare(call, _CANCELLED)
             report("model call", problem)
@@ -291,65 +300,53 @@ class ModelCalls(Part):
         self,
         call: ModelCall,
         pair: Pair,
-        answer: Answer,
+        answer: Answer | Callable[[], Answer],
         status: str,
-        error: dict[str, str],
+        error: dict[str, Any],
+        weight_bytes: int = 0,
     ) -> None:
-        recorder, run = self._recorder, call.run
-        capture = recorder.capture(run)
-        shown: Any = {}
-        response = answer.response()
-        if response:
-            shown = captured_response(recorder, run, capture, response)
-        if error and type(shown) is dict:
-            shown |= error
-        if status == _FAILED and not answer.finish_reason:
-            answer = answer._replace(finish_reason="error")
-        metadata = dict(answer.metadata)
-        if answer.model:
-            metadata["response_model"] = answer.model
-        cost, is_known = _price(call.content, answer)
-        if not is_known:
-            metadata["price"] = "unknown"
-        body = self._end_body(call, answer, shown, metadata, cost)
-        if isinstance(run, AgentRun):
-            run.agent_totals.add(answer.usage, cost)
-        self._host.sessions.add(run, answer.usage, cost)
+        run = call.run
+        capture = self._recorder.capture(run)
+        answered = self._answered(call, answer, capture)
+        if answered is None:
+            return
+        answered = answered._replace(error=error, is_failed=status == _FAILED)
         self._finish_deltas(call)
-        recorder.pairs.end(pair, body, status=status, capture=capture)
+        self._recorder.pairs.end(
+            pair,
+            partial(ended, self._recorder, self._host.sessions, run, answered),
+            status=status,
+            capture=capture,
+            weight_bytes=weight_bytes or held_bytes_of(answered.response),
+        )
 
-    def _end_body(
+    def _answered(
         self,
         call: ModelCall,
-        answer: Answer,
-        response: Any,
-        metadata: dict[str, Any],
-        cost: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        now_ns = self._recorder.clock.monotonic_ns()
-        usage, first_ns = answer.usage, call.first_chunk_ns
-        if first_ns:
-            generated = usage.output_tokens - usage.reasoning_tokens
-            speed = tokens_per_second(generated, now_ns - first_ns)
-            if speed:
-                metadata["tokens_per_second"] = speed
-        if call.chunk_kinds:
-            metadata["chunks"] = dict(call.chunk_kinds)
-        if call.attempts > 1:
-            metadata["attempts"] = call.attempts
-        return content.model_ended(
-            call.content,
-            usage,
+        answer: Answer | Callable[[], Answer],
+        capture: DeferredCapture,
+    ) -> Answered | None:
+        """Return how *call* ends, with its contents held as they are now."""
+        if call.asked is None:
+            return None
+        run, response = call.run, None
+        if not callable(answer):
+            response = capture.hold(answer.response(), "llm_invocation.response")
+            answer = answer.without_contents()
+        return Answered(
+            asked=call.asked,
+            answer=answer,
             response=response,
-            finish_reason=answer.finish_reason,
-            duration_ms=ms_between(call.started_ns, now_ns),
+            error={},
+            is_failed=False,
+            started_ns=call.started_ns,
+            ended_ns=self._recorder.clock.monotonic_ns(),
+            first_chunk_ns=call.first_chunk_ns,
             chunk_count=call.chunk_count,
-            time_to_first_token_ms=(
-                ms_between(call.started_ns, first_ns) if first_ns else 0
-            ),
-            metadata=metadata,
-            response_id=answer.response_id,
-            cost=cost,
+            chunk_kinds=dict(call.chunk_kinds),
+            attempts=call.attempts,
+            capture=capture,
+            agent_totals=run.agent_totals if isinstance(run, AgentRun) else None,
         )
 
     @staticmethod
@@ -359,8 +356,8 @@ class ModelCalls(Part):
 
     # -- what stands below or beside the pair -----------------------------------------
 
-    def _record_failure(self, call: ModelCall, failure: Failure) -> str:
-        """Record the ERROR of a failure, and return its text as captured."""
+    def _record_failure(self, call: ModelCall, failure: Failure) -> Any:
+        """Record the ERROR of a failure, and return its deferred text."""
         recorder, run = self._recorder, call.run
         capture = recorder.capture(run)
         text = capture.text(failure.message, "error.error_message")
@@ -487,33 +484,8 @@ def record_retry(
     )
 
 
-def tokens_per_second(tokens: int, spent_ns: int) -> float:
-    """Return tokens in each second of *spent_ns*, to two digits; 0 if unknown."""
-    if tokens <= 0 or spent_ns <= 0:
-        return 0
-    speed = round(tokens * 1e9 / spent_ns, 2)
-    # Integral numbers go without a fraction into the canonical form.
-    return int(speed) if speed == int(speed) else speed
-
-
 def _leave(call: ModelCall) -> None:
     """Let the run of *call* forget that it is open."""
     run = call.run
     if isinstance(run, AgentRun) and run.invocation is call:
         run.invocation = None
-
-
-def _price(asked: dict[str, Any], answer: Answer) -> tuple[dict[str, Any] | None, bool]:
-    """
-    Return the cost of a call, and whether its model has a known price.
-
-    The price of the model that answered counts where the name that was asked for has
-    none, as that of a deployment or a router.
-    """
-    provider = asked.get("provider", "")
-    tokens = answer.usage._asdict()
-    priced = {name: tokens[name] for name in tokens if name not in _UNPRICED}
-    for name in (asked.get("model", ""), answer.model):
-        if name and is_priced(provider, name):
-            return cost_of(provider, name, **priced), True
-    return None, False

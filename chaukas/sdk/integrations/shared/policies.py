@@ -8,7 +8,7 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.record import content
 
 if TYPE_CHECKING:
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.record.context import AgentRef, Run
     from chaukas.sdk.record.recorder import Recorder
 
@@ -22,7 +22,7 @@ def record_policy(
     policy_id: Any,
     outcome: str,
     *,
-    capture: Capture | None = None,
+    capture: DeferredCapture | None = None,
     agent: AgentRef | None = None,
     **members: Any,
 ) -> None:

@@ -34,11 +34,11 @@ from .agent_changes import AgentChanges
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record.context import AgentRef, Pair
 
-__all__ = ["AgentRun", "Runs", "close_broken"]
+__all__ = ["AgentRun", "Runs", "close_broken", "with_totals"]
 
 _COMPLETED = EventStatus.COMPLETED.value
 _FAILED = EventStatus.FAILED.value
@@ -187,7 +187,7 @@ class Runs(Part):
         metadata: Mapping[str, Any] | None = None,
         *,
         known_as: Any = None,
-        capture: Capture | None = None,
+        capture: DeferredCapture | None = None,
     ) -> None:
         """
         Open the AGENT pair of *agent* under the session or the tool.
@@ -294,9 +294,9 @@ class Runs(Part):
 
     def note_output(
         self, run: AgentRun, output: Any, metadata: Mapping[str, Any] | None = None
-    ) -> str:
+    ) -> Any:
         """
-        Record the OUTPUT_EMITTED of a top-level run, and return its captured text.
+        Record the OUTPUT_EMITTED of a top-level run, and return its deferred text.
 
         Args:
             run: A run whose agent has not ended.
@@ -399,9 +399,10 @@ class Runs(Part):
                 describe(facts)
             if closes_rest:
                 self._close_rest(run)
+            whole = None
             if run.parent is None:
-                facts["run"] = self._run_facts(run, facts, status)
-            self._end_agent(run, facts, status)
+                whole = self._run_facts(run, facts, status)
+            self._end_agent(run, facts, status, whole)
         except Exception as problem:
             close_broken(host, run)
             report("Runs.finish", problem)
@@ -466,25 +467,49 @@ class Runs(Part):
     def _run_facts(
         self, run: AgentRun, facts: dict[str, Any], status: str
     ) -> dict[str, Any]:
-        """Return what a whole run was and took, over all its agents."""
+        """Return what a whole run was, over all its agents."""
         now_ns = self._recorder.clock.monotonic_ns()
-        found: dict[str, Any] = {
+        return {
             "outcome": "waiting" if "waiting" in facts else _OUTCOMES[status],
             "duration_ms": ms_between(run.started_monotonic_ns, now_ns),
             "agents": run.agent_count,
-            "model_calls": run.totals.model_calls,
-            **run.totals.facts(),
         }
-        return without_defaults(found)
 
-    def _end_agent(self, run: AgentRun, facts: dict[str, Any], status: str) -> None:
+    def _end_agent(
+        self,
+        run: AgentRun,
+        facts: dict[str, Any],
+        status: str,
+        whole: dict[str, Any] | None = None,
+    ) -> None:
         pair = run.agent_pair
         if pair is None:
             return
         if run.turns:
             facts["turns"] = run.turns
-        facts |= run.agent_totals.facts()
-        self._recorder.pairs.end(pair, {}, status=status, metadata=facts)
+        metadata = partial(with_totals, facts, run.agent_totals, whole, run.totals)
+        self._recorder.pairs.end(pair, {}, status=status, metadata=metadata)
+
+
+def with_totals(
+    facts: dict[str, Any],
+    agent: Totals,
+    whole: dict[str, Any] | None = None,
+    run: Totals | None = None,
+) -> dict[str, Any]:
+    """
+    Return the facts of an AGENT_END, with what it took; on the writer's thread.
+
+    Args:
+        facts: What else there is.
+        agent: Added up by now, as all its model calls have been made.
+        whole: Facts of the whole run, for the last agent of it.
+        run: What the whole run took.
+    """
+    if whole is not None and run is not None:
+        calls = {"model_calls": run.model_calls}
+        facts = {**facts, "run": without_defaults({**whole, **calls, **run.facts()})}
+    return {**facts, **agent.facts()}
 
 
 def _nothing_open(_run: AgentRun, _error: BaseException | None) -> None:

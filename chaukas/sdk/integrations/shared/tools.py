@@ -6,8 +6,10 @@ A declared retrieval is a DATA_ACCESS too, with the documents that its result na
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.capture.deferred import captured_now, members_of, weight_bytes_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content
@@ -65,7 +67,7 @@ class ToolCall:
         self.metadata = metadata or {}
         self.pair: Pair | None = None
         """Open once the tool really runs."""
-        self.failure = ""
+        self.failure: Any = ""
         """Captured text of the error that was turned into a result."""
         self.http = HttpAnswer()
         """What a server answered, if it failed of that."""
@@ -117,9 +119,9 @@ class Tools(Part):
     def start(self, run: AgentRun, call: ToolCall) -> Pair:
         """Open the pair of a *call* that was made before it was sure to run."""
         capture = self._recorder.capture(run)
-        arguments = capture.tree(call.arguments, "tool_call.arguments")
-        if type(arguments) is not dict:
-            arguments = {"input": arguments} if arguments not in (None, "") else {}
+        given = capture.tree(call.arguments, "tool_call.arguments")
+        is_none = given is None or given == ""
+        arguments = {} if is_none else members_of(given, "input")
         call.metadata |= without_defaults(
             {"requested_by": run.last_model, "turn": run.turns}
         )
@@ -141,8 +143,8 @@ class Tools(Part):
         pair = call.pair
         if pair is None:
             return
-        text = self._recorder.capture(pair.run).text(error_text(error), _MESSAGE)
-        call.failure = text or type(error).__name__
+        words = error_text(error) or type(error).__name__
+        call.failure = self._recorder.capture(pair.run).text(words, _MESSAGE)
         self._note_error(call, pair, error, is_recoverable=True)
 
     def _note_error(
@@ -257,23 +259,31 @@ class Tools(Part):
         """Record what a declared retrieval was asked for, and what it found."""
         recorder = self._recorder
         capture, facts = recorder.capture(pair.run), recorder.capture_facts()
-        found = retrieved_in(facts.tree(parsed(result), "data_access.metadata.results"))
-        metadata = {
-            "tool_call_id": call.call_id,
-            "declared": True,
-            "arguments": capture.tree(call.arguments, "data_access.metadata.arguments"),
-            "count": found.result_count,
-            "scores": found.scores,
-        }
+        results = facts.tree(parsed(result), "data_access.metadata.results")
+        arguments = capture.tree(call.arguments, "data_access.metadata.arguments")
         recorder.emit(
             EventType.DATA_ACCESS,
             pair.run,
-            content.data_access(
-                call.name,
-                document_ids=found.document_ids,
-                chunk_ids=found.chunk_ids,
-                metadata=without_defaults(metadata),
-            ),
+            partial(_retrieval, call.name, call.call_id, arguments, results),
             parent_span_id=pair.span_id,
             capture=capture,
+            weight_bytes=weight_bytes_of(results) + weight_bytes_of(arguments),
         )
+
+
+def _retrieval(name: str, call_id: str, arguments: Any, results: Any) -> dict[str, Any]:
+    """Return the content of a declared retrieval's DATA_ACCESS."""
+    found = retrieved_in(captured_now(results))
+    metadata = {
+        "tool_call_id": call_id,
+        "declared": True,
+        "arguments": arguments,
+        "count": found.result_count,
+        "scores": found.scores,
+    }
+    return content.data_access(
+        name,
+        document_ids=found.document_ids,
+        chunk_ids=found.chunk_ids,
+        metadata=without_defaults(metadata),
+    )

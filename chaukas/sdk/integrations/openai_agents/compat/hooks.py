@@ -253,7 +253,8 @@ class SpanRecorder:
         if pair is None or data.type in _PASSING:
             return
         capture = recorder.capture(run)
-        content = dict(pair.closing)
+        closing = pair.closing
+        content = dict(closing() if callable(closing) else closing)
         output = getattr(data, "output", None)
         if data.type == "function" and output is not None:
             text = capture.tree(output, "tool_response.output.output")

@@ -48,13 +48,13 @@ class Answer:
     """What the provider said in answer to one request, as it came over the wire."""
 
     __slots__ = (
+        "_usage",
         "api",
         "finish_reason",
         "model",
         "output",
         "response",
         "response_id",
-        "usage",
     )
 
     def __init__(self, api: str) -> None:
@@ -64,7 +64,7 @@ class Answer:
         self.response_id = ""
         self.finish_reason = ""
         """The provider's word, of a chat completion."""
-        self.usage = Usage()
+        self._usage = Usage()
         self.output: Any = None
         self.response: Any = None
         """Of the Responses API: the whole, which knows its status."""
@@ -85,15 +85,19 @@ class Answer:
             reason = text_of(getattr(choices[0], "finish_reason", None))
             self.finish_reason = reason or self.finish_reason
         if getattr(completion, "usage", None) is not None:
-            self.usage = usage_of(completion)
+            self._usage = usage_of(completion)
 
     def take_response(self, response: Any) -> None:
         """Read an answer of the Responses API."""
         self.model = text_of(getattr(response, "model", None))
         self.response_id = text_of(getattr(response, "id", None))
-        self.usage = usage_of(response)
         self.output = getattr(response, "output", None)
         self.response = response
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the answer; read late, as only a call that failed needs them."""
+        return self._usage if self.response is None else usage_of(self.response)
 
 
 class _Chunks(StreamObserver):

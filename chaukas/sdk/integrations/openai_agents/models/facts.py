@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.integrations.openai_agents.facts import (
-    finish_reason_of,
     model_name_of,
     prompt_of,
     provider_of,
@@ -14,15 +13,18 @@ from chaukas.sdk.integrations.openai_agents.facts import (
     tool_names,
 )
 from chaukas.sdk.integrations.shared.models import Answer, Request
+from chaukas.sdk.integrations.shared.openai_api.responses import reason_by, status_of
+from chaukas.sdk.integrations.shared.usage import usage_of
 
 from .answers import CHAT, api_of
 from .settings_sent import schema_of, settings_of
 
 if TYPE_CHECKING:
+    from chaukas.sdk.capture.deferred import Frozen
     from chaukas.sdk.integrations.openai_agents.state import AgentsRun, Invocation
     from chaukas.sdk.integrations.shared.usage import Usage
 
-__all__ = ["answer_of", "request_of"]
+__all__ = ["OnWire", "answer_of", "held_answer", "on_wire", "request_of"]
 
 _MADE_UP_ID = "__fake_id__"
 """What the SDK writes where a provider's API has no ids of responses."""
@@ -64,41 +66,64 @@ def request_of(
     )
 
 
-def answer_of(
-    invocation: Invocation,
-    output: Any,
-    usage: Usage,
-    response_id: Any,
-    response: Any = None,
-) -> Answer:
+class OnWire(NamedTuple):
+    """What the provider itself said of an answer, as far as that was seen."""
+
+    finish_reason: str
+    status: str
+    response_id: str
+    model: str
+
+
+def on_wire(invocation: Invocation, response_id: Any, response: Any = None) -> OnWire:
     """
-    Return what was answered: as the provider said it, before what the SDK makes of it.
+    Return what the provider said, before what the SDK makes of it.
 
     Args:
         invocation: Knows what came over the wire, if that was seen.
-        output: Items of the answer.
-        usage: Its tokens.
         response_id: As the SDK has it.
         response: An openai `Response`, of a stream.
     """
-    facts = response_facts(output)
     answer = invocation.answer
-    api = invocation.content.get("metadata", {}).get("api", "")
+    api = "" if invocation.asked is None else invocation.asked.request.api
     if CHAT in (api, answer and answer.api):
         # The SDK makes a response of it, with an id and a status of its own.
         response = None
     elif response is None and answer is not None:
         response = answer.response
-    said = answer.finish_reason if answer else ""
-    model = text_of(getattr(response, "model", None))
-    own_id = text_of(response_id)
+    said, status, model, own_id = "", "", "", text_of(response_id)
+    if response is not None:
+        status, model = status_of(response), text_of(getattr(response, "model", None))
     if answer is not None:
+        said = answer.finish_reason
         model = model or answer.model
         own_id = answer.response_id or own_id
+    return OnWire(said, status, "" if own_id == _MADE_UP_ID else own_id, model)
+
+
+def answer_of(output: Any, usage: Usage, wire: OnWire) -> Answer:
+    """
+    Return what was answered.
+
+    Args:
+        output: Items of the answer, objects or dicts.
+        usage: Its tokens.
+        wire: What the provider said of it.
+    """
+    facts = response_facts(output)
     return Answer(
         **facts,
-        finish_reason=finish_reason_of(facts, response, said),
-        response_id="" if own_id == _MADE_UP_ID else own_id,
-        model=model,
+        finish_reason=reason_by(facts, wire.status, wire.finish_reason),
+        response_id=wire.response_id,
+        model=wire.model,
         usage=usage,
     )
+
+
+def held_answer(held: Frozen, wire: OnWire, requests: int) -> Answer:
+    """Return the answer that was held; *requests* replaces its count, if not 0."""
+    answer = held.thaw()
+    usage = usage_of(answer)
+    if requests:
+        usage = usage._replace(requests=requests)
+    return answer_of(answer["output"], usage, wire)

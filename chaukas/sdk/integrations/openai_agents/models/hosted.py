@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.capture.deferred import members_of
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.shared.read import read
 from chaukas.sdk.record.recorder import ms_between, without_defaults
@@ -19,7 +20,7 @@ from .hosted_items import HOSTED_KINDS, HostedCall, findings_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.integrations.openai_agents.state import AgentsRun, Invocation
     from chaukas.sdk.record.recorder import Recorder
 
@@ -150,9 +151,7 @@ class _Notes:
         if started_ns and not self._is_finished(call.item_ids):
             call = call._replace(outcome="CANCELLED")
         facts = self._recorder.capture_facts().tree(dict(call.facts), "metadata")
-        metadata: dict[str, Any] = {"hosted": True}
-        if type(facts) is dict:
-            metadata |= facts
+        metadata: dict[str, Any] = {"hosted": True, **members_of(facts)}
         if self._run.last_model:
             metadata["requested_by"] = self._run.last_model
         spent_ms = ms_between(started_ns, ended_ns) if ended_ns else 0
@@ -234,8 +233,9 @@ class _Notes:
             metadata["tool_call_id"] = call.call_id
         capture, facts = recorder.capture(run), recorder.capture_facts()
         request = capture.tree(call.request, "mcp_call.request")
-        if type(request) is dict and "name" in request:
-            request["name"] = facts.text(call.request["name"], "mcp_call.request.name")
+        if type(call.request) is dict and "name" in call.request:
+            name = facts.text(call.request["name"], "mcp_call.request.name")
+            request = {**members_of(request), "name": name}
         content = {
             "server_name": facts.text(call.server, "mcp_call.server_name"),
             "operation": call.name,
@@ -270,7 +270,7 @@ class _Notes:
         )
 
     @staticmethod
-    def _failure(capture: Capture, call: HostedCall, member: str) -> str:
+    def _failure(capture: DeferredCapture, call: HostedCall, member: str) -> Any:
         """Return why a call failed, empty if it did not."""
         if call.outcome != "FAILED":
             return ""
@@ -309,8 +309,7 @@ class _Notes:
         metadata: dict[str, Any] = {"hosted": True}
         if call_id:
             metadata["tool_call_id"] = call_id
-        if type(told) is dict:
-            metadata |= told
+        metadata |= members_of(told)
         documents = [
             facts.text(one, f"data_access.document_ids[{n}]")
             for n, one in enumerate(access.document_ids)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.base import Host, Part
@@ -24,17 +25,20 @@ from chaukas.sdk.integrations.openai_agents.state import (
 )
 from chaukas.sdk.integrations.shared import models as shared
 from chaukas.sdk.integrations.shared.models import Failure
+from chaukas.sdk.integrations.shared.openai_api.frozen import frozen_answer
 from chaukas.sdk.integrations.shared.usage import usage_of
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.retries import fields_of
 from chaukas.sdk.system.internal_errors import attempt, report
 
-from .facts import answer_of, request_of
+from .facts import answer_of, held_answer, on_wire, request_of
 from .hosted import note_hosted
 from .streams import is_streaming, watched
 
 if TYPE_CHECKING:
     from chaukas.sdk.integrations.shared.models import Answer
+
+    from .facts import OnWire
 
 __all__ = ["ModelCalls", "bound"]
 
@@ -267,16 +271,34 @@ class ModelCalls(Part):
             if invocation.pair is None:
                 # The model was reached past its class, by a mock say.
                 self._start(invocation, None, {}, streamed=False)
-            answer = answer_of(
-                invocation,
-                getattr(response, "output", None),
-                usage_of(response),
-                getattr(response, "response_id", None),
-            )
+            output = getattr(response, "output", None)
+            wire = on_wire(invocation, getattr(response, "response_id", None))
+            usage = getattr(response, "usage", None)
+            if self._end_held(invocation, output, usage, wire):
+                return
+            answer = answer_of(output, usage_of(response), wire)
             self._end(invocation, response, answer)
         except Exception as error:
             self.calls.end_bare(invocation)
             report("Model.get_response", error)
+
+    def _end_held(
+        self,
+        invocation: Invocation,
+        output: Any,
+        usage: Any,
+        wire: OnWire,
+        requests: int = 0,
+    ) -> bool:
+        """End with an answer that the writer reads; False if it must be read now."""
+        if invocation.hosted:
+            return False
+        held = frozen_answer(output, usage)
+        if held is None:
+            return False
+        read = partial(held_answer, held, wire, requests)
+        self.calls.end(invocation, read, weight_bytes=len(held.data))
+        return True
 
     def _end(
         self,
@@ -309,7 +331,8 @@ class ModelCalls(Part):
             self._note_inside(invocation, None, None)
             seen = invocation.answer
             if seen is not None and isinstance(error, Exception):
-                known = answer_of(invocation, seen.output, seen.usage, seen.response_id)
+                wire = on_wire(invocation, seen.response_id)
+                known = answer_of(seen.output, seen.usage, wire)
         except Exception as problem:
             report("Model.get_response", problem)
         self.calls.fail(invocation, error, known)
@@ -320,20 +343,20 @@ class ModelCalls(Part):
         """End with the terminal event of a stream."""
         try:
             response = getattr(event, "response", None)
-            usage = usage_of(response)
+            output = getattr(response, "output", None)
+            wire = on_wire(invocation, getattr(response, "id", None), response)
             failure = None
             if event.type == "response.completed":
-                usage = usage._replace(requests=invocation.attempts)
+                requests = invocation.attempts
+                tokens = getattr(response, "usage", None)
+                if self._end_held(invocation, output, tokens, wire, requests):
+                    return
+                usage = usage_of(response)._replace(requests=requests)
             else:
+                usage = usage_of(response)
                 failure = _failure_of(event, response)
                 invocation.run.has_terminal_error = True
-            answer = answer_of(
-                invocation,
-                getattr(response, "output", None),
-                usage,
-                getattr(response, "id", None),
-                response,
-            )
+            answer = answer_of(output, usage, wire)
             self._end(invocation, response, answer, failure)
         except Exception as error:
             self.calls.end_bare(invocation)

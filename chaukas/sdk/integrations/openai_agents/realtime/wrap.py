@@ -33,7 +33,7 @@ from chaukas.sdk.integrations.openai_agents.runs.facts import PendingCall
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun, ToolCall
 from chaukas.sdk.integrations.shared.audio import PCM16_24KHZ_BYTES_PER_MS
 from chaukas.sdk.integrations.shared.openai_api.providers import provider_at
-from chaukas.sdk.integrations.shared.runs import close_broken
+from chaukas.sdk.integrations.shared.runs import close_broken, with_totals
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.recorder import error_code_of, without_defaults
@@ -308,7 +308,6 @@ class Realtime(Part):
         audio = {"in": tenure.heard.facts(), "out": tenure.spoken.facts()}
         facts: dict[str, Any] = {
             "turns": run.turns,
-            **run.agent_totals.facts(),
             "audio": without_defaults(audio),
             "interruptions": tenure.interruption_count,
             "handoff_to": tenure.handed_to,
@@ -316,7 +315,10 @@ class Realtime(Part):
             "orphan": orphan,
         }
         if own is not None:
-            pairs.end(own, {}, status=status, metadata=without_defaults(facts))
+            metadata = functools.partial(
+                with_totals, without_defaults(facts), run.agent_totals
+            )
+            pairs.end(own, {}, status=status, metadata=metadata)
         run.agent_pair = run.run_config = None
 
     def _settle_tenure(self, live: LiveSession, tenure: AgentTenure) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.capture.deferred import members_of
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents.facts import agent_ref
 from chaukas.sdk.integrations.openai_agents.runs.facts import (
@@ -173,16 +174,15 @@ class Resumes:
             for call in pending_of_state(state)
         ]
         turn = getattr(state, "_current_turn", None)
-        held = capture.tree(_held_by(state), "state_update.run_state")
+        held = capture.tree(without_defaults(_held_by(state)), "state_update.run_state")
         told = {
             "operation": operation,
             "agent": agent.name,
             "turn": turn if type(turn) is int else 0,
             "waiting_for": capture.tree(waiting, "state_update.run_state.waiting_for"),
             "pending_input": len(pending_input_of(state)),
+            **members_of(held),
         }
-        if type(held) is dict:
-            told |= held
         recorder.emit(
             EventType.STATE_UPDATE,
             run,

@@ -21,7 +21,7 @@ from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.bounded import WeakMap
 
 if TYPE_CHECKING:
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.integrations.openai_agents.state import AgentsRun
     from chaukas.sdk.system.ids import Ids
 
@@ -114,7 +114,7 @@ def workflow_trace_id() -> str:
     return "" if active is None or is_named else active.trace_id
 
 
-def workflow_facts(run: AgentsRun, capture: Capture) -> dict[str, Any]:
+def workflow_facts(run: AgentsRun, capture: DeferredCapture) -> dict[str, Any]:
     """
     Return what AGENT_START says of the workflow around a top-level run.
 

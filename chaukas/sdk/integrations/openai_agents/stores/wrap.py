@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.capture.deferred import members_of
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents.runs.facts import hides_content
 from chaukas.sdk.integrations.openai_agents.state import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextvars import Token
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.patching import Wrap
     from chaukas.sdk.record.context import Run
@@ -331,9 +332,8 @@ class Stores:
         if error is not None:
             facts["error_code"] = error_code_of(error)
         facts_capture = recorder.capture_facts()
-        told: dict[str, Any] = {"operation": operation.name}
-        shown = facts_capture.tree(facts, path)
-        told.update(shown if type(shown) is dict else {})
+        shown = members_of(facts_capture.tree(facts, path))
+        told: dict[str, Any] = {"operation": operation.name, **shown}
         where = facts_capture.text(
             f"session://{class_name_of(operation.store)}/{session_id}",
             "data_access.datasource" if is_read else f"{path}.store",
@@ -341,19 +341,11 @@ class Stores:
         self._add_contents(operation, capture, told, path)
         if isinstance(error, Exception):
             told["error"] = capture.text(error_text(error), f"{path}.error")
-        if capture.is_noted:
-            # One list of what was hidden, whoever hid it.
-            capture.redacted.extend(facts_capture.redacted)
-        else:
-            capture = facts_capture
         body: dict[str, Any] = (
             content.data_access(where, metadata=told)
             if is_read
             else content.state_update(session={"store": where, **told})
         )
-        elapsed_ms = recorder.monotonic_ms_since(operation.started_ns)
-        if elapsed_ms:
-            body["performance"] = {"duration_ms": elapsed_ms}
         recorder.emit(
             EventType.DATA_ACCESS if is_read else EventType.STATE_UPDATE,
             run,
@@ -361,11 +353,12 @@ class Stores:
             parent_span_id=place.parent_span_id,
             capture=capture,
             status=_status_of(error),
+            duration_ns=recorder.clock.monotonic_ns() - operation.started_ns,
         )
 
     @staticmethod
     def _add_contents(
-        operation: Operation, capture: Capture, told: dict[str, Any], path: str
+        operation: Operation, capture: DeferredCapture, told: dict[str, Any], path: str
     ) -> None:
         """Add the contents of what the application itself wrote: nobody else will."""
         if operation.name != "add_items" or operation.is_runners:
@@ -404,11 +397,11 @@ class Stores:
     def _note_ids(self, run: Run, parent_span_id: str, **changes: Any) -> None:
         recorder = self._host.recorder
         capture = recorder.capture_facts()
-        told = capture.tree(changes, "state_update")
+        told = members_of(capture.tree(changes, "state_update"))
         recorder.emit(
             EventType.STATE_UPDATE,
             run,
-            content.state_update(**told) if type(told) is dict else {},
+            {"state_update": told},
             parent_span_id=parent_span_id,
             capture=capture,
         )

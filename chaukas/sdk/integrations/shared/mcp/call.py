@@ -15,7 +15,7 @@ from chaukas.sdk.record.context import CURRENT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.record.context import Pair, Run
 
 __all__ = ["OPEN", "FailingTool", "MCPCall"]
@@ -100,7 +100,7 @@ class MCPCall:
         self.has_told_failure = False
         """A call that this one made has the ERROR already."""
         self.attempts = 0
-        self.failure: tuple[dict[str, Any], Capture] | None = None
+        self.failure: tuple[dict[str, Any], DeferredCapture] | None = None
         """Why the last attempt failed: members of a RETRY, and what captured them."""
         self.failed_ns = 0
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.capture.deferred import members_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
@@ -33,7 +34,7 @@ from .facts import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
 
     from .call import FailingTool
     from .facts import ServerFacts
@@ -214,7 +215,7 @@ class MCPRecording(Part):
             call.in_force = Node(run, call.pair.span_id, "mcp", call)
 
     def _captured_request(
-        self, call: MCPCall, capture: Capture, args: Any, kwargs: dict[str, Any]
+        self, call: MCPCall, capture: DeferredCapture, args: Any, kwargs: dict[str, Any]
     ) -> dict[str, Any]:
         """Capture the parameters: names and addresses are shown, whatever is hidden."""
         given = self.request_of(call.method, args, kwargs)
@@ -226,7 +227,7 @@ class MCPRecording(Part):
         }
         call.address = facts.get("uri", "")
         content = capture.tree(given, "mcp_call.request") if given else {}
-        return {**_as_struct(content), **facts}
+        return {**members_of(content, "value"), **facts}
 
     def _identify(self, call: MCPCall) -> dict[str, Any]:
         """Note what START and END both say; return what only START does."""
@@ -286,13 +287,13 @@ class MCPRecording(Part):
             self._add_negotiated(call, content)
         response = self._response_of(call, capture, result)
         if response:
-            content["response"] = _as_struct(response)
+            content["response"] = members_of(response, "value")
         status = ""
         if call.operation == "tools/call" and is_error(result):
             status = _FAILED
             text = failure_text_of(result)
             content["is_error"] = True
-            content["error_message"] = capture.text(text, _MESSAGE) or _NO_TEXT
+            content["error_message"] = capture.text(text or _NO_TEXT, _MESSAGE)
             self._note_failed_answer(call, text)
         if call.operation == "resources/read":
             self._note_data_access(call, result)
@@ -329,7 +330,7 @@ class MCPRecording(Part):
         if "server_name" not in content:
             content["server_name"] = show.text(facts.name, "mcp_call.server_name")
 
-    def _response_of(self, call: MCPCall, capture: Capture, result: Any) -> Any:
+    def _response_of(self, call: MCPCall, capture: DeferredCapture, result: Any) -> Any:
         names = listed(call.method, result)
         if names is not None:
             # Names and addresses, which stay readable when content is hidden.
@@ -341,7 +342,11 @@ class MCPRecording(Part):
         return capture.tree(content, "mcp_call.response")
 
     def _close_pair(
-        self, call: MCPCall, content: dict[str, Any], capture: Capture, status: str
+        self,
+        call: MCPCall,
+        content: dict[str, Any],
+        capture: DeferredCapture,
+        status: str,
     ) -> None:
         if call.pair is not None:
             body = {"mcp_call": without_defaults(content)}
@@ -351,7 +356,7 @@ class MCPRecording(Part):
     def _note_failed_answer(self, call: MCPCall, text: str) -> None:
         """Record an answer that says it failed; no exception tells of it."""
         capture = self._recorder.capture(call.run)
-        message = capture.text(text, "error.error_message") or _NO_TEXT
+        message = capture.text(text or _NO_TEXT, "error.error_message")
         if call.outer is not None:
             # Whether the tool failed is for the call that the tool made to say.
             call.outer.has_told_failure = True
@@ -452,7 +457,3 @@ class MCPRecording(Part):
             parent_span_id=call.pair.span_id,
             capture=capture,
         )
-
-
-def _as_struct(tree: Any) -> dict[str, Any]:
-    return tree if type(tree) is dict else {"value": tree}

@@ -13,7 +13,7 @@ from chaukas.sdk.integrations.shared.read import parsed, read, text_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["finish_reason_of", "response_facts"]
+__all__ = ["finish_reason_of", "reason_by", "response_facts", "status_of"]
 
 
 def response_facts(output: Any) -> dict[str, Any]:
@@ -96,16 +96,22 @@ def finish_reason_of(
             completed one the answer does: `stop`, `tool_calls` or `refusal`.
         said: The provider's own word, as of a chat completion.
     """
-    if said:
-        return said
+    return reason_by(facts, status_of(response), said)
+
+
+def status_of(response: Any) -> str:
+    """Return `completed`, why a response did not, or nothing if it does not say."""
     status = text_of(getattr(response, "status", None))
     if status == "incomplete":
         details = getattr(response, "incomplete_details", None)
         return text_of(getattr(details, "reason", None)) or status
-    if status in {"failed", "cancelled"}:
-        return status
-    if status != "completed":
-        return ""
+    return status if status in {"completed", "failed", "cancelled"} else ""
+
+
+def reason_by(facts: dict[str, Any], status: str, said: str) -> str:
+    """Return why the model stopped, see `finish_reason_of`; *status* by `status_of`."""
+    if said or status != "completed":
+        return said or status
     if "refusal" in facts:
         return "refusal"
     return "tool_calls" if "tool_calls" in facts else "stop"
