@@ -18,7 +18,7 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType, ModuleType
@@ -48,6 +48,7 @@ from .placed import (
     is_abstract,
     is_most_derived,
     is_of,
+    is_placed,
     is_wrappable,
     placed_for,
     restore,
@@ -204,6 +205,7 @@ class MonkeyPatcher:
                 installation.switch.turn_off()
             for installation in reversed(installed):
                 _undo(installation, births)
+            _undo_names(installed)
 
     def renew(self) -> None:
         """Put every patch in force again where it is not any more; never raises."""
@@ -263,6 +265,7 @@ class MonkeyPatcher:
                 del self._installed[patch]
                 installation.switch.turn_off()
                 _undo(installation, None)
+                _undo_names([installation])
         if done:
             reloads.watch(_module_of(patch), self.loaded_again)
         return "active" if done else "missing"
@@ -450,8 +453,9 @@ def _relay_of(base: type) -> Callable[..., Any]:
 
 def _namespaces_of(top: str) -> Iterator[dict[str, Any]]:
     """Yield the names of every loaded module of a package, waking no lazy one."""
+    within = f"{top}."
     for name, module in sys.modules.copy().items():
-        inside = name == top or name.startswith(f"{top}.")
+        inside = name.startswith(within) or name == top
         if inside and issubclass(type(module), ModuleType):
             yield namespace_of(module)
 
@@ -466,10 +470,24 @@ def _undo(installation: _Installation, births: Switch | None) -> None:
             restore(cls, name, switch)
             if births is not None:
                 restore(cls, _HOOK, births)
-        for namespace in _namespaces_of(installation.top) if installation.top else ():
-            for key, value in namespace.copy().items():
-                if is_of(value, switch):
-                    namespace[key] = stripped(value)
     # A place that cannot be restored must not keep the others from it.
     except Exception as error:
         report(f"undo {installation.patch.target}", error)
+
+
+def _undo_names(installed: Sequence[_Installation]) -> None:
+    """Restore the further names of patched functions, in one pass for all patches."""
+    tops: dict[str, list[Switch]] = {}
+    for each in installed:
+        if each.top:
+            tops.setdefault(each.top, []).append(each.switch)
+    try:
+        for top, switches in tops.items():
+            for namespace in _namespaces_of(top):
+                for key, value in namespace.copy().items():
+                    # First what is quick to tell: nearly every value is another.
+                    if is_placed(value) and any(is_of(value, one) for one in switches):
+                        namespace[key] = stripped(value)
+    # As above: this is within the host's call of disable.
+    except Exception as error:
+        report("undo the names of patches", error)
