@@ -106,8 +106,9 @@ class BaseIntegrationWrapper(ABC):
         self._install_patches()
 
     def _install_patches(self) -> None:
-        for patch in self.patches():
-            self._install(patch)
+        with self.patcher.installing():
+            for patch in self.patches():
+                self._install(patch)
 
     def _install_substitutes(self, missing: Patch) -> None:
         for patch in self.patches():

@@ -13,15 +13,16 @@ exception would have to be caught and changed, which is the host's alone to do.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from types import MappingProxyType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
 import wrapt
@@ -33,12 +34,12 @@ from chaukas.sdk.system.introspect import (
     is_class,
     looked_up,
     mro_of,
-    namespace_of,
     own,
 )
 
 from . import reloads
 from .modules import can_come
+from .names import Names, namespaces_of
 from .placed import (
     PlacedFunction,
     Switch,
@@ -159,6 +160,7 @@ class MonkeyPatcher:
         self._births = Switch()
         # One object, so that it can be recognised where it is already in place.
         self._birth_wrap = self._born
+        self._names: Names | None = None
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
@@ -189,6 +191,15 @@ class MonkeyPatcher:
             self._outcomes[patch.target] = "missing"
             report(f"install {patch.target}", error)
             return "missing"
+
+    @contextlib.contextmanager
+    def installing(self) -> Iterator[None]:
+        """Look through the modules once for all patches installed in the block."""
+        self._names = Names()
+        try:
+            yield
+        finally:
+            self._names = None
 
     def undo_all(self) -> None:
         """Take everything off again, the last first; never raises."""
@@ -283,11 +294,21 @@ class MonkeyPatcher:
             installation.holders.append(holder)
         if patch.everywhere and placed is not None and not is_class(holder):
             installation.top = patch.target.partition(":")[0].partition(".")[0]
-            for namespace in _namespaces_of(installation.top):
-                for key, value in namespace.copy().items():
-                    if value is raw:
-                        namespace[key] = placed
+            for namespace, key in self._names_of(raw, installation.top):
+                if namespace.get(key) is raw:
+                    namespace[key] = placed
         return True
+
+    def _names_of(self, raw: object, top: str) -> Iterable[tuple[dict[str, Any], str]]:
+        """Return under which names the loaded modules of a package hold a function."""
+        if self._names is not None and type(raw) is FunctionType:
+            return self._names.of(raw, top)
+        return (
+            (namespace, key)
+            for namespace in namespaces_of(top)
+            for key, value in namespace.copy().items()
+            if value is raw
+        )
 
     def _walk(self, installation: _Installation, base: type) -> bool:
         family = list(family_of(base))
@@ -451,15 +472,6 @@ def _relay_of(base: type) -> Callable[..., Any]:
     return cast("Callable[..., Any]", classmethod(relay))
 
 
-def _namespaces_of(top: str) -> Iterator[dict[str, Any]]:
-    """Yield the names of every loaded module of a package, waking no lazy one."""
-    within = f"{top}."
-    for name, module in sys.modules.copy().items():
-        inside = name.startswith(within) or name == top
-        if inside and issubclass(type(module), ModuleType):
-            yield namespace_of(module)
-
-
 def _undo(installation: _Installation, births: Switch | None) -> None:
     """Restore every place of one patch; its wrappers pass through already."""
     switch, name = installation.switch, installation.name
@@ -483,7 +495,7 @@ def _undo_names(installed: Sequence[_Installation]) -> None:
             tops.setdefault(each.top, []).append(each.switch)
     try:
         for top, switches in tops.items():
-            for namespace in _namespaces_of(top):
+            for namespace in namespaces_of(top):
                 for key, value in namespace.copy().items():
                     # First what is quick to tell: nearly every value is another.
                     if is_placed(value) and any(is_of(value, one) for one in switches):
