@@ -258,15 +258,20 @@ def test_an_owner_may_lock_its_folder_again_while_a_child_lives(
         spool.abandon()
 
 
-def test_a_child_does_not_unlock_what_its_parent_owns(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waiting", [0, 1])
+def test_a_child_neither_unlocks_nor_removes_what_its_parent_owns(
+    tmp_path: Path, waiting: int
+) -> None:
     spool = spool_in(tmp_path)
     spool.send([LINE])
+    spool.segments.acks.positions["http"] = 1 - waiting
     pid = os.fork()
     if not pid:
         spool.retire()
         os._exit(0)
     os.waitpid(pid, 0)
     assert adopt_from(tmp_path) == []
+    assert (tmp_path / "s" / "lock").exists()
 
 
 @pytest.mark.parametrize("operation", ["open", "lock", "find", "rename"])

@@ -117,7 +117,11 @@ class Spool:
     @property
     def is_open(self) -> bool:
         """Whether all of the folder is there and this process holds its lock."""
-        return self._is_complete and self._lock is not None
+        return self._is_complete and self._is_locked
+
+    @property
+    def _is_locked(self) -> bool:
+        return self._lock is not None and self._lock.is_held
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
         """Append the batch, as far as there is room; refuse the rest of it."""
@@ -167,7 +171,7 @@ class Spool:
         if not self.segments.writing.acquire(timeout=_UNLOCK_S):
             return
         try:
-            if self._lock is None:
+            if not self._is_locked:
                 return
             self._leave()
             if self.segments.acks.waiting(self.segments.end) == 0:

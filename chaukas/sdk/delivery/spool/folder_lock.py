@@ -45,6 +45,11 @@ class FolderLock:
         self._pid = os.getpid()
         _open_locks.add(self)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it was not released; false in a child that was forked since."""
+        return self._fd >= 0
+
     def take(self, path: str) -> bool:
         """
         Lock it, if nobody else has and it is still the file at *path*.
