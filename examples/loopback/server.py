@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,11 @@ Script: TypeAlias = Sequence[Reply] | Callable[[Request], Reply]
 _PLACEHOLDER_KEY = "loopback-needs-no-key"
 _POLL_S = 0.02
 _JOIN_DEADLINE_S = 5.0
+
+
+def _no_tls() -> ssl.SSLContext:
+    """Trust nobody: this is plain HTTP, and the system's list is long to load."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class ModelServer:
@@ -119,7 +125,7 @@ class ModelServer:
             self._reroute(request)
 
         http = DefaultAsyncHttpxClient(
-            trust_env=False, event_hooks={"request": [reroute]}
+            trust_env=False, verify=_no_tls(), event_hooks={"request": [reroute]}
         )
         options.setdefault("http_client", http)
         options.setdefault("api_key", _PLACEHOLDER_KEY)
@@ -132,7 +138,9 @@ class ModelServer:
         from openai import DefaultHttpxClient, OpenAI
 
         http = DefaultHttpxClient(
-            trust_env=False, event_hooks={"request": [self._reroute]}
+            trust_env=False,
+            verify=_no_tls(),
+            event_hooks={"request": [self._reroute]},
         )
         options.setdefault("http_client", http)
         options.setdefault("api_key", _PLACEHOLDER_KEY)

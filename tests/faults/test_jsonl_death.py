@@ -79,7 +79,7 @@ def test_what_was_flushed_survives_any_end(
 
 def test_a_process_that_never_closes_ends_normally(tmp_path: Path) -> None:
     process = start("quiet_exit", tmp_path / "events.jsonl")
-    out, error = process.communicate(timeout=20)
+    out, error = process.communicate(timeout=120)
     assert process.returncode == 0
     assert (out, error) == (b"", b"")
 
@@ -91,7 +91,7 @@ def test_a_file_left_by_a_killed_process_is_continued(tmp_path: Path) -> None:
         process = start("clocked", path, times, seed)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 100
         size = path.stat().st_size if path.exists() else 0
         while not path.exists() or path.stat().st_size < size + 100_000:
             assert time.monotonic() < deadline_s

@@ -146,13 +146,18 @@ def test_a_burst_of_100_000_while_the_collector_is_down_arrives(
     endpoint = endpoint_of(collector, door)
     collector.stop()
     with delivering(tmp_path, endpoint, timeout=10):
-        emit(range(100_000))
-        until(lambda: chaukas.stats().queued == 0, 30.0)
+        # So many at once fit into memory, however slow the disk takes them.
+        for begin in range(0, 100_000, 10_000):
+            emit(range(begin, begin + 10_000))
+            until(lambda: chaukas.stats().queued == 0)
         stats = chaukas.stats()
-        assert stats.spooled + stats.lost == stats.emitted
+        assert stats.spooled == stats.emitted > 100_000
         assert not stats.dropped
         collector.start()
-        until(lambda: chaukas.flush(5.0) and is_whole(collector), 90.0)
+        while not (chaukas.flush(60.0) and is_whole(collector)):
+            acked = stats.acked
+            stats = chaukas.stats()
+            assert stats.acked > acked, "nothing was delivered in a minute"
     assert len(set(collector.event_ids)) == len(collector.event_ids) > 100_000
 
 
@@ -684,6 +689,6 @@ def test_any_mixture_of_faults_loses_and_doubles_nothing(
             emit(range(number * 10, number * 10 + 10))
             if rng.random() < 0.3:
                 chaukas.flush(0.05)
-        settle(collector, deadline_s=90.0)
+        settle(collector)
         assert not chaukas.stats().dropped
         assert numbers_in(collector.events) == list(range(1000))

@@ -106,7 +106,7 @@ class Server:
             served.update(self.ask([-1] * 16))
             return len(served) >= count
 
-        until(are_up, 30.0)
+        until(are_up)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Ask it to end; return its exit status and what it printed."""
@@ -258,7 +258,7 @@ def test_a_worker_that_is_killed_loses_nothing_to_its_siblings(
         until(lambda: len(children_of(server.process.pid) - victims) == 1)
         collector.start()
         server.ask(range(60, REQUESTS))
-        until(lambda: len(requests_in(collector)) == REQUESTS, 60.0)
+        until(lambda: len(requests_in(collector)) == REQUESTS)
         code, told = server.end()
         assert code == 0, told
     recover(tmp_path, endpoint)
@@ -282,7 +282,7 @@ def test_workers_whose_master_is_killed_deliver_before_they_leave(
         workers = children_of(server.process.pid)
         server.process.kill()
         server.process.wait()
-        until(lambda: not any(map(is_alive, workers)), 30.0)
+        until(lambda: not any(map(is_alive, workers)))
     recover(tmp_path, collector.endpoint)
     found = sorted(data["n"] for data in requests_in(collector))
     assert found == list(range(REQUESTS))
@@ -388,8 +388,8 @@ def test_no_delivered_event_stays_on_the_disk_of_a_server_that_a_signal_ends(
     with serving(tmp_path, collector.endpoint, ASGI, *command) as server:
         server.wait_for_workers(2)
         server.ask(range(REQUESTS))
-        until(lambda: len(requests_in(collector)) == REQUESTS, 30.0)
-        until(lambda: content_of(tmp_path / "spool") == b"", 30.0)
+        until(lambda: len(requests_in(collector)) == REQUESTS)
+        until(lambda: content_of(tmp_path / "spool") == b"")
         server.end()
     assert content_of(tmp_path / "spool") == b""
     recover(tmp_path, collector.endpoint)

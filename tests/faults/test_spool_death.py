@@ -69,7 +69,7 @@ def recover(tmp_path: Path, sink: Path) -> list[dict[str, Any]]:
     pipe = spooled(tmp_path, remote, stream="heir", report_adopted=report)
     pipe.put(b'{"n":-3}')
     # An empty folder, of one that died at its very start, is swept a minute later.
-    until(lambda: {path.parent.name for path in spool_files(tmp_path)} <= {"heir"}, 30)
+    until(lambda: {path.parent.name for path in spool_files(tmp_path)} <= {"heir"})
     assert pipe.close(20.0)
     return events_in(sink) + [json.loads(line) for line in remote.lines]
 

@@ -98,9 +98,9 @@ def is_whole(*collectors: FakeCollector) -> bool:
     return stats.spooled == stats.queued == 0 and stored == {stats.acked}
 
 
-def settle(*collectors: FakeCollector, deadline_s: float = 30.0) -> None:
+def settle(*collectors: FakeCollector) -> None:
     """Flush until each collector has all; then no sink has anything to complain of."""
-    until(lambda: chaukas.flush(0.5) and is_whole(*collectors), deadline_s)
+    until(lambda: chaukas.flush(0.5) and is_whole(*collectors))
     assert not chaukas.stats().errors
     for collector in collectors:
         assert_each_once(collector.events)
@@ -112,7 +112,7 @@ def recover(folder: Path, endpoint: str, **settings: Any) -> None:
     with delivering(folder, endpoint, timeout=10, **settings):
         chaukas.event("heir")
         # In this order: one's own is there once it was flushed.
-        until(lambda: chaukas.flush(0.5) and len(spools_in(spool)) == 1, 30.0)
+        until(lambda: chaukas.flush(0.5) and len(spools_in(spool)) == 1)
 
 
 def spools_in(spool: Path) -> list[str]:

@@ -26,6 +26,8 @@ def for_each(
     """
     Decorate a test of one sample to run for all of *items*, some in each test.
 
+    All samples run, and all that fail are reported, with the traceback of the first.
+
     Args:
         items: The samples.
         names: What each is called in the report of a failure; the samples themselves
@@ -38,11 +40,15 @@ def for_each(
 
     def decorate(test: Callable[[Any], None]) -> Any:
         def run_group(group: list[tuple[str, Any]]) -> None:
+            failed: dict[str, BaseException] = {}
             for label, sample in group:
                 try:
                     test(sample)
-                except AssertionError as error:
-                    raise AssertionError(f"{label}: {error}") from error
+                except (Exception, pytest.fail.Exception) as error:
+                    failed[label] = error
+            if failed:
+                told = [f"{label}: {_text_of(e)}" for label, e in failed.items()]
+                raise AssertionError("\n".join(told)) from next(iter(failed.values()))
 
         run_group.__name__, run_group.__doc__ = test.__name__, test.__doc__
         run_group.__module__ = test.__module__
@@ -50,3 +56,8 @@ def for_each(
         return pytest.mark.parametrize("group", groups, ids=ids)(run_group)
 
     return decorate
+
+
+def _text_of(error: BaseException) -> str:
+    is_plain = isinstance(error, (AssertionError, pytest.fail.Exception))
+    return str(error) if is_plain else repr(error)

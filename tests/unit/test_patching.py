@@ -763,10 +763,13 @@ class TestInstall:
         def failing(_top):
             raise LookupError
 
-        monkeypatch.setattr(patching, "_namespaces_of", failing)
+        monkeypatch.setattr(patching, "namespaces_of", failing)
+        monkeypatch.setattr(patching.names, "namespaces_of", failing)
         patch = Patch(target(host, "function"), Seen(), everywhere=True)
 
         assert patcher.install(patch) == "missing"
+        with patcher.installing():
+            assert patcher.install(patch) == "missing"
         assert host.function is original
         monkeypatch.undo()
         assert patcher.install(patch) == "active"
@@ -920,6 +923,14 @@ class TestInstall:
 class TestEverywhere:
     """A module's function is replaced under every name it goes by."""
 
+    @pytest.fixture(params=["one by one", "together"])
+    def patcher(self, request, patcher):
+        if request.param == "one by one":
+            yield patcher
+            return
+        with patcher.installing():
+            yield patcher
+
     @pytest.fixture
     def package(self, write_package):
         name = write_package(
@@ -940,6 +951,30 @@ class TestEverywhere:
         patcher.undo_all()
 
         assert {id(source.work), id(reader.work), id(reader.w2)} == {id(original)}
+
+    def test_names_that_come_between_two_patches_are_replaced(
+        self, write_package, patcher
+    ):
+        name = write_package(
+            source="def work(a): return a + 1\ndef rest(a): return a\n",
+            reader="from HOST.source import work\n",
+            late="from HOST.source import rest\n",
+        )
+        reader = importlib.import_module(f"{name}.reader")
+        source, seen = sys.modules[f"{name}.source"], Seen()
+
+        patcher.install(Patch(f"{name}.source:work", Seen(), everywhere=True))
+        late = importlib.import_module(f"{name}.late")
+        patcher.install(Patch(f"{name}.source:rest", seen, everywhere=True))
+        assert late.rest(1) == 1
+        patcher.undo_all()
+        reader.rest = source.rest
+        patcher.install(Patch(f"{name}.source:rest", seen, everywhere=True))
+        assert reader.rest(1) == 1
+        patcher.undo_all()
+
+        assert len(seen) == 2
+        assert late.rest is reader.rest is source.rest
 
     def test_a_module_loaded_later_is_restored_too(self, package, patcher):
         original = sys.modules[f"{package}.source"].work

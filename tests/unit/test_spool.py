@@ -270,6 +270,40 @@ def test_a_disk_that_fills_up_in_mid_line_is_gone_on_with(tmp_path: Path) -> Non
     assert read_all(cursor_of(spool)) == [1, 2, 3]
 
 
+def test_a_spool_that_could_not_be_finished_is_finished_before_it_is_used(
+    tmp_path: Path,
+) -> None:
+    """Without the position of a sink, nobody would know whose events these are."""
+
+    class Full(Disk):
+        is_full = True
+
+        def open(self, path: str, flags: int) -> int:
+            if path.endswith(".pos") and self.is_full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().open(path, flags)
+
+    disk, pages = Full(), []
+    spool = spool_in(tmp_path, disk=disk, on_open=pages.append)
+    for _ in range(2):
+        assert spool.send(lines(1)).cause == "ENOSPC"
+        assert not spool.is_open
+    disk.is_full = False
+    assert spool.send(lines(1)).accepted == 1
+    assert (len(pages), spool.is_open) == (1, True)
+    spool.abandon()
+    assert adopted_numbers(tmp_path) == [1]
+
+
+def test_a_spool_that_could_not_be_finished_goes_with_its_owner(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    disk.fail("allocate", errno.ENOSPC)
+    spool = spool_in(tmp_path, disk=disk)
+    assert spool.send(lines(1)).cause == "ENOSPC"
+    spool.retire()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
     spool = spool_in(tmp_path)
     spool.send(lines(1))
@@ -573,7 +607,9 @@ def test_an_owner_whose_folder_is_held_keeps_its_events(tmp_path: Path) -> None:
 
     disk = Held()
     spool = spool_in(tmp_path, disk=disk)
-    assert spool.send(lines(1)).cause == "EAGAIN"
+    verdict = spool.send(lines(1))
+    assert verdict.cause == "EAGAIN"
+    assert "another process has its lock" in verdict.error
     disk.is_free = True
     assert spool.send(lines(1)).accepted == 1
 

@@ -22,7 +22,7 @@ import chaukas
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ("CHILDREN", "NAME", "PROGRAMS", "STAMPS")
+__all__ = ("CHILDREN", "LATE", "NAME", "PROGRAMS", "STAMPS")
 
 NAME: Final = "fault"
 """Name of the events that these programs record; `data.n` numbers them."""
@@ -30,8 +30,10 @@ STAMPS: Final = 100_000
 """Most events that a program stamps with the time of their capture."""
 CHILDREN: Final = 4
 """Processes that `forking` forks."""
+LATE: Final = 3
+"""Exit status of a program whose events were not stored in time."""
 
-_DEADLINE_S: Final = 20.0
+_DEADLINE_S: Final = 60.0
 _LOOK_AGAIN_S: Final = 0.002
 _ROOM_BYTES: Final = 65_536
 _PAYLOAD: Final = "x" * 2000
@@ -46,17 +48,19 @@ def _say(word: str) -> None:
     sys.stdout.flush()
 
 
-def _print_stats() -> None:
+def _print_stats(**further: int) -> None:
     stats = chaukas.stats()
     names = ("emitted", "acked", "spooled", "queued")
     numbers = {name: getattr(stats, name) for name in names}
-    _say(json.dumps({**numbers, "dropped": dict(stats.dropped)}))
+    _say(json.dumps({**numbers, "dropped": dict(stats.dropped), **further}))
 
 
 def _settle() -> None:
-    """Wait until nothing waits in memory."""
+    """Wait until nothing waits in memory; end if that takes too long."""
     end_s = time.monotonic() + _DEADLINE_S
-    while chaukas.stats().queued and time.monotonic() < end_s:
+    while chaukas.stats().queued:
+        if time.monotonic() > end_s:
+            os._exit(LATE)
         time.sleep(_LOOK_AGAIN_S)
 
 
@@ -75,10 +79,14 @@ def _stamping(path: str, seed: str) -> None:
 
 def _leaving(count: str) -> None:
     """Record, and exit without a handler once all is in the spool."""
+    counted = 0
     for n in range(int(count)):
+        # One by one: events of chaukas itself are counted there, too.
+        before = chaukas.stats().emitted
         _emit(n)
+        counted += chaukas.stats().emitted > before
     _settle()
-    _print_stats()
+    _print_stats(counted=counted)
     os._exit(0)
 
 
@@ -134,11 +142,14 @@ def _forking(count: str) -> None:
             for n in range(int(count)):
                 _emit(child * int(count) + n)
             chaukas.flush(_DEADLINE_S)
+            _settle()
             os._exit(0)
         pids.append(pid)
     for pid in pids:
-        os.waitpid(pid, 0)
+        if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == LATE:
+            os._exit(LATE)
     chaukas.flush(_DEADLINE_S)
+    _settle()
 
 
 def _pacing(count: str) -> None:

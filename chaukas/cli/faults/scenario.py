@@ -21,20 +21,25 @@ from chaukas.sdk.config import load
 from chaukas.sdk.maintenance import Delivered, deliver
 from chaukas.sdk.testing import FakeCollector
 
-from .child import NAME
+from .child import LATE, NAME
 
 if TYPE_CHECKING:
     from chaukas.sdk.typing import Event
 
-__all__ = ("Scenario", "ScenarioError")
+__all__ = ("LateError", "Scenario", "ScenarioError")
 
-_DEADLINE_S: Final = 30.0
+_DEADLINE_S: Final = 180.0
+_DELIVERY_S: Final = 60.0
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 _LOOK_AGAIN_S: Final = 0.005
 
 
 class ScenarioError(Exception):
     """A program did not do what it should have done; the text says which."""
+
+
+class LateError(Exception):
+    """The machine was too slow to say whether anything is lost; the text says where."""
 
 
 @final
@@ -122,12 +127,15 @@ class Scenario(ExitStack):
         Wait for a program's end, and return what it printed.
 
         Raises:
-            ScenarioError: It did not end well, or not in time.
+            ScenarioError: It did not end well, or not at all.
+            LateError: It could not store its events in time.
         """
         try:
             out, error = process.communicate(timeout=_DEADLINE_S)
         except subprocess.TimeoutExpired:
             raise ScenarioError("a program did not end in time") from None
+        if process.returncode == LATE:
+            raise LateError("events still waited in memory")
         if process.returncode:
             ended = f"a program ended with {process.returncode}"
             raise ScenarioError(f"{ended}: {error[-300:]}")
@@ -141,13 +149,21 @@ class Scenario(ExitStack):
         counts: dict[str, Any] = json.loads(lines[-1])
         return counts
 
-    def deliver(self, timeout_s: float = 20.0) -> Delivered:
-        """Do what `chaukas spool flush` does, to the collector of this check."""
+    def deliver(self) -> Delivered:
+        """
+        Do what `chaukas spool flush` does, to the collector of this check.
+
+        Raises:
+            LateError: Not all was delivered in time.
+        """
         settings = {
             "endpoint": self.collector.endpoint,
             "spool_dir": str(self.spool_dir),
         }
-        return deliver(load(settings, None, {}).config, timeout_s)
+        done = deliver(load(settings, None, {}).config, _DELIVERY_S)
+        if done.left:
+            raise LateError("events still waited on the disk")
+        return done
 
     def arrived(self) -> list[Event]:
         """Return the events of the programs that the collector has."""
@@ -156,6 +172,19 @@ class Scenario(ExitStack):
             for event in self.collector.events
             if event.get("metadata", {}).get("name") == NAME
         ]
+
+    def streams(self) -> set[str]:
+        """Return the streams of the programs that recorded anything that arrived."""
+        return {_stream_of(event) for event in self.arrived()}
+
+    def all_arrived(self) -> set[str]:
+        """Return the ids of all events of those streams, those of chaukas included."""
+        streams = self.streams()
+        return {
+            event["event_id"]
+            for event in self.collector.events
+            if _stream_of(event) in streams
+        }
 
     def numbers(self) -> set[int]:
         """Return their numbers."""
@@ -169,6 +198,10 @@ class Scenario(ExitStack):
                 raise ScenarioError("a program did not end in time")
             time.sleep(_LOOK_AGAIN_S)
         return time.monotonic()
+
+
+def _stream_of(event: Event) -> str:
+    return str(event.get("metadata", {}).get("chaukas", {}).get("stream"))
 
 
 _CHILD: Final = "chaukas.cli.faults.child"

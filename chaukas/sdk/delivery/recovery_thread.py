@@ -136,13 +136,15 @@ class RecoveryThread(Worker):
             self.rest(_SYNC_S)
 
     def _scan(self) -> bool:
+        """Take spools over; return whether there may be more than fit at once."""
         spool_dir = self._spool.spool_dir
+        limit = _AT_ONCE - len(self._held)
         remove_old(spool_dir, self._spool.disk, self._wall())
         found = find(
             spool_dir,
             self._senders,
             self._spool.disk,
-            limit=_AT_ONCE - len(self._held),
+            limit=limit,
             on_lost=self._on_lost,
             log_limit=self.log_limit,
             wall=self._wall,
@@ -152,9 +154,13 @@ class RecoveryThread(Worker):
             self._left[id(adopted.segments)] = set(adopted.keys)
             if not adopted.is_reported and self._on_adopted(adopted):
                 adopted.mark_reported()
+            if not adopted.keys:
+                # Its owner never wrote, or was removing it.
+                self._held.remove(adopted)
+                adopted.remove()
             for key in adopted.keys:
                 self._hand_over(adopted, key)
-        return len(self._held) >= _AT_ONCE
+        return len(found) >= limit
 
     def _hand_over(self, adopted: Adopted, key: str) -> None:
         disk = self._spool.disk

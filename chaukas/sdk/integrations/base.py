@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from abc import ABC, abstractmethod
+from functools import cache
 from importlib import metadata
 from operator import attrgetter
 from types import ModuleType
@@ -109,8 +110,9 @@ class BaseIntegrationWrapper(ABC):
         self._install_patches()
 
     def _install_patches(self) -> None:
-        for patch in self.patches():
-            self._install(patch)
+        with self.patcher.installing():
+            for patch in self.patches():
+                self._install(patch)
 
     def _install_substitutes(self, missing: Patch) -> None:
         for patch in self.patches():
@@ -191,6 +193,11 @@ def _numbers_of(version: str) -> tuple[int, ...]:
 def version_of(distribution: str) -> str:
     """Return the installed version of *distribution*, or an empty text."""
     try:
-        return metadata.version(distribution)
+        return _found_version(distribution)
     except metadata.PackageNotFoundError:
         return ""
+
+
+# Reading it takes milliseconds, and what is loaded stays of one version. That it is
+# not installed is not kept.
+_found_version = cache(metadata.version)

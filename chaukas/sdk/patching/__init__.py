@@ -13,15 +13,16 @@ exception would have to be caught and changed, which is the host's alone to do.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from types import MappingProxyType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any, Literal, cast
 
 import wrapt
@@ -33,12 +34,12 @@ from chaukas.sdk.system.introspect import (
     is_class,
     looked_up,
     mro_of,
-    namespace_of,
     own,
 )
 
 from . import reloads
 from .modules import can_come
+from .names import Names, namespaces_of
 from .placed import (
     PlacedFunction,
     Switch,
@@ -48,6 +49,7 @@ from .placed import (
     is_abstract,
     is_most_derived,
     is_of,
+    is_placed,
     is_wrappable,
     placed_for,
     restore,
@@ -158,6 +160,7 @@ class MonkeyPatcher:
         self._births = Switch()
         # One object, so that it can be recognised where it is already in place.
         self._birth_wrap = self._born
+        self._names: Names | None = None
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
@@ -189,6 +192,15 @@ class MonkeyPatcher:
             report(f"install {patch.target}", error)
             return "missing"
 
+    @contextlib.contextmanager
+    def installing(self) -> Iterator[None]:
+        """Look through the modules once for all patches installed in the block."""
+        self._names = Names()
+        try:
+            yield
+        finally:
+            self._names = None
+
     def undo_all(self) -> None:
         """Take everything off again, the last first; never raises."""
         with _lock:
@@ -204,6 +216,7 @@ class MonkeyPatcher:
                 installation.switch.turn_off()
             for installation in reversed(installed):
                 _undo(installation, births)
+            _undo_names(installed)
 
     def renew(self) -> None:
         """Put every patch in force again where it is not any more; never raises."""
@@ -263,6 +276,7 @@ class MonkeyPatcher:
                 del self._installed[patch]
                 installation.switch.turn_off()
                 _undo(installation, None)
+                _undo_names([installation])
         if done:
             reloads.watch(_module_of(patch), self.loaded_again)
         return "active" if done else "missing"
@@ -280,11 +294,21 @@ class MonkeyPatcher:
             installation.holders.append(holder)
         if patch.everywhere and placed is not None and not is_class(holder):
             installation.top = patch.target.partition(":")[0].partition(".")[0]
-            for namespace in _namespaces_of(installation.top):
-                for key, value in namespace.copy().items():
-                    if value is raw:
-                        namespace[key] = placed
+            for namespace, key in self._names_of(raw, installation.top):
+                if namespace.get(key) is raw:
+                    namespace[key] = placed
         return True
+
+    def _names_of(self, raw: object, top: str) -> Iterable[tuple[dict[str, Any], str]]:
+        """Return under which names the loaded modules of a package hold a function."""
+        if self._names is not None and type(raw) is FunctionType:
+            return self._names.of(raw, top)
+        return (
+            (namespace, key)
+            for namespace in namespaces_of(top)
+            for key, value in namespace.copy().items()
+            if value is raw
+        )
 
     def _walk(self, installation: _Installation, base: type) -> bool:
         family = list(family_of(base))
@@ -448,14 +472,6 @@ def _relay_of(base: type) -> Callable[..., Any]:
     return cast("Callable[..., Any]", classmethod(relay))
 
 
-def _namespaces_of(top: str) -> Iterator[dict[str, Any]]:
-    """Yield the names of every loaded module of a package, waking no lazy one."""
-    for name, module in sys.modules.copy().items():
-        inside = name == top or name.startswith(f"{top}.")
-        if inside and issubclass(type(module), ModuleType):
-            yield namespace_of(module)
-
-
 def _undo(installation: _Installation, births: Switch | None) -> None:
     """Restore every place of one patch; its wrappers pass through already."""
     switch, name = installation.switch, installation.name
@@ -466,10 +482,24 @@ def _undo(installation: _Installation, births: Switch | None) -> None:
             restore(cls, name, switch)
             if births is not None:
                 restore(cls, _HOOK, births)
-        for namespace in _namespaces_of(installation.top) if installation.top else ():
-            for key, value in namespace.copy().items():
-                if is_of(value, switch):
-                    namespace[key] = stripped(value)
     # A place that cannot be restored must not keep the others from it.
     except Exception as error:
         report(f"undo {installation.patch.target}", error)
+
+
+def _undo_names(installed: Sequence[_Installation]) -> None:
+    """Restore the further names of patched functions, in one pass for all patches."""
+    tops: dict[str, list[Switch]] = {}
+    for each in installed:
+        if each.top:
+            tops.setdefault(each.top, []).append(each.switch)
+    try:
+        for top, switches in tops.items():
+            for namespace in namespaces_of(top):
+                for key, value in namespace.copy().items():
+                    # First what is quick to tell: nearly every value is another.
+                    if is_placed(value) and any(is_of(value, one) for one in switches):
+                        namespace[key] = stripped(value)
+    # As above: this is within the host's call of disable.
+    except Exception as error:
+        report("undo the names of patches", error)

@@ -41,6 +41,7 @@ __all__ = (
     "is_abstract",
     "is_most_derived",
     "is_of",
+    "is_placed",
     "is_wrappable",
     "placed_for",
     "restore",
@@ -250,6 +251,11 @@ def _layer(raw: object) -> object:
     if type(raw) is staticmethod and type(raw.__func__) is PlacedFunction:
         return raw.__func__
     return raw
+
+
+def is_placed(raw: object) -> bool:
+    """Say whether *raw* is a wrapper of ours."""
+    return type(_layer(raw)) is PlacedFunction
 
 
 def is_of(raw: object, switch: Switch) -> bool:

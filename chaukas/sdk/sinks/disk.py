@@ -138,6 +138,11 @@ class Disk:
         """Remove a file."""
         os.unlink(path)
 
+    def unlock(self, fd: int) -> None:
+        """Give the lock of an open file up, also for those who inherited the file."""
+        if sys.platform != "win32":
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
     def lock(self, fd: int, *, exclusive: bool) -> bool:
         """Take an advisory lock if nobody is in the way; say whether it is held."""
         if sys.platform == "win32":

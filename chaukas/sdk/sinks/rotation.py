@@ -99,6 +99,9 @@ def rotate(path: str, inode: int, rotation: Rotation, disk: Disk, now_s: float) 
             _remove_oldest(path, rotation.keep, disk)
         return True
     finally:
+        # A child that was forked meanwhile has it open too, and knows nothing of it.
+        with contextlib.suppress(OSError):
+            disk.unlock(fd)
         disk.close(fd)
 
 

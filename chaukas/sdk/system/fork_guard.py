@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from .threads import allocate_lock, get_ident, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["holding_forks"]
+__all__ = ["ForkWatch", "holding_forks"]
 
 _LONGEST_S: Final = 5.0
 _LOOK_AGAIN_S: Final = 0.0005
@@ -31,6 +31,8 @@ class _Gate:
         self.inside: dict[int, int] = {}
         self.interrupts: dict[object, Callable[[], None]] = {}
         self.forks = 0
+        self.begun = 0
+        self.over = 0
 
     def enter(self) -> None:
         me = get_ident()
@@ -54,6 +56,24 @@ class _Gate:
 
 
 _gate = _Gate()
+
+
+@final
+class ForkWatch:
+    """
+    Says whether a fork of this process may have come since it was made.
+
+    Who holds nothing back can so undo what a child may have got half of.
+    """
+
+    __slots__ = ("_over",)
+
+    def __init__(self) -> None:
+        self._over = _gate.over
+
+    def has_come(self) -> bool:
+        """Return whether one came, or may be coming in this very moment."""
+        return _gate.begun != self._over
 
 
 @contextlib.contextmanager
@@ -92,14 +112,17 @@ def _before() -> None:
     # The thread that forks may itself import what another one waits for.
     for _ in range(int(_LONGEST_S / _LOOK_AGAIN_S)):
         if not gate.others():
-            return
+            break
         sleep(_LOOK_AGAIN_S)
+    with gate.lock:
+        gate.begun += 1
 
 
 def _after_in_parent() -> None:
     gate = _gate
     with gate.lock:
         gate.forks -= 1
+        gate.over += 1
 
 
 def _after_in_child() -> None:

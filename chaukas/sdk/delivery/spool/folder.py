@@ -20,6 +20,7 @@ from chaukas.sdk.sinks.disk import Disk
 from chaukas.sdk.system.threads import sleep
 
 from .crash_counters import open_page, remove_page
+from .folder_lock import lock_path, locked, make_locked
 from .layout import LOCK_NAME, PAGE_NAME, is_open_to_others, is_private
 from .owner import About, write_about
 from .position import POSITION_SUFFIX, Position
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .crash_counters import Page
+    from .folder_lock import FolderLock
 
 __all__ = ["Spool", "remove_spool"]
 
@@ -96,12 +98,13 @@ class Spool:
         self._segment_bytes = min(segment_bytes, limit_bytes // _SEGMENTS_AT_LEAST)
         self._on_open = on_open
         self._page: Page | None = None
-        self._lock_fd = -1
+        self._lock: FolderLock | None = None
         self._fd = -1
         self._first = 0
         self._size = 0
         self._is_torn = False
         self._is_made = False
+        self._is_complete = False
         self._is_warned = False
         self._is_retired = False
         self._synced = 0
@@ -113,8 +116,12 @@ class Spool:
 
     @property
     def is_open(self) -> bool:
-        """Whether the folder is there and this process holds its lock."""
-        return self._is_made and self._lock_fd >= 0
+        """Whether all of the folder is there and this process holds its lock."""
+        return self._is_complete and self._is_locked
+
+    @property
+    def _is_locked(self) -> bool:
+        return self._lock is not None and self._lock.is_held
 
     def send(self, batch: Sequence[bytes]) -> Verdict:
         """Append the batch, as far as there is room; refuse the rest of it."""
@@ -164,7 +171,7 @@ class Spool:
         if not self.segments.writing.acquire(timeout=_UNLOCK_S):
             return
         try:
-            if not self.is_open:
+            if not self._is_locked:
                 return
             self._leave()
             if self.segments.acks.waiting(self.segments.end) == 0:
@@ -273,10 +280,8 @@ class Spool:
         self._open()
 
     def _open(self) -> None:
-        self._unlock()
-        if not self._is_made or self.disk.find_itself(self.segments.folder) is None:
-            self._make_folder()
-        self._lock()
+        self._is_complete = False
+        self._hold_folder()
         if self._page is not None:
             # Its folder may be gone, and then nobody else would find it.
             self._page.remove()
@@ -287,13 +292,23 @@ class Spool:
             write_about(self.segments.folder, self._about, self.disk)
         if self._on_open is not None:
             self._on_open(page)
+        self._is_complete = True
+
+    def _hold_folder(self) -> None:
+        """Have the folder and its lock, as far as either is not there."""
+        folder = self.segments.folder
+        if not self._is_made or self.disk.find_itself(folder) is None:
+            self._unlock()
+            self._make_folder()
+        elif self._lock is None or not self._lock.is_at(lock_path(folder)):
+            self._unlock()
+            self._lock = locked(folder, self.disk)
 
     def _make_folder(self) -> None:
         try:
             if self.disk.find(self.spool_dir) is None:
                 self.disk.make_directory(self.spool_dir)
-            # Never one that is there already: it may be a trap of another user.
-            self.disk.make_folder(self.segments.folder)
+            self._lock = make_locked(self.segments.folder, self.disk)
         except OSError as error:
             if error.errno not in _UNUSABLE or not self._can_fall_back():
                 raise
@@ -325,7 +340,8 @@ class Spool:
             status = self.disk.find_itself(folder)
             if status is None or not is_private(status):
                 raise error
-            self.disk.make_folder(os.path.join(folder, self._stream))  # noqa: PTH118
+            target = os.path.join(folder, self._stream)  # noqa: PTH118
+            self._lock = make_locked(target, self.disk)
         except OSError:
             # The error is about what the user set.
             raise error from None
@@ -337,23 +353,7 @@ class Spool:
             advice_of(error.errno, _SETTING),
         )
         self.spool_dir = folder
-        self.segments.folder = os.path.join(folder, self._stream)  # noqa: PTH118
-
-    def _lock(self) -> None:
-        path = self._path(LOCK_NAME)
-        fd = self.disk.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
-        try:
-            is_held = self.disk.lock(fd, exclusive=True)
-            found = self.disk.find_itself(path)
-            inode = self.disk.status(fd).st_ino
-        except OSError:
-            self.disk.close(fd)
-            raise
-        if not is_held or found is None or found.st_ino != inode:
-            # Another process takes an empty folder for one that was left.
-            self.disk.close(fd)
-            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        self._lock_fd = fd
+        self.segments.folder = target
 
     def _enter(self) -> None:
         """Go on with the last segment, if it is as this process left it."""
@@ -392,11 +392,9 @@ class Spool:
             self.disk.close(fd)
 
     def _unlock(self) -> None:
-        # Closing, and never LOCK_UN: that would take it from a parent, too.
-        fd, self._lock_fd = self._lock_fd, -1
-        if fd >= 0:
-            with contextlib.suppress(OSError):
-                self.disk.close(fd)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
 
     def _path(self, name: str) -> str:
         return os.path.join(self.segments.folder, name)  # noqa: PTH118

@@ -15,16 +15,20 @@ __all__ = [
     "LOCK_NAME",
     "PAGE_NAME",
     "QUARANTINE_NAME",
+    "UNFINISHED_PREFIX",
     "files_in",
     "is_open_to_others",
     "is_private",
     "is_stream_name",
+    "is_unfinished_name",
 ]
 
 LOCK_NAME: Final = "lock"
 PAGE_NAME: Final = "page"
 QUARANTINE_NAME: Final = "quarantine"
 CORRUPT_NAME: Final = "corrupt"
+UNFINISHED_PREFIX: Final = ".new-"
+"""Before the name of a spool until its maker has locked it."""
 _STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _RESERVED: Final = frozenset({QUARANTINE_NAME, CORRUPT_NAME})
 
@@ -32,6 +36,12 @@ _RESERVED: Final = frozenset({QUARANTINE_NAME, CORRUPT_NAME})
 def is_stream_name(name: str) -> bool:
     """Return whether a name in the spool folder may be that of a spool."""
     return _STREAM.fullmatch(name) is not None and name not in _RESERVED
+
+
+def is_unfinished_name(name: str) -> bool:
+    """Return whether a name may be that of a spool that is just being made."""
+    stream = name.removeprefix(UNFINISHED_PREFIX)
+    return stream != name and is_stream_name(stream)
 
 
 def is_private(status: os.stat_result) -> bool:

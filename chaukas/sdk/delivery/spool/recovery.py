@@ -19,7 +19,14 @@ from chaukas.sdk.pipeline.log_limit import LogLimit
 
 from .crash_counters import Totals, mark_reported, totals_of
 from .folder import remove_spool
-from .layout import CORRUPT_NAME, LOCK_NAME, PAGE_NAME, is_private, is_stream_name
+from .folder_lock import take_lock
+from .layout import (
+    CORRUPT_NAME,
+    PAGE_NAME,
+    is_private,
+    is_stream_name,
+    is_unfinished_name,
+)
 from .position import POSITION_SUFFIX, Position
 from .segments import Acks, Segments, contents_of, segment_name
 
@@ -27,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from chaukas.sdk.sinks.disk import Disk
+
+    from .folder_lock import FolderLock
 
 __all__ = ["Adopted", "find"]
 
@@ -50,7 +59,7 @@ class Adopted:
     """What its owner had counted; None if that cannot be read."""
     waiting_at_first: int
     """Events that some sink had not acknowledged when it was adopted."""
-    lock_fd: int
+    lock: FolderLock
     disk: Disk
 
     @property
@@ -102,10 +111,7 @@ class Adopted:
 
     def unlock(self) -> None:
         """Leave the folder to others."""
-        fd, self.lock_fd = self.lock_fd, -1
-        if fd >= 0:
-            with contextlib.suppress(OSError):
-                self.disk.close(fd)
+        self.lock.release()
 
 
 def find(
@@ -140,9 +146,11 @@ def find(
         # No folder yet, or none that can be read: the writer logs why.
         return taken
     own_keys = frozenset(keys)
-    for name in filter(is_stream_name, names):
+    for name in names:
         if len(taken) >= limit:
             break
+        if not (is_stream_name(name) or is_unfinished_name(name)):
+            continue
         folder = str(Path(spool_dir, name))
         try:
             status = disk.find_itself(folder)
@@ -177,40 +185,36 @@ def _adopt(
     is_old: bool,
 ) -> list[Adopted]:
     """Take over one spool, if nobody owns it and *keys* has all its sinks."""
-    lock_path = str(Path(folder, LOCK_NAME))
+    if is_unfinished_name(Path(folder).name) and not is_old:
+        return []
     try:
-        fd = disk.open(lock_path, os.O_RDWR | os.O_NOFOLLOW)
+        lock = take_lock(folder, disk)
     except FileNotFoundError:
         if is_old:
             # Its maker died before it had a lock.
             with contextlib.suppress(OSError):
                 disk.remove_folder(folder)
         return []
+    if lock is None:
+        return []
     try:
-        adopted = _take(folder, lock_path, fd, keys, disk, on_lost)
+        adopted = _take(folder, lock, keys, disk, on_lost)
     except BaseException:
-        disk.close(fd)
+        lock.release()
         raise
     if adopted is None:
-        disk.close(fd)
+        lock.release()
         return []
     return [adopted]
 
 
 def _take(
     folder: str,
-    lock_path: str,
-    fd: int,
+    lock: FolderLock,
     keys: frozenset[str],
     disk: Disk,
     on_lost: Callable[[str, int], None],
 ) -> Adopted | None:
-    if not disk.lock(fd, exclusive=True):
-        return None
-    found = disk.find_itself(lock_path)
-    if found is None or found.st_ino != disk.status(fd).st_ino:
-        # Another process was through with it just now.
-        return None
     firsts, its_keys = contents_of(disk.names(folder))
     if not keys.issuperset(its_keys) or (firsts and not its_keys):
         return None
@@ -220,7 +224,7 @@ def _take(
     totals = totals_of(str(Path(folder, PAGE_NAME)), disk)
     kept = [_kept(folder, key, disk) for key in its_keys]
     waiting = max(0, written - max(min(kept, default=0), *firsts[:1], 0))
-    return Adopted(segments, its_keys, written, totals, waiting, fd, disk)
+    return Adopted(segments, its_keys, written, totals, waiting, lock, disk)
 
 
 def _kept(folder: str, key: str, disk: Disk) -> int:
