@@ -67,7 +67,8 @@ EDGES = {
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
         "sdk.sinks.collector.envelope sdk.sinks.collector.http "
         "sdk.testing.collector.store sdk.testing.collector.rules "
-        "sdk.integrations.shared.model_facts sdk.integrations.shared.read"
+        "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
+        "sdk.capture.deferred sdk.integrations.shared.openai_api.frozen"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (

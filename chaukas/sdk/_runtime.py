@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -326,16 +327,23 @@ def _whole(value: object) -> object:
 _FACT_CHARS = 256
 
 
-def _rules_of(config: Config, **options: Any) -> Rules:
+def _rules_of(
+    config: Config, *, redact: UsersRedact | None = None, **options: Any
+) -> Rules:
     """Return the rules of *config*, with the *options* of `Rules` given here."""
     from chaukas.sdk.capture.snapshot import Rules
 
-    return Rules(
+    make = partial(
+        Rules,
         binary=config.capture_binary,
         keys=config.redact_keys,
         patterns=config.redact_patterns,
         **options,
     )
+    rules = make(redact=redact)
+    if redact is not None:
+        rules.early = make()
+    return rules
 
 
 # Re-entrant: what is imported while an integration is installed may enable too.

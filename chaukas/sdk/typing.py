@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Names: TypeAlias = str | list[str] | tuple[str, ...] | set[str] | frozenset[str]
+    Content: TypeAlias = dict[Any, Any] | Callable[[], dict[Any, Any]]
+    """Members of an event, or what returns them on the writer's thread."""
     Patterns: TypeAlias = re.Pattern[str] | Sequence[str | re.Pattern[str]]
 
 __all__ = ["Event", "Json", "RetryConfig", "Settings"]

@@ -19,7 +19,9 @@ from agents.voice import AudioInput, SingleAgentVoiceWorkflow, VoicePipeline
 from agents.voice.testing import ScriptedSTTModel, ScriptedTTSModel
 from tenacity import retry, stop_after_attempt
 
+import chaukas.sdk
 from chaukas.sdk import _runtime
+from chaukas.sdk.capture.deferred import DeferredCapture
 from chaukas.sdk.integrations.openai_agents.models import facts, wrap
 from chaukas.sdk.integrations.openai_agents.realtime import (
     turns,
@@ -41,7 +43,7 @@ from chaukas.sdk.integrations.openai_agents.voice import models
 from chaukas.sdk.integrations.openai_client import answers as client_answers
 from chaukas.sdk.integrations.openai_client import calls as client_calls
 from chaukas.sdk.integrations.openai_client import retries as client_retries
-from chaukas.sdk.integrations.shared import history
+from chaukas.sdk.integrations.shared import model_content
 from chaukas.sdk.integrations.shared import models as shared_models
 from chaukas.sdk.integrations.shared.models import Request
 from chaukas.sdk.record import recorder as record_module
@@ -85,6 +87,8 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "capture": ((Recorder, "capture"),),
     "emit": ((Recorder, "emit"),),
     "encoding": ((record_module, "orjson"),),
+    "making": ((Recorder, "make"),),
+    "holding": ((DeferredCapture, "hold"), (DeferredCapture, "tree")),
     "error": ((Recorder, "error"),),
     "start of a pair": ((EventPairManager, "start"),),
     "end of a pair": ((EventPairManager, "end"),),
@@ -111,7 +115,7 @@ _FAULTS: dict[str, tuple[tuple[Any, str], ...]] = {
                 client_answers,
                 client_calls,
                 client_retries,
-                history,
+                model_content,
                 shared_models,
             )
             if name in vars(module)
@@ -250,12 +254,16 @@ def _wrong_with(
     with pytest.MonkeyPatch.context() as patch:
         _break(patch, _FAULTS[fault])
         seen = [_seen(scenario, mode) for mode in _MODES]
+        # What the writer makes of it is broken as well.
+        is_written = chaukas.sdk.flush(20)
     wrong: list[Any] = [
         ("seen", one, "instead of", other)
         for one, other in zip(seen, expected, strict=True)
         if one != other
     ]
     wrong += [("open pair", name) for name in _open_pairs()]
+    if not is_written:
+        wrong.append("the writer did not go on")
     # What is broken there is the very thing that would say so.
     if fault != "session end":
         left = [name for name in _running_sessions() if name not in before]

@@ -22,6 +22,8 @@ __all__ = (
     "Deferred",
     "DeferredCapture",
     "Frozen",
+    "HeldItems",
+    "HeldMembers",
     "captured_now",
     "freeze",
     "held_bytes_of",
@@ -291,10 +293,11 @@ class DeferredCapture:
         held = freeze(value)
         if held is NotImplemented:
             held = self._captured_early(value, path, is_text=is_text)
-            if not self._rules.has_function:
+            if self._rules.early is self._rules:
                 return held
             # The application's own function is asked on the writer's thread.
-            held = freeze(held)
+            frozen = freeze(held)
+            held = held if frozen is NotImplemented else frozen
         elif not value and (not is_text or type(value) is str):
             # What is empty has nothing to bound or to hide, and says so at once.
             return value if self._rules.content else self.made.tree(value, path)
@@ -307,12 +310,9 @@ class DeferredCapture:
     def _captured_early(self, value: Any, path: str, *, is_text: bool) -> Any:
         """Return what is shown of an object that cannot be kept as it is."""
         rules = self._rules
-        if not rules.has_function:
-            return (
-                self.made.text(value, path) if is_text else self.made.tree(value, path)
-            )
-        capture = Capture(rules.early)
+        capture = self.made if rules.early is rules else Capture(rules.early)
         held = capture.text(value, path) if is_text else capture.tree(value, path)
-        for hidden in capture.redacted:
-            self.made.note_hidden(hidden)
+        if capture is not self.made:
+            for hidden in capture.redacted:
+                self.made.note_hidden(hidden)
         return held

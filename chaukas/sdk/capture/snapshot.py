@@ -99,7 +99,6 @@ class Rules:
         "binary",
         "content",
         "early",
-        "has_function",
         "is_quick",
         "limits",
         "monotonic_ns",
@@ -125,19 +124,8 @@ class Rules:
         """Prepare what all captures share."""
         self.limits = Limits() if limits is None else limits
         self.content = content
-        self.has_function = redact is not None
-        """Whether the application's own function is asked about each leaf."""
         self.early = self
-        """The same without that function, for what is captured where it may not run."""
-        if self.has_function:
-            self.early = Rules(
-                limits=limits,
-                content=content,
-                binary=binary,
-                keys=keys,
-                patterns=patterns,
-                monotonic_ns=monotonic_ns,
-            )
+        """The same without *redact*, for what is captured where that may not run."""
         self.binary = binary
         self.monotonic_ns = monotonic_ns
         self.redactor = Redactor(keys, patterns)

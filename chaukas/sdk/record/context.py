@@ -18,7 +18,7 @@ from .totals import Totals
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .note import Content
+    from chaukas.sdk.typing import Content
 
 __all__ = [
     "CURRENT",

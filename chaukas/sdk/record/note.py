@@ -7,28 +7,34 @@ as they were. It counts what these weigh, so that the bound of memory holds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from chaukas.sdk.capture.deferred import Deferred
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.events import EventType
+    from chaukas.sdk.typing import Content
 
     from .context import AgentRef, Run
-    from .recorder import Recorder
 
-    Members: TypeAlias = dict[Any, Any]
-    Content: TypeAlias = Members | Callable[[], Members]
-    """Members of an event, or what returns them on the writer's thread."""
-
-__all__ = ["Note", "resolved"]
+__all__ = ["Maker", "Note", "resolved"]
 
 _WEIGHT_BYTES: Final = 1_024
 """What a note weighs besides the texts in it."""
+
+
+class Maker(Protocol):
+    """What makes events of notes."""
+
+    def make(self, note: Note) -> bytes:
+        """
+        Return the encoded event of *note*.
+
+        Raises:
+            Exception: It cannot be made.
+        """
+        ...
 
 
 class Note:
@@ -37,11 +43,12 @@ class Note:
 
     Args:
         recorder: Makes the event.
-        kind: Its type.
-        run: Its ids are read now.
-        content: Its members; what is deferred in them is captured later.
+        kind: Its type; status, severity and author follow from it.
+        run: Run that it belongs to; its ids are noted.
+        content: Top-level members, deferred; or a function that returns them on the
+            writer's thread, in the order of events, from what cannot change any more.
         metadata: The same of `metadata`.
-        weight_bytes: What *content* keeps in memory, if it is a function.
+        weight_bytes: What a function for *content* keeps in memory.
     """
 
     __slots__ = (
@@ -68,21 +75,30 @@ class Note:
     )
 
     agent: AgentRef | None
+    """Agent that acts."""
     at_ns: int
+    """Wall time at which it happened, in nanoseconds, if not when it was noted."""
     capture: DeferredCapture | None
+    """What takes the content; what it hid is noted."""
     duration_ns: int
+    """How long it took; 0 if that is not known."""
     is_captured: bool
+    """Names in content and metadata are captured as well."""
     parent_span_id: str
+    """Span under which it stands; none for sessions."""
     seq: int
     now_ns: int
     severity: str
+    """Wire name to use instead of the usual."""
     span_id: str
+    """Span of a pair; a point event has its own."""
     status: str
+    """Wire name to use instead of the usual."""
     stream: str
 
     def __init__(
         self,
-        recorder: Recorder,
+        recorder: Maker,
         kind: EventType,
         run: Run,
         content: Content,
@@ -101,25 +117,22 @@ class Note:
     # All dicts are copied, as our own code may change them afterwards; what an
     # application holds is deferred, and so a copy already. In one loop, without a
     # call for each: it is run for every event.
-    def _copied(self, members: Members) -> Members:
+    def _copied(self, members: dict[Any, Any]) -> dict[Any, Any]:
         copy = dict(members)
-        levels = [copy]
+        levels: list[Any] = [copy]
         for level in levels:
-            for name, value in level.items():
+            is_list = type(level) is list
+            for name, value in enumerate(level) if is_list else level.items():
                 kind = type(value)
                 if kind is str:
                     self.weight_bytes += len(value)
-                elif kind is dict:
-                    level[name] = inner = dict(value)
+                elif kind is dict or kind is list:
+                    level[name] = inner = kind(value)
                     levels.append(inner)
-                elif kind is Deferred:
+                elif kind is Deferred or type(name) is Deferred:
                     self.has_deferred = True
-                    self.weight_bytes += value.weight_bytes
-                elif kind is list:
-                    level[name] = list(value)
-                elif type(name) is Deferred:
-                    self.has_deferred = True
-                    self.weight_bytes += name.weight_bytes
+                    held = value if kind is Deferred else name
+                    self.weight_bytes += held.weight_bytes
         return copy
 
     def make(self) -> bytes:

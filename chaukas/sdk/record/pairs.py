@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.system.clock import Clock
     from chaukas.sdk.system.ids import Ids
+    from chaukas.sdk.typing import Content
 
     from .context import AgentRef, Run
-    from .note import Content
 
 __all__ = ["EventPairManager"]
 
@@ -108,11 +108,7 @@ class EventPairManager:
             pair.is_open = False
             recorder.refuse()
             return pair
-        run.pairs[span_id] = pair
-        self._runs[id(run)] = run
-        if not run.run_id and kind is not EventType.SESSION_START:
-            run.run_id = span_id
-            run.started_monotonic_ns = now_ns
+        self._keep(pair)
         try:
             recorder.emit(
                 kind,
@@ -132,6 +128,14 @@ class EventPairManager:
             raise
         self._end_if_shut(pair)
         return pair
+
+    def _keep(self, pair: Pair) -> None:
+        run = pair.run
+        run.pairs[pair.span_id] = pair
+        self._runs[id(run)] = run
+        if not run.run_id and pair.kind is not EventType.SESSION_START:
+            run.run_id = pair.span_id
+            run.started_monotonic_ns = pair.started_monotonic_ns
 
     def _take_out(self, pair: Pair) -> bool:
         """Take *pair* out of its run's table; tell whether it was in there."""

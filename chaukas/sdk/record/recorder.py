@@ -39,10 +39,9 @@ if TYPE_CHECKING:
     from chaukas.sdk.config import Config
     from chaukas.sdk.system.clock import Clock
     from chaukas.sdk.system.ids import Ids
-    from chaukas.sdk.typing import Event, Json
+    from chaukas.sdk.typing import Content, Event, Json
 
     from .context import AgentRef, Run
-    from .note import Content
 
 __all__ = [
     "EventPairManager",
@@ -223,27 +222,11 @@ class Recorder:
         problems: list[Exception] | None = None,
     ) -> None:
         """
-        Record one event of *run*.
+        Record one event of *run*; what the arguments mean is said at `Note`.
 
-        Args:
-            kind: Type of the event; status, severity and author follow from it.
-            run: Run that it belongs to; its session, trace and agent are noted.
-            content: Top-level members, content in them captured or deferred; or a
-                function that returns them on the writer's thread, in the order of
-                events, from what cannot change any more.
-            parent_span_id: Span under which it stands; none for sessions.
-            span_id: Span of a pair; a point event gets its own.
-            agent: Agent to name instead of the one in force, see `agent_in_force`.
-            capture: What takes *content*; what it hid is noted.
-            metadata: Further members of `metadata`, as *content*.
-            status: Wire name to use instead of the usual.
-            severity: The same.
-            at_ns: Wall time at which it happened, in nanoseconds, if not now.
-            duration_ns: How long it took, in nanoseconds, if that is known.
-            weight_bytes: What a function for *content* keeps in memory, in bytes.
-            is_spare: It is the first to be dropped when memory fills up.
-            is_captured: Names in *content* and *metadata* are captured as well.
-            problems: Takes what goes wrong, for callers that hold a lock: no log.
+        One that `is_spare` is the first to be dropped when memory fills up. With
+        *problems*, for callers that hold a lock, what goes wrong is put in there and
+        nothing is logged.
         """
         if not run.sampled or SUPPRESSED.get():
             return

@@ -129,9 +129,10 @@ def lone_run(
 
 
 def current_run() -> AgentsRun | None:
-    """Return the run in force, if it is one of the Agents SDK and goes on."""
+    """Return the run in force, if it is the SDK's, is recorded and goes on."""
     node = CURRENT.get()
     if node is None:
         return None
     run = node.run
-    return run if isinstance(run, AgentsRun) and not run.is_ended else None
+    is_recorded = run.sampled and not run.is_ended
+    return run if is_recorded and isinstance(run, AgentsRun) else None

@@ -59,7 +59,9 @@ _UNOBSERVED = Observation()
 def _begun(
     begin: Begin, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Observation | None:
-    if SUPPRESSED.get():
+    outer = CURRENT.get()
+    # In a run that is not recorded nothing is, so nothing is looked at.
+    if SUPPRESSED.get() or (outer is not None and not outer.run.sampled):
         return None
     try:
         seen: Observation | None = begin(instance, args, kwargs)
@@ -127,7 +129,7 @@ def observe_async(begin: Begin) -> Wrap:
         begin: As for `observe`; called when the coroutine is awaited.
     """
 
-    async def wrapper(
+    async def observed(
         wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         seen = _begun(begin, instance, args, kwargs)
@@ -143,6 +145,15 @@ def observe_async(begin: Begin) -> Wrap:
             _leave(token)
         attempt("observe", seen.ended, result)
         return result
+
+    def wrapper(
+        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        outer = CURRENT.get()
+        if outer is not None and not outer.run.sampled:
+            # The coroutine itself, without one of ours around it.
+            return wrapped(*args, **kwargs)
+        return observed(wrapped, instance, args, kwargs)
 
     return wrapper
 

@@ -413,15 +413,22 @@ class Runs(Part):
                 leave = host.sessions.leave
                 attempt("Runs.finish", leave, run.session, failed=failed)
 
-    def abandon(self, run: AgentRun) -> None:
-        """Give *run* up, because of an error of ours: nothing of it stays open."""
+    def abandon(self, run: AgentRun, *, failed: bool = False) -> None:
+        """
+        End *run* without events: nothing of it stays open.
+
+        Args:
+            run: A run that is not recorded, or that an error of ours spoiled.
+            failed: It is one of those of its session that failed.
+        """
         if run.is_ended:
             return
         run.is_ended = True
         close_broken(self._host, run)
         run.agent_pair = None
         if run.parent is None:
-            attempt("Runs.abandon", self._host.sessions.leave, run.session)
+            leave = self._host.sessions.leave
+            attempt("Runs.abandon", leave, run.session, failed=failed)
 
     def _note_end(
         self,

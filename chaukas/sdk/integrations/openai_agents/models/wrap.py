@@ -24,7 +24,7 @@ from chaukas.sdk.integrations.openai_agents.state import (
     lone_run,
 )
 from chaukas.sdk.integrations.shared import models as shared
-from chaukas.sdk.integrations.shared.models import Failure
+from chaukas.sdk.integrations.shared.models import CONTENT_FILTER, Failure
 from chaukas.sdk.integrations.shared.openai_api.frozen import frozen_answer
 from chaukas.sdk.integrations.shared.usage import usage_of
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
@@ -199,7 +199,9 @@ class ModelCalls(Part):
             return None
         try:
             node = CURRENT.get()
-            if node is not None and (node.kind == "model" or is_streaming(node)):
+            if node is not None and (
+                not node.run.sampled or node.kind == "model" or is_streaming(node)
+            ):
                 return None
             if node is not None and node.kind == "call":
                 invocation: Invocation = node.detail
@@ -291,7 +293,9 @@ class ModelCalls(Part):
         requests: int = 0,
     ) -> bool:
         """End with an answer that the writer reads; False if it must be read now."""
-        if invocation.hosted:
+        is_filtered = CONTENT_FILTER in (wire.finish_reason, wire.status)
+        if invocation.hosted or is_filtered:
+            # What has events of its own is known before the END.
             return False
         held = frozen_answer(output, usage)
         if held is None:

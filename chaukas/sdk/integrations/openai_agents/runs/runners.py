@@ -109,12 +109,13 @@ class Runners:
             ),
         )
 
-    async def body(
+    def body(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap what `AgentRunner.run` calls to do its work."""
         if _is_announced():
-            return await wrapped(*args, **kwargs)
+            # The coroutine itself, without one of ours around it.
+            return wrapped(*args, **kwargs)
 
         async def go_on(*given: Any, **options: Any) -> Any:
             _is_announced()
@@ -122,7 +123,7 @@ class Runners:
 
         # It is the SDK's own that follows, and no runner of the application.
         go_on.__module__ = _SDK_MODULE
-        return await self._runs.run(go_on, instance, args, kwargs)
+        return self._runs.run(go_on, instance, args, kwargs)
 
     async def streaming(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]

@@ -39,7 +39,7 @@ from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, Node
 from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.record.retries import class_name_of, fingerprint_of
-from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.internal_errors import attempt, report
 
 from .facts import (
     hidden_text_of,
@@ -212,6 +212,9 @@ class Runs(Part):
         try:
             run.is_super_pending = not is_own
             run.is_body_pending = True
+            if not run.sampled:
+                # Of a run that is left out nothing is read but how it is resumed.
+                return observation(self, run)
             self._describe(run, agent, given, state, kwargs)
             return observation(self, run)
         except BaseException:
@@ -327,6 +330,9 @@ class Runs(Part):
 
     def finish(self, run: AgentsRun, result: Any, error: BaseException | None) -> None:
         """Record how *run* ended; the first call counts."""
+        if not run.sampled:
+            self._leave_out(run, result, error)
+            return
         # The stream's terminal event was told, and this is what the runner made of it.
         is_made = type(error).__name__ == "ModelBehaviorError"
         self.shared.finish(
@@ -338,6 +344,16 @@ class Runs(Part):
             closes_rest=self.fallback is not None,
         )
         run.run_config = None
+
+    def _leave_out(
+        self, run: AgentsRun, result: Any, error: BaseException | None
+    ) -> None:
+        """End a run that is not recorded; one that goes on later is known again."""
+        is_ended = run.is_ended
+        self.shared.abandon(run, failed=isinstance(error, Exception))
+        waiting = getattr(result, "interruptions", None)
+        if not is_ended and error is None and type(waiting) is list and waiting:
+            attempt("Runs.finish", self._remember, run, result)
 
     def _note_result(
         self,
