@@ -131,7 +131,7 @@ class Note:
                     levels.append(inner)
                 elif kind is Deferred or type(name) is Deferred:
                     self.has_deferred = True
-                    held = value if kind is Deferred else name
+                    held: Any = value if kind is Deferred else name
                     self.weight_bytes += held.weight_bytes
         return copy
 

@@ -104,10 +104,7 @@ class EventPairManager:
         pair = Pair(kind, run, span_id, parent_span_id, now_ns, closing or {})
         pair.agent, pair.on_close = agent or pair.agent, on_close
         if self._is_shut:
-            # Its END could not be written any more.
-            pair.is_open = False
-            recorder.refuse()
-            return pair
+            return self._refused(pair)
         self._keep(pair)
         try:
             recorder.emit(
@@ -127,6 +124,12 @@ class EventPairManager:
             self._take_out(pair)
             raise
         self._end_if_shut(pair)
+        return pair
+
+    def _refused(self, pair: Pair) -> Pair:
+        # Its END could not be written any more.
+        pair.is_open = False
+        self._recorder.refuse()
         return pair
 
     def _keep(self, pair: Pair) -> None:
