@@ -45,8 +45,8 @@ class Note:
         recorder: Makes the event.
         kind: Its type; status, severity and author follow from it.
         run: Run that it belongs to; its ids are noted.
-        content: Top-level members, deferred; or a function that returns them on the
-            writer's thread, in the order of events, from what cannot change any more.
+        content: Top-level members, deferred; or a function that returns them, captured,
+            on the writer's thread, in the order of events, from what cannot change.
         metadata: The same of `metadata`.
         weight_bytes: What a function for *content* keeps in memory.
     """

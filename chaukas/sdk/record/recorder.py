@@ -274,11 +274,13 @@ class Recorder:
         event, hidden = self._frame(note)
         captures = [] if note.capture is None else [note.capture]
         content, metadata = note.content, note.metadata
+        if note.has_deferred:
+            content, metadata = (
+                resolved(content, captures),
+                resolved(metadata, captures),
+            )
         members: dict[str, Any] = content() if callable(content) else content
         more = metadata() if callable(metadata) else metadata
-        if note.has_deferred or callable(content) or callable(metadata):
-            members = resolved(members, captures)
-            more = resolved(more, captures)
         if note.duration_ns:
             duration_ms = ms_between(0, note.duration_ns)
             members["performance"] = {"duration_ms": duration_ms}

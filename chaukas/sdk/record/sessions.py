@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.capture.deferred import members_of
+from chaukas.sdk.capture.deferred import captured_now, members_of
 from chaukas.sdk.events import EventType
 from chaukas.sdk.system.bounded import bounded
 from chaukas.sdk.system.clock import timestamp_of
@@ -365,7 +365,7 @@ class SessionBook:
 def _end_of(session: Session, details: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a SESSION_END, with what all its model calls took."""
     metadata = {**details, **session.totals.facts()}
-    content = {"session_name": session.name, "metadata": metadata}
+    content = {"session_name": captured_now(session.name), "metadata": metadata}
     return {"session_end": without_defaults(content)}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.capture.deferred import held_bytes_of, thawed
+from chaukas.sdk.capture.deferred import captured_now, held_bytes_of, thawed
 from chaukas.sdk.record import content
 from chaukas.sdk.record.pricing import cost_of, is_priced
 from chaukas.sdk.record.recorder import ms_between
@@ -148,7 +148,7 @@ def ended(
     if response:
         shown = _captured_response(recorder, run, answered.capture.made, response)
     if answered.error and type(shown) is dict:
-        shown |= answered.error
+        shown |= {name: captured_now(fact) for name, fact in answered.error.items()}
     if answered.is_failed and not answer.finish_reason:
         answer = answer._replace(finish_reason="error")
     metadata = _end_metadata(answered, answer)

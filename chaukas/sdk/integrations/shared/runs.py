@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chaukas.sdk.capture.deferred import captured_now
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content
@@ -516,7 +517,8 @@ def with_totals(
     if whole is not None and run is not None:
         calls = {"model_calls": run.model_calls}
         facts = {**facts, "run": without_defaults({**whole, **calls, **run.facts()})}
-    return {**facts, **agent.facts()}
+    shown = {name: captured_now(value) for name, value in facts.items()}
+    return {**shown, **agent.facts()}
 
 
 def _nothing_open(_run: AgentRun, _error: BaseException | None) -> None:

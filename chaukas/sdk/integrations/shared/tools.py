@@ -277,7 +277,7 @@ def _retrieval(name: str, call_id: str, arguments: Any, results: Any) -> dict[st
     metadata = {
         "tool_call_id": call_id,
         "declared": True,
-        "arguments": arguments,
+        "arguments": captured_now(arguments),
         "count": found.result_count,
         "scores": found.scores,
     }
