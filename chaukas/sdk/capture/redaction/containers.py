@@ -31,7 +31,7 @@ from .benign import (
     is_name_like,
     is_prose,
 )
-from .names import HEADER_NAMES, squeeze
+from .names import HEADER_NAMES, last_word, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,7 @@ _FIRST_LETTERS: Final = frozenset({"-", "_", ""}).union(
 )
 _QUESTION_CHARS: Final = 160
 _SMALL: Final = 999
+_PLAIN_CHARS: Final = 15
 _NAMED: Final = re.compile(r"[\w\-]{2,64}")
 _HEAD_ITEMS: Final = 64
 _KEY_PARTS: Final = frozenset("d p q dp dq qi k oth".split())
@@ -151,7 +152,7 @@ def _is_value_of(key: str, name: str, value: str, item: Any) -> bool:
 
 def _is_sensitive(name: Any, redactor: Redactor) -> bool:
     """Tell whether a value is a name, and a sensitive one."""
-    if type(name) is not str or _NAME.fullmatch(name) is None:
+    if type(name) is not str or _NAME.fullmatch(name) is None or " -" in name:
         return False
     return redactor.is_sensitive(name)
 
@@ -231,15 +232,21 @@ def _command_items(target: list[Any]) -> Iterator[int]:
     if sum(map(len, words)) > _COMMAND_CHARS:
         return
     # A space inside an argument parts no words.
-    line = " ".join(word.replace(" ", "_").replace("\n", "_") for word in words)
+    line = " " + " ".join(word.replace(" ", "_").replace("\n", "_") for word in words)
     low = line.lower()
     if len(low) != len(line) or not has_command_marker(low):
         return
     spans = list(command_spans(low))
-    position = 0
+    position = 1
     for at, word in enumerate(words):
         end = position + len(word)
-        if any(start < end and stop > position for start, stop in spans):
+        found = [
+            (start <= position and stop >= end)
+            for start, stop in spans
+            if start < end and stop > position
+        ]
+        # What is known without the other items is a part of this one.
+        if found and (any(found) or not any(command_spans(word.lower()))):
             yield at
         position = end + 1
 
@@ -285,7 +292,12 @@ def table_cells(target: Any, redactor: Redactor) -> Iterator[Cell]:
         if type(row) is not list or len(row) != len(head) or row is head:
             continue
         for column in columns:
-            if redactor.hides(head[column], row[column]):
+            item = row[column]
+            is_word = type(item) is str and len(item) <= _PLAIN_CHARS and item.isalpha()
+            if is_word and last_word(head[column]) == "token":
+                # The words of a text, counted.
+                continue
+            if redactor.hides(head[column], item):
                 yield Cell(row, at, key, column)
 
 

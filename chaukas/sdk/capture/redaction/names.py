@@ -17,6 +17,7 @@ __all__ = (
     "HEADER_NAMES",
     "NAME_CHARS",
     "QUERY_NAMES",
+    "is_about",
     "is_sensitive",
     "last_word",
     "squeeze",
@@ -55,7 +56,7 @@ _CORE: Final = frozenset(
     " senha secret credential cred authorization authz cookie csrf xsrf jwt bearer"
     " pwd pswd psw otp totp hotp netrc pgpass htpasswd kubeconfig dockerconfigjson"
     " dockercfg mnemonic phpsessid jsessionid sessionid sessid connectionstring"
-    " connstr privkey requirepass masterauth pgpassword psk bindpw rootpw".split()
+    " cvv cvc cvv2 cvc2 connstr privkey requirepass masterauth pgpassword psk bindpw rootpw".split()
 )
 
 # Two words beside each other that make a name sensitive.
@@ -67,6 +68,8 @@ _PAIRS: Final = frozenset(
         " secret+phrase account+json amz+signature goog+signature hub+signature"
         " pass+phrase pass+word pass+code pass+key docker+config 2+fa"
         " wallet+seed de+passe auth+header auth+value auth+data auth+string auth+blob"
+        " authentication+string auth+salt secure+salt nonce+salt in+salt nonce+key in+key"
+        " hash+salt password+salt cookie+salt encryption+salt secret+salt jwt+salt"
         " auth+code auth+digest auth+hash auth+config private+pem shared+access".split()
     )
 )
@@ -118,7 +121,7 @@ _HARMLESS_LAST: Final = frozenset(
     " management engine provider source format pattern regex validator validation"
     " checker field form prompt message notice banner jar recipe cutter"
     " menu ingredient handler helper generator requirement complexity history"
-    " lifetime duration timeout updated created set exist missing needed protected"
+    " ttl lifetime duration timeout updated created set exist missing needed protected"
     " less setting preference mode method kind class index idx position offset"
     " window rate price cost per ratio distribution logprob prob probability"
     " weight embedding symbol address balance supply holder amount decimal network"
@@ -128,7 +131,7 @@ _HARMLESS_LAST: Final = frozenset(
     " username header_name failure failed success successful total sum"
     " limiter counter estimate estimator encoding ization izer"
     " incorrect uuid guid prefix suffix samesite hasher short long weak wrong"
-    " mismatch stdin alg box bar board view dialog modal store dough crumble"
+    " encryption hashing metadata info detail summary issuer audience subject claim left change spent mismatch stdin alg box bar board view dialog modal store dough crumble"
     " monster baker".split()
 )
 
@@ -147,6 +150,8 @@ _HARMLESS_TOKENS: Final = frozenset(
 )
 
 _OWNERS: Final = {"pass": _PASS_OWNERS, "pat": _PAT_OWNERS, "code": _CODE_OWNERS}
+
+_OTHER_PINS: Final = frozenset("gpio led map data clock input output reset i o".split())
 
 _AUTH_BEFORE: Final = frozenset(
     "require requires need needs use uses no without enable disable skip is has"
@@ -263,6 +268,12 @@ def _ends_harmless(parts: list[str]) -> bool:
     return parts[-1] in _HARMLESS_LAST or parts[-2:] == ["expire", "in"]
 
 
+def is_about(name: str) -> bool:
+    """Tell a name that says something about a value: ``access_ttl``, ``defaultMode``."""
+    words = words_of(name)
+    return bool(words) and _singular(words[-1]) in _HARMLESS_LAST
+
+
 def _is_secret_at(parts: list[str], at: int) -> bool:
     """Tell whether the word at a place, with the one before, means a secret."""
     part = parts[at]
@@ -278,4 +289,6 @@ def _is_secret_at(parts: list[str], at: int) -> bool:
         return False
     if part == "auth":
         return before not in _AUTH_BEFORE
+    if part == "pin":
+        return at == 0 or before not in _OTHER_PINS
     return (part == "pass" and at == 0) or before in _OWNERS.get(part, ())

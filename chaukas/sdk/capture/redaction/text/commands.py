@@ -25,6 +25,11 @@ _FORMS_PER_STEP: Final = 4
 _GAP = r"(?:[ \t]+(?:\\?\r?\n[ \t]*)?|\\*[\"'],\s{0,4}\\*[\"'])"
 _WORD = r"(?:\\*[\"'])?(?P<secret>[^\s\"'|;&,\\]+)"
 _APART: Final = rf"(?:{_GAP}|=)"
+# Not a port, nor where a port leads.
+_WORD_NO_PORT: Final = (
+    r"(?:\\*[\"'])?(?![0-9]{1,5}(?:[:/\s\"']|$))"
+    r"(?P<secret>[^\s\"'|;&,\\\-/.$<][^\s\"'|;&,\\]*)"
+)
 _VALUE_REST: Final = re.compile(r"[^\s\"'|;&]*")
 _LINE_END: Final = re.compile(r"[\n|;]")
 
@@ -36,6 +41,8 @@ class Form(NamedTuple):
     """Lower-case text that any match contains."""
     regex: re.Pattern[str]
     """Searched in the lower-case text; each named group is a secret."""
+    unless: re.Pattern[str] | None = None
+    """What must not stand before it in the same line."""
 
 
 _USER: Final = (
@@ -71,14 +78,16 @@ COMMANDS: Final = tuple(
         ("openssl", rf"{_GAP}-k{_APART}{_WORD}"),
         ("curl wget http https xh", _USER),
         ("smbclient rpcclient", rf"{_GAP}-u{_APART}?[^\s%]{{1,64}}%{_WORD}"),
-        ("xfreerdp wfreerdp", rf"/p:{_WORD}"),
+        ("ssh-keygen", rf"{_GAP}-n{_APART}{_WORD}"),
+        ("freerdp xfreerdp wfreerdp", rf"/p:{_WORD}"),
         (
             "sqlplus sqlldr expdp impdp",
             rf"{_GAP}[\w$.]{{1,64}}/(?P<secret>[^\s@\"'/]+)(?=@|\s|$)",
         ),
         (
             "htpasswd",
-            rf"{_GAP}-\w{{0,4}}b\w{{0,4}}{_GAP}(?:(?<=n)|\S+{_GAP})\S+{_GAP}{_WORD}",
+            rf"{_GAP}-(?:(?=\w{{0,4}}n)\w{{1,6}}|\w{{0,4}}b\w{{0,4}}{_GAP}\S+)"
+            rf"{_GAP}\S+{_GAP}{_WORD}",
         ),
     )
     for name in names.split()
@@ -128,7 +137,12 @@ FORMS: Final[tuple[Form, ...]] = (
             r"\\*'(?P<secret>(?:[^'\n\\]|'')+)\\*'(?!\s*(?:is|was|must|has|does|cannot|for)\b)"
         ),
     ),
-    Form("password(", re.compile(r"password\(\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)")),
+    Form("password(", 
+        re.compile(
+            r"(?:(?<!\w)|set_?|change_?|old_|encrypt_?)"
+            r"password\(\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)(?<![:?. ])[\"'\\]"
+        ),
+),
     Form(
         "machine",
         re.compile(
@@ -268,6 +282,224 @@ FORMS: Final[tuple[Form, ...]] = (
             r"(?=[^\s\d\"]{0,64}[0-9])(?P<secret>[^\s\"(\[$\\]+)"
         ),
     ),
+    # A user and a password, of any command.
+    *(
+        Form(
+            needle,
+            re.compile(
+                rf"[\s\"']-{{1,2}}(?:u|l|user(?:name)?|login){_APART}[^\s\"'|;&\\]{{1,64}}"
+                rf"(?:\\*[\"'])?(?:{_GAP}[^\s|;&]{{1,64}}){{0,4}}?"
+                rf"{_GAP}-(?:p|pw){_APART}{_WORD_NO_PORT}"
+            ),
+            # These ask for it; and a port, a path.
+            re.compile(r"\b(?:mysql|mariadb|ssh|scp|mkdir|cp|docker run|psql)"),
+        )
+        for needle in ("-u", "-l")
+    ),
+    Form(
+        "%",
+        re.compile(
+            rf"[\s\"']-u{_APART}(?:[\w.\-]{{1,40}}[/\\])?[\w.\-]{{1,40}}%(?!\d)(?P<secret>[^\s\"'|;&]+)"
+        ),
+    ),
+    Form("lftp", re.compile(r"lftp [^\n]{0,80}?-u [\w.@\-]{1,64},(?P<secret>[^\s|;&]+)")),
+    Form(
+        "<(echo",
+        re.compile(
+            r"(?:passw\w{1,3}|token|secret|key)[\w\-]{0,8}[= ]<\(echo (?:-n )?[\"']?"
+            r"(?P<secret>[^\s\"'$)]+)"
+        ),
+    ),
+    Form(
+        "http-basic.",
+        re.compile(r"http-basic\.\S{1,80} \S{1,64} (?P<secret>[^\s|;&]+)"),
+    ),
+    Form(
+        "bundle config",
+        re.compile(
+            r"bundle config (?:set )?(?:--\w+ )?\S{1,80} [^\s:]{1,64}:(?!//)(?P<secret>[^\s|;&]+)"
+        ),
+    ),
+    Form(
+        "config set --secret",
+        re.compile(r"config set --secret \S{1,80} [\"']?(?P<secret>[^\s\"'|;&]+)"),
+    ),
+    Form(
+        "user-secrets",
+        re.compile(
+            r"user-secrets set [\"']?[^\s\"']{1,80}[\"']? [\"']?(?P<secret>[^\s\"'|;&]+)"
+        ),
+    ),
+    Form(
+        "wpa_passphrase",
+        re.compile(
+            r"wpa_passphrase (?:\"[^\"\n]{1,64}\"|\S{1,64}) [\"']?(?P<secret>[^\s\"'|;&]+)"
+        ),
+    ),
+    Form("key content", re.compile(r"key content\s{1,20}:\s{0,4}(?P<secret>\S+)")),
+    Form("iwconfig", re.compile(r"iwconfig \S{1,32} key (?:s:)?(?P<secret>\S+)")),
+    Form("net use", re.compile(r"net use \S{1,160} (?![/*])(?P<secret>\S+) /user")),
+    Form(
+        "rsakeyvalue",
+        re.compile(r"<(?:p|q|dp|dq|inverseq|d)>(?P<secret>[^<]{4,4000})</"),
+    ),
+    # Calls that sign, encrypt and log in.
+    Form(
+        "jwt.",
+        re.compile(
+            r"jwt\.(?:sign|verify|encode|decode)\([^\n]{1,200}?[)}\w\]]\s{0,4},\s{0,4}b?"
+            r"[\"'](?!(?:hs|rs|es|ps)[0-9]{3}|eddsa|none)(?P<secret>[^\"'\n]+)[\"']\s{0,4}[,)]"
+        ),
+    ),
+    Form(
+        "hmac",
+        re.compile(
+            r"(?:hmac\.new\(\s{0,4}|createhmac\([^,\n()]{1,40},\s{0,4}"
+            r"|hash_hmac\([^,\n]{1,40},[^,\n]{1,80},\s{0,4})b?[\"'](?P<secret>[^\"'\n]+)"
+        ),
+    ),
+    *(
+        Form(
+            needle,
+            re.compile(
+                r"(?:fernet\(|aes\.new\(|secretkeyspec\(|createcipheriv\([^,\n]{1,40},\s{0,4})"
+                r"\s{0,4}b?[\"'](?P<secret>[^\"'\n]{8,})[\"']"
+            ),
+        )
+        for needle in ("fernet(", "aes.new(", "secretkeyspec(", "cipheriv(")
+    ),
+    *(
+        Form(
+            needle,
+            re.compile(
+                rf"{re.escape(needle)}\s{{0,8}}\\*[\"'][^\"'\n\\]{{1,128}}\\*[\"']\s{{0,8}},\s{{0,8}}"
+                r"\\*[\"'](?P<secret>[^\"'\s\\]+)\\*[\"']"
+            ),
+        )
+        for needle in (".login(", ".authenticate(", ".set_access_token(", "set_credentials(")
+    ),
+    Form(
+        "return",
+        re.compile(
+            r"(?:password|token|secret|api_?key)\w{0,10}\([^()\n]{0,40}\)[^\n]{0,30}?[:{]"
+            r"\s{0,40}return [\"'](?P<secret>(?=[^\"'\n]{0,80}[0-9])[^\"'\n]+)"
+        ),
+    ),
+    # Servers of mail and files, line by line.
+    Form(
+        " login ",
+        re.compile(
+            r"(?:^|[\n>])[ ]?(?:[a-z]: )?[a-z]{0,4}[0-9]{1,6} login "
+            r"(?:\\*\"[^\"\n]{1,128}\\*\"|\S{1,128}) \\*\"?(?P<secret>[^\s\"\\]+)"
+        ),
+    ),
+    Form(
+        "pass ",
+        re.compile(
+            r"(?:^|\n)[^\n]{0,24}\buser \S{1,128}\r?\n(?:[^\n]{0,160}\n){0,2}?"
+            r"[^\n]{0,24}\bpass (?P<secret>\S+)"
+        ),
+    ),
+    # `user ana / pass x1…`
+    Form(
+        "pass",
+        re.compile(
+            r"\b(?:user(?:name)?|login|account)[:=]?[ ]{1,2}[\w.@+\-]{1,64}[ ]{0,2}"
+            r"(?:[/,;|]|and|with)?[ ]{0,2}pass(?:word)?[:=]?[ ]{1,2}"
+            r"(?P<secret>(?=[^\s\d]{0,64}[0-9])[^\s\"',;|]+)"
+        ),
+    ),
+    # The third argument of what opens a database, the second after a user.
+    *(
+        Form(
+            needle,
+            re.compile(
+                r"(?:getconnection|new pdo|dbi->connect|mysqli|mysqli_connect|mysql_connect"
+                r"|oci_connect|clientsecretcredential|usernamepasswordcredential)\("
+                r"\s{0,8}[^,\n()]{1,200},\s{0,8}[^,\n()]{1,128},\s{0,8}"
+                r"\\*[\"'](?P<secret>[^\"'\n\\]+)"
+            ),
+        )
+        for needle in ("connect", "pdo(", "mysqli(", "credential(")
+    ),
+    *(
+        Form(
+            needle,
+            re.compile(
+                r"(?:client|login|connect\w{0,12}|auth\w{0,12}|\bnew|session)\(\s{0,8}"
+                r"[\w.]{0,40}(?:sid|user(?:_?name)?|email|login|_id|mail)\s{0,4},\s{0,8}"
+                r"\\*[\"'](?P<secret>(?=[^\"'\n\d]{0,64}[0-9])[^\"'\n\\]+)"
+            ),
+        )
+        for needle in ("sid,", "user,", "username,", "email,", "login,", "_id,")
+    ),
+    Form(
+        "sp_addlogin",
+        re.compile(r"sp_addlogin n?'[^'\n]{1,128}'\s{0,4},\s{0,4}n?'(?P<secret>[^'\n]+)"),
+    ),
+    Form(
+        ".tochararray()",
+        re.compile(r"\"(?P<secret>[^\"\n\\]{1,128})\\*\"\.tochararray\(\)"),
+    ),
+    Form("wifi:", re.compile(r"wifi:[^\n]{0,200}?\bp:(?P<secret>(?:[^;\\\n]|\\.)+)")),
+    Form(
+        "reg add",
+        re.compile(
+            r"reg add [^\n]{1,200}?/v \"?\w{0,40}(?:pass|pwd|secret|token|key)\w{0,20}\"?"
+            r"[^\n]{0,80}?/d \"?(?P<secret>[^\s\"]+)"
+        ),
+    ),
+    Form("schtasks", re.compile(r"schtasks [^\n]{1,300}?/rp \"?(?P<secret>[^\s\"]+)")),
+    Form(
+        "send",
+        re.compile(
+            r"(?:password|passphrase|pin|token):?[^\n]{0,20}[\n;][^\n]{0,10}"
+            r"send(?:line)? (?:-- )?\\*\"(?P<secret>[^\"\\\n]+)"
+        ),
+    ),
+    Form(
+        "<<<",
+        re.compile(
+            r"(?:kinit|passw\w{1,2}|cryptsetup|-stdin|login|secret|token|sudo|vault|api_?key)"
+            r"[^\n]{0,120}?<<<[ ]?\\*[\"']?(?P<secret>[^\s\"'$\\][^\s\"'\\]*)"
+        ),
+    ),
+    Form("radtest", re.compile(r"radtest (?:-\S+ )*\S{1,64} (?P<secret>\S+)")),
+    Form(
+        "acl setuser",
+        re.compile(r"acl setuser \S{1,64}[^\n]{0,120}? [>#](?P<secret>\S+)"),
+    ),
+    # What a program answers that was asked for a name.
+    Form(
+        ') "',
+        re.compile(
+            r"[0-9]\) \\*\"[\w.:\-]{0,40}(?:passw\w{0,4}|pwd|token|secret|api_?key)\\*\"\s{1,16}"
+            r"[0-9]{1,4}\) \\*\"(?P<secret>[^\"\n\\]+)"
+        ),
+    ),
+    *(
+        Form(
+            needle,
+            re.compile(
+                r"(?:passw\w{0,4}|pwd|token|secret|secret_key\w{0,5}|api_?key)[\])'\"]{0,3}[ ]?\r?\n"
+                r"(?:out\[[0-9]{1,5}\]: |[$][0-9]{1,4} = (?:0x[0-9a-f]+ )?)"
+                r"\\*[\"'](?P<secret>[^\"'\n\\]+)"
+            ),
+        )
+        for needle in ("out[", "$")
+    ),
+    # `gh secret set TOKEN --body x1…`
+    *(
+        Form(
+            needle,
+            re.compile(
+                r"(?:secret|passw|token|api[\-_]?key|credential|securestring)"
+                rf"[^\n|;]{{0,200}}?{needle}[ =]{{1,4}}\\*[\"']?"
+                r"(?P<secret>(?<=[\"'])[^\"'\n]+|[^\s\"'|;&]+)"
+            ),
+        )
+        for needle in ("--value", "--body", "--secret-string", "--plaintext")
+    ),
     Form("community", re.compile(r"snmp-server community (?P<secret>\S+)")),
 )
 """Where secrets stand that have no name, or one that is none elsewhere."""
@@ -313,11 +545,38 @@ def has_command_marker(low: str) -> bool:
         or "securestring" in low
         or "vault login" in low
         or "community " in low
+        or " login " in low
+        or "wifi:" in low
+        or ("connect" in low and _HAS_CONNECT(low) is not None)
+        or "mysqli(" in low
+        or ("pdo" in low and "new pdo(" in low)
+        or "sp_addlogin" in low
+        or ".tochararray()" in low
+        or "schtasks" in low
+        or "<<<" in low
+        or "radtest" in low
+        or "lftp" in low
+        or ("-" in low and _HAS_USER(low) is not None)
+        or "http-basic." in low
+        or "bundle config" in low
+        or "iwconfig" in low
+        or "rsakeyvalue" in low
+        or "hmac" in low
+        or "jwt." in low
+        or "fernet(" in low
+        or "aes.new(" in low
+        or "cipheriv(" in low
+        or ".login(" in low
+        or "acl setuser" in low
         or "kty" in low
     )
 
 
 _HAS_OPTION: Final = re.compile(r"-[pawkubnx](?<=[\s\"']-.)").search
+
+
+_HAS_CONNECT: Final = re.compile(r"connect\w{0,12}\(").search
+_HAS_USER: Final = re.compile(r"-[lu](?<=[\s\"']-.)|--?(?:user|login)").search
 
 
 def _has_command(low: str) -> bool:
@@ -373,6 +632,10 @@ def _form_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
             yield 0, len(low)
             return
         for match in islice(form.regex.finditer(low), _MATCHES_LIMIT):
+            if form.unless is not None and form.unless.search(
+                low, max(0, low.rfind("\n", 0, match.start()) + 1), match.start()
+            ):
+                continue
             for name in form.regex.groupindex:
                 start, end = match.span(name)
                 if start < end and PLACEHOLDER.fullmatch(low, start, end) is None:

@@ -7,7 +7,11 @@ Lists of arguments, elements of XML, options, directives.
 import re
 from typing import Final
 
-from chaukas.sdk.capture.redaction.benign import is_name_like, is_own_name
+from chaukas.sdk.capture.redaction.benign import (
+    is_name_like,
+    is_own_name,
+    is_word_list,
+)
 
 from .value_spans import BARE, LOOKUP, OPEN, Place, kept, quoted_span, trimmed
 
@@ -21,6 +25,11 @@ _DIRECTIVE: Final = re.compile(
     r"|export|proxy_set_header|add_header|requestheader"
     r"|(?:\S+ ){0,3}(?:config|configure)(?: set)?)[ \t]+(?:set[ \t]+)?[\w.\-/:]*$"
     r"|(?:^|\W)set\([\w.\-]*$"
+)
+# `token string = "…"` of Go and SQL.
+_TYPED: Final = re.compile(
+    r"[\[\]*]{0,4}[a-z][\w.]{1,24}(?:\([0-9]{1,5}\))?[ \t]{1,8}:?=[ \t]{1,8}n?(\\*[\"'`])",
+    re.IGNORECASE,
 )
 _DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
 _OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
@@ -54,7 +63,7 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     head = place.low[max(0, place.start - 32) : place.start].rstrip("\\\"' ")
     if head.endswith(("define(", "setattr(", "put(", "set(", "setitem(", "environ(")):
         return span
-    return None if len(value) <= 256 and is_name_like(value) else span
+    return None if is_word_list(value) else span
 
 
 def element_span(place: Place) -> tuple[int, int] | None:
@@ -75,7 +84,7 @@ def element_span(place: Place) -> tuple[int, int] | None:
         tag = f"</{place.name}"
         if end < 0 or not text.startswith(tag, end):
             return None
-    if not text.startswith("</", end) and text[position] in " \t\r\n\"'`),]":
+    if not text.startswith("</", end) and text[position] in " \t\r\n\"'`),]@/:&":
         # `<your-token>` at the end of a line is no element that was cut.
         return None
     return kept(text, place.name, position, end if end >= 0 else len(text))
@@ -90,6 +99,9 @@ def spaced_span(place: Place) -> tuple[int, int] | None:
             return element_span(
                 place._replace(value_at=tag.end(), close="", before="<")
             )
+    typed = _TYPED.match(text, position) if place.separator else None
+    if typed is not None:
+        return quoted_span(text, typed, name)
     is_option = name.startswith("-")
     if not place.separator or place.close or not (is_option or _is_directive(place)):
         return None

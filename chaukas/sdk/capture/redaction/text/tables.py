@@ -32,6 +32,10 @@ _QUOTED_CELL: Final = re.compile(r"\"(?:[^\"\r\n]|\"\"){0,4096}\"|[^,;\t\r\n]*")
 _PROSE: Final = re.compile(r"[^\W\d_A-Z]{1,15}")
 _HEAD_CHARS: Final = 1000
 _WORDS_LIMIT: Final = 3
+_NO_HEADS: Final = frozenset(
+    "string integer int number boolean bool text bytes varchar required optional true"
+    " false null none yes no".split()
+)
 
 
 def columns_of(head: list[str], extra: frozenset[str]) -> list[int]:
@@ -39,7 +43,10 @@ def columns_of(head: list[str], extra: frozenset[str]) -> list[int]:
     if len(head) < 2:
         return []
     for cell in head:
-        if len(cell) > 40 or len(cell.split()) > _WORDS_LIMIT:
+        if len(cell) > 40 or len(cell.split()) > _WORDS_LIMIT or "  " in cell:
+            return []
+        if cell.lower() in _NO_HEADS:
+            # A row that describes a field.
             return []
     return [at for at, cell in enumerate(head) if cell and is_sensitive(cell, extra)]
 

@@ -37,12 +37,14 @@ _BRACKETS_LIMIT: Final = 2000
 CALL: Final = re.compile(
     r"(?:await |new |yield )?[$]?[A-Za-z_](?:[\w.]|::|->){0,64}(?:\(|\[)"
 )
-_LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{1,400})\\*[\"']")
+_LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{0,400})\\*[\"']")
+# What is put together of variables: `f"{user}:{password}"`.
+_TEMPLATE: Final = re.compile(r"(?:[$#%]?\{[\w.\[\]'()!:]{1,64}\}|[:@/ .,_\-&=?]){1,16}")
 _BASE64: Final = re.compile(
     r"(?!/)(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/]{12,}={0,2}"
 )
 # What a value is looked up by: `keys["eu-west-1"]`.
-_KEY: Final = re.compile(r"[a-z_\-.]+[0-9]{0,2}")
+_KEY: Final = re.compile(r"[A-Za-z_\-.:/]+[0-9]{0,2}")
 _CALL_CHARS: Final = 400
 LOOKUP: Final = re.compile(
     r"(?:os\.environ|os\.getenv|getenv|process\.env|env)\b[.\[(]"
@@ -142,6 +144,8 @@ def call_span(text: str, name: str, call: re.Match[str]) -> tuple[int, int] | No
         value = literal[2]
         if literal.start() > closed:
             break
+        if not value or _TEMPLATE.fullmatch(value) is not None:
+            continue
         if call[0].endswith("[") and _KEY.fullmatch(value) is not None:
             continue
         bare_name = value.rstrip("0123456789")
