@@ -29,11 +29,11 @@ __all__ = (
 PLACEHOLDER: Final = re.compile(
     r"\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
     r"|\$\((?!echo|printf)[^()\n]{1,120}\)|[\w\-]{0,12}\*{4,}[\w\-]{0,4}|%[A-Z_]+%"
-    r"|\{\{[^{}]{0,100}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}(?:![rsa])?\}|%[sdvqr](?:\\{1,2}[nrt])*|%\(\w{1,64}\)s"
+    r"|\{\{(?:[^{}]|[$]\{\w{1,64}\}){0,160}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}(?:![rsa])?\}|%[sdvqr](?:\\{1,2}[nrt])*|%\(\w{1,64}\)s"
     # One word with digits in it is a value, not what to fill in.
     r"|<(?!(?!(?-i:[a-z_\-]{1,64}|[A-Z_\-]{1,64}|[A-Z][a-z_\-]{1,64})[0-9]{0,2}>)"
     r"(?=[^<>\s]{0,64}[0-9])[^<>\s]{6,64}>)[^<>]{0,64}>"
-    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]x{2,}){0,8}|\[?redacted\]?|replace[_-]?(?:me|this)\w*"
+    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]x{2,}){0,8}|\[?redacted[\w\- ]{0,20}\]?|replace[_-]?(?:me|this)\w*"
     r"|(?:[a-z]{1,12}[_\-]){0,3}placeholder|your[_\- ][\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
     re.IGNORECASE | re.ASCII,
 )
@@ -57,7 +57,7 @@ BENIGN_WORDS: Final = frozenset(
 
 _FETCH_MODES: Final = frozenset({"include", "omit", "same-origin"})
 _NO_VALUES: Final = frozenset(
-    "none null nil undefined true false str string n/a required hidden masked"
+    "none null nil undefined true false str string n/a default required hidden masked"
     " redacted".split()
 )
 SCHEMES: Final = ("bearer", "basic", "token", "apikey", "digest")
@@ -71,9 +71,9 @@ _MODES: Final = frozenset(
     " driver engine backend policy type".split()
 )
 _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{3,8}")
-# A word of a text.
-_TOKEN_WORD: Final = re.compile(r"[A-Za-z][a-z]{2,11}")
-_DURATION: Final = re.compile(r"[0-9]{1,6}[a-zA-Z]{0,4}|P(?:[0-9]+[DWMY])?(?:T[0-9HMS]+)?")
+_DURATION: Final = re.compile(
+    r"[0-9]{1,6}[a-zA-Z]{0,4}|P(?:[0-9]+[DWMY])?(?:T[0-9HMS]+)?"
+)
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _NUMBERS: Final = re.compile(r"[0-9][0-9 .,_/]*")
 _LETTERS: Final = re.compile(r"[^\W\d_]+(?:[ ,;][^\W\d_]+)*[.!?]?")
@@ -99,7 +99,9 @@ _LABEL: Final = re.compile(
     r"[ ]?[:*.]?"
 )
 _GLUED_LABELS: Final = ("passwort", "kennwort", "wachtwoord", "l\u00f6senord")
-_IDEOGRAMS: Final = re.compile(r"[\u3001\u3002\u3040-\u9fff\uac00-\ud7af ]{1,40}")
+_IDEOGRAMS: Final = re.compile(
+    r"[\u3000-\u303f\u3040-\u9fff\uac00-\ud7af\uff00-\uff0f\uff1a-\uff20 ]{1,160}"
+)
 _MESSAGE: Final = re.compile(
     r"(?:must|is|are|should|cannot|can't|has to|this (?:field|value|password|token)"
     r"|please|ensure|field|required|invalid|missing|at least|too|does not|may not"
@@ -124,9 +126,15 @@ _GENERIC: Final = re.compile(
     r"(?:\w{1,30}::)*[A-Za-z_]\w{0,30}<[\w:<>, ?&*'\[\]]{1,80}"
     r"|[\^~<>=]{1,2} ?v?[0-9]+(?:\.[0-9x*]+){1,3}|[0-9]{1,3}(?:\.[0-9]{1,4}){2}"
     r"|[\w.\-]+:v?[0-9]+(?:\.[0-9]+){1,3}|\*(?:const|mut)(?: \w+)?|[dl\-][rwxst\-]{9}"
+    r"|v?[0-9][\w.\-]{0,40}@sha256:[0-9a-f]{8,64}"
     r"|X(?:-[A-Z][a-z]+){1,4}(?:-V?[0-9])?"
     # Where a secret is kept, not what it is.
     r"|@Microsoft\.KeyVault\([^()]{1,200}\)|(?:arn:[\w\-]+:|(?:op|vault|ssm|awssm|secretsmanager|keyvault|file):/)[^\s@]+"
+)
+# What a form asks of a field: `required|min:8|confirmed`.
+_RULES: Final = re.compile(
+    r"(?:required|nullable|sometimes|bail|string|confirmed|present|filled)"
+    r"(?:\|[a-z_]{2,24}(?::[\w,.\-/]{1,40})?){1,12}"
 )
 _GLOB: Final = re.compile(
     r"[a-z_.\-]{0,30}(?:/[a-z_.\-]{1,30}){0,6}/|\*{1,2}(?:/\*)?\.[a-z]{1,5}"
@@ -169,7 +177,9 @@ def is_name_like(text: str) -> bool:
 
 def is_word_list(text: str) -> bool:
     """Tell names that are put together, as `ssm:GetParameter`, from a value."""
-    return len(text) <= 80 and (is_name_like(text) or _WORDY.fullmatch(text) is not None)
+    return len(text) <= 80 and (
+        is_name_like(text) or _WORDY.fullmatch(text) is not None
+    )
 
 
 def is_prose(line: str) -> bool:
@@ -209,8 +219,6 @@ def is_benign_text(name: str, value: str) -> bool:
     if PLACEHOLDER.fullmatch(value) is not None:
         return True
     last, squeezed = last_word(name), squeeze(name)
-    if name.lower() == "token" and _TOKEN_WORD.fullmatch(value) is not None:
-        return True
     if last == "pin" and _PIN.fullmatch(value) is None:
         return True
     # A label: `"password": "Password"`.
@@ -239,7 +247,7 @@ def is_said_of(value: str) -> bool:
     if len(value) > _SAID_CHARS:
         return False
     if _MATCHER.match(value) is not None or any(
-        form.fullmatch(value) for form in (_TYPE_NAME, _GLOB, _GENERIC)
+        form.fullmatch(value) for form in (_TYPE_NAME, _GLOB, _GENERIC, _RULES)
     ):
         return True
     if _IDEOGRAMS.fullmatch(value) is not None:
@@ -288,8 +296,9 @@ def is_benign_item(name: str, item: Any, depth: int = 0) -> bool:
         is_small = bool(-10_000 < item < 10_000)
         if last_word(name) == "pin":
             return _PIN.fullmatch(str(item)) is None
-        is_count = exact == "tokens" or last_word(name) == "cookie"
-        return is_count or (is_small and exact in ("pass", "passes"))
+        is_count = "tokens" in exact or last_word(name) == "cookie"
+        is_count = is_count or (is_small and name[-1:] in "sS")
+        return is_count or (is_small and exact in ("pass", "passes", "token"))
     if kind is list or kind is tuple:
         is_short = not depth and len(item) <= _ITEMS
         return is_short and all(is_benign_item(name, part, 1) for part in item)
@@ -336,7 +345,7 @@ def _is_descriptive_leaf(name: str, key: str, value: Any) -> bool:
     if value is None or kind is bool:
         return True
     if kind is int or kind is float:
-        return "tokens" in squeeze(name) or -_SMALL < value < _SMALL
+        return "tokens" in squeeze(name) or is_about(key) or -_SMALL < value < _SMALL
     if kind is not str:
         return False
     is_mode = last_word(key) in _MODES and value.isalnum() and len(value) <= _MODE_CHARS

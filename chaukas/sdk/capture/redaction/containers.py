@@ -189,8 +189,9 @@ def _listed(target: list[Any], redactor: Redactor) -> Iterator[str | int]:
         if name.startswith("-"):
             is_found = _is_argument(item) and "=" not in name
             is_found = is_found and redactor.is_sensitive(name)
+            is_found = is_found and not (len(target) == 2 and _is_help(item))
         elif at % 2 == 0 and _quickly(name) in HEADER_NAMES:
-            is_found = not _is_header_name(item)
+            is_found = not (_is_header_name(item) or _is_sensitive(item, redactor))
         else:
             is_found = len(target) == 2 and _is_pair(name, item, redactor)
         if is_found:
@@ -209,11 +210,16 @@ def _is_argument(item: Any) -> bool:
     return type(item) is str and not item.startswith("-")
 
 
+def _is_help(item: str) -> bool:
+    """Tell what is said of an option from its argument."""
+    return item[:1].isupper() and item.count(" ") > 2 and is_prose(item)
+
+
 def _is_pair(name: str, item: Any, redactor: Redactor) -> bool:
     """Tell a sensitive name and its value from two names."""
     if not _is_sensitive(name, redactor) or not redactor.hides(name, item):
         return False
-    return type(item) is not str or not is_name_like(item)
+    return type(item) is not str or not (is_name_like(item) or _is_help(item))
 
 
 def _is_header_name(item: Any) -> bool:

@@ -85,7 +85,7 @@ _KEY_OWNERS: Final = frozenset(
     " pinecone huggingface hf datadog sentry algolia firebase supabase cloudflare"
     " deepseek openrouter replicate elastic serp serpapi tavily exa langsmith"
     " langfuse wandb xai perplexity together fireworks rapidapi maps wg wireguard"
-    " preshared server psk wep wpa anon write ingest ingestion"
+    " wlan wifi network preshared server psk wep wpa anon write ingest ingestion"
     " x".split()
 )
 
@@ -95,7 +95,7 @@ _PASS_OWNERS: Final = frozenset(
     " become ansible vault rdp vnc ldap bind mqtt amqp rabbit rabbitmq elastic kafka"
     " jdbc imap pop3 wp jenkins nexus registry docker git github gitlab router guest"
     " api client server my cert pfx p12 zip account app mongo mongodb oracle sa"
-    " service enc gpg new old current default".split()
+    " auth service enc gpg new old current default".split()
 )
 
 _PAT_OWNERS: Final = frozenset(
@@ -131,7 +131,7 @@ _HARMLESS_LAST: Final = frozenset(
     " username header_name failure failed success successful total sum"
     " limiter counter estimate estimator encoding ization izer"
     " incorrect uuid guid prefix suffix samesite hasher short long weak wrong"
-    " encryption hashing metadata info detail summary issuer audience subject claim left change spent mismatch stdin alg box bar board view dialog modal store dough crumble"
+    " fd descriptor mount namespace region bucket score feedback suggestion warning encryption fingerprint hashing metadata info detail summary issuer audience subject claim left change spent mismatch stdin alg box bar board view dialog modal store dough crumble"
     " monster baker".split()
 )
 
@@ -252,7 +252,7 @@ def _singular(word: str) -> str:
 
 def _parts(word: str) -> tuple[str, ...]:
     """Split words that are written as one: ``authtoken``, ``dbpassword``."""
-    if word in _CORE:
+    if word in _CORE or word.startswith("lib"):
         return (word,)
     glued = _GLUED.fullmatch(word) or _GLUED_FIRST.fullmatch(word)
     return (word,) if glued is None else (glued[1], glued[2])

@@ -54,7 +54,7 @@ _LINE_NAMES: Final = frozenset(
 )
 _WORD_LIMIT: Final = 128
 _SYMBOLS_LIMIT: Final = 4
-_WHOLE: Final = re.compile(r"(?:[^\s;&]|[;&](?![ ]?[\w.%\[\]\-]{1,64}=))+")
+_WHOLE: Final = re.compile(r"(?:[^\s;&]|[;&](?![ ]?[\w.%\[\]\-]{1,64}[ ]?=))+")
 _LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))+")
 _REST: Final = re.compile(r"[^\r\n]*")
 _TYPED: Final = re.compile(r"[ \t]*=[ \t]*")
@@ -80,6 +80,9 @@ _COMPUTED: Final = re.compile(
 )
 _FIELD: Final = re.compile(r"[a-z_]{1,20}=")
 _LOGIN: Final = re.compile(r"(?![\"'])[\w.@\-]{1,64} ?[/|:] ?\S{1,64}")
+_ANNOTATED: Final = re.compile(
+    r"(?:Annotated|Optional|Union|Callable|Literal|str|string|bytes)(?:\[| [|=]|, \w+:|\) )"
+)
 _SYMBOLIC: Final = re.compile(r"[A-Za-z_]\w{0,40}(?![\w\-.:])")
 _TYPED_LITERAL: Final = re.compile(
     r"[&*]?['A-Za-z_][\w.]{0,30}(?:[\[\]<>, |?!]{1,4}[\w.']{1,30}){0,3}[\]>?!]{0,4}"
@@ -104,7 +107,7 @@ _COOKIES: Final = re.compile(
     re.IGNORECASE,
 )
 _PRICE: Final = re.compile(r"[0-9]{0,5}(?:\.[0-9]{1,12})?")
-_DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){1,8}")
+_DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:[?!]?\.[A-Za-z_]{1,40}){1,8};?")
 _DECORATED: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60}[ \t]+){0,3}")
 _BLOCK: Final = re.compile(
     r"(?:[!&][\w!:./\-]{0,60}[ \t]*)?[|>][+\-0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?\n"
@@ -120,6 +123,18 @@ _BLOCK_LINES: Final = 200
 _REFERENCE: Final = re.compile(
     r"!(?:(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}"
     r"|(?:secret|env_var|env|ENV|include|file)[ ][A-Za-z_/.]{1,80})\s*(?:\n|$)"
+)
+# Settings and what code works out: `{"ROTATE": True, "TTL": timedelta(minutes=5)}`.
+_CODE_MAP: Final = re.compile(
+    r"\s*(?:[\"']?[\w.\-]{1,40}[\"']?\s{0,4}[:=]\s{0,4}(?:true|false|null|none|-?[0-9]{1,7}"
+    r"|[a-z_]\w{0,40}(?:\.\w{1,40}){1,6}|[a-z_][\w.]{0,60}\([\w=, .*]{0,60}\))\s{0,8},?\s{0,16}){1,24}",
+    re.IGNORECASE,
+)
+_CODE_LIST: Final = re.compile(
+    r"\s*(?:(?:''|\"\"|[A-Za-z_]\w{0,40}(?:\.\w{1,40}){1,6}(?:\(\))?)\s{0,4},?\s{0,8}){1,24}"
+)
+_BARE_NAMES: Final = re.compile(
+    r"\s*[a-z][a-z_\-]{0,24}(?:, ?[a-z][a-z_\-]{0,24}){0,8}\s*"
 )
 # What a form asks of a field: `['required', 'min:8', 'confirmed']`.
 _RULES: Final = re.compile(
@@ -234,7 +249,7 @@ def _plain_span(place: Place, position: int) -> tuple[int, int] | None:
 def _string_span(place: Place, opened: re.Match[str]) -> tuple[int, int] | None:
     """Take a value between quotes, unless it is what a parser has met."""
     text = place.text
-    if _closes(place, opened):
+    if _closes(place, opened) or _is_substitution(place, opened):
         return None
     span = quoted_span(text, opened, place.name)
     if span and last_word(place.name) == "cookie" and _COOKIES.fullmatch(text, *span):
@@ -243,10 +258,16 @@ def _string_span(place: Place, opened: re.Match[str]) -> tuple[int, int] | None:
         # A token of a language model, with its probability.
         return None
     # `unexpected token: 'else'`.
-    is_said = place.separator in (":", "->", "=>") and not place.close
+    is_said = place.separator in (":", "->", "<-", "=>") and not place.close
     if span and is_said and _is_token(place.name):
         return None if _PROSE.fullmatch(place.text, *span) is not None else span
     return span
+
+
+def _is_substitution(place: Place, opened: re.Match[str]) -> bool:
+    """Tell what a shell runs: ``TOKEN=`cat token.txt```."""
+    is_shell = opened[1] == "`" and place.separator == "=" and place.name.isupper()
+    return is_shell and not place.text.startswith(("echo", "printf"), opened.end())
 
 
 def _is_sample(value: str) -> bool:
@@ -372,6 +393,12 @@ def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
             return
         if all(is_shown(place.name, part) for part in parts):
             return
+        is_plural = place.name[-1:] in "sS" and "_" not in place.name
+        if text[position] == "[" and is_plural and _BARE_NAMES.fullmatch(inner):
+            # The names of what is mounted elsewhere: `secrets: [pw]`.
+            return
+        if _CODE_MAP.fullmatch(inner) or _CODE_LIST.fullmatch(inner):
+            return
         if text[position] == "[" and _RULES.fullmatch(inner) is not None:
             return
     yield position, end
@@ -405,7 +432,7 @@ def _header_span(place: Place, position: int) -> tuple[int, int] | None:
     if line is None:
         return None
     value = text[position : line.end()].rstrip()
-    if value.partition("[")[0].lower() in BENIGN_WORDS:
+    if value.partition("[")[0].lower() in BENIGN_WORDS or _ANNOTATED.match(value):
         return None
     if _COOKIES.fullmatch(value) is not None:
         return None
@@ -426,7 +453,7 @@ def _bare_span(place: Place, position: int) -> tuple[int, int] | None:
     start, end = trimmed(bare)
     value = text[start:end]
     if len(value) <= _WORD_LIMIT:
-        if value.lower().rstrip("?!") in BENIGN_WORDS:
+        if value.lower().rstrip("?!;") in BENIGN_WORDS:
             typed = _TYPED.match(text, end)
             is_typed = place.separator == ":" and typed is not None
             return _declared_span(place, typed.end()) if typed and is_typed else None
@@ -468,7 +495,7 @@ def _is_word(place: Place, value: str, end: int) -> bool:
     if place.separator == ":":
         return _is_said(place, value, end)
     # Code that hands on a variable: `settings.API_KEY`, `token == expected_token`.
-    last = value.rpartition(".")[2]
+    last = value.rpartition(".")[2].rstrip(";")
     if _DOTTED.fullmatch(value) and (is_sensitive(last) or last in QUERY_NAMES):
         return True
     is_code = text[end - len(value) - 1] == " " or "_" in value
@@ -494,6 +521,9 @@ def _is_said(place: Place, value: str, end: int) -> bool:
         return (
             _PROSE.fullmatch(value) is not None or _PRICE.fullmatch(value) is not None
         )
+    if name[-1:] == "s" and value.islower() and _PROSE.fullmatch(value):
+        # Several of them are said to be something: `api_keys: beta`.
+        return True
     line = _REST.match(text, end - len(value), end + _GAP_CHARS)
     if line is not None and is_prose(line[0]):
         return True

@@ -86,8 +86,12 @@ COMMANDS: Final = tuple(
         ),
         (
             "htpasswd",
-            rf"{_GAP}-(?:(?=\w{{0,4}}n)\w{{1,6}}|\w{{0,4}}b\w{{0,4}}{_GAP}\S+)"
-            rf"{_GAP}\S+{_GAP}{_WORD}",
+            rf"(?:{_GAP}-[a-mo-z]{{1,6}}){{1,4}}{_GAP}[^\s\-]\S*{_GAP}\S+{_GAP}{_WORD}",
+        ),
+        (
+            "htpasswd",
+            rf"(?:{_GAP}-\w{{1,6}}){{0,3}}{_GAP}-\w{{0,4}}n\w{{0,4}}(?:{_GAP}-\w{{1,6}}){{0,3}}"
+            rf"{_GAP}[^\s\-]\S*{_GAP}{_WORD}",
         ),
     )
     for name in names.split()
@@ -128,6 +132,7 @@ FORMS: Final[tuple[Form, ...]] = (
             r"\\*[\"'](?P<secret>[^\s\"'\\;]+)",
             # Without quotes, a word of a sentence may stand there too.
             r"(?P<secret>(?=[^\s\d\"'`;]{0,64}[0-9])[^\s\"'`;]+)",
+            r"(?P<secret>[^\s\"'`;]+)(?=\s{0,4}(?:;|\Z|default |account |profile |quota ))",
         )
     ),
     Form(
@@ -137,12 +142,13 @@ FORMS: Final[tuple[Form, ...]] = (
             r"\\*'(?P<secret>(?:[^'\n\\]|'')+)\\*'(?!\s*(?:is|was|must|has|does|cannot|for)\b)"
         ),
     ),
-    Form("password(", 
+    Form(
+        "password(",
         re.compile(
             r"(?:(?<!\w)|set_?|change_?|old_|encrypt_?)"
             r"password\(\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)(?<![:?. ])[\"'\\]"
         ),
-),
+    ),
     Form(
         "machine",
         re.compile(
@@ -176,7 +182,7 @@ FORMS: Final[tuple[Form, ...]] = (
         Form(
             needle,
             re.compile(
-                r"(?<![\w/])[\w.\-]{1,64}:(?P<secret>[^\s@\"'/:]{1,128})"
+                r"(?<![\w/])[\w.\-]{1,64}:(?P<secret>[^\s\"'/:]{1,128})"
                 + re.escape(needle)
             ),
         )
@@ -302,7 +308,9 @@ FORMS: Final[tuple[Form, ...]] = (
             rf"[\s\"']-u{_APART}(?:[\w.\-]{{1,40}}[/\\])?[\w.\-]{{1,40}}%(?!\d)(?P<secret>[^\s\"'|;&]+)"
         ),
     ),
-    Form("lftp", re.compile(r"lftp [^\n]{0,80}?-u [\w.@\-]{1,64},(?P<secret>[^\s|;&]+)")),
+    Form(
+        "lftp", re.compile(r"lftp [^\n]{0,80}?-u [\w.@\-]{1,64},(?P<secret>[^\s|;&]+)")
+    ),
     Form(
         "<(echo",
         re.compile(
@@ -338,11 +346,93 @@ FORMS: Final[tuple[Form, ...]] = (
     ),
     Form("key content", re.compile(r"key content\s{1,20}:\s{0,4}(?P<secret>\S+)")),
     Form("iwconfig", re.compile(r"iwconfig \S{1,32} key (?:s:)?(?P<secret>\S+)")),
-    Form("net use", re.compile(r"net use \S{1,160} (?![/*])(?P<secret>\S+) /user")),
+    Form(
+        "net use",
+        re.compile(
+            r"net use (?:[a-z]: |\* )?\S{1,160} (?![/*\\])(?P<secret>\S+) /user"
+        ),
+    ),
     Form(
         "rsakeyvalue",
         re.compile(r"<(?:p|q|dp|dq|inverseq|d)>(?P<secret>[^<]{4,4000})</"),
     ),
+    Form(
+        "ftp -",
+        re.compile(
+            r"ftp -\w{0,3}n[^\n]*\n(?:[^\n]*\n){0,3}?\s{0,8}(?:quote )?user \S{1,64} (?P<secret>\S+)"
+        ),
+    ),
+    Form(
+        "securestring",
+        re.compile(
+            r"\"(?P<secret>[^\"\n$]{1,128})\"\s{0,4}\|\s{0,4}convertto-securestring"
+        ),
+    ),
+    Form(
+        "encrypt_string",
+        re.compile(r"encrypt_string (?:--\S+ )*[\"'](?P<secret>[^\"'\n]+)"),
+    ),
+    Form(
+        "credential",
+        re.compile(
+            r"credentials?[ :]{1,2}[\"'`(]?[\w.@\-]{1,64}:(?!//)"
+            r"(?P<secret>(?=[^\s\"'`):/]{0,64}[0-9])[^\s\"'`):/]{4,})"
+        ),
+    ),
+    Form(
+        " as ",
+        re.compile(
+            r"[`\"'](?P<secret>[^`\"'\s]{1,128})[`\"'] as (?:the )?user(?: ?name)? and password"
+        ),
+    ),
+    Form(
+        "aryke",
+        re.compile(
+            r"(?:prim|second)arykey\\*[\"']?\s{0,4}[:=]\s{0,4}\\*[\"']?"
+            r"(?P<secret>(?=[a-z+/]{0,60}[0-9])[a-z0-9+/]{18,}={0,2})"
+        ),
+    ),
+    Form(
+        "-[ record",
+        re.compile(
+            r"\n\w{0,40}(?:passw\w{0,4}|pwd|token|secret|api_?key)\s{0,40}\|[ ]?(?P<secret>[^\n|]+)"
+        ),
+    ),
+    Form("psk ", re.compile(r"\bpsk \"(?P<secret>[^\"\n]+)\"")),
+    Form(
+        "define(",
+        re.compile(
+            r"define\(\w{0,40}(?:pass\w{0,5}|token|secret|api_?key),\s{0,8}\"(?P<secret>[^\"\n]+)"
+        ),
+    ),
+    # Files of a user and a password, line by line.
+    Form(
+        "pass",
+        re.compile(
+            r"(?:^|\n)[ \t]*(?:user|login|username|account)[ \t]+\S{1,128}[ \t]*\r?\n"
+            r"(?:[^\n]*\n){0,2}?[ \t]*pass(?:word)?[ \t]+(?P<secret>\S+)[ \t]*(?=\r?\n|\Z)"
+        ),
+    ),
+    Form(
+        "pass",
+        re.compile(
+            r"\buser(?:name)? [\"']?[\w.@\-]{1,64}[\"']? pass(?:word)? [\"'](?P<secret>[^\"'\n]+)[\"']"
+        ),
+    ),
+    # What a shell of a language answers.
+    *(
+        Form(
+            needle,
+            re.compile(
+                r"(?:^|\n)(?:>>>|>|irb[^\n>]{0,40}>|\(pdb\)|in \[[0-9]{1,5}\]:)[^\n]{0,80}?"
+                r"(?:passw\w{0,4}|pwd|token|secret|secret_key\w{0,5}|api_?key)[\])'\"]{0,3}[ ]?\r?\n"
+                r"(?:=> )?[\"'](?P<secret>[^\"'\n\\]+)[\"']"
+            ),
+        )
+        for needle in (">", "(pdb)", "in [")
+    ),
+    Form("crypt(", re.compile(r"\bcrypt\(\s{0,4}'(?P<secret>[^'\n]+)',")),
+    Form("acs-server key", re.compile(r"acs-server key (?:[0-9] )?(?P<secret>\S+)")),
     # Calls that sign, encrypt and log in.
     Form(
         "jwt.",
@@ -376,7 +466,10 @@ FORMS: Final[tuple[Form, ...]] = (
                 r"\\*[\"'](?P<secret>[^\"'\s\\]+)\\*[\"']"
             ),
         )
-        for needle in (".login(", ".authenticate(", ".set_access_token(", "set_credentials(")
+        for needle in (
+            *(".login(", ".authenticate(", ".set_access_token(", "set_credentials("),
+            *(".auth(", "setauth(", "setcredentials(", "sign_in(", "signin("),
+        )
     ),
     Form(
         "return",
@@ -435,7 +528,9 @@ FORMS: Final[tuple[Form, ...]] = (
     ),
     Form(
         "sp_addlogin",
-        re.compile(r"sp_addlogin n?'[^'\n]{1,128}'\s{0,4},\s{0,4}n?'(?P<secret>[^'\n]+)"),
+        re.compile(
+            r"sp_addlogin n?'[^'\n]{1,128}'\s{0,4},\s{0,4}n?'(?P<secret>[^'\n]+)"
+        ),
     ),
     Form(
         ".tochararray()",
@@ -473,7 +568,7 @@ FORMS: Final[tuple[Form, ...]] = (
     Form(
         ') "',
         re.compile(
-            r"[0-9]\) \\*\"[\w.:\-]{0,40}(?:passw\w{0,4}|pwd|token|secret|api_?key)\\*\"\s{1,16}"
+            r"[0-9]\) \\*\"[\w.:\-]{0,40}(?:pass\w{0,8}|pwd|token|secret|api_?key)\\*\"\s{1,16}"
             r"[0-9]{1,4}\) \\*\"(?P<secret>[^\"\n\\]+)"
         ),
     ),

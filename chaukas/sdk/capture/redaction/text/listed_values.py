@@ -8,14 +8,16 @@ import re
 from typing import Final
 
 from chaukas.sdk.capture.redaction.benign import (
+    BENIGN_WORDS,
     is_name_like,
     is_own_name,
     is_word_list,
 )
+from chaukas.sdk.capture.redaction.names import is_sensitive, words_of
 
 from .value_spans import BARE, LOOKUP, OPEN, Place, kept, quoted_span, trimmed
 
-__all__ = ("element_span", "listed_span", "spaced_span")
+__all__ = ("argument_span", "element_span", "listed_span", "spaced_span")
 
 _WORD_LIMIT: Final = 128
 _CDATA: Final = re.compile(r"\s*<!\[CDATA\[")
@@ -30,6 +32,28 @@ _DIRECTIVE: Final = re.compile(
 _TYPED: Final = re.compile(
     r"[\[\]*]{0,4}[a-z][\w.]{1,24}(?:\([0-9]{1,5}\))?[ \t]{1,8}:?=[ \t]{1,8}n?(\\*[\"'`])",
     re.IGNORECASE,
+)
+# `with password "x1…"`: one word with a digit.
+_QUOTED_VALUE: Final = re.compile(
+    r"\\*[\"'`](?=[^\"'`\s\\]{0,64}[0-9])([^\"'`\s\\]{4,256})\\*[\"'`](?!\s*[:=]\s)"
+)
+_QUOTED_LINE: Final = re.compile(r"\"([^\"\n]{4,256})\"[ \t;]*(?:\r?\n|$)")
+_ASKED: Final = re.compile(
+    r"\b(?:get|show|read|find|list|edit|rm|delete|insert|the) \Z"
+)
+# Calls that set a value under a name, or take the second if there is none.
+_SETTER: Final = re.compile(
+    r"(?:\b(?:set|put|add|append|with|define|store)\w{0,24}|header|environ|setdefault|(?<![a-z])env"
+    r"|getenv|environ\.get|fetch|options|property|values ?)\(\Z"
+)
+_PAIR: Final = re.compile(r"[\[,]\s{0,8}[(\[]b?\Z")
+_PAIR_END: Final = re.compile(r"\\*[\"']\s{0,4}[)\]]")
+_SETTING: Final = (["set"], ["with"], ["use"])
+_ARGUMENT_END: Final = re.compile(r"\\*[\"'`]\s{0,4}\)")
+_LEAST_CHARS: Final = 6
+_FIELD_NAMES: Final = BENIGN_WORDS | frozenset(
+    "username email user login name required string integer boolean secretstr address"
+    " confirmed min max length unique".split()
 )
 _DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
 _OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
@@ -61,9 +85,32 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     if name.startswith("-"):
         return None if value.startswith("-") else span
     head = place.low[max(0, place.start - 32) : place.start].rstrip("\\\"' ")
-    if head.endswith(("define(", "setattr(", "put(", "set(", "setitem(", "environ(")):
+    if _SETTER.search(head) is not None:
+        return span
+    # A pair among pairs: `[('password', 'x1…')]`.
+    is_pair = _PAIR.search(head) is not None and _PAIR_END.match(text, span[1])
+    if is_pair and not _is_field_name(value):
         return span
     return None if is_word_list(value) else span
+
+
+def _is_field_name(value: str) -> bool:
+    """Tell another name, a type or a part of speech from a value."""
+    is_short = len(value) < _LEAST_CHARS or value.isupper()
+    return is_short or value.lower() in _FIELD_NAMES or is_sensitive(value)
+
+
+def argument_span(place: Place) -> tuple[int, int] | None:
+    """Find the value in ``.with_token("…")``, ``setPassword("…")``."""
+    text, name = place.text, place.name
+    if words_of(name.rpartition(".")[2])[:1] not in _SETTING:
+        return None
+    opened = OPEN.match(text, place.value_at)
+    span = None if opened is None else quoted_span(text, opened, name)
+    if span is None or _ARGUMENT_END.match(text, span[1]) is None:
+        return None
+    value = text[slice(*span)]
+    return None if " " in value or is_sensitive(value) else span
 
 
 def element_span(place: Place) -> tuple[int, int] | None:
@@ -103,6 +150,15 @@ def spaced_span(place: Place) -> tuple[int, int] | None:
     if typed is not None:
         return quoted_span(text, typed, name)
     is_option = name.startswith("-")
+    if place.separator and place.begins_line and not place.close and not is_option:
+        directive = _QUOTED_LINE.match(text, position)
+        if directive is not None:
+            return kept(text, name, *directive.span(1))
+    if place.separator and not place.close and not is_option:
+        quoted = _QUOTED_VALUE.match(text, position)
+        is_asked = _ASKED.search(place.low, max(0, place.start - 12), place.start)
+        if quoted and not is_asked and not name.lower().endswith("secret"):
+            return kept(text, name, *quoted.span(1))
     if not place.separator or place.close or not (is_option or _is_directive(place)):
         return None
     opened = OPEN.match(text, position)

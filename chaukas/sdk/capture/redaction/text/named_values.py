@@ -20,6 +20,7 @@ from chaukas.sdk.capture.redaction.names import QUERY_NAMES, is_sensitive, squee
 
 from .assignments import assigned_spans
 from .listed_values import (
+    argument_span,
     element_span,
     listed_span,
     spaced_span,
@@ -75,10 +76,12 @@ _LEFT: Final = {
 }
 # Atomic by way of a lookahead: giving letters back cannot help, only take time.
 _TAIL: Final = r"(?=(?P<tail>[\w\-.]{0,40}))(?P=tail)"
-_CLOSE: Final = r"(?: provided| is| was)?(?P<close>\\*[\"'`])?(?:\]|\*\*|\?(?=:))?"
+_CLOSE: Final = (
+    r"(?: provided| is| was)?(?P<close>\\*[\"'`])?(?:\[[0-9]{0,4}\]|\]|\*\*|\?(?=:))?"
+)
 _SEPARATOR: Final = (
     r"(?P<sep>(?(close)\s{0,16}|[ \t]{0,16})"
-    r"(?:=>|->|:=|\+=|\?=|={1,3}|:(?!:)|::(?= ))(?:\*\*)?[ \t]{0,8}"
+    r"(?:=>|->|<-|:=|\+=|\?=|={1,3}|:(?!:)|::(?= ))(?:\*\*)?[ \t]{0,8}"
     r"|[ \t]{0,4}[,|>\t][ \t]{0,16}|\("
     r"|SPACE|[ \t]{0,2}(?=[};\]/<\r\n]|\\+[nr]|$))"
 )
@@ -86,7 +89,7 @@ _AFTER: Final = _TAIL + _CLOSE + _SEPARATOR
 # In prose a name is followed by a space more often than by anything else: only
 # where there are options and directives is each of them looked at.
 _SPACE_IN_PROSE: Final = (
-    r"(?(close)[ \t]+|(?:[ \t]+(?=\\*[\"']|[\w:.\-\[\]*]+[ ]?:?=)|[ ]{2,}))"
+    r"(?(close)[ \t]+|(?:[ \t]+(?=\\*[\"'`]|[\w:.\-\[\]*]+[ ]?:?=)|[ ]{2,}))"
 )
 _DIRECTIVES: Final = (
     " -",
@@ -112,7 +115,7 @@ SOURCES: Final = tuple(
     " .conf .log .csv .sh .html .xml .c .h .cpp .cs .kt .swift .sql .tf".split()
 )
 _LINE_NUMBER: Final = re.compile(r":(?:[0-9]{1,6}| ?[0-9a-f]{40})(?![\w.])")
-_PATH: Final = re.compile(r"[\w.\-/]*\Z")
+_PATH: Final = re.compile(r"[\w.\-/:]*\Z")
 _FORM_FIELD: Final = re.compile(r"\]=[^\s=]").match
 _NO_LINE: Final = frozenset("-?&;/")
 _QUOTES: Final = frozenset("\"'`")
@@ -297,7 +300,7 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
     """Yield the spans of the values that belong to a name."""
     separator = place.separator
     named = None
-    start = _path_start(place) if place.before == "/" else place.start
+    start = _path_start(place) if place.before in ("/", ":") else place.start
     if separator not in _ASSIGNED and is_field(place.low, start):
         named = named_span(place.text, place.low, start, place.name_end, place.name)
     if named is not None:
@@ -310,9 +313,11 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
     span: tuple[int, int] | None = None
     if separator == ",":
         span = listed_span(place)
-    elif separator in ("|", "("):
-        # What stands in the next cell, or is handed to a call, is found by its form.
+    elif separator == "|":
+        # What stands in the next cell is found by its form.
         return
+    elif separator == "(":
+        span = argument_span(place)
     elif separator == ">":
         span = element_span(place)
     elif separator == "" or separator.isspace():

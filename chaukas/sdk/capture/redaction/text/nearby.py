@@ -42,7 +42,15 @@ _MARKUP: Final = re.compile(
     r"(?:<[^<>]{0,80}>|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
 )
 _NAME: Final = re.compile(r"(?!\w*ed$)[a-z_@][\w.\-]+")
-_SAYING: Final = frozenset("=:>\u2192")
+# After these and a colon stands something else.
+_LABELS: Final = frozenset(
+    "user username login account host email mail by id error status file see at line"
+    " version code type name note reason message msg from path url scope sub iss aud"
+    " role group team ip date time expires until since port ref via branch commit"
+    " policy rule method algorithm format example hint state result step version".split()
+)
+_SAYING: Final = frozenset("=:>\u2192\u300c\u300e\u00ab")
+_CLOSING: Final = " \t\r\n)]\"'"
 _MARKS: Final = " \t\n\r\"'`([{"
 _APART: Final = frozenset(",;|{}\n\"'=")
 _ASSIGNS: Final = ("=", ":", "=>", ":=")
@@ -51,6 +59,7 @@ _VERBS: Final = frozenset(
     "is was to as be = : -> => := are being set used now ist lautet est es \u00e9"
     " \u00e8 jetzt \u306f changed reset updated rotated value s currently should"
     " will has been new code your my the our my mi su sua tu votre ton ihr dein"
+    " with \ub294 \uc740 \uc774 \uac00 \u304c \u4e3a \u662f \u70ba"
     " c\u1ee7a b\u1ea1n l\u00e0 twoje temporary".split()
 )
 _KNOWN: Final = re.compile(
@@ -89,7 +98,9 @@ _MIXED_PART: Final = re.compile(
     r"(?:[A-Za-z]+[0-9]|[0-9]+[A-Za-z])[A-Za-z0-9]*"
 )
 _TITLED: Final = re.compile(r"(?:[A-Z][A-Za-z]{0,16}-)+V?[0-9]{1,4}[A-Z]?")
-_CLASS: Final = re.compile(r"(?:[A-Za-z0-9_]-[A-Za-z0-9])*[_\-]*(?:[A-Za-z0-9_]-[A-Za-z0-9])+[_\-]*")
+_CLASS: Final = re.compile(
+    r"(?:[A-Za-z0-9_]-[A-Za-z0-9])*[_\-]*(?:[A-Za-z0-9_]-[A-Za-z0-9])+[_\-]*"
+)
 _VERSIONED: Final = re.compile(r"(?:[A-Z][a-z]+){2,}V?[0-9]{1,2}")
 _HUMPS: Final = re.compile(r"[A-Z]+[a-z]*|[a-z]+")
 _CODE: Final = re.compile(r"[0-9]{4,8}|[0-9]{3}-[0-9]{3}")
@@ -116,6 +127,8 @@ def looks_secret(
         is_said: Whether that is certain: the verb or the sign leads to it.
 
     """
+    if _TERMS.fullmatch(word) is not None:
+        return False
     if is_said and _is_chosen(word):
         return True
     if _is_plain(word):
@@ -220,6 +233,8 @@ def _is_name(low: str, start: int, name: str) -> bool:
     """Tell the name of one secret from many, from a file and from a part of a path."""
     if low.startswith("::", start + len(name)):
         return False
+    if start and low[start - 1] == ":" and "arn:" in low[max(0, start - 80) : start]:
+        return False
     if name.lower().endswith(
         ("tokens", "words", "secrets", "cookies", "keys", *SOURCES)
     ):
@@ -265,33 +280,45 @@ def _values_near(
             at = other.end()
         value = word[at:].rstrip(".,:")
         is_value = is_led and is_announced
-        is_code = is_value and _CODE.fullmatch(value) and _names_code(name)
+        is_code = is_value and _CODE.fullmatch(value) and _names_code(low, name, end)
         if (
             not is_foreign
-            and (is_code or looks_secret(value, is_announced=is_value, is_said=is_led and is_said))
+            and (
+                is_code
+                or looks_secret(
+                    value, is_announced=is_value, is_said=is_led and is_said
+                )
+            )
             and not _is_digest(low, end, start + at, value)
         ):
             yield start + at, _word_end(text, start + at + len(value))
         lead = word.rstrip(":=").lower()
         is_named = _is_foreign(word.lower(), low, end, start)
         is_foreign = is_named and len(lead) < len(word)
-        is_led = lead in _VERBS and (is_led or word.endswith(":"))
+        is_led = (is_led and lead in _VERBS) or (
+            word.endswith(":") and not is_named and lead not in _LABELS
+        )
         is_said = is_led
         is_announced = True
 
 
 def _is_column(text: str, name_at: int, gap: str, match: re.Match[str]) -> bool:
     """Tell a line of a name and a value, as ``password   x1…``, from a sentence."""
-    if gap.strip(" \t") or not gap or match[0][-1] in ".,:":
+    if gap.strip(_CLOSING) or not gap or match[0][-1] in ".,:":
         return False
-    if text[text.rfind("\n", 0, name_at) + 1 : name_at].strip(" \t#$>-"):
+    head = text[text.rfind("\n", 0, name_at) + 1 : name_at]
+    # What a command prints stands alone in the next line.
+    if "\n" not in gap and head.strip(" \t#$>-"):
         return False
     return _LINE_REST.match(text, match.end()) is not None
 
 
-def _names_code(name: str) -> bool:
+def _names_code(low: str, name: str, end: int) -> bool:
     """Tell the name of what is made of digits only."""
-    return last_word(in_english(name) or name) in ("code", "otp", "pin", "passcode")
+    if last_word(in_english(name) or name) in ("code", "otp", "pin", "passcode"):
+        return True
+    before = low[max(0, end - len(name) - 9) : end - len(name)]
+    return before.startswith(("one-time", "one time"))
 
 
 def _word_end(text: str, end: int) -> int:
