@@ -1,7 +1,7 @@
 """
 Texts as programs and people write them, with secrets in them and without.
 
-`tests/support/redaction/*.txt` hold one after the other, parted by lines of ``%%``. They
+`tests/support/redaction` holds them, parted by lines of ``%%``. They
 were written before the rules were changed to suit them, so they are of many kinds. What
 stands between the brackets is the secret; the broken bar keeps scanners from taking a
 sample for a leak.

@@ -33,8 +33,10 @@ PLACEHOLDER: Final = re.compile(
     # One word with digits in it is a value, not what to fill in.
     r"|<(?!(?!(?-i:[a-z_\-]{1,64}|[A-Z_\-]{1,64}|[A-Z][a-z_\-]{1,64})[0-9]{0,2}>)"
     r"(?=[^<>\s]{0,64}[0-9])[^<>\s]{6,64}>)[^<>]{0,64}>"
-    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]x{2,}){0,8}|\[?redacted[\w\- ]{0,20}\]?|replace[_-]?(?:me|this)\w*"
-    r"|(?:[a-z]{1,12}[_\-]){0,3}placeholder|your[_\- ][\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
+    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]"
+    r"x{2,}){0,8}|\[?redacted[\w\- ]{0,20}\]?|replace[_-]?(?:me|this)\w*"
+    r"|(?:[a-z]{1,12}[_\-]){0,3}placeholder|your[_\- ]"
+    r"[\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
     re.IGNORECASE | re.ASCII,
 )
 """Stands for a value that somebody has yet to fill in, or has hidden already."""
@@ -219,13 +221,12 @@ def is_benign_text(name: str, value: str) -> bool:
     if PLACEHOLDER.fullmatch(value) is not None:
         return True
     last, squeezed = last_word(name), squeeze(name)
-    if last == "pin" and _PIN.fullmatch(value) is None:
-        return True
+    is_form = (last == "pin" and _PIN.fullmatch(value) is None) or (
+        squeezed == "signingkey" and _KEY_ID.fullmatch(value) is not None
+    )
     # A label: `"password": "Password"`.
     is_label = squeeze(value) == squeezed
     is_label = is_label and (value[:1].isupper() or "pass" not in squeezed)
-    if squeezed == "signingkey" and _KEY_ID.fullmatch(value) is not None:
-        return True
     is_mode = last == "auth" and value.lower() in BENIGN_WORDS
     # Of a request in a browser.
     is_mode = is_mode or (last == "credential" and value.lower() in _FETCH_MODES)
@@ -235,9 +236,10 @@ def is_benign_text(name: str, value: str) -> bool:
     # `secrets: 3`, `pass: 12`.
     is_several = squeezed == "pass" or name[-1:] in "sS"
     is_count = is_several and _SMALL_NUMBER.fullmatch(value) is not None
-    if is_label or is_mode or is_path or is_count or is_said_of(value):
-        return True
-    if "tokens" in squeezed and _COUNTED.fullmatch(value) is not None:
+    is_count = is_count or (
+        "tokens" in squeezed and _COUNTED.fullmatch(value) is not None
+    )
+    if is_form or is_label or is_mode or is_path or is_count or is_said_of(value):
         return True
     return (last == "cookie" or squeezed == "tokens") and _is_count_or_words(value)
 

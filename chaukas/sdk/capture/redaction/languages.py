@@ -75,7 +75,8 @@ _OTHERS: Final = tuple(
 _BEGINNINGS: Final = (
     "парол токен ключ κωδικ 密 口令 令牌 パスワ トーク キー 暗証 비밀 암호 토큰 키"
     " סיסמה رمز كلمة รหัส पासव hasł şifr jelszó mật contraseñ clé slaptaž lösen"
-    " schlüss parolă código codigo vérif verif bestätigungs codice код_под 验证码 驗證碼 認証コ 인증"
+    " schlüss parolă código codigo vérif verif bestätigungs codic"
+    "e код_под 验证码 驗證碼 認証コ 인증"
 ).split()
 FOREIGN_FORMS: Final = (
     *((word, rf"(?<![a-z])(?<!palabra ){word}") for word in _ASCII),

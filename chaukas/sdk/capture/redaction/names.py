@@ -56,7 +56,8 @@ _CORE: Final = frozenset(
     " senha secret credential cred authorization authz cookie csrf xsrf jwt bearer"
     " pwd pswd psw otp totp hotp netrc pgpass htpasswd kubeconfig dockerconfigjson"
     " dockercfg mnemonic phpsessid jsessionid sessionid sessid connectionstring"
-    " cvv cvc cvv2 cvc2 connstr privkey requirepass masterauth pgpassword psk bindpw rootpw".split()
+    " cvv cvc cvv2 cvc2 connstr privkey requirepass masterauth pg"
+    "password psk bindpw rootpw".split()
 )
 
 # Two words beside each other that make a name sensitive.
@@ -68,7 +69,8 @@ _PAIRS: Final = frozenset(
         " secret+phrase account+json amz+signature goog+signature hub+signature"
         " pass+phrase pass+word pass+code pass+key docker+config 2+fa"
         " wallet+seed de+passe auth+header auth+value auth+data auth+string auth+blob"
-        " authentication+string auth+salt secure+salt nonce+salt in+salt nonce+key in+key"
+        " authentication+string auth+salt secure+salt nonce+salt in+s"
+        "alt nonce+key in+key"
         " hash+salt password+salt cookie+salt encryption+salt secret+salt jwt+salt"
         " auth+code auth+digest auth+hash auth+config private+pem shared+access".split()
     )
@@ -131,7 +133,10 @@ _HARMLESS_LAST: Final = frozenset(
     " username header_name failure failed success successful total sum"
     " limiter counter estimate estimator encoding ization izer"
     " incorrect uuid guid prefix suffix samesite hasher short long weak wrong"
-    " fd descriptor mount namespace region bucket score feedback suggestion warning encryption fingerprint hashing metadata info detail summary issuer audience subject claim left change spent mismatch stdin alg box bar board view dialog modal store dough crumble"
+    " fd descriptor mount namespace region bucket score feedback "
+    "suggestion warning encryption fingerprint hashing metadata i"
+    "nfo detail summary issuer audience subject claim left change"
+    " spent mismatch stdin alg box bar board view dialog modal store dough crumble"
     " monster baker".split()
 )
 
@@ -157,6 +162,8 @@ _AUTH_BEFORE: Final = frozenset(
     "require requires need needs use uses no without enable disable skip is has"
     " with supports".split()
 )
+
+_UNLESS: Final = {"auth": _AUTH_BEFORE, "pin": _OTHER_PINS}
 
 # A number, a stage or a form at the end of a name does not change what it is.
 _TRIMMED: Final = frozenset(
@@ -269,7 +276,7 @@ def _ends_harmless(parts: list[str]) -> bool:
 
 
 def is_about(name: str) -> bool:
-    """Tell a name that says something about a value: ``access_ttl``, ``defaultMode``."""
+    """Tell a name that says something about a value, as ``access_ttl``."""
     words = words_of(name)
     return bool(words) and _singular(words[-1]) in _HARMLESS_LAST
 
@@ -287,8 +294,6 @@ def _is_secret_at(parts: list[str], at: int) -> bool:
         return before in _KEY_OWNERS
     if not is_last:
         return False
-    if part == "auth":
-        return before not in _AUTH_BEFORE
-    if part == "pin":
-        return at == 0 or before not in _OTHER_PINS
+    if part in _UNLESS:
+        return before not in _UNLESS[part]
     return (part == "pass" and at == 0) or before in _OWNERS.get(part, ())

@@ -81,7 +81,8 @@ _COMPUTED: Final = re.compile(
 _FIELD: Final = re.compile(r"[a-z_]{1,20}=")
 _LOGIN: Final = re.compile(r"(?![\"'])[\w.@\-]{1,64} ?[/|:] ?\S{1,64}")
 _ANNOTATED: Final = re.compile(
-    r"(?:Annotated|Optional|Union|Callable|Literal|str|string|bytes)(?:\[| [|=]|, \w+:|\) )"
+    r"(?:Annotated|Optional|Union|Callable|Literal|str|string|byte"
+    r"s)(?:\[| [|=]|, \w+:|\) )"
 )
 _SYMBOLIC: Final = re.compile(r"[A-Za-z_]\w{0,40}(?![\w\-.:])")
 _TYPED_LITERAL: Final = re.compile(
@@ -119,19 +120,25 @@ _CODE: Final = re.compile(
     r"(?:[0-9]{1,2}[.)] )?(?=\S*[0-9])[A-Za-z0-9]{3,16}(?:[ \-][A-Za-z0-9]{3,16}){0,6}"
 )
 _PARSED_CHARS: Final = 512
+_INNER_CHARS: Final = 256
 _BLOCK_LINES: Final = 200
 _REFERENCE: Final = re.compile(
     r"!(?:(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}"
     r"|(?:secret|env_var|env|ENV|include|file)[ ][A-Za-z_/.]{1,80})\s*(?:\n|$)"
 )
 # Settings and what code works out: `{"ROTATE": True, "TTL": timedelta(minutes=5)}`.
+_MEMBER: Final = r"[a-z_]\w{0,40}(?:\.\w{1,40}){1,6}(?:\(\))?"
+_SETTING: Final = (
+    r"[\"']?[\w.\-]{1,40}[\"']?\s{0,4}[:=]\s{0,4}(?:true|false|null|none|-?[0-9]{1,7}"
+    rf"|{_MEMBER}|[a-z_][\w.]{{0,60}}\([\w=, .*]{{0,60}}\))"
+)
 _CODE_MAP: Final = re.compile(
-    r"\s*(?:[\"']?[\w.\-]{1,40}[\"']?\s{0,4}[:=]\s{0,4}(?:true|false|null|none|-?[0-9]{1,7}"
-    r"|[a-z_]\w{0,40}(?:\.\w{1,40}){1,6}|[a-z_][\w.]{0,60}\([\w=, .*]{0,60}\))\s{0,8},?\s{0,16}){1,24}",
+    rf"\s*{_SETTING}(?:\s{{0,16}},\s{{0,16}}{_SETTING}){{0,24}}\s{{0,8}},?\s*",
     re.IGNORECASE,
 )
+_ITEM: Final = rf"(?:''|\"\"|{_MEMBER})"
 _CODE_LIST: Final = re.compile(
-    r"\s*(?:(?:''|\"\"|[A-Za-z_]\w{0,40}(?:\.\w{1,40}){1,6}(?:\(\))?)\s{0,4},?\s{0,8}){1,24}"
+    rf"\s*{_ITEM}(?:\s{{0,8}},\s{{0,8}}{_ITEM}){{0,24}}\s{{0,8}},?\s*", re.IGNORECASE
 )
 _BARE_NAMES: Final = re.compile(
     r"\s*[a-z][a-z_\-]{0,24}(?:, ?[a-z][a-z_\-]{0,24}){0,8}\s*"
@@ -184,16 +191,18 @@ def _assigned(place: Place) -> Iterator[tuple[int, int]]:
     if text[position : position + 1] in ("{", "["):
         yield from _bracket_spans(place, position)
         return
-    for span in (
-        _plain_span(place, position),
-        _typed_span(place, position),
-    ):
+    for span in (_plain_span(place, position), _typed_span(place, position)):
         if span is not None:
-            yield span
-            changed = _CHANGED.match(text, span[1])
-            later = changed and quoted_span(text, changed, place.name)
-            if later:
-                yield later
+            yield from _changed_spans(place, span)
+
+
+def _changed_spans(place: Place, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Yield a value, and what it is changed to."""
+    yield span
+    changed = _CHANGED.match(place.text, span[1])
+    later = changed and quoted_span(place.text, changed, place.name)
+    if later:
+        yield later
 
 
 def _is_no_value(place: Place, position: int) -> bool:
@@ -365,43 +374,53 @@ def _entry_spans(name: str, start: int, content: str) -> Iterator[tuple[int, int
 def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
     """Yield a structure, unless it is a placeholder, a schema or a count."""
     text = place.text
-    if PLACEHOLDER.match(text, position) or _CLASS.match(text, position):
+    is_filled = PLACEHOLDER.match(text, position) or _CLASS.match(text, position)
+    if is_filled or text.endswith(_PACKAGES, 0, place.start):
         return
-    if text.endswith(_PACKAGES, 0, place.start):
-        return
-    if squeeze(place.name) == "tokens" and text[position] == "{":
+    is_map = text[position] == "{"
+    if is_map and squeeze(place.name) == "tokens":
         # The rules of a lexer.
         return
     end = bracket_end(text, position)
-    if text[position] == "{" and is_schema_text(text, position, end):
+    if is_map and (
+        is_schema_text(text, position, end) or _describes(place, position, end)
+    ):
         return
-    if text[position] == "{" and end - position <= _PARSED_CHARS:
-        try:
-            item = json.loads(text[position:end])
-        except ValueError:
-            item = text
-        if type(item) is dict and is_benign_item(place.name, item):
-            return
-    inner = text[position + 1 : min(end - 1, position + 256)]
-    if end - position <= 256:
-        parts = [
-            part.rpartition(":")[2].strip(" \t\r\n\\\"'")
-            for part in inner.replace(";", ",").split(",")
-        ]
-        # Nothing is in it where a type is meant: `tokens: list[str]`, `= {}`.
-        if not inner.strip() or _are_errors(inner):
-            return
-        if all(is_shown(place.name, part) for part in parts):
-            return
-        is_plural = place.name[-1:] in "sS" and "_" not in place.name
-        if text[position] == "[" and is_plural and _BARE_NAMES.fullmatch(inner):
-            # The names of what is mounted elsewhere: `secrets: [pw]`.
-            return
-        if _CODE_MAP.fullmatch(inner) or _CODE_LIST.fullmatch(inner):
-            return
-        if text[position] == "[" and _RULES.fullmatch(inner) is not None:
-            return
+    if end - position <= _INNER_CHARS and _holds_none(place, position, end):
+        return
     yield position, end
+
+
+def _describes(place: Place, position: int, end: int) -> bool:
+    """Tell JSON of which every value says something about a secret."""
+    if end - position > _PARSED_CHARS:
+        return False
+    try:
+        item = json.loads(place.text[position:end])
+    except ValueError:
+        return False
+    return type(item) is dict and is_benign_item(place.name, item)
+
+
+def _holds_none(place: Place, position: int, end: int) -> bool:
+    """Tell a short structure of types, words, rules and calls."""
+    inner = place.text[position + 1 : end - 1]
+    # Nothing is in it where a type is meant: `tokens: list[str]`, `= {}`.
+    if not inner.strip() or _are_errors(inner):
+        return True
+    parts = [
+        part.rpartition(":")[2].strip(" \t\r\n\\\"'")
+        for part in inner.replace(";", ",").split(",")
+    ]
+    if all(is_shown(place.name, part) for part in parts):
+        return True
+    forms = [_CODE_MAP, _CODE_LIST]
+    if place.text[position] == "[":
+        forms.append(_RULES)
+        if place.name[-1:] in "sS" and "_" not in place.name:
+            # The names of what is mounted elsewhere: `secrets: [pw]`.
+            forms.append(_BARE_NAMES)
+    return any(form.fullmatch(inner) is not None for form in forms)
 
 
 def _are_errors(inner: str) -> bool:
@@ -506,16 +525,7 @@ def _is_word(place: Place, value: str, end: int) -> bool:
 def _is_said(place: Place, value: str, end: int) -> bool:
     """Tell a word of a sentence after a colon from a secret."""
     name, text = place.name, place.text
-    # Money that is traded: `Token: USDC`.
-    is_money = name.lower() == "token" and _SYMBOL.fullmatch(value) is not None
-    if is_money or _TYPE.fullmatch(value) is not None:
-        return True
-    if _DEMANDED.fullmatch(value) is not None:
-        return True
-    if value[:1] in _POINTERS and is_said_of(_POINTER.sub("", value)):
-        return True
-    if name.lower() == "auth" and _FIELD.match(value) is not None:
-        # The part of a program that has written the line.
+    if _is_typed(name, value):
         return True
     if name.lower().endswith(("token", "auth", "bearer")):
         return (
@@ -525,14 +535,26 @@ def _is_said(place: Place, value: str, end: int) -> bool:
         # Several of them are said to be something: `api_keys: beta`.
         return True
     line = _REST.match(text, end - len(value), end + _GAP_CHARS)
-    if line is not None and is_prose(line[0]):
-        return True
     is_verb = name.lower() == "pass" and value.isalpha() and not place.begins_line
-    if name == "PASS" or is_verb:
+    if name == "PASS" or is_verb or (line is not None and is_prose(line[0])):
         return True
     following = text[end : end + 40].split(None, 1)
     is_word = value.isalpha() and not place.begins_line and text[end : end + 1] == " "
     return is_word and bool(following) and following[0].strip(".,;:!?)").isalpha()
+
+
+def _is_typed(name: str, value: str) -> bool:
+    """Tell a type, money that is traded, and a field of a log."""
+    low = name.lower()
+    return (
+        _TYPE.fullmatch(value) is not None
+        or _DEMANDED.fullmatch(value) is not None
+        # `Token: USDC`
+        or (low == "token" and _SYMBOL.fullmatch(value) is not None)
+        # The part of a program that has written the line.
+        or (low == "auth" and _FIELD.match(value) is not None)
+        or (value[:1] in _POINTERS and is_said_of(_POINTER.sub("", value)))
+    )
 
 
 def _is_token(name: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Final
 
 from chaukas.sdk.capture.redaction.benign import (
     BENIGN_WORDS,
-    is_name_like,
     is_own_name,
     is_word_list,
 )
@@ -30,7 +29,8 @@ _DIRECTIVE: Final = re.compile(
 )
 # `token string = "…"` of Go and SQL.
 _TYPED: Final = re.compile(
-    r"[\[\]*]{0,4}[a-z][\w.]{1,24}(?:\([0-9]{1,5}\))?[ \t]{1,8}:?=[ \t]{1,8}n?(\\*[\"'`])",
+    r"[\[\]*]{0,4}[a-z][\w.]{1,24}(?:\([0-9]{1,5}\))?[ \t]{1,8}:?="
+    r"[ \t]{1,8}n?(\\*[\"'`])",
     re.IGNORECASE,
 )
 # `with password "x1…"`: one word with a digit.
@@ -76,22 +76,22 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     opened = OPEN.match(text, place.value_at)
     if opened is None and name.startswith("-"):
         opened = _OPTION_DEFAULT.match(text, place.value_at)
-    if opened is None or opened[1].endswith("`"):
-        return None
-    span = quoted_span(text, opened, name)
+    is_quoted = opened is not None and not opened[1].endswith("`")
+    span = quoted_span(text, opened, name) if opened and is_quoted else None
     if span is None:
         return None
     value = text[span[0] : span[1]]
     if name.startswith("-"):
         return None if value.startswith("-") else span
     head = place.low[max(0, place.start - 32) : place.start].rstrip("\\\"' ")
-    if _SETTER.search(head) is not None:
-        return span
     # A pair among pairs: `[('password', 'x1…')]`.
-    is_pair = _PAIR.search(head) is not None and _PAIR_END.match(text, span[1])
-    if is_pair and not _is_field_name(value):
-        return span
-    return None if is_word_list(value) else span
+    is_pair = (
+        _PAIR.search(head) is not None
+        and _PAIR_END.match(text, span[1]) is not None
+        and not _is_field_name(value)
+    )
+    is_set = is_pair or _SETTER.search(head) is not None
+    return span if is_set or not is_word_list(value) else None
 
 
 def _is_field_name(value: str) -> bool:
@@ -146,19 +146,9 @@ def spaced_span(place: Place) -> tuple[int, int] | None:
             return element_span(
                 place._replace(value_at=tag.end(), close="", before="<")
             )
-    typed = _TYPED.match(text, position) if place.separator else None
-    if typed is not None:
-        return quoted_span(text, typed, name)
     is_option = name.startswith("-")
-    if place.separator and place.begins_line and not place.close and not is_option:
-        directive = _QUOTED_LINE.match(text, position)
-        if directive is not None:
-            return kept(text, name, *directive.span(1))
-    if place.separator and not place.close and not is_option:
-        quoted = _QUOTED_VALUE.match(text, position)
-        is_asked = _ASKED.search(place.low, max(0, place.start - 12), place.start)
-        if quoted and not is_asked and not name.lower().endswith("secret"):
-            return kept(text, name, *quoted.span(1))
+    if not is_option and (literal := _literal_span(place)) is not None:
+        return literal
     if not place.separator or place.close or not (is_option or _is_directive(place)):
         return None
     opened = OPEN.match(text, position)
@@ -170,6 +160,21 @@ def spaced_span(place: Place) -> tuple[int, int] | None:
     start, end = trimmed(bare)
     is_shown = len(bare[0]) <= _WORD_LIMIT and _is_shown(place, text[start:end])
     return None if is_shown else kept(text, name, start, end)
+
+
+def _literal_span(place: Place) -> tuple[int, int] | None:
+    """Find a literal behind a type, at the end of a line, or of one word."""
+    text, position, name = place.text, place.value_at, place.name
+    typed = _TYPED.match(text, position) if place.separator else None
+    if typed is not None:
+        return quoted_span(text, typed, name)
+    if not place.separator or place.close:
+        return None
+    quoted = _QUOTED_LINE.match(text, position) if place.begins_line else None
+    if quoted is None and not name.lower().endswith("secret"):
+        is_asked = _ASKED.search(place.low, max(0, place.start - 12), place.start)
+        quoted = None if is_asked else _QUOTED_VALUE.match(text, position)
+    return None if quoted is None else kept(text, name, *quoted.span(1))
 
 
 def _is_shown(place: Place, value: str) -> bool:

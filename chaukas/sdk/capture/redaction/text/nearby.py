@@ -47,7 +47,8 @@ _LABELS: Final = frozenset(
     "user username login account host email mail by id error status file see at line"
     " version code type name note reason message msg from path url scope sub iss aud"
     " role group team ip date time expires until since port ref via branch commit"
-    " policy rule method algorithm format example hint state result step version".split()
+    " policy rule method algorithm format example hint state resu"
+    "lt step version".split()
 )
 _SAYING: Final = frozenset("=:>\u2192\u300c\u300e\u00ab")
 _CLOSING: Final = " \t\r\n)]\"'"
@@ -98,9 +99,7 @@ _MIXED_PART: Final = re.compile(
     r"(?:[A-Za-z]+[0-9]|[0-9]+[A-Za-z])[A-Za-z0-9]*"
 )
 _TITLED: Final = re.compile(r"(?:[A-Z][A-Za-z]{0,16}-)+V?[0-9]{1,4}[A-Z]?")
-_CLASS: Final = re.compile(
-    r"(?:[A-Za-z0-9_]-[A-Za-z0-9])*[_\-]*(?:[A-Za-z0-9_]-[A-Za-z0-9])+[_\-]*"
-)
+_CLASS: Final = re.compile(r"(?:[A-Za-z0-9_]-[A-Za-z0-9]|[_\-])+")
 _VERSIONED: Final = re.compile(r"(?:[A-Z][a-z]+){2,}V?[0-9]{1,2}")
 _HUMPS: Final = re.compile(r"[A-Z]+[a-z]*|[a-z]+")
 _CODE: Final = re.compile(r"[0-9]{4,8}|[0-9]{3}-[0-9]{3}")
@@ -127,11 +126,9 @@ def looks_secret(
         is_said: Whether that is certain: the verb or the sign leads to it.
 
     """
-    if _TERMS.fullmatch(word) is not None:
-        return False
     if is_said and _is_chosen(word):
         return True
-    if _is_plain(word):
+    if _TERMS.fullmatch(word) is not None or _is_plain(word):
         return False
     has_digit = any(map(str.isdigit, word))
     if has_digit and _SIGN_INSIDE.search(word) is not None:

@@ -35,7 +35,8 @@ BARE: Final = re.compile(r"(?:[^\s\"'&;]|&(?![\w.%\[\]\-]{1,64}=))+")
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _BRACKETS_LIMIT: Final = 2000
 CALL: Final = re.compile(
-    r"(?:await |new |yield )?[$]?[A-Za-z_](?:[\w.]|::[$]?|->){0,64}(?:<[\w<>, ?\[\]]{1,40}>)?(?:\(|\[)"
+    r"(?:await |new |yield )?[$]?[A-Za-z_](?:[\w.]|::[$]?|-"
+    r">){0,64}(?:<[\w<>, ?\[\]]{1,40}>)?(?:\(|\[)"
 )
 _LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{0,400})\\*[\"']")
 _DURATION: Final = re.compile(r"[0-9]{1,4} ?(?:ms|s|m|h|d|w|min|minutes|hours|days)")
