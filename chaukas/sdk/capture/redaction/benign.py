@@ -27,7 +27,7 @@ __all__ = (
 )
 
 PLACEHOLDER: Final = re.compile(
-    r"\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
+    r"\$__\w{1,20}\{[^{}]{0,100}\}|%?env\([\w:]{1,64}\)%?|\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
     r"|\$\((?!echo|printf)[^()\n]{1,120}\)|[\w\-]{0,12}\*{4,}[\w\-]{0,4}|%[A-Z_]+%"
     r"|\{\{(?:[^{}]|[$]\{\w{1,64}\}){0,160}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}(?:![rsa])?\}|%[sdvqr](?:\\{1,2}[nrt])*|%\(\w{1,64}\)s"
     # One word with digits in it is a value, not what to fill in.
@@ -73,6 +73,7 @@ _MODES: Final = frozenset(
     " driver engine backend policy type".split()
 )
 _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{3,8}")
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]{1,20}(?:_[A-Z0-9]{1,20}){1,5}")
 _DURATION: Final = re.compile(
     r"[0-9]{1,6}[a-zA-Z]{0,4}|P(?:[0-9]+[DWMY])?(?:T[0-9HMS]+)?"
 )
@@ -107,7 +108,8 @@ _IDEOGRAMS: Final = re.compile(
 _MESSAGE: Final = re.compile(
     r"(?:must|is|are|should|cannot|can't|has to|this (?:field|value|password|token)"
     r"|please|ensure|field|required|invalid|missing|at least|too|does not|may not"
-    r"|needs|value|input|string|none|not|unexpected|expected|the (?:two )?passwords?"
+    r"|needs|value|input|string|none|not|unexpected|expected|the "
+    r"(?:two )?passwords?|the (?:api )?(?:token|secret|key|code|passphrase)"
     r"|passwords?|your|enter|choose)\b",
     re.IGNORECASE,
 )
@@ -221,6 +223,9 @@ def is_benign_text(name: str, value: str) -> bool:
     if PLACEHOLDER.fullmatch(value) is not None:
         return True
     last, squeezed = last_word(name), squeeze(name)
+    if _VARIABLE.fullmatch(value) is not None and is_sensitive(value):
+        # The name of a variable: `API_KEY_ENV = "ACME_API_KEY"`.
+        return True
     is_form = (last == "pin" and _PIN.fullmatch(value) is None) or (
         squeezed == "signingkey" and _KEY_ID.fullmatch(value) is not None
     )

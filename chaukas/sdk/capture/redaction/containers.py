@@ -30,6 +30,7 @@ from .benign import (
     is_benign_text,
     is_name_like,
     is_prose,
+    is_word_list,
 )
 from .names import HEADER_NAMES, last_word, squeeze
 
@@ -219,7 +220,7 @@ def _is_pair(name: str, item: Any, redactor: Redactor) -> bool:
     """Tell a sensitive name and its value from two names."""
     if not _is_sensitive(name, redactor) or not redactor.hides(name, item):
         return False
-    return type(item) is not str or not (is_name_like(item) or _is_help(item))
+    return type(item) is not str or not (is_word_list(item) or _is_help(item))
 
 
 def _is_header_name(item: Any) -> bool:

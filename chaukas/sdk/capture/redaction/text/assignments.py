@@ -121,6 +121,14 @@ _CODE: Final = re.compile(
 )
 _PARSED_CHARS: Final = 512
 _INNER_CHARS: Final = 256
+_KEYWORD_CHARS: Final = 10
+# What declares a type.
+_KEYWORDS: Final = ("type ", "interface ", "enum ", "struct ")
+# Where a value is kept: `{name: db, key: password}`.
+_SELECTOR: Final = re.compile(
+    r"\s*[\"']?name[\"']?: ?[\"']?[\w.\-]{1,64}[\"']?, ?"
+    r"[\"']?key[\"']?: ?[\"']?[\w.\-]{1,64}[\"']?\s*"
+)
 _BLOCK_LINES: Final = 200
 _REFERENCE: Final = re.compile(
     r"!(?:(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}"
@@ -150,7 +158,7 @@ _RULES: Final = re.compile(
 )
 # What a value is changed to, as a plan of Terraform shows it.
 _CHANGED: Final = re.compile(r"\\*[\"'][ \t]{0,4}(?:->|=>|\u2192)[ \t]{0,4}(\\*[\"'])")
-_GO_SLICE: Final = re.compile(r"\[\](?=[a-z]{1,16}\()")
+_GO_SLICE: Final = re.compile(r"\[\](?:(?=[a-z]{1,16}\()|[a-z]{1,16}\{(?=[\"`]))")
 _PACKAGES: Final = "node_modules/"
 _COMMENT: Final = re.compile(r"[ \t]+[#;].*")
 _SPACE: Final = re.compile(r"\s{0,64}")
@@ -186,8 +194,8 @@ def _assigned(place: Place) -> Iterator[tuple[int, int]]:
         position += len(gap) - len(gap.lstrip())
     if _is_no_value(place, position):
         return
-    if _GO_SLICE.match(text, position) is not None:
-        position += len("[]")
+    slice_ = _GO_SLICE.match(text, position)
+    position = position if slice_ is None else slice_.end()
     if text[position : position + 1] in ("{", "["):
         yield from _bracket_spans(place, position)
         return
@@ -374,7 +382,9 @@ def _entry_spans(name: str, start: int, content: str) -> Iterator[tuple[int, int
 def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
     """Yield a structure, unless it is a placeholder, a schema or a count."""
     text = place.text
-    is_filled = PLACEHOLDER.match(text, position) or _CLASS.match(text, position)
+    is_filled = any(form.match(text, position) for form in (PLACEHOLDER, _CLASS))
+    head = place.low[max(0, place.start - _KEYWORD_CHARS) : place.start]
+    is_filled = is_filled or head.endswith(_KEYWORDS)
     if is_filled or text.endswith(_PACKAGES, 0, place.start):
         return
     is_map = text[position] == "{"
@@ -414,7 +424,7 @@ def _holds_none(place: Place, position: int, end: int) -> bool:
     ]
     if all(is_shown(place.name, part) for part in parts):
         return True
-    forms = [_CODE_MAP, _CODE_LIST]
+    forms = [_CODE_MAP, _CODE_LIST, _SELECTOR]
     if place.text[position] == "[":
         forms.append(_RULES)
         if place.name[-1:] in "sS" and "_" not in place.name:

@@ -197,7 +197,16 @@ CODE_FORMS: Final[tuple[Form, ...]] = (
         )
         for needle in (
             *(".login(", ".authenticate(", ".set_access_token(", "set_credentials("),
-            *(".auth(", "setauth(", "setcredentials(", "sign_in(", "signin("),
+            *(
+                ".auth(",
+                ".basic(",
+                "oracle.connect(",
+                "oracledb.connect(",
+                "setauth(",
+                "setcredentials(",
+                "sign_in(",
+                "signin(",
+            ),
         )
     ),
     Form(
@@ -206,6 +215,24 @@ CODE_FORMS: Final[tuple[Form, ...]] = (
         head=re.compile(
             r"(?:password|token|secret|api_?key)\w{0,10}\([^()\n]{0,40}\)[^\n]{0,30}?[:{]"
             r"\s{0,40}\Z"
+        ),
+    ),
+    Form(
+        "pragma",
+        re.compile(r"pragma (?:hex)?(?:re)?key ?= ?\\*[\"']?(?P<secret>[^\"'\s;\\]+)"),
+    ),
+    Form(
+        "security_credentials",
+        re.compile(r"security_credentials, ?\\*\"(?P<secret>[^\"\n\\]+)"),
+    ),
+    Form(
+        "userpwd",
+        re.compile(r"userpwd, ?[\"'][^\"':\n]{0,64}:(?P<secret>[^\"'\n]+)"),
+    ),
+    Form(
+        "/pass",
+        re.compile(
+            r"user(?:name)?/pass(?:word)?(?: is|:| =) ?[^\s/]{1,64}/(?P<secret>\S+)"
         ),
     ),
     # The third argument of what opens a database, the second after a user.
@@ -230,7 +257,7 @@ CODE_FORMS: Final[tuple[Form, ...]] = (
                 r"(?P<secret>(?=[^\"'\n\d]{0,64}[0-9])[^\"'\n\\]+)"
             ),
             head=re.compile(
-                r"(?:client|login|connect\w{0,12}|auth\w{0,12}|\bnew|session)\(\s{0,8}"
+                r"(?:client|twilio|login|connect\w{0,12}|auth\w{0,12}|\bnew|session)\(\s{0,8}"
                 r"[\w.]{0,40}\Z"
             ),
         )

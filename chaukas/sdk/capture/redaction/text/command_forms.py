@@ -165,7 +165,7 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
         Form(
             needle,
             re.compile(
-                r"-(?<=[\s\"'\-]-)(?:u|l|user(?:name)?|login)"
+                rf"-(?<=[\s\"'\-]-){option}"
                 rf"{APART}[^\s\"'|;&\\]{{1,64}}"
                 rf"(?:\\*[\"'])?(?:{GAP}[^\s|;&]{{1,64}}){{0,4}}?"
                 rf"{GAP}-(?:p|pw){APART}{_WORD_NO_PORT}"
@@ -173,7 +173,7 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
             # These ask for it; and a port, a path.
             re.compile(r"\b(?:mysql|mariadb|ssh|scp|mkdir|cp|docker run|psql)"),
         )
-        for needle in ("-u", "-l")
+        for needle, option in (("-u", "u(?:ser(?:name)?)?"), ("-l", "l(?:ogin)?"))
     ),
     Form(
         "%",

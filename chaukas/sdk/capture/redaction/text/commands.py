@@ -32,6 +32,17 @@ _LINE_END: Final = re.compile(r"[\n|;]")
 FORMS: Final[tuple[Form, ...]] = (*COMMAND_FORMS, *CODE_FORMS)
 """Where secrets stand that have no name, or one that is none elsewhere."""
 
+_REACH: Final = re.compile(r"\{[01],([0-9]{2,3})\}\?")
+_REACH_PER_STEP: Final = 32
+
+
+def _steps_of(form: Form) -> int:
+    """Return what a place costs at which a form begins: by how far it looks on."""
+    return 1 + sum(map(int, _REACH.findall(form.regex.pattern))) // _REACH_PER_STEP
+
+
+_FORMS: Final = tuple((form, _steps_of(form)) for form in FORMS)
+
 _SQL_INSERT: Final = re.compile(
     r"insert\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[\w.`\"\[\]\\]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,32}(?:values|output|select)?"
 )
@@ -90,7 +101,8 @@ _HAS_OPTION: Final = re.compile(r"-[pawkubnx](?<=[\s\"']-.)").search
 _HAS_USER: Final = re.compile(r"-[lu](?<=[\s\"']-.)|--?(?:user|login)").search
 # Written from the bracket on, which is rarer than the names of calls.
 _HAS_CALL: Final = re.compile(
-    r"\((?<=login.|nnect.|ction.|ysqli.|. pdo.|ernet.|s\.new.|heriv.|array.|yspec.)"
+    r"\((?<=login.|nnect.|ction.|ysqli.|. pdo.|ernet.|s\.new.|heri"
+    r"v.|array.|yspec.|basic.)"
 ).search
 
 
@@ -151,10 +163,10 @@ def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int
 
 def _form_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield what is known by the words around it; the whole text if it is too much."""
-    for form in FORMS:
+    for form, steps in _FORMS:
         if form.needle not in low:
             continue
-        work.left -= 1 + low.count(form.needle) // _FORMS_PER_STEP
+        work.left -= 1 + low.count(form.needle) * steps // _FORMS_PER_STEP
         if work.left < 0:
             yield 0, len(low)
             return

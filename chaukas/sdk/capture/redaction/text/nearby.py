@@ -37,7 +37,9 @@ _WORD: Final = re.compile(
     r"\u3001\u3002\uff0c]+"
 )
 _OTHER: Final = re.compile(r"[A-Za-z_][\w.\-]*(?:=|:(?!/))(?=[^=:])")
-_SIGNS: Final = re.compile(r"[=:>\-*~#\u2192\u2013\u2014\u306f/.]+")
+_SIGNS: Final = re.compile(
+    r"[=:>\-*~#\u2192\u2013\u2014\u306f\u662f\u4e3a\u70ba\ub294\uc740/.]+"
+)
 _MARKUP: Final = re.compile(
     r"(?:<[^<>]{0,80}>|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
 )
