@@ -242,6 +242,13 @@ _OTHERS = [
     Planted("dotted-capital", f"\u0130 password={_PASSWORD}", _PASSWORD),
 ]
 
+_CRYPT = "$2b$12$" + "EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW"
+_DIGEST = "W6ph5Mm5Pz8GgiULbPgzG37mj9g="
+_OTHERS += [
+    Planted("crypt", f"root:{_CRYPT}:19700:0:99999:7:::", _CRYPT),
+    Planted("ldap-scheme", f"kept as {{SSHA}}{_DIGEST}", _DIGEST),
+]
+
 PLANTED: list[Planted] = [*_planted_tokens(), *_planted_names(), *_OTHERS]
 """Texts and objects from which the secret must vanish."""
 

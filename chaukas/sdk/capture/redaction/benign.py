@@ -9,11 +9,12 @@ import re
 from itertools import islice
 from typing import Any, Final
 
-from .names import is_sensitive, last_word, squeeze, words_of
+from .names import is_about, is_sensitive, last_word, squeeze, words_of
 
 __all__ = (
     "BENIGN_WORDS",
     "PLACEHOLDER",
+    "SCHEMES",
     "is_benign_item",
     "is_benign_text",
     "is_name_like",
@@ -21,17 +22,21 @@ __all__ = (
     "is_prose",
     "is_said_of",
     "is_schema_text",
+    "is_setting",
+    "is_word_list",
 )
 
 PLACEHOLDER: Final = re.compile(
-    r"\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
-    r"|\$\([\w \-./]{1,64}\)|%[A-Z_]+%"
-    r"|\{\{[^{}]{0,100}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}(?:![rsa])?\}|%[sdvqr](?:\\{1,2}[nrt])*|%\(\w{1,64}\)s"
+    r"\$__\w{1,20}\{[^{}]{0,100}\}|%?env\([\w:]{1,64}\)%?|\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
+    r"|\$\((?!echo|printf)[^()\n]{1,120}\)|[\w\-]{0,12}\*{4,}[\w\-]{0,4}|%[A-Z_]+%"
+    r"|\{\{(?:[^{}]|[$]\{\w{1,64}\}){0,160}\}\}|\{\}|\{[A-Za-z_][\w.]{0,64}(?:![rsa])?\}|%[sdvqr](?:\\{1,2}[nrt])*|%\(\w{1,64}\)s"
     # One word with digits in it is a value, not what to fill in.
     r"|<(?!(?!(?-i:[a-z_\-]{1,64}|[A-Z_\-]{1,64}|[A-Z][a-z_\-]{1,64})[0-9]{0,2}>)"
     r"(?=[^<>\s]{0,64}[0-9])[^<>\s]{6,64}>)[^<>]{0,64}>"
-    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]x{2,}){0,8}|\[?redacted\]?|replace[_-]?(?:me|this)\w*"
-    r"|your[_\- ][\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
+    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]"
+    r"x{2,}){0,8}|\[?redacted[\w\- ]{0,20}\]?|replace[_-]?(?:me|this)\w*"
+    r"|(?:[a-z]{1,12}[_\-]){0,3}placeholder|your[_\- ]"
+    r"[\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
     re.IGNORECASE | re.ASCII,
 )
 """Stands for a value that somebody has yet to fill in, or has hidden already."""
@@ -54,11 +59,25 @@ BENIGN_WORDS: Final = frozenset(
 
 _FETCH_MODES: Final = frozenset({"include", "omit", "same-origin"})
 _NO_VALUES: Final = frozenset(
-    "none null nil undefined true false str string n/a required hidden masked"
+    "none null nil undefined true false str string n/a default required hidden masked"
     " redacted".split()
 )
-_SCHEMES: Final = ("bearer", "basic", "token", "apikey", "digest")
+SCHEMES: Final = ("bearer", "basic", "token", "apikey", "digest")
 _SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,4}(?:\.[0-9]{1,3})?%?")
+_COUNTED: Final = re.compile(r"[0-9][0-9,._]{0,11} ?(?:ms|s|k|K|M|%|/(?:s|min|day))?")
+_KEY_ID: Final = re.compile(r"(?:0x)?[0-9A-F]{8}(?:[0-9A-F]{8})?(?:[0-9A-F]{24})?!?")
+_SMALL: Final = 10_000
+_MODE_CHARS: Final = 16
+_MODES: Final = frozenset(
+    "method provider mode kind scheme strategy status algorithm alg format level"
+    " driver engine backend policy type".split()
+)
+_COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{3,8}")
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]{1,20}(?:_[A-Z0-9]{1,20}){1,5}")
+_DURATION: Final = re.compile(
+    r"[0-9]{1,6}[a-zA-Z]{0,4}|P(?:[0-9]+[DWMY])?(?:T[0-9HMS]+)?"
+)
+_PIN: Final = re.compile(r"[0-9]{4,8}")
 _NUMBERS: Final = re.compile(r"[0-9][0-9 .,_/]*")
 _LETTERS: Final = re.compile(r"[^\W\d_]+(?:[ ,;][^\W\d_]+)*[.!?]?")
 _PATH: Final = re.compile(r"(?:~|\.{0,2})/[\w.\-/ ~@]*|[A-Za-z]:[\\/]\S*|\.{1,2}")
@@ -66,6 +85,7 @@ _NAME_LIKE: Final = re.compile(
     r"[a-z]{1,20}(?:[_\-. ][a-z]{1,20})*|[A-Z][a-z]{0,20}(?:-[A-Z][A-Za-z]{1,20})*"
     r"|[A-Za-z]{1,30}|[A-Z]{2,}(?:_[A-Z0-9]+)*|[a-z]+(?:[A-Z][a-z]+)+"
 )
+_WORDY: Final = re.compile(r"[^\W\d_]{1,32}(?:[:._/\- ]{1,2}[^\W\d_]{1,32}){0,5}[?:]?")
 _PROSE_WORD: Final = re.compile(
     r"[*(\"'`]*[^\W\d_]+(?:['\u2019\-/][^\W\d_]+)*[,.;:!?)*\"'`_]*|[0-9]{1,3}[,.]?"
 )
@@ -82,17 +102,21 @@ _LABEL: Final = re.compile(
     r"[ ]?[:*.]?"
 )
 _GLUED_LABELS: Final = ("passwort", "kennwort", "wachtwoord", "l\u00f6senord")
-_IDEOGRAMS: Final = re.compile(r"[\u3001\u3002\u3040-\u9fff\uac00-\ud7af ]{1,40}")
+_IDEOGRAMS: Final = re.compile(
+    r"[\u3000-\u303f\u3040-\u9fff\uac00-\ud7af\uff00-\uff0f\uff1a-\uff20 ]{1,160}"
+)
 _MESSAGE: Final = re.compile(
     r"(?:must|is|are|should|cannot|can't|has to|this (?:field|value|password|token)"
     r"|please|ensure|field|required|invalid|missing|at least|too|does not|may not"
-    r"|needs|value|input|string|none|not|unexpected|expected|the (?:two )?passwords?"
+    r"|needs|value|input|string|none|not|unexpected|expected|the "
+    r"(?:two )?passwords?|the (?:api )?(?:token|secret|key|code|passphrase)"
     r"|passwords?|your|enter|choose)\b",
     re.IGNORECASE,
 )
 _TYPE_NAME: Final = re.compile(
     r"(?:n?(?:var)?char2?|varbinary|binary|u?int|bigint|integer|float|double|decimal"
     r"|numeric|n?text|string|str|blob|bytea|bytes|uuid|json|jsonb|bool|boolean"
+    r"|[iu](?:8|16|32|64|128|size)|f(?:32|64)|long|short|char|byte|rune|void|datetime|date"
     r"|timestamp|character varying|enum|secretstr|object|array)"
     r"(?:[0-9]{1,4}|\([0-9, ]{1,9}\))?(?:\[\]|\?|!)?",
     re.IGNORECASE,
@@ -106,9 +130,15 @@ _GENERIC: Final = re.compile(
     r"(?:\w{1,30}::)*[A-Za-z_]\w{0,30}<[\w:<>, ?&*'\[\]]{1,80}"
     r"|[\^~<>=]{1,2} ?v?[0-9]+(?:\.[0-9x*]+){1,3}|[0-9]{1,3}(?:\.[0-9]{1,4}){2}"
     r"|[\w.\-]+:v?[0-9]+(?:\.[0-9]+){1,3}|\*(?:const|mut)(?: \w+)?|[dl\-][rwxst\-]{9}"
+    r"|v?[0-9][\w.\-]{0,40}@sha256:[0-9a-f]{8,64}"
     r"|X(?:-[A-Z][a-z]+){1,4}(?:-V?[0-9])?"
     # Where a secret is kept, not what it is.
-    r"|(?:arn:[\w\-]+:|(?:op|vault|ssm|awssm|secretsmanager|keyvault|file):/)[^\s@]+"
+    r"|@Microsoft\.KeyVault\([^()]{1,200}\)|(?:arn:[\w\-]+:|(?:op|vault|ssm|awssm|secretsmanager|keyvault|file):/)[^\s@]+"
+)
+# What a form asks of a field: `required|min:8|confirmed`.
+_RULES: Final = re.compile(
+    r"(?:required|nullable|sometimes|bail|string|confirmed|present|filled)"
+    r"(?:\|[a-z_]{2,24}(?::[\w,.\-/]{1,40})?){1,12}"
 )
 _GLOB: Final = re.compile(
     r"[a-z_.\-]{0,30}(?:/[a-z_.\-]{1,30}){0,6}/|\*{1,2}(?:/\*)?\.[a-z]{1,5}"
@@ -149,6 +179,13 @@ def is_name_like(text: str) -> bool:
     return len(text) <= 40 and _NAME_LIKE.fullmatch(text) is not None
 
 
+def is_word_list(text: str) -> bool:
+    """Tell names that are put together, as `ssm:GetParameter`, from a value."""
+    return len(text) <= 80 and (
+        is_name_like(text) or _WORDY.fullmatch(text) is not None
+    )
+
+
 def is_prose(line: str) -> bool:
     """Tell a sentence about a secret: two plain words or more, no other sign."""
     words = line.split(None, 8)[:8]
@@ -178,14 +215,20 @@ def is_benign_text(name: str, value: str) -> bool:
 
     """
     value = value.strip()
-    if not value or value.lower() in _NO_VALUES or value.lower() in _SCHEMES:
+    if not value or value.lower() in _NO_VALUES or value.lower() in SCHEMES:
         return True
     scheme, _, rest = value.partition(" ")
-    if rest and scheme.lower() in _SCHEMES:
+    if rest and scheme.lower() in SCHEMES:
         value = rest.strip()
     if PLACEHOLDER.fullmatch(value) is not None:
         return True
     last, squeezed = last_word(name), squeeze(name)
+    if _VARIABLE.fullmatch(value) is not None and is_sensitive(value):
+        # The name of a variable: `API_KEY_ENV = "ACME_API_KEY"`.
+        return True
+    is_form = (last == "pin" and _PIN.fullmatch(value) is None) or (
+        squeezed == "signingkey" and _KEY_ID.fullmatch(value) is not None
+    )
     # A label: `"password": "Password"`.
     is_label = squeeze(value) == squeezed
     is_label = is_label and (value[:1].isupper() or "pass" not in squeezed)
@@ -198,7 +241,10 @@ def is_benign_text(name: str, value: str) -> bool:
     # `secrets: 3`, `pass: 12`.
     is_several = squeezed == "pass" or name[-1:] in "sS"
     is_count = is_several and _SMALL_NUMBER.fullmatch(value) is not None
-    if is_label or is_mode or is_path or is_count or is_said_of(value):
+    is_count = is_count or (
+        "tokens" in squeezed and _COUNTED.fullmatch(value) is not None
+    )
+    if is_form or is_label or is_mode or is_path or is_count or is_said_of(value):
         return True
     return (last == "cookie" or squeezed == "tokens") and _is_count_or_words(value)
 
@@ -208,7 +254,7 @@ def is_said_of(value: str) -> bool:
     if len(value) > _SAID_CHARS:
         return False
     if _MATCHER.match(value) is not None or any(
-        form.fullmatch(value) for form in (_TYPE_NAME, _GLOB, _GENERIC)
+        form.fullmatch(value) for form in (_TYPE_NAME, _GLOB, _GENERIC, _RULES)
     ):
         return True
     if _IDEOGRAMS.fullmatch(value) is not None:
@@ -255,12 +301,15 @@ def is_benign_item(name: str, item: Any, depth: int = 0) -> bool:
     if kind is int or kind is float:
         exact = squeeze(name)
         is_small = bool(-10_000 < item < 10_000)
-        is_count = exact == "tokens" or last_word(name) == "cookie"
-        return is_count or (is_small and exact in ("pass", "passes"))
+        if last_word(name) == "pin":
+            return _PIN.fullmatch(str(item)) is None
+        is_count = "tokens" in exact or last_word(name) == "cookie"
+        is_count = is_count or (is_small and name[-1:] in "sS")
+        return is_count or (is_small and exact in ("pass", "passes", "token"))
     if kind is list or kind is tuple:
         is_short = not depth and len(item) <= _ITEMS
         return is_short and all(is_benign_item(name, part, 1) for part in item)
-    return kind is dict and _is_schema(item)
+    return kind is dict and (_is_schema(item) or _is_descriptive(name, item))
 
 
 def _is_schema(item: dict[Any, Any]) -> bool:
@@ -279,6 +328,36 @@ def _is_schema(item: dict[Any, Any]) -> bool:
     if type(kind) is str:
         return kind in _SCHEMA_TYPES
     return not found or any(key in found for key in _SCHEMA_REFS)
+
+
+def is_setting(value: str) -> bool:
+    """Tell a word, a number and a duration from a secret."""
+    return is_name_like(value) or _DURATION.fullmatch(value) is not None
+
+
+def _is_descriptive(name: str, item: dict[Any, Any]) -> bool:
+    """Tell counts, modes and colours from a structure that holds secrets."""
+    try:
+        pairs = list(islice(item.items(), _ITEMS))
+    except RuntimeError:
+        return False
+    return bool(pairs) and all(
+        type(key) is str and _is_descriptive_leaf(name, key, value)
+        for key, value in pairs
+    )
+
+
+def _is_descriptive_leaf(name: str, key: str, value: Any) -> bool:
+    kind = type(value)
+    if value is None or kind is bool:
+        return True
+    if kind is int or kind is float:
+        return "tokens" in squeeze(name) or is_about(key) or -_SMALL < value < _SMALL
+    if kind is not str:
+        return False
+    is_mode = last_word(key) in _MODES and value.isalnum() and len(value) <= _MODE_CHARS
+    is_mode = is_mode or (is_about(key) and is_setting(value))
+    return is_mode or _COLOUR.fullmatch(value) is not None
 
 
 def is_own_name(name: str, value: str) -> bool:

@@ -30,8 +30,9 @@ from .benign import (
     is_benign_text,
     is_name_like,
     is_prose,
+    is_word_list,
 )
-from .names import HEADER_NAMES, squeeze
+from .names import HEADER_NAMES, last_word, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,7 @@ _FIRST_LETTERS: Final = frozenset({"-", "_", ""}).union(
 )
 _QUESTION_CHARS: Final = 160
 _SMALL: Final = 999
+_PLAIN_CHARS: Final = 15
 _NAMED: Final = re.compile(r"[\w\-]{2,64}")
 _HEAD_ITEMS: Final = 64
 _KEY_PARTS: Final = frozenset("d p q dp dq qi k oth".split())
@@ -151,7 +153,7 @@ def _is_value_of(key: str, name: str, value: str, item: Any) -> bool:
 
 def _is_sensitive(name: Any, redactor: Redactor) -> bool:
     """Tell whether a value is a name, and a sensitive one."""
-    if type(name) is not str or _NAME.fullmatch(name) is None:
+    if type(name) is not str or _NAME.fullmatch(name) is None or " -" in name:
         return False
     return redactor.is_sensitive(name)
 
@@ -188,8 +190,9 @@ def _listed(target: list[Any], redactor: Redactor) -> Iterator[str | int]:
         if name.startswith("-"):
             is_found = _is_argument(item) and "=" not in name
             is_found = is_found and redactor.is_sensitive(name)
+            is_found = is_found and not (len(target) == 2 and _is_help(item))
         elif at % 2 == 0 and _quickly(name) in HEADER_NAMES:
-            is_found = not _is_header_name(item)
+            is_found = not (_is_header_name(item) or _is_sensitive(item, redactor))
         else:
             is_found = len(target) == 2 and _is_pair(name, item, redactor)
         if is_found:
@@ -208,11 +211,16 @@ def _is_argument(item: Any) -> bool:
     return type(item) is str and not item.startswith("-")
 
 
+def _is_help(item: str) -> bool:
+    """Tell what is said of an option from its argument."""
+    return item[:1].isupper() and item.count(" ") > 2 and is_prose(item)
+
+
 def _is_pair(name: str, item: Any, redactor: Redactor) -> bool:
     """Tell a sensitive name and its value from two names."""
     if not _is_sensitive(name, redactor) or not redactor.hides(name, item):
         return False
-    return type(item) is not str or not is_name_like(item)
+    return type(item) is not str or not (is_word_list(item) or _is_help(item))
 
 
 def _is_header_name(item: Any) -> bool:
@@ -231,15 +239,21 @@ def _command_items(target: list[Any]) -> Iterator[int]:
     if sum(map(len, words)) > _COMMAND_CHARS:
         return
     # A space inside an argument parts no words.
-    line = " ".join(word.replace(" ", "_").replace("\n", "_") for word in words)
+    line = " " + " ".join(word.replace(" ", "_").replace("\n", "_") for word in words)
     low = line.lower()
     if len(low) != len(line) or not has_command_marker(low):
         return
     spans = list(command_spans(low))
-    position = 0
+    position = 1
     for at, word in enumerate(words):
         end = position + len(word)
-        if any(start < end and stop > position for start, stop in spans):
+        found = [
+            (start <= position and stop >= end)
+            for start, stop in spans
+            if start < end and stop > position
+        ]
+        # What is known without the other items is a part of this one.
+        if found and (any(found) or not any(command_spans(word.lower()))):
             yield at
         position = end + 1
 
@@ -285,7 +299,12 @@ def table_cells(target: Any, redactor: Redactor) -> Iterator[Cell]:
         if type(row) is not list or len(row) != len(head) or row is head:
             continue
         for column in columns:
-            if redactor.hides(head[column], row[column]):
+            item = row[column]
+            is_word = type(item) is str and len(item) <= _PLAIN_CHARS and item.isalpha()
+            if is_word and last_word(head[column]) == "token":
+                # The words of a text, counted.
+                continue
+            if redactor.hides(head[column], item):
                 yield Cell(row, at, key, column)
 
 

@@ -30,6 +30,11 @@ _PARTS: Final = {
     ),
     "token": "токен 令牌 トークン 토큰",
     "key": "schlüssel schluessel sleutel ключ 密钥 密鑰 キー",
+    "verification_code": (
+        "código_de_verificación codigo_de_verificacion code_de_vérification"
+        " code_de_verification bestätigungscode codice_di_verifica код_подтверждения"
+        " código_de_verificação 验证码 驗證碼 認証コード 인증번호 인증_번호"
+    ),
     "access": "zugangs zugriffs доступа",
 }
 _APART: Final = "[ _-]?"
@@ -70,10 +75,11 @@ _OTHERS: Final = tuple(
 _BEGINNINGS: Final = (
     "парол токен ключ κωδικ 密 口令 令牌 パスワ トーク キー 暗証 비밀 암호 토큰 키"
     " סיסמה رمز كلمة รหัส पासव hasł şifr jelszó mật contraseñ clé slaptaž lösen"
-    " schlüss parolă"
+    " schlüss parolă código codigo vérif verif bestätigungs codic"
+    "e код_под 验证码 驗證碼 認証コ 인증"
 ).split()
 FOREIGN_FORMS: Final = (
-    *((word, rf"(?<![a-z]){word}") for word in _ASCII),
+    *((word, rf"(?<![a-z])(?<!palabra ){word}") for word in _ASCII),
     *((word, re.escape(word)) for word in _OTHERS),
     ("kata sandi", "kata sandi"),
     ("palavra", "palavra[ _-]passe"),
@@ -117,4 +123,4 @@ def in_english(name: str) -> str | None:
 
 def _meaning(match: re.Match[str]) -> str:
     word = re.sub(r"[ _-]", "", match[0])
-    return f" {_MEANINGS[word]} "
+    return f" {_MEANINGS[word].replace('_', ' ')} "

@@ -17,6 +17,7 @@ __all__ = (
     "HEADER_NAMES",
     "NAME_CHARS",
     "QUERY_NAMES",
+    "is_about",
     "is_sensitive",
     "last_word",
     "squeeze",
@@ -55,7 +56,8 @@ _CORE: Final = frozenset(
     " senha secret credential cred authorization authz cookie csrf xsrf jwt bearer"
     " pwd pswd psw otp totp hotp netrc pgpass htpasswd kubeconfig dockerconfigjson"
     " dockercfg mnemonic phpsessid jsessionid sessionid sessid connectionstring"
-    " connstr privkey requirepass masterauth pgpassword psk bindpw rootpw".split()
+    " cvv cvc cvv2 cvc2 connstr privkey requirepass masterauth pg"
+    "password psk bindpw rootpw".split()
 )
 
 # Two words beside each other that make a name sensitive.
@@ -67,6 +69,9 @@ _PAIRS: Final = frozenset(
         " secret+phrase account+json amz+signature goog+signature hub+signature"
         " pass+phrase pass+word pass+code pass+key docker+config 2+fa"
         " wallet+seed de+passe auth+header auth+value auth+data auth+string auth+blob"
+        " authentication+string auth+salt secure+salt nonce+salt in+s"
+        "alt nonce+key in+key"
+        " hash+salt password+salt cookie+salt encryption+salt secret+salt jwt+salt"
         " auth+code auth+digest auth+hash auth+config private+pem shared+access".split()
     )
 )
@@ -82,7 +87,7 @@ _KEY_OWNERS: Final = frozenset(
     " pinecone huggingface hf datadog sentry algolia firebase supabase cloudflare"
     " deepseek openrouter replicate elastic serp serpapi tavily exa langsmith"
     " langfuse wandb xai perplexity together fireworks rapidapi maps wg wireguard"
-    " preshared server psk wep wpa anon write ingest ingestion"
+    " wlan wifi network preshared server psk wep wpa anon write ingest ingestion"
     " x".split()
 )
 
@@ -92,7 +97,7 @@ _PASS_OWNERS: Final = frozenset(
     " become ansible vault rdp vnc ldap bind mqtt amqp rabbit rabbitmq elastic kafka"
     " jdbc imap pop3 wp jenkins nexus registry docker git github gitlab router guest"
     " api client server my cert pfx p12 zip account app mongo mongodb oracle sa"
-    " service enc gpg new old current default".split()
+    " auth service enc gpg new old current default".split()
 )
 
 _PAT_OWNERS: Final = frozenset(
@@ -118,7 +123,7 @@ _HARMLESS_LAST: Final = frozenset(
     " management engine provider source format pattern regex validator validation"
     " checker field form prompt message notice banner jar recipe cutter"
     " menu ingredient handler helper generator requirement complexity history"
-    " lifetime duration timeout updated created set exist missing needed protected"
+    " ttl lifetime duration timeout updated created set exist missing needed protected"
     " less setting preference mode method kind class index idx position offset"
     " window rate price cost per ratio distribution logprob prob probability"
     " weight embedding symbol address balance supply holder amount decimal network"
@@ -128,7 +133,10 @@ _HARMLESS_LAST: Final = frozenset(
     " username header_name failure failed success successful total sum"
     " limiter counter estimate estimator encoding ization izer"
     " incorrect uuid guid prefix suffix samesite hasher short long weak wrong"
-    " mismatch stdin alg box bar board view dialog modal store dough crumble"
+    " fd descriptor mount namespace region bucket score feedback "
+    "suggestion warning encryption fingerprint hashing metadata i"
+    "nfo detail summary issuer audience subject claim left change"
+    " spent mismatch stdin alg box bar board view dialog modal store dough crumble"
     " monster baker".split()
 )
 
@@ -148,10 +156,14 @@ _HARMLESS_TOKENS: Final = frozenset(
 
 _OWNERS: Final = {"pass": _PASS_OWNERS, "pat": _PAT_OWNERS, "code": _CODE_OWNERS}
 
+_OTHER_PINS: Final = frozenset("gpio led map data clock input output reset i o".split())
+
 _AUTH_BEFORE: Final = frozenset(
     "require requires need needs use uses no without enable disable skip is has"
     " with supports".split()
 )
+
+_UNLESS: Final = {"auth": _AUTH_BEFORE, "pin": _OTHER_PINS}
 
 # A number, a stage or a form at the end of a name does not change what it is.
 _TRIMMED: Final = frozenset(
@@ -247,7 +259,7 @@ def _singular(word: str) -> str:
 
 def _parts(word: str) -> tuple[str, ...]:
     """Split words that are written as one: ``authtoken``, ``dbpassword``."""
-    if word in _CORE:
+    if word in _CORE or word.startswith("lib"):
         return (word,)
     glued = _GLUED.fullmatch(word) or _GLUED_FIRST.fullmatch(word)
     return (word,) if glued is None else (glued[1], glued[2])
@@ -263,6 +275,12 @@ def _ends_harmless(parts: list[str]) -> bool:
     return parts[-1] in _HARMLESS_LAST or parts[-2:] == ["expire", "in"]
 
 
+def is_about(name: str) -> bool:
+    """Tell a name that says something about a value, as ``access_ttl``."""
+    words = words_of(name)
+    return bool(words) and _singular(words[-1]) in _HARMLESS_LAST
+
+
 def _is_secret_at(parts: list[str], at: int) -> bool:
     """Tell whether the word at a place, with the one before, means a secret."""
     part = parts[at]
@@ -276,6 +294,6 @@ def _is_secret_at(parts: list[str], at: int) -> bool:
         return before in _KEY_OWNERS
     if not is_last:
         return False
-    if part == "auth":
-        return before not in _AUTH_BEFORE
+    if part in _UNLESS:
+        return before not in _UNLESS[part]
     return (part == "pass" and at == 0) or before in _OWNERS.get(part, ())

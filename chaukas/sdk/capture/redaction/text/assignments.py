@@ -5,6 +5,7 @@ JSON, YAML, headers, files of settings and source code are told apart by what
 stands around the name, since a text may hold all of them.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -12,14 +13,23 @@ from typing import Final
 from chaukas.sdk.capture.redaction.benign import (
     BENIGN_WORDS,
     PLACEHOLDER,
+    SCHEMES,
+    is_benign_item,
     is_benign_text,
     is_name_like,
     is_own_name,
     is_prose,
     is_said_of,
     is_schema_text,
+    is_setting,
 )
-from chaukas.sdk.capture.redaction.names import is_sensitive, last_word, squeeze
+from chaukas.sdk.capture.redaction.names import (
+    QUERY_NAMES,
+    is_about,
+    is_sensitive,
+    last_word,
+    squeeze,
+)
 
 from .value_spans import (
     BARE,
@@ -44,18 +54,37 @@ _LINE_NAMES: Final = frozenset(
 )
 _WORD_LIMIT: Final = 128
 _SYMBOLS_LIMIT: Final = 4
-_WHOLE: Final = re.compile(r"(?:[^\s;&]|[;&](?![ ]?[\w.%\[\]\-]{1,64}=))+")
+_WHOLE: Final = re.compile(r"(?:[^\s;&]|[;&](?![ ]?[\w.%\[\]\-]{1,64}[ ]?=))+")
 _LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))+")
 _REST: Final = re.compile(r"[^\r\n]*")
 _TYPED: Final = re.compile(r"[ \t]*=[ \t]*")
-_PROSE: Final = re.compile(r"[a-z]{1,15}")
+_PROSE: Final = re.compile(r"[^\W\d_][^\W\d_A-Z]{0,14}")
 _TYPE: Final = re.compile(
     r"(?:[A-Z][a-z]{1,20}){2,6}|Path|Any|Callable|Literal|Annotated|Union|Sequence"
     r"|(?:Option|Optional|Vec|Box|Arc|Rc|Promise|Array|Set|List|Result)<[\w<>, ]{1,60}>"
     r"|Mapping|Dict|List|Tuple|Type|Final|ClassVar|Self|Buffer|Bytes|Text|Date|Long|Byte"
 )
+_DEMANDED: Final = re.compile(r"\[?[A-Z][A-Za-z]{1,30}!?\]?!\):?|[A-Za-z]{1,20}\):")
+_POINTERS: Final = frozenset("&*[?")
+_POINTER: Final = re.compile(r"^[&*?]*(?:mut |const )?\[?")
 _MARKS: Final = ".,;:!?)"
 _GAP_CHARS: Final = 64
+# What is worked out: a comprehension, the type of a function, a command's output, the
+# parameter of a setter, a command of PowerShell.
+_COMPUTED: Final = re.compile(
+    r"\[[\w.]{1,40}(?:\([\w., ]{0,40}\))? for [\w, ]{1,40} in |[$]\((?=[A-Za-z])"
+    r"|\((?:[\w$]{1,40}\??: ?[\w.<>\[\]| ]{1,60},? ?){0,6}\) ?=>"
+    r"|\((?:new_|old_)?(?:password|token|secret|key|value|val|v)\)"
+    r"|(?:return|throw|raise|yield|await|continue|break)\b|[A-Z]\w{1,30}<[{\w(]"
+    r"|\(?(?:Get|New|Read|Import|ConvertTo|ConvertFrom|Invoke|Select|Find)-[A-Z][A-Za-z]+(?=\s|$)"
+)
+_FIELD: Final = re.compile(r"[a-z_]{1,20}=")
+_LOGIN: Final = re.compile(r"(?![\"'])[\w.@\-]{1,64} ?[/|:] ?\S{1,64}")
+_ANNOTATED: Final = re.compile(
+    r"(?:Annotated|Optional|Union|Callable|Literal|str|string|byte"
+    r"s)(?:\[| [|=]|, \w+:|\) )"
+)
+_SYMBOLIC: Final = re.compile(r"[A-Za-z_]\w{0,40}(?![\w\-.:])")
 _TYPED_LITERAL: Final = re.compile(
     r"[&*]?['A-Za-z_][\w.]{0,30}(?:[\[\]<>, |?!]{1,4}[\w.']{1,30}){0,3}[\]>?!]{0,4}"
     r"[ \t]{0,4}=[ \t]{0,4}(\\*[\"'])"
@@ -70,16 +99,16 @@ _NAMES_ONLY: Final = re.compile(
 _CLASS: Final = re.compile(r"\[\^?(?:[^\]\s\"']){1,40}\](?:[+*?]|\{[0-9])")
 _SENTENCE: Final = re.compile(r"\\*[\"']([^\"']{4,160}?)\\*[\"']")
 _SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}(?![\w\-])")
-_SYMBOL: Final = re.compile(r"[A-Z]{2,6}(?:[0-9](?:\.[0-9])?)?")
+_SYMBOL: Final = re.compile(r"[A-Z]{2,6}(?:[0-9](?:\.[0-9])?|-[0-9]{1,4})?")
 _COOKIES: Final = re.compile(
     r"(?:(?:theme|lang|language|locale|mode|consent|currency|tz|timezone|country|path"
-    r"|domain|samesite|expires|max-age)=[\w/.\-*]{0,12}|httponly|secure)"
+    r"|domain|samesite|expires|max-age)=(?:[\w/.\-*]{0,12}|[$]\{\w+\})|httponly|secure)"
     r"(?:; ?(?:(?:theme|lang|language|locale|mode|consent|currency|tz|timezone|country"
     r"|path|domain|samesite|max-age)=[a-z/.\-*_0-9]{0,12}|httponly|secure)){0,12};?",
     re.IGNORECASE,
 )
 _PRICE: Final = re.compile(r"[0-9]{0,5}(?:\.[0-9]{1,12})?")
-_DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){1,8}")
+_DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:[?!]?\.[A-Za-z_]{1,40}){1,8};?")
 _DECORATED: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60}[ \t]+){0,3}")
 _BLOCK: Final = re.compile(
     r"(?:[!&][\w!:./\-]{0,60}[ \t]*)?[|>][+\-0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?\n"
@@ -87,11 +116,49 @@ _BLOCK: Final = re.compile(
 _BLANK: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60})?[ \t]*(?:#[^\n]*)?\r?\n")
 _BLOCK_LINE: Final = re.compile(r"([ \t]*)(- [ \t]*)?([^\r\n]*)(?:\r?\n|$)")
 _ENTRY: Final = re.compile(r"[\"']?[\w.\-/]{1,64}[\"']?:(?:[ \t]+|$)")
+_CODE: Final = re.compile(
+    r"(?:[0-9]{1,2}[.)] )?(?=\S*[0-9])[A-Za-z0-9]{3,16}(?:[ \-][A-Za-z0-9]{3,16}){0,6}"
+)
+_PARSED_CHARS: Final = 512
+_INNER_CHARS: Final = 256
+_KEYWORD_CHARS: Final = 10
+# What declares a type.
+_KEYWORDS: Final = ("type ", "interface ", "enum ", "struct ")
+# Where a value is kept: `{name: db, key: password}`.
+_SELECTOR: Final = re.compile(
+    r"\s*[\"']?name[\"']?: ?[\"']?[\w.\-]{1,64}[\"']?, ?"
+    r"[\"']?key[\"']?: ?[\"']?[\w.\-]{1,64}[\"']?\s*"
+)
 _BLOCK_LINES: Final = 200
 _REFERENCE: Final = re.compile(
-    r"!(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}\s*(?:\n|$)"
+    r"!(?:(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}"
+    r"|(?:secret|env_var|env|ENV|include|file)[ ][A-Za-z_/.]{1,80})\s*(?:\n|$)"
 )
-_GO_SLICE: Final = re.compile(r"\[\](?=[a-z]{1,16}\()")
+# Settings and what code works out: `{"ROTATE": True, "TTL": timedelta(minutes=5)}`.
+_MEMBER: Final = r"[a-z_]\w{0,40}(?:\.\w{1,40}){1,6}(?:\(\))?"
+_SETTING: Final = (
+    r"[\"']?[\w.\-]{1,40}[\"']?\s{0,4}[:=]\s{0,4}(?:true|false|null|none|-?[0-9]{1,7}"
+    rf"|{_MEMBER}|[a-z_][\w.]{{0,60}}\([\w=, .*]{{0,60}}\))"
+)
+_CODE_MAP: Final = re.compile(
+    rf"\s*{_SETTING}(?:\s{{0,16}},\s{{0,16}}{_SETTING}){{0,24}}\s{{0,8}},?\s*",
+    re.IGNORECASE,
+)
+_ITEM: Final = rf"(?:''|\"\"|{_MEMBER})"
+_CODE_LIST: Final = re.compile(
+    rf"\s*{_ITEM}(?:\s{{0,8}},\s{{0,8}}{_ITEM}){{0,24}}\s{{0,8}},?\s*", re.IGNORECASE
+)
+_BARE_NAMES: Final = re.compile(
+    r"\s*[a-z][a-z_\-]{0,24}(?:, ?[a-z][a-z_\-]{0,24}){0,8}\s*"
+)
+# What a form asks of a field: `['required', 'min:8', 'confirmed']`.
+_RULES: Final = re.compile(
+    r"\s*(?:[\"'](?:required|nullable|sometimes|string|confirmed|min:[0-9]{1,4}"
+    r"|max:[0-9]{1,4}|[a-z_]{1,24}(?::[a-z_,0-9]{1,40})?)[\"'],?\s*){1,12}"
+)
+# What a value is changed to, as a plan of Terraform shows it.
+_CHANGED: Final = re.compile(r"\\*[\"'][ \t]{0,4}(?:->|=>|\u2192)[ \t]{0,4}(\\*[\"'])")
+_GO_SLICE: Final = re.compile(r"\[\](?:(?=[a-z]{1,16}\()|[a-z]{1,16}\{(?=[\"`]))")
 _PACKAGES: Final = "node_modules/"
 _COMMENT: Final = re.compile(r"[ \t]+[#;].*")
 _SPACE: Final = re.compile(r"\s{0,64}")
@@ -127,17 +194,23 @@ def _assigned(place: Place) -> Iterator[tuple[int, int]]:
         position += len(gap) - len(gap.lstrip())
     if _is_no_value(place, position):
         return
-    if _GO_SLICE.match(text, position) is not None:
-        position += len("[]")
+    slice_ = _GO_SLICE.match(text, position)
+    position = position if slice_ is None else slice_.end()
     if text[position : position + 1] in ("{", "["):
         yield from _bracket_spans(place, position)
         return
-    for span in (
-        _plain_span(place, position),
-        _typed_span(place, position),
-    ):
+    for span in (_plain_span(place, position), _typed_span(place, position)):
         if span is not None:
-            yield span
+            yield from _changed_spans(place, span)
+
+
+def _changed_spans(place: Place, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Yield a value, and what it is changed to."""
+    yield span
+    changed = _CHANGED.match(place.text, span[1])
+    later = changed and quoted_span(place.text, changed, place.name)
+    if later:
+        yield later
 
 
 def _is_no_value(place: Place, position: int) -> bool:
@@ -146,6 +219,12 @@ def _is_no_value(place: Place, position: int) -> bool:
     if place.before == "{" and text.startswith("?", position):
         # What a shell says if a variable is missing: `${TOKEN:?no token}`.
         return True
+    if _COMPUTED.match(text, position) is not None:
+        return True
+    if place.separator == ":" and text[place.value_at - 2 : place.value_at] == " :":
+        # A symbol of Ruby: `has_secure_token :auth_token`.
+        symbol = _SYMBOLIC.match(text, position)
+        return symbol is not None and is_name_like(symbol[0])
     return text.startswith(REDACTED, position) or (
         text.startswith("(", position) and _NAMES_ONLY.match(text, position) is not None
     )
@@ -164,8 +243,11 @@ def _plain_span(place: Place, position: int) -> tuple[int, int] | None:
     text, name = place.text, place.name
     opened = OPEN.match(text, position)
     bare = BARE.match(text, position)
+    login = _LOGIN.match(text, position) if place.separator == ":" else None
     if opened is not None:
         span = _string_span(place, opened)
+    elif login is not None and last_word(name) == "credential":
+        span = login.span()
     elif _is_line(place):
         span = _header_span(place, position)
     elif place.before in ("?", "&", ";"):
@@ -184,16 +266,25 @@ def _plain_span(place: Place, position: int) -> tuple[int, int] | None:
 def _string_span(place: Place, opened: re.Match[str]) -> tuple[int, int] | None:
     """Take a value between quotes, unless it is what a parser has met."""
     text = place.text
-    if _closes(place, opened):
+    if _closes(place, opened) or _is_substitution(place, opened):
         return None
     span = quoted_span(text, opened, place.name)
+    if span and last_word(place.name) == "cookie" and _COOKIES.fullmatch(text, *span):
+        return None
     if span and text.find("logprob", span[1], span[1] + 24) >= 0:
         # A token of a language model, with its probability.
         return None
     # `unexpected token: 'else'`.
-    if span and place.separator == ":" and not place.close and _is_token(place.name):
+    is_said = place.separator in (":", "->", "<-", "=>") and not place.close
+    if span and is_said and _is_token(place.name):
         return None if _PROSE.fullmatch(place.text, *span) is not None else span
     return span
+
+
+def _is_substitution(place: Place, opened: re.Match[str]) -> bool:
+    """Tell what a shell runs: ``TOKEN=`cat token.txt```."""
+    is_shell = opened[1] == "`" and place.separator == "=" and place.name.isupper()
+    return is_shell and not place.text.startswith(("echo", "printf"), opened.end())
 
 
 def _is_sample(value: str) -> bool:
@@ -253,6 +344,8 @@ def _block_spans(
         if not content and not line[2]:
             continue
         is_item = line[2] is not None
+        is_code = not is_block and last_word(place.name) == "code"
+        is_item = is_item or (is_code and _CODE.fullmatch(content) is not None)
         if depth < indent or (depth == indent and not (is_item and not is_block)):
             return
         start = line.start(3)
@@ -260,6 +353,8 @@ def _block_spans(
             yield line.start(3) - len(line[2] or ""), start + len(content)
             continue
         yield from _entry_spans(place.name, start, content)
+        if last_word(place.name) == "code" and _CODE.fullmatch(content):
+            continue
         if not is_item and _ENTRY.match(content) is None:
             return
     yield position, len(text)
@@ -272,9 +367,11 @@ def _entry_spans(name: str, start: int, content: str) -> Iterator[tuple[int, int
         start += entry.end()
         content = content[entry.end() :]
     value = content.strip("\"'")
-    if entry is not None and len(value) < 4 and value.isdigit():
+    if entry is not None and len(value) < 5 and value.isdigit():
         return
     if " " in value and content[:1] not in ("'", '"'):
+        return
+    if entry is not None and is_about(entry[0].strip(" \t:\"'")) and is_setting(value):
         return
     if (value and not is_shown(name, value) and not is_name_like(value)) or (
         entry is None and value and not is_shown(name, value) and "_" not in value
@@ -285,28 +382,55 @@ def _entry_spans(name: str, start: int, content: str) -> Iterator[tuple[int, int
 def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
     """Yield a structure, unless it is a placeholder, a schema or a count."""
     text = place.text
-    if PLACEHOLDER.match(text, position) or _CLASS.match(text, position):
+    is_filled = any(form.match(text, position) for form in (PLACEHOLDER, _CLASS))
+    head = place.low[max(0, place.start - _KEYWORD_CHARS) : place.start]
+    is_filled = is_filled or head.endswith(_KEYWORDS)
+    if is_filled or text.endswith(_PACKAGES, 0, place.start):
         return
-    if text.endswith(_PACKAGES, 0, place.start):
-        return
-    if squeeze(place.name) == "tokens" and text[position] == "{":
+    is_map = text[position] == "{"
+    if is_map and squeeze(place.name) == "tokens":
         # The rules of a lexer.
         return
     end = bracket_end(text, position)
-    if text[position] == "{" and is_schema_text(text, position, end):
+    if is_map and (
+        is_schema_text(text, position, end) or _describes(place, position, end)
+    ):
         return
-    inner = text[position + 1 : min(end - 1, position + 256)]
-    if end - position <= 256:
-        parts = [
-            part.rpartition(":")[2].strip(" \t\r\n\\\"'")
-            for part in inner.replace(";", ",").split(",")
-        ]
-        # Nothing is in it where a type is meant: `tokens: list[str]`, `= {}`.
-        if not inner.strip() or _are_errors(inner):
-            return
-        if all(is_shown(place.name, part) for part in parts):
-            return
+    if end - position <= _INNER_CHARS and _holds_none(place, position, end):
+        return
     yield position, end
+
+
+def _describes(place: Place, position: int, end: int) -> bool:
+    """Tell JSON of which every value says something about a secret."""
+    if end - position > _PARSED_CHARS:
+        return False
+    try:
+        item = json.loads(place.text[position:end])
+    except ValueError:
+        return False
+    return type(item) is dict and is_benign_item(place.name, item)
+
+
+def _holds_none(place: Place, position: int, end: int) -> bool:
+    """Tell a short structure of types, words, rules and calls."""
+    inner = place.text[position + 1 : end - 1]
+    # Nothing is in it where a type is meant: `tokens: list[str]`, `= {}`.
+    if not inner.strip() or _are_errors(inner):
+        return True
+    parts = [
+        part.rpartition(":")[2].strip(" \t\r\n\\\"'")
+        for part in inner.replace(";", ",").split(",")
+    ]
+    if all(is_shown(place.name, part) for part in parts):
+        return True
+    forms = [_CODE_MAP, _CODE_LIST, _SELECTOR]
+    if place.text[position] == "[":
+        forms.append(_RULES)
+        if place.name[-1:] in "sS" and "_" not in place.name:
+            # The names of what is mounted elsewhere: `secrets: [pw]`.
+            forms.append(_BARE_NAMES)
+    return any(form.fullmatch(inner) is not None for form in forms)
 
 
 def _are_errors(inner: str) -> bool:
@@ -337,11 +461,12 @@ def _header_span(place: Place, position: int) -> tuple[int, int] | None:
     if line is None:
         return None
     value = text[position : line.end()].rstrip()
-    if value.partition("[")[0].lower() in BENIGN_WORDS:
+    if value.partition("[")[0].lower() in BENIGN_WORDS or _ANNOTATED.match(value):
         return None
     if _COOKIES.fullmatch(value) is not None:
         return None
-    if value.count(" ") > 1 and is_prose(value) and "=" not in value:
+    head = value.partition(" ")[0].lower()
+    if is_prose(value) and "=" not in value and head not in SCHEMES:
         return None
     return kept(text, place.name, position, position + len(value.rstrip("\\")))
 
@@ -350,13 +475,14 @@ def _bare_span(place: Place, position: int) -> tuple[int, int] | None:
     """Take an unquoted value, unless it is a type, a variable or a word."""
     text, name = place.text, place.name
     form = _WHOLE if place.begins_line and place.separator == "=" else BARE
-    bare = form.match(text, position)
+    end = quote_end(text, position, place.before) if _is_quoted(place) else len(text)
+    bare = form.match(text, position, end)
     if bare is None or _SHORTENED.match(bare[0]) is not None:
         return None
     start, end = trimmed(bare)
     value = text[start:end]
     if len(value) <= _WORD_LIMIT:
-        if value.lower().rstrip("?!") in BENIGN_WORDS:
+        if value.lower().rstrip("?!;") in BENIGN_WORDS:
             typed = _TYPED.match(text, end)
             is_typed = place.separator == ":" and typed is not None
             return _declared_span(place, typed.end()) if typed and is_typed else None
@@ -366,6 +492,11 @@ def _bare_span(place: Place, position: int) -> tuple[int, int] | None:
     if filled is not None and filled.end() >= end:
         return None
     return kept(text, name, start, end)
+
+
+def _is_quoted(place: Place) -> bool:
+    """Tell whether name and value stand in the same quotes: ``"token=x"``."""
+    return bool(place.before) and place.before in "\"'`" and not place.close
 
 
 def _is_counted(text: str, name: str, start: int) -> bool:
@@ -393,7 +524,8 @@ def _is_word(place: Place, value: str, end: int) -> bool:
     if place.separator == ":":
         return _is_said(place, value, end)
     # Code that hands on a variable: `settings.API_KEY`, `token == expected_token`.
-    if _DOTTED.fullmatch(value) and is_sensitive(value.rpartition(".")[2]):
+    last = value.rpartition(".")[2].rstrip(";")
+    if _DOTTED.fullmatch(value) and (is_sensitive(last) or last in QUERY_NAMES):
         return True
     is_code = text[end - len(value) - 1] == " " or "_" in value
     is_code = is_code and not name.isupper()
@@ -403,28 +535,41 @@ def _is_word(place: Place, value: str, end: int) -> bool:
 def _is_said(place: Place, value: str, end: int) -> bool:
     """Tell a word of a sentence after a colon from a secret."""
     name, text = place.name, place.text
-    # Money that is traded: `Token: USDC`.
-    is_money = name.lower() == "token" and _SYMBOL.fullmatch(value) is not None
-    if is_money or _TYPE.fullmatch(value) is not None:
+    if _is_typed(name, value):
         return True
-    if name.lower().endswith(("token", "auth")):
+    if name.lower().endswith(("token", "auth", "bearer")):
         return (
             _PROSE.fullmatch(value) is not None or _PRICE.fullmatch(value) is not None
         )
-    line = _REST.match(text, end - len(value), end + _GAP_CHARS)
-    if line is not None and is_prose(line[0]):
+    if name[-1:] == "s" and value.islower() and _PROSE.fullmatch(value):
+        # Several of them are said to be something: `api_keys: beta`.
         return True
+    line = _REST.match(text, end - len(value), end + _GAP_CHARS)
     is_verb = name.lower() == "pass" and value.isalpha() and not place.begins_line
-    if name == "PASS" or is_verb:
+    if name == "PASS" or is_verb or (line is not None and is_prose(line[0])):
         return True
     following = text[end : end + 40].split(None, 1)
     is_word = value.isalpha() and not place.begins_line and text[end : end + 1] == " "
     return is_word and bool(following) and following[0].strip(".,;:!?)").isalpha()
 
 
+def _is_typed(name: str, value: str) -> bool:
+    """Tell a type, money that is traded, and a field of a log."""
+    low = name.lower()
+    return (
+        _TYPE.fullmatch(value) is not None
+        or _DEMANDED.fullmatch(value) is not None
+        # `Token: USDC`
+        or (low == "token" and _SYMBOL.fullmatch(value) is not None)
+        # The part of a program that has written the line.
+        or (low == "auth" and _FIELD.match(value) is not None)
+        or (value[:1] in _POINTERS and is_said_of(_POINTER.sub("", value)))
+    )
+
+
 def _is_token(name: str) -> bool:
     """Tell `token`, which is also a word of a language; not the plural."""
-    return name.lower().endswith("token")
+    return name.lower().endswith("token") or name.lower().startswith("token.")
 
 
 def _declared_span(place: Place, position: int) -> tuple[int, int] | None:

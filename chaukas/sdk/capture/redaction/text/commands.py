@@ -8,11 +8,15 @@ These have no name beside the value, or one that means something else elsewhere:
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.benign import PLACEHOLDER
 from chaukas.sdk.capture.redaction.names import is_sensitive
+
+from .code_forms import CODE_FORMS
+from .command_forms import COMMAND_FORMS, COMMANDS
+from .forms import Form
 
 __all__ = ("FORMS", "Form", "command_spans", "has_command_marker")
 
@@ -20,257 +24,24 @@ _MATCHES_LIMIT: Final = 300
 _WINDOW_CHARS: Final = 400
 _WINDOWS_LIMIT: Final = 48
 _FORMS_PER_STEP: Final = 4
+_HEAD_CHARS: Final = 160
 
-# Words of a command line stand apart by spaces, or as the items of a list.
-_GAP = r"(?:[ \t]+(?:\\?\r?\n[ \t]*)?|\\*[\"'],\s{0,4}\\*[\"'])"
-_WORD = r"(?:\\*[\"'])?(?P<secret>[^\s\"'|;&,\\]+)"
-_APART: Final = rf"(?:{_GAP}|=)"
 _VALUE_REST: Final = re.compile(r"[^\s\"'|;&]*")
 _LINE_END: Final = re.compile(r"[\n|;]")
 
-
-class Form(NamedTuple):
-    """One place of a secret, known by the words around it."""
-
-    needle: str
-    """Lower-case text that any match contains."""
-    regex: re.Pattern[str]
-    """Searched in the lower-case text; each named group is a secret."""
-
-
-_USER: Final = (
-    rf"{_GAP}-{{1,2}}(?:u|user|proxy-user|a|auth){_APART}?(?:\\*[\"'])?"
-    r"(?![0-9]+:[0-9]+(?:[\s\"']|$))[^\s:\"'/@=]{1,128}:(?!//)(?P<secret>[^\s\"'|;]+)"
-)
-
-COMMANDS: Final = tuple(
-    (name, re.compile(option))
-    for names, option in (
-        (
-            "mysql mysqldump mysqladmin mysqlimport mariadb mariadb-dump",
-            rf"{_GAP}-p(?!ort|rot|lug){_WORD}",
-        ),
-        ("sshpass 7z 7za rar", rf"{_GAP}-p{_APART}?{_WORD}"),
-        ("login", rf"{_GAP}(?:-p|--password){_APART}{_WORD}"),
-        (
-            (
-                "twine mongo mongosh mongodump mongorestore cqlsh beeline sqlcmd bcp"
-                " osql ipmitool zip unzip mosquitto_pub mosquitto_sub"
-            ),
-            rf"{_GAP}-p{_APART}{_WORD}",
-        ),
-        ("redis-cli valkey-cli", rf"{_GAP}-a{_APART}{_WORD}"),
-        (
-            "ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete",
-            rf"{_GAP}-w{_APART}?{_WORD}",
-        ),
-        (
-            "snmpget snmpwalk snmpset snmpbulkget snmpbulkwalk",
-            rf"{_GAP}-[ax]{_APART}{_WORD}",
-        ),
-        ("openssl", rf"{_GAP}-k{_APART}{_WORD}"),
-        ("curl wget http https xh", _USER),
-        ("smbclient rpcclient", rf"{_GAP}-u{_APART}?[^\s%]{{1,64}}%{_WORD}"),
-        ("xfreerdp wfreerdp", rf"/p:{_WORD}"),
-        (
-            "sqlplus sqlldr expdp impdp",
-            rf"{_GAP}[\w$.]{{1,64}}/(?P<secret>[^\s@\"'/]+)(?=@|\s|$)",
-        ),
-        (
-            "htpasswd",
-            rf"{_GAP}-\w{{0,4}}b\w{{0,4}}{_GAP}(?:(?<=n)|\S+{_GAP})\S+{_GAP}{_WORD}",
-        ),
-    )
-    for name in names.split()
-)
-"""Commands, and the options that take a secret."""
-
-FORMS: Final[tuple[Form, ...]] = (
-    Form(
-        "chpasswd",
-        re.compile(
-            r"echo[ \t]+(?:\\*[\"'])?[\w.\-]{1,64}:(?P<secret>[^\s\"'|\\]+)"
-            r"[^\n]{0,40}chpasswd"
-        ),
-    ),
-    Form(
-        "echo ",
-        re.compile(
-            r"echo (?:-n )?(?:\\*[\"'](?=[^$]|.*'))?"
-            r"(?P<secret>[^\s\"'|$\\][^\s\"'|\\]*)(?:\\*[\"'])?"
-            r"\s{0,4}\|\s{0,4}"
-            r"(?:sudo -s|\w[^|\n]{0,120}(?:password-stdin|with-token|--stdin))"
-        ),
-    ),
-    Form("vault login", re.compile(r"vault login (?!-)(?P<secret>[^\s\"'|;]+)")),
-    Form(
-        "net user",
-        re.compile(r"net user [\w.\-]{1,64} (?![/*])(?P<secret>[^\s\"'|;]+)"),
-    ),
-    *(
-        Form(
-            "identified",
-            re.compile(
-                r"identified(?: with [\w'\"]{1,40})?\s{1,8}(?:by|as)\s{1,8}"
-                r"(?:password\s{1,8}|values\s{1,8})?" + value
-            ),
-        )
-        for value in (
-            r"\\*[\"'](?P<secret>[^\s\"'\\;]+)",
-            # Without quotes, a word of a sentence may stand there too.
-            r"(?P<secret>(?=[^\s\d\"'`;]{0,64}[0-9])[^\s\"'`;]+)",
-        )
-    ),
-    Form(
-        "password",
-        re.compile(
-            r"password\s{1,8}(?:for [^\n=]{1,80}=\s{0,4})?"
-            r"\\*'(?P<secret>(?:[^'\n\\]|'')+)\\*'(?!\s*(?:is|was|must|has|does|cannot|for)\b)"
-        ),
-    ),
-    Form("password(", re.compile(r"password\(\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)")),
-    Form(
-        "machine",
-        re.compile(
-            r"machine\s{1,8}[^\s:]{1,128}\s{1,8}(?:(?:login|account)\s{1,8}(?!and\b)\S{1,128}\s{1,8}){0,2}password\s{1,8}(?P<secret>\S+)"
-        ),
-    ),
-    Form(
-        "login",
-        re.compile(
-            r"login\s{1,8}(?!and\b|or\b|with\b|form\b|your\b)[^\s=:]{1,128}\s{1,8}(?:account\s{1,8}\S{1,128}\s{1,8})?password\s{1,8}(?P<secret>\S+)"
-        ),
-    ),
-    *(
-        Form(
-            needle,
-            re.compile(
-                re.escape(needle)
-                + r"[0-9]?:?[^\s:]{1,128}:(?![0-9]{1,5}\b)[^\s:/]{1,128}:"
-                r"(?P<secret>(?:[^\s:\"']|\\:)+)"
-            ),
-        )
-        for needle in (":543", ":6432:", ":6543:", ":*:")
-    ),
-    Form(
-        "jdbc:oracle:",
-        re.compile(
-            r"jdbc:oracle:\w{1,8}:[^\s/@:\"']{1,64}/(?P<secret>[^\s@\"']{1,80})@"
-        ),
-    ),
-    *(
-        Form(
-            needle,
-            re.compile(
-                r"(?<![\w/])[\w.\-]{1,64}:(?P<secret>[^\s@\"'/:]{1,128})"
-                + re.escape(needle)
-            ),
-        )
-        for needle in ("@tcp(", "@unix(", "@cloudsql(")
-    ),
-    Form(
-        "private-lines",
-        re.compile(
-            r"private-lines:\s{0,4}[0-9]{1,4}(?P<secret>.*?)(?:private-(?:mac|hash):\s{0,4}(?P<mac>[0-9a-f]{16,})|$)",
-            re.DOTALL,
-        ),
-    ),
-    Form(
-        "secret",
-        re.compile(
-            r"(?:enable|username \S{1,64}|line) (?:secret|password)[ \t]+"
-            r"(?:[0-9] )?(?P<secret>\S+)"
-        ),
-    ),
-    Form(
-        "chpasswd <<<",
-        re.compile(
-            r"chpasswd <<< ?\\*[\"']?[\w.\-]{1,64}:"
-            r"(?P<secret>[^\s\"'\\]+)"
-        ),
-    ),
-    Form(
-        "net use",
-        re.compile(
-            r"net use [^\n]{1,160}?/user:\S{1,64} (?![/*])"
-            r"(?P<secret>[^\s\"'|;]+)"
-        ),
-    ),
-    Form(
-        "rabbitmqctl",
-        re.compile(r"(?:add_user|change_password) \S{1,64} (?P<secret>[^\s|;&]+)"),
-    ),
-    Form(
-        "securestring",
-        re.compile(r"convertto-securestring (?:-string )?[\"'](?P<secret>[^\"'\n$]+)"),
-    ),
-    Form(
-        "#define",
-        re.compile(
-            r"#define[ \t]+\w{0,40}(?:key|token|secret|passw(?:or)?d|pwd|pass)[ \t]+"
-            r"\\*\"(?P<secret>[^\s\"\\]+)"
-        ),
-    ),
-    Form("nmcli", re.compile(r"nmcli [^\n]{1,160}? password (?P<secret>[^\s|;&]+)")),
-    Form("secret", re.compile(r"[(,]\s{0,8}secret\s{1,8}'(?P<secret>[^'\n]+)'")),
-    Form(
-        "auth",
-        re.compile(
-            r"(?:basic_?auth|auth ?= ?)\(\s{0,8}\\*[\"'][^\"'\n]{1,128}[\"']\s{0,8},"
-            r"\s{0,8}\\*[\"'](?P<secret>[^\"'\n\\]+)"
-        ),
-    ),
-    Form(
-        "credential",
-        re.compile(
-            r"credentials?\w{0,20}\(\s{0,8}\\*[\"'][^\"'\n]{1,128}[\"']\s{0,8},"
-            r"\s{0,8}\\*[\"'](?P<secret>[^\"'\n\\]+)"
-        ),
-    ),
-    Form(
-        ".login(",
-        re.compile(
-            r"\.login\(\s{0,8}\\*[\"'](?P<secret>(?=[^\s\d]{0,64}[0-9])"
-            r"[^\s\"'\\]{8,256})\\*[\"']\s{0,8}\)"
-        ),
-    ),
-    # The row that a database has refused, and the value that a check has.
-    Form(
-        ")=(",
-        re.compile(
-            r"\([^()\n]{0,80}(?:pass|token|secret|api_?key|credential)[^()\n]{0,80}\)=\("
-            r"(?P<secret>[^\n]{1,400}?)\)(?= |\.|\n|$)"
-        ),
-    ),
-    Form(
-        "input_value=",
-        re.compile(
-            r"input_value=\\*[\"'](?P<secret>[^\"'\n]{1,256})\\*[\"'][^\n]{0,80}\bloc=\("
-            r"[^()\n]{0,80}(?:pass|token|secret|api_?key|credential)"
-        ),
-    ),
-    Form(
-        "auth ",
-        re.compile(
-            r"(?:^|[\n>])[ ]?auth (?:\S{1,64} )?(?P<secret>\S{1,256})[ ]{0,4}\r?\n"
-            r"[ ]{0,4}[+\"]?ok\b"
-        ),
-    ),
-    Form(
-        "bearer ",
-        re.compile(r"bearer \\*[\"']\s{0,4}\+\s{0,4}\\*[\"'](?P<secret>[^\"'\n\\]+)"),
-    ),
-    Form(
-        "=>",
-        re.compile(
-            r"\[\\*\"?\w{0,40}(?:passw(?:or)?d|secret|token|api_?key)\\*\"?\]"
-            r"\s{0,4}=>\s{1,16}(?:string\([0-9]{1,6}\) \\*\")?"
-            r"(?=[^\s\d\"]{0,64}[0-9])(?P<secret>[^\s\"(\[$\\]+)"
-        ),
-    ),
-    Form("community", re.compile(r"snmp-server community (?P<secret>\S+)")),
-)
+FORMS: Final[tuple[Form, ...]] = (*COMMAND_FORMS, *CODE_FORMS)
 """Where secrets stand that have no name, or one that is none elsewhere."""
+
+_REACH: Final = re.compile(r"\{[01],([0-9]{2,3})\}\?")
+_REACH_PER_STEP: Final = 32
+
+
+def _steps_of(form: Form) -> int:
+    """Return what a place costs at which a form begins: by how far it looks on."""
+    return 1 + sum(map(int, _REACH.findall(form.regex.pattern))) // _REACH_PER_STEP
+
+
+_FORMS: Final = tuple((form, _steps_of(form)) for form in FORMS)
 
 _SQL_INSERT: Final = re.compile(
     r"insert\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[\w.`\"\[\]\\]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,32}(?:values|output|select)?"
@@ -313,11 +84,36 @@ def has_command_marker(low: str) -> bool:
         or "securestring" in low
         or "vault login" in low
         or "community " in low
+        or " login " in low
+        or ("-" in low and _has_dash_marker(low))
+        or ("<" in low and ("<<<" in low or "rsakeyvalue" in low))
+        or ("'" in low and "sp_addlogin" in low)
+        or ("0" in low and "radtest" in low)
+        or (">" in low and "acl setuser" in low)
+        or ("(" in low and _HAS_CALL(low) is not None)
         or "kty" in low
     )
 
 
 _HAS_OPTION: Final = re.compile(r"-[pawkubnx](?<=[\s\"']-.)").search
+
+
+_HAS_USER: Final = re.compile(r"-[lu](?<=[\s\"']-.)|--?(?:user|login)").search
+# Written from the bracket on, which is rarer than the names of calls.
+_HAS_CALL: Final = re.compile(
+    r"\((?<=login.|nnect.|ction.|ysqli.|. pdo.|ernet.|s\.new.|heri"
+    r"v.|array.|yspec.|basic.)"
+).search
+
+
+def _has_dash_marker(low: str) -> bool:
+    """Look for commands with a user, or a dash in their name."""
+    return (
+        "lftp" in low
+        or "http-basic." in low
+        or ("config" in low and "bundle config" in low)
+        or _HAS_USER(low) is not None
+    )
 
 
 def _has_command(low: str) -> bool:
@@ -333,6 +129,8 @@ def _has_colon_marker(low: str) -> bool:
         or ":6543:" in low
         or ":*:" in low
         or "private-lines" in low
+        or "wifi:" in low
+        or "iwconfig" in low
         or "jdbc" in low
     )
 
@@ -365,18 +163,31 @@ def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int
 
 def _form_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield what is known by the words around it; the whole text if it is too much."""
-    for form in FORMS:
+    for form, steps in _FORMS:
         if form.needle not in low:
             continue
-        work.left -= 1 + low.count(form.needle) // _FORMS_PER_STEP
+        work.left -= 1 + low.count(form.needle) * steps // _FORMS_PER_STEP
         if work.left < 0:
             yield 0, len(low)
             return
         for match in islice(form.regex.finditer(low), _MATCHES_LIMIT):
+            if not _is_meant(form, low, match.start()):
+                continue
             for name in form.regex.groupindex:
                 start, end = match.span(name)
                 if start < end and PLACEHOLDER.fullmatch(low, start, end) is None:
                     yield start, end
+
+
+def _is_meant(form: Form, low: str, at: int) -> bool:
+    """Look at what stands before the place that a form has found."""
+    floor = max(0, at - _HEAD_CHARS)
+    if form.head is not None and form.head.search(low, floor, at) is None:
+        return False
+    if form.unless is None:
+        return True
+    line_at = max(floor, low.rfind("\n", floor, at) + 1)
+    return form.unless.search(low, line_at, at) is None
 
 
 def _option_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:

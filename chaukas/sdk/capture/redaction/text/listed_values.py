@@ -7,11 +7,16 @@ Lists of arguments, elements of XML, options, directives.
 import re
 from typing import Final
 
-from chaukas.sdk.capture.redaction.benign import is_name_like, is_own_name
+from chaukas.sdk.capture.redaction.benign import (
+    BENIGN_WORDS,
+    is_own_name,
+    is_word_list,
+)
+from chaukas.sdk.capture.redaction.names import is_sensitive, words_of
 
 from .value_spans import BARE, LOOKUP, OPEN, Place, kept, quoted_span, trimmed
 
-__all__ = ("element_span", "listed_span", "spaced_span")
+__all__ = ("argument_span", "element_span", "listed_span", "spaced_span")
 
 _WORD_LIMIT: Final = 128
 _CDATA: Final = re.compile(r"\s*<!\[CDATA\[")
@@ -21,6 +26,34 @@ _DIRECTIVE: Final = re.compile(
     r"|export|proxy_set_header|add_header|requestheader"
     r"|(?:\S+ ){0,3}(?:config|configure)(?: set)?)[ \t]+(?:set[ \t]+)?[\w.\-/:]*$"
     r"|(?:^|\W)set\([\w.\-]*$"
+)
+# `token string = "…"` of Go and SQL.
+_TYPED: Final = re.compile(
+    r"[\[\]*]{0,4}[a-z][\w.]{1,24}(?:\([0-9]{1,5}\))?[ \t]{1,8}:?="
+    r"[ \t]{1,8}n?(\\*[\"'`])",
+    re.IGNORECASE,
+)
+# `with password "x1…"`: one word with a digit.
+_QUOTED_VALUE: Final = re.compile(
+    r"\\*[\"'`](?=[^\"'`\s\\]{0,64}[0-9])([^\"'`\s\\]{4,256})\\*[\"'`](?!\s*[:=]\s)"
+)
+_QUOTED_LINE: Final = re.compile(r"\"([^\"\n]{4,256})\"[ \t;]*(?:\r?\n|$)")
+_ASKED: Final = re.compile(
+    r"\b(?:get|show|read|find|list|edit|rm|delete|insert|the) \Z"
+)
+# Calls that set a value under a name, or take the second if there is none.
+_SETTER: Final = re.compile(
+    r"(?:\b(?:set|put|add|append|with|define|store)\w{0,24}|header|environ|setdefault|(?<![a-z])env"
+    r"|getenv|environ\.get|fetch|options|property|values ?)\(\Z"
+)
+_PAIR: Final = re.compile(r"[\[,]\s{0,8}[(\[]b?\Z")
+_PAIR_END: Final = re.compile(r"\\*[\"']\s{0,4}[)\]]")
+_SETTING: Final = (["set"], ["with"], ["use"])
+_ARGUMENT_END: Final = re.compile(r"\\*[\"'`]\s{0,4}\)")
+_LEAST_CHARS: Final = 6
+_FIELD_NAMES: Final = BENIGN_WORDS | frozenset(
+    "username email user login name required string integer boolean secretstr address"
+    " confirmed min max length unique".split()
 )
 _DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
 _OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
@@ -43,18 +76,41 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     opened = OPEN.match(text, place.value_at)
     if opened is None and name.startswith("-"):
         opened = _OPTION_DEFAULT.match(text, place.value_at)
-    if opened is None or opened[1].endswith("`"):
-        return None
-    span = quoted_span(text, opened, name)
+    is_quoted = opened is not None and not opened[1].endswith("`")
+    span = quoted_span(text, opened, name) if opened and is_quoted else None
     if span is None:
         return None
     value = text[span[0] : span[1]]
     if name.startswith("-"):
         return None if value.startswith("-") else span
     head = place.low[max(0, place.start - 32) : place.start].rstrip("\\\"' ")
-    if head.endswith(("define(", "setattr(", "put(", "set(", "setitem(", "environ(")):
-        return span
-    return None if len(value) <= 256 and is_name_like(value) else span
+    # A pair among pairs: `[('password', 'x1…')]`.
+    is_pair = (
+        _PAIR.search(head) is not None
+        and _PAIR_END.match(text, span[1]) is not None
+        and not _is_field_name(value)
+    )
+    is_set = is_pair or _SETTER.search(head) is not None
+    return span if is_set or not is_word_list(value) else None
+
+
+def _is_field_name(value: str) -> bool:
+    """Tell another name, a type or a part of speech from a value."""
+    is_short = len(value) < _LEAST_CHARS or value.isupper()
+    return is_short or value.lower() in _FIELD_NAMES or is_sensitive(value)
+
+
+def argument_span(place: Place) -> tuple[int, int] | None:
+    """Find the value in ``.with_token("…")``, ``setPassword("…")``."""
+    text, name = place.text, place.name
+    if words_of(name.rpartition(".")[2])[:1] not in _SETTING:
+        return None
+    opened = OPEN.match(text, place.value_at)
+    span = None if opened is None else quoted_span(text, opened, name)
+    if span is None or _ARGUMENT_END.match(text, span[1]) is None:
+        return None
+    value = text[slice(*span)]
+    return None if " " in value or is_sensitive(value) else span
 
 
 def element_span(place: Place) -> tuple[int, int] | None:
@@ -75,7 +131,7 @@ def element_span(place: Place) -> tuple[int, int] | None:
         tag = f"</{place.name}"
         if end < 0 or not text.startswith(tag, end):
             return None
-    if not text.startswith("</", end) and text[position] in " \t\r\n\"'`),]":
+    if not text.startswith("</", end) and text[position] in " \t\r\n\"'`),]@/:&":
         # `<your-token>` at the end of a line is no element that was cut.
         return None
     return kept(text, place.name, position, end if end >= 0 else len(text))
@@ -91,6 +147,8 @@ def spaced_span(place: Place) -> tuple[int, int] | None:
                 place._replace(value_at=tag.end(), close="", before="<")
             )
     is_option = name.startswith("-")
+    if not is_option and (literal := _literal_span(place)) is not None:
+        return literal
     if not place.separator or place.close or not (is_option or _is_directive(place)):
         return None
     opened = OPEN.match(text, position)
@@ -102,6 +160,21 @@ def spaced_span(place: Place) -> tuple[int, int] | None:
     start, end = trimmed(bare)
     is_shown = len(bare[0]) <= _WORD_LIMIT and _is_shown(place, text[start:end])
     return None if is_shown else kept(text, name, start, end)
+
+
+def _literal_span(place: Place) -> tuple[int, int] | None:
+    """Find a literal behind a type, at the end of a line, or of one word."""
+    text, position, name = place.text, place.value_at, place.name
+    typed = _TYPED.match(text, position) if place.separator else None
+    if typed is not None:
+        return quoted_span(text, typed, name)
+    if not place.separator or place.close:
+        return None
+    quoted = _QUOTED_LINE.match(text, position) if place.begins_line else None
+    if quoted is None and not name.lower().endswith("secret"):
+        is_asked = _ASKED.search(place.low, max(0, place.start - 12), place.start)
+        quoted = None if is_asked else _QUOTED_VALUE.match(text, position)
+    return None if quoted is None else kept(text, name, *quoted.span(1))
 
 
 def _is_shown(place: Place, value: str) -> bool:

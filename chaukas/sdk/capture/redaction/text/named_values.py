@@ -20,6 +20,7 @@ from chaukas.sdk.capture.redaction.names import QUERY_NAMES, is_sensitive, squee
 
 from .assignments import assigned_spans
 from .listed_values import (
+    argument_span,
     element_span,
     listed_span,
     spaced_span,
@@ -61,6 +62,9 @@ _FORMS: Final = (
     ("saml", r"saml"),
     ("sess", r"sess(?:ion)?[\-_]?id"),
     ("mnemonic", "mnemonic"),
+    ("salt", r"(?<=[_\-])salt(?![a-z])"),
+    ("cv", r"cv[cv]2?(?![a-z])"),
+    ("pin", r"(?<![a-z])pin(?![a-z])"),
     ("phrase", "phrase"),
     *FOREIGN_FORMS,
 )
@@ -72,17 +76,21 @@ _LEFT: Final = {
 }
 # Atomic by way of a lookahead: giving letters back cannot help, only take time.
 _TAIL: Final = r"(?=(?P<tail>[\w\-.]{0,40}))(?P=tail)"
-_CLOSE: Final = r"(?: provided| is| was)?(?P<close>\\*[\"'`])?(?:\]|\*\*|\?(?=:))?"
+_CLOSE: Final = (
+    r"(?: provided| is| was)?(?P<close>\\*[\"'`])?(?:\[[0-9]{0,4}\]|\]|\*\*|\?(?=:))?"
+)
 _SEPARATOR: Final = (
     r"(?P<sep>(?(close)\s{0,16}|[ \t]{0,16})"
-    r"(?:=>|->|:=|\+=|\?=|={1,3}|:(?!:)|::(?= ))(?:\*\*)?[ \t]{0,8}"
-    r"|[ \t]{0,4}[,|>\t][ \t]{0,4}|\("
+    r"(?:=>|->|<-|:=|\+=|\?=|={1,3}|:(?!:)|::(?= ))(?:\*\*)?[ \t]{0,8}"
+    r"|[ \t]{0,4}[,|>\t][ \t]{0,16}|\("
     r"|SPACE|[ \t]{0,2}(?=[};\]/<\r\n]|\\+[nr]|$))"
 )
 _AFTER: Final = _TAIL + _CLOSE + _SEPARATOR
 # In prose a name is followed by a space more often than by anything else: only
 # where there are options and directives is each of them looked at.
-_SPACE_IN_PROSE: Final = r"(?(close)[ \t]+|(?:[ \t]+(?=\\*[\"']|[\w:.\-]+=)|[ ]{2,}))"
+_SPACE_IN_PROSE: Final = (
+    r"(?(close)[ \t]+|(?:[ \t]+(?=\\*[\"'`]|[\w:.\-\[\]*]+[ ]?:?=)|[ ]{2,}))"
+)
 _DIRECTIVES: Final = (
     " -",
     '"-',
@@ -107,6 +115,7 @@ SOURCES: Final = tuple(
     " .conf .log .csv .sh .html .xml .c .h .cpp .cs .kt .swift .sql .tf".split()
 )
 _LINE_NUMBER: Final = re.compile(r":(?:[0-9]{1,6}| ?[0-9a-f]{40})(?![\w.])")
+_PATH: Final = re.compile(r"[\w.\-/:]*\Z")
 _FORM_FIELD: Final = re.compile(r"\]=[^\s=]").match
 _NO_LINE: Final = frozenset("-?&;/")
 _QUOTES: Final = frozenset("\"'`")
@@ -122,6 +131,7 @@ _HAS_K: Final = re.compile(r"k(?:ey|e(?<=toke)n|i(?<=cooki)e|(?<=psk))").search
 _HAS_P: Final = re.compile(r"p(?:ass|w|sw|hrase|arola|(?<=otp))").search
 _HAS_C: Final = re.compile(r"c(?:red|onn|ode|lave|ontrase|(?<=sec)ret)").search
 _HAS_H: Final = re.compile(r"h(?:(?<=auth)|mac|eslo|(?<=senh)a)").search
+_HAS_PIN: Final = re.compile(r"pin(?<![a-z]pin)(?![a-z])").search
 _HAS_M: Final = re.compile(r"m(?:nemonic|(?<=sam)l)").search
 
 
@@ -145,6 +155,9 @@ def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
         or "sess" in low
         or "srf" in low
         or "bearer" in low
+        or ("salt" in low and ("_salt" in low or "-salt" in low))
+        or ("cv" in low and ("cvv" in low or "cvc" in low))
+        or ("pin" in low and _HAS_PIN(low) is not None)
         or "sertion" in low
         or ("_" in low and "_pat" in low)
         or has_foreign_word(low)
@@ -251,6 +264,9 @@ def _place_of(
     if not separator.isspace():
         separator = separator.strip(" \t\r\n*")
     close = match["close"] or ""
+    if close and separator and low[start - 2 : start] == f"={close}":
+        # The value of an attribute: what follows it is the next attribute.
+        separator = "" if separator == ":" else separator
     if not is_sensitive(name, extra):
         is_query = before in ("?", "&", ";") and squeeze(name) in QUERY_NAMES
         if not (is_query and before and separator == "="):
@@ -284,10 +300,9 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
     """Yield the spans of the values that belong to a name."""
     separator = place.separator
     named = None
-    if separator not in _ASSIGNED and is_field(place.low, place.start):
-        named = named_span(
-            place.text, place.low, place.start, place.name_end, place.name
-        )
+    start = _path_start(place) if place.before in ("/", ":") else place.start
+    if separator not in _ASSIGNED and is_field(place.low, start):
+        named = named_span(place.text, place.low, start, place.name_end, place.name)
     if named is not None:
         start, end = named
         value = place.text[start:end]
@@ -298,9 +313,11 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
     span: tuple[int, int] | None = None
     if separator == ",":
         span = listed_span(place)
-    elif separator in ("|", "("):
-        # What stands in the next cell, or is handed to a call, is found by its form.
+    elif separator == "|":
+        # What stands in the next cell is found by its form.
         return
+    elif separator == "(":
+        span = argument_span(place)
     elif separator == ">":
         span = element_span(place)
     elif separator == "" or separator.isspace():
@@ -310,6 +327,12 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
         return
     if span is not None:
         yield span
+
+
+def _path_start(place: Place) -> int:
+    """Return where the path begins of which a name is the last part."""
+    path = _PATH.search(place.low, max(0, place.start - _NAME_LIMIT), place.start)
+    return place.start if path is None else path.start()
 
 
 def _begins_line(low: str, start: int, before: str) -> bool:

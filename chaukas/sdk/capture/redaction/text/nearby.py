@@ -13,7 +13,8 @@ from typing import Final
 
 from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.benign import BENIGN_WORDS, PLACEHOLDER, is_said_of
-from chaukas.sdk.capture.redaction.names import is_sensitive, squeeze
+from chaukas.sdk.capture.redaction.languages import in_english
+from chaukas.sdk.capture.redaction.names import is_sensitive, last_word, squeeze
 
 from .named_values import SOURCES, STEM_FORMS, name_start
 from .records import VALUE_KEYS
@@ -36,18 +37,33 @@ _WORD: Final = re.compile(
     r"\u3001\u3002\uff0c]+"
 )
 _OTHER: Final = re.compile(r"[A-Za-z_][\w.\-]*(?:=|:(?!/))(?=[^=:])")
-_SIGNS: Final = re.compile(r"[=:>\-*~#\u2192\u2013\u2014\u306f/.]+")
+_SIGNS: Final = re.compile(
+    r"[=:>\-*~#\u2192\u2013\u2014\u306f\u662f\u4e3a\u70ba\ub294\uc740/.]+"
+)
 _MARKUP: Final = re.compile(
     r"(?:<[^<>]{0,80}>|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
 )
 _NAME: Final = re.compile(r"(?!\w*ed$)[a-z_@][\w.\-]+")
+# After these and a colon stands something else.
+_LABELS: Final = frozenset(
+    "user username login account host email mail by id error status file see at line"
+    " version code type name note reason message msg from path url scope sub iss aud"
+    " role group team ip date time expires until since port ref via branch commit"
+    " policy rule method algorithm format example hint state resu"
+    "lt step version".split()
+)
+_SAYING: Final = frozenset("=:>\u2192\u300c\u300e\u00ab")
+_CLOSING: Final = " \t\r\n)]\"'"
+_MARKS: Final = " \t\n\r\"'`([{"
 _APART: Final = frozenset(",;|{}\n\"'=")
 _ASSIGNS: Final = ("=", ":", "=>", ":=")
 # What announces a value, alone or one after the other.
 _VERBS: Final = frozenset(
     "is was to as be = : -> => := are being set used now ist lautet est es \u00e9"
     " \u00e8 jetzt \u306f changed reset updated rotated value s currently should"
-    " will has been new code".split()
+    " will has been new code your my the our my mi su sua tu votre ton ihr dein"
+    " with \ub294 \uc740 \uc774 \uac00 \u304c \u4e3a \u662f \u70ba"
+    " c\u1ee7a b\u1ea1n l\u00e0 twoje temporary".split()
 )
 _KNOWN: Final = re.compile(
     r"[a-z][\w+.\-]*:/{1,2}\S*|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+|@?[\w.\-/]+@[v^~]?[0-9]\S*"
@@ -61,7 +77,7 @@ _KNOWN: Final = re.compile(
 )
 """Addresses, dates, numbers, versions, files, packages, colours, variables."""
 _TERMS: Final = re.compile(
-    r"base(?:16|32|36|58|62|64)|utf(?:8|16|32)|log4j|oauth2?|x509|k8s|i18n|l10n|a11y|ed25519"
+    r"argon2(?:id|[id])?|pbkdf2|[hrep]s(?:256|384|512)|fido2|http2|tls1|base(?:16|32|36|58|62|64)|utf(?:8|16|32)|log4j|oauth2?|x509|k8s|i18n|l10n|a11y|ed25519"
     r"|sha(?:1|256|384|512)|md[45]|ipv[46]|es20\d\d|neo4j|win32|pkcs[0-9]{1,2}"
     r"|(?:mp[34]|x86|h26[45]|web3|p12|s3|ec2|[23]fa|u2f|e2e|mb4|auth0|d3|b64|r2d2|c3po)(?![a-z])",
     re.IGNORECASE,
@@ -75,8 +91,21 @@ _PLAIN: Final = re.compile(
 """A word, a name, a number with its unit, a name with a version in it."""
 _MIXED: Final = re.compile(r"[a-z]+[0-9]*[\-_.+=][A-Z][a-z]")
 """Words of which only the later ones have a capital, as `purple-Monkey-42`."""
+_CHOSEN: Final = re.compile(
+    r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])"
+    r"[A-Za-z0-9]+(?:[\-+#][A-Za-z0-9]+)+[!?#*]?"
+)
+"""How people choose: `Purple-Monkey-88`, `Berg+See77`."""
+_MIXED_PART: Final = re.compile(
+    r"(?![vV]?[0-9]+(?:st|nd|rd|th|ms|min|bit|[a-z])?$|(?:[A-Z]|v)[0-9]+$)"
+    r"(?:[A-Za-z]+[0-9]|[0-9]+[A-Za-z])[A-Za-z0-9]*"
+)
+_TITLED: Final = re.compile(r"(?:[A-Z][A-Za-z]{0,16}-)+V?[0-9]{1,4}[A-Z]?")
+_CLASS: Final = re.compile(r"(?:[A-Za-z0-9_]-[A-Za-z0-9]|[_\-])+")
 _VERSIONED: Final = re.compile(r"(?:[A-Z][a-z]+){2,}V?[0-9]{1,2}")
 _HUMPS: Final = re.compile(r"[A-Z]+[a-z]*|[a-z]+")
+_CODE: Final = re.compile(r"[0-9]{4,8}|[0-9]{3}-[0-9]{3}")
+_LINE_REST: Final = re.compile(r"[ \t]*(?:\r?\n|\Z)")
 _RUNS: Final = re.compile(r"[0-9]+|[^0-9]+")
 _SIGN_INSIDE: Final = re.compile(r"[A-Za-z0-9][!#$%^*@~&?]+[A-Za-z0-9]|[0-9][!$^~]$")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_\-]{20,}={0,2}")
@@ -87,16 +116,21 @@ _OF_DIGEST: Final = re.compile(
 )
 
 
-def looks_secret(word: str, *, is_announced: bool = False) -> bool:
+def looks_secret(
+    word: str, *, is_announced: bool = False, is_said: bool = False
+) -> bool:
     """
     Tell by its form whether a word may be a secret, if a sensitive name is near.
 
     Args:
         word: One word, without the signs around it.
         is_announced: Whether a verb, a colon or an arrow says that it is a value.
+        is_said: Whether that is certain: the verb or the sign leads to it.
 
     """
-    if _is_plain(word):
+    if is_said and _is_chosen(word):
+        return True
+    if _TERMS.fullmatch(word) is not None or _is_plain(word):
         return False
     has_digit = any(map(str.isdigit, word))
     if has_digit and _SIGN_INSIDE.search(word) is not None:
@@ -108,6 +142,22 @@ def looks_secret(word: str, *, is_announced: bool = False) -> bool:
     # `hunter2`: said to be the value, a word with a number suffices.
     is_name = _VERSIONED.fullmatch(word) is not None or word.isupper()
     return is_announced and has_digit and word.isalnum() and not is_name
+
+
+def _is_chosen(word: str) -> bool:
+    """Tell words, numbers and signs put together from a name and its version."""
+    if len(word) < _LEAST_CHARS or len(word) > _VALUE_CHARS // 4:
+        return False
+    if _CLASS.fullmatch(word) is not None:
+        return False
+    word = _TERMS.sub("a", word)
+    if _CHOSEN.fullmatch(word) is not None:
+        is_long = len(word) > 2 * _LEAST_CHARS or "#" in word or "+" in word
+        is_long = is_long and not word.startswith("X-")
+        return is_long or _TITLED.fullmatch(word) is None
+    parts = _PARTS.findall(word.replace("_", "-"))
+    is_known = _KNOWN.fullmatch(word) is not None or word.isupper() or "/" in word
+    return not is_known and any(map(_MIXED_PART.fullmatch, parts)) and len(parts) > 1
 
 
 def _is_plain(word: str) -> bool:
@@ -175,12 +225,14 @@ def near_spans(text: str, low: str, work: Work) -> Iterator[tuple[int, int]]:
             harmless.add(name)
             continue
         work.left -= _STEP_NEAR
-        yield from _values_near(text, low, end, work)
+        yield from _values_near(text, low, name, end, work)
 
 
 def _is_name(low: str, start: int, name: str) -> bool:
     """Tell the name of one secret from many, from a file and from a part of a path."""
     if low.startswith("::", start + len(name)):
+        return False
+    if start and low[start - 1] == ":" and "arn:" in low[max(0, start - 80) : start]:
         return False
     if name.lower().endswith(
         ("tokens", "words", "secrets", "cookies", "keys", *SOURCES)
@@ -193,11 +245,11 @@ def _is_name(low: str, start: int, name: str) -> bool:
 
 
 def _values_near(
-    text: str, low: str, end: int, work: Work
+    text: str, low: str, name: str, end: int, work: Work
 ) -> Iterator[tuple[int, int]]:
     """Yield the words after a name that look like its value."""
     position, stop = end, min(end + _REACH_CHARS, _line_end(text, end))
-    is_announced = is_named = is_foreign = False
+    is_announced = is_named = is_foreign = is_said = False
     is_led = True
     for match in _WORD.finditer(text, end, end + _REACH_CHARS + _VALUE_CHARS):
         start, word = match.start(), match[0]
@@ -206,31 +258,66 @@ def _values_near(
         is_end = is_end and len(text[end:position].strip()) > 1
         if start > stop or is_end or text.startswith("(", match.end()):
             return
+        if position == end and _is_column(text, end - len(name), gap, match):
+            is_announced = is_said = True
+        is_said = is_said or gap.strip(_MARKS)[-1:] in _SAYING
         position = match.end()
         work.left -= _STEP_WORD
         signs = _SIGNS.match(word)
         at = 0 if signs is None else signs.end()
         is_announced = is_announced or bool(gap.strip()) or at > 0
+        is_said = is_said or (at > 0 and not _SAYING.isdisjoint(word[:at]))
         if at == len(word):
             # A sign by itself: what stands before it may name what follows.
             is_foreign = word in _ASSIGNS and is_named and ")" not in gap
+            # `password (do not share): x1…`
+            is_led = is_led or (word in _ASSIGNS and not is_foreign)
             continue
         other = _OTHER.match(word, at)
         if other is not None:
             is_foreign = _is_foreign(other[0].lower(), low, end, start)
             at = other.end()
         value = word[at:].rstrip(".,:")
+        is_value = is_led and is_announced
+        is_code = is_value and _CODE.fullmatch(value) and _names_code(low, name, end)
         if (
             not is_foreign
-            and looks_secret(value, is_announced=is_led and is_announced)
+            and (
+                is_code
+                or looks_secret(
+                    value, is_announced=is_value, is_said=is_led and is_said
+                )
+            )
             and not _is_digest(low, end, start + at, value)
         ):
             yield start + at, _word_end(text, start + at + len(value))
         lead = word.rstrip(":=").lower()
         is_named = _is_foreign(word.lower(), low, end, start)
         is_foreign = is_named and len(lead) < len(word)
-        is_led = is_led and lead in _VERBS
+        is_led = (is_led and lead in _VERBS) or (
+            word.endswith(":") and not is_named and lead not in _LABELS
+        )
+        is_said = is_led
         is_announced = True
+
+
+def _is_column(text: str, name_at: int, gap: str, match: re.Match[str]) -> bool:
+    """Tell a line of a name and a value, as ``password   x1…``, from a sentence."""
+    if gap.strip(_CLOSING) or not gap or match[0][-1] in ".,:":
+        return False
+    head = text[text.rfind("\n", 0, name_at) + 1 : name_at]
+    # What a command prints stands alone in the next line.
+    if "\n" not in gap and head.strip(" \t#$>-"):
+        return False
+    return _LINE_REST.match(text, match.end()) is not None
+
+
+def _names_code(low: str, name: str, end: int) -> bool:
+    """Tell the name of what is made of digits only."""
+    if last_word(in_english(name) or name) in ("code", "otp", "pin", "passcode"):
+        return True
+    before = low[max(0, end - len(name) - 9) : end - len(name)]
+    return before.startswith(("one-time", "one time"))
 
 
 def _word_end(text: str, end: int) -> int:
@@ -245,6 +332,9 @@ def _line_end(text: str, end: int) -> int:
     line_at = end if markup is None else markup.end()
     line_end = text.find("\n", line_at, line_at + _VALUE_CHARS)
     line_end = line_end if line_end >= 0 else line_at + _VALUE_CHARS
+    if markup is None and text[line_end - 1 : line_end] == ":" and line_end > end + 1:
+        # `Here is the secret you asked for:`
+        return _line_end(text, line_end)
     words = text[line_at:line_end].split(None, _NEXT_LINE_WORDS)
     return line_end if markup is None or len(words) <= _NEXT_LINE_WORDS else end
 

@@ -32,6 +32,16 @@ _QUOTED_CELL: Final = re.compile(r"\"(?:[^\"\r\n]|\"\"){0,4096}\"|[^,;\t\r\n]*")
 _PROSE: Final = re.compile(r"[^\W\d_A-Z]{1,15}")
 _HEAD_CHARS: Final = 1000
 _WORDS_LIMIT: Final = 3
+_APART: Final = re.compile(r"\S+(?: \S+)*")
+_PAIR_ROWS: Final = 64
+_NAME_HEADS: Final = frozenset(
+    "key name variable setting parameter option property field item env".split()
+)
+_VALUE_HEADS: Final = frozenset("value val content current setting_value".split())
+_NO_HEADS: Final = frozenset(
+    "string integer int number boolean bool text bytes varchar required optional true"
+    " false null none yes no".split()
+)
 
 
 def columns_of(head: list[str], extra: frozenset[str]) -> list[int]:
@@ -39,7 +49,10 @@ def columns_of(head: list[str], extra: frozenset[str]) -> list[int]:
     if len(head) < 2:
         return []
     for cell in head:
-        if len(cell) > 40 or len(cell.split()) > _WORDS_LIMIT:
+        if len(cell) > 40 or len(cell.split()) > _WORDS_LIMIT or "  " in cell:
+            return []
+        if cell.lower() in _NO_HEADS:
+            # A row that describes a field.
             return []
     return [at for at, cell in enumerate(head) if cell and is_sensitive(cell, extra)]
 
@@ -68,6 +81,10 @@ def table_spans(
     line_at = line_at if opened is None else opened.end()
     line = text[line_at:line_end]
     separator = _separator_of(line)
+    if separator:
+        pair = _pair_row(text, line_at, line, separator, extra)
+        if pair:
+            return end, pair
     if not separator or _follows_row(text, line_at, separator, line):
         return end, []
     head = [_inner(cell) for cell in _split(line, separator)]
@@ -79,6 +96,37 @@ def table_spans(
         return end, []
     spans = _row_spans(text, line_end + 1, separator, head, columns, line)
     return line_end if spans else end, spans
+
+
+def _pair_row(
+    text: str, line_at: int, line: str, separator: str, extra: frozenset[str]
+) -> list[tuple[int, int]]:
+    """Return the value of a row whose first cell is its name, below `key | value`."""
+    cells = _placed(line) if separator == "  " else _cells(line, separator)
+    position = line_at
+    for _ in range(_PAIR_ROWS):
+        before_at = text.rfind("\n", 0, max(0, position - 1)) + 1
+        if position == 0 or separator not in text[before_at:position]:
+            break
+        position = before_at
+    if position == line_at:
+        return []
+    head_line = text[position : text.find("\n", position)]
+    head = [_inner(cell).lower() for cell in _split(head_line, separator)]
+    names = [at for at, cell in enumerate(head) if cell in _NAME_HEADS]
+    values = [at for at, cell in enumerate(head) if cell in _VALUE_HEADS]
+    if not names or not values or max(names[0], values[0]) >= len(cells):
+        return []
+    name = _inner(cells[names[0]][0])
+    if not is_sensitive(name, extra):
+        return []
+    cell, start = cells[values[0]]
+    return _shifted(line_at, _cell_span(name, cell, start))
+
+
+def _placed(line: str) -> list[tuple[str, int]]:
+    """Return what stands apart in a line by more than one space, and where."""
+    return [(cell[0], cell.start()) for cell in _APART.finditer(line)]
 
 
 def _separator_of(line: str) -> str:
@@ -96,7 +144,7 @@ def _follows_row(text: str, line_at: int, separator: str, line: str) -> bool:
         return False
     before_at = text.rfind("\n", max(0, line_at - 1 - _HEAD_CHARS), line_at - 1) + 1
     before = text[before_at : line_at - 1]
-    if not before.strip() or before.lstrip().startswith("+"):
+    if not before.strip() or before.lstrip().startswith(("+", "$ ", "> ", "PS ")):
         return False
     return len(_split(before, separator)) == len(_split(line, separator))
 

@@ -35,14 +35,25 @@ BARE: Final = re.compile(r"(?:[^\s\"'&;]|&(?![\w.%\[\]\-]{1,64}=))+")
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _BRACKETS_LIMIT: Final = 2000
 CALL: Final = re.compile(
-    r"(?:await |new |yield )?[$]?[A-Za-z_](?:[\w.]|::|->){0,64}(?:\(|\[)"
+    r"(?:await |new |yield )?[$]?[A-Za-z_](?:[\w.]|::[$]?|-"
+    r">){0,64}(?:<[\w<>, ?\[\]]{1,40}>)?(?:\(|\[)"
 )
-_LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{1,400})\\*[\"']")
+_LITERAL: Final = re.compile(r"(\\*[\"'])([^\"'\\\r\n]{0,400})\\*[\"']")
+_DURATION: Final = re.compile(r"[0-9]{1,4} ?(?:ms|s|m|h|d|w|min|minutes|hours|days)")
+_MAKES: Final = re.compile(
+    r"(?:\b(?:md5|sha1|sha256|sha512|hash|hashpw|b64encode|bytes|encode|SecretStr|SecretBytes"
+    r"|SecureString|Secret|Token|secret)|_hash|_b64encode)\(\Z",
+    re.IGNORECASE,
+)
+# What is put together of variables: `f"{user}:{password}"`.
+_TEMPLATE: Final = re.compile(
+    r"(?:[$#%]?\{[\w.\[\]'()!:]{1,64}\}|[:@/ .,_\-&=?]){1,16}"
+)
 _BASE64: Final = re.compile(
     r"(?!/)(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/]{12,}={0,2}"
 )
 # What a value is looked up by: `keys["eu-west-1"]`.
-_KEY: Final = re.compile(r"[a-z_\-.]+[0-9]{0,2}")
+_KEY: Final = re.compile(r"[A-Za-z_\-.:/]+[0-9]{0,2}")
 _CALL_CHARS: Final = 400
 LOOKUP: Final = re.compile(
     r"(?:os\.environ|os\.getenv|getenv|process\.env|env)\b[.\[(]"
@@ -137,17 +148,22 @@ def call_span(text: str, name: str, call: re.Match[str]) -> tuple[int, int] | No
     if closed < 0:
         bare = BARE.match(text, call.start())
         return None if bare is None else kept(text, name, *trimmed(bare))
+    # Whatever is handed to these is the secret itself.
+    is_made = _MAKES.search(call[0]) is not None
     first: tuple[int, int] | None = None
     for literal in _LITERAL.finditer(text, call.end(), end):
         value = literal[2]
         if literal.start() > closed:
             break
+        if not value or _TEMPLATE.fullmatch(value) or _DURATION.fullmatch(value):
+            continue
         if call[0].endswith("[") and _KEY.fullmatch(value) is not None:
             continue
         bare_name = value.rstrip("0123456789")
         if is_name_like(bare_name) and is_sensitive(bare_name):
             continue
-        if not is_name_like(value) and not is_benign_text(name, value):
+        is_plain = is_name_like(value) and not is_made
+        if not is_plain and not is_benign_text(name, value):
             is_path = "/" in value and _BASE64.fullmatch(value) is None
             if " " in value or is_path or value.rstrip().endswith((":", "?")):
                 continue

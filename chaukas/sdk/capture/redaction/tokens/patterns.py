@@ -110,6 +110,21 @@ PATTERNS: tuple[Pattern, ...] = (
         group=1,
         accept=_is_mixed,
     ),
+    # How passwords are kept: they can be guessed from it.
+    Pattern(
+        ("$1$", "$5$", "$6$", "$2", "$y$", "$apr1$", "$argon2", "$scrypt$", "$pbkdf2"),
+        re.compile(
+            r"[$](?:[156y]|apr1|2[abxy]?|7|gy|argon2(?:id|[id])|scrypt|pbkdf2(?:-[a-z0-9]+)?)"
+            r"[$][A-Za-z0-9./+=,:$\-]{20,}"
+        ),
+        accept=lambda found: found.count("$") > 2,
+    ),
+    Pattern(
+        ("{ssha", "{sha", "{md5", "{smd5", "{crypt"),
+        re.compile(r"\{(?:s?sha[0-9]{0,3}|s?md5|crypt)\}([a-z0-9./+=$]{16,})"),
+        group=1,
+        lowered=True,
+    ),
     Pattern(
         ("hooks.slack",),
         re.compile(r"hooks\.slack(?:-gov)?\.com/[a-z]{1,20}/([^\s\"'<>\\]+)"),
@@ -175,6 +190,10 @@ who must not record them adds a pattern or turns the content off.
 """
 
 
+_HAS_CRYPT = re.compile(r"\$(?:[156y7]|apr1|2[abxy]?|gy|argon2|scrypt|pbkdf2)").search
+_HAS_SCHEME = re.compile(r"\{(?:s?sha|s?md5|crypt)").search
+
+
 def has_marker(text: str, low: str) -> bool:
     """
     Tell whether a text may hold one of the patterns; never misses one.
@@ -192,6 +211,8 @@ def has_marker(text: str, low: str) -> bool:
         "bearer" in low
         or "basic" in low
         or ("/" in low and "hook" in low)
+        or ("$" in low and _HAS_CRYPT(low) is not None)
+        or ("{" in low and "}" in low and _HAS_SCHEME(low) is not None)
         or ("@" in low and ("://" in low or "\\/" in low))
         or (("-" in low or "%" in low) and _has_dash_marker(low))
         or has_key(text)
