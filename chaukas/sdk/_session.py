@@ -299,7 +299,7 @@ class _Body(NamedTuple):
 
 
 def _members_of(
-    body: _Body, capture: DeferredCapture, shown: DeferredCapture
+    body: _Body, capture: DeferredCapture, shown: DeferredCapture, _made: object
 ) -> dict[str, Any]:
     """Return the members of the event, captured, where its field wants them."""
     field = body.field

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Names: TypeAlias = str | list[str] | tuple[str, ...] | set[str] | frozenset[str]
-    Content: TypeAlias = dict[Any, Any] | Callable[[], dict[Any, Any]]
-    """Members of an event, or what returns them on the writer's thread."""
+    Content: TypeAlias = dict[Any, Any] | Callable[[Any], dict[Any, Any]]
+    """Members of an event, or what returns them on the writer's thread, where it is
+    called with the `Capture` of the event."""
     Patterns: TypeAlias = re.Pattern[str] | Sequence[str | re.Pattern[str]]
 
 __all__ = ["Event", "Json", "RetryConfig", "Settings"]

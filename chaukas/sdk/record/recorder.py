@@ -275,17 +275,19 @@ class Recorder:
         captures = [] if note.capture is None else [note.capture]
         content, metadata = note.content, note.metadata
         if note.has_deferred:
-            content, metadata = (
-                resolved(content, captures),
-                resolved(metadata, captures),
-            )
-        members: dict[str, Any] = content() if callable(content) else content
-        more = metadata() if callable(metadata) else metadata
+            content = resolved(content, captures)
+            metadata = resolved(metadata, captures)
+        if callable(content) or callable(metadata):
+            if not captures:
+                captures.append(self.capture(note.run))
+            made = captures[0].made
+            content = content(made) if callable(content) else content
+            metadata = metadata(made) if callable(metadata) else metadata
         if note.duration_ns:
             duration_ms = ms_between(0, note.duration_ns)
-            members["performance"] = {"duration_ms": duration_ms}
+            content = {**content, "performance": {"duration_ms": duration_ms}}
         facts = None if note.is_captured else self._facts
-        fill(event, members, more, facts, hidden)
+        fill(event, content, metadata, facts, hidden)
         note_hidden(event, captures, hidden)
         encoded = self._encoded(event)
         log_event(event)

@@ -362,7 +362,9 @@ class SessionBook:
         self._recorder.pairs.end(pair, partial(_end_of, session, details))
 
 
-def _end_of(session: Session, details: dict[str, Any]) -> dict[str, Any]:
+def _end_of(
+    session: Session, details: dict[str, Any], _capture: object
+) -> dict[str, Any]:
     """Return the content of a SESSION_END, with what all its model calls took."""
     metadata = {**details, **session.totals.facts()}
     content = {"session_name": captured_now(session.name), "metadata": metadata}

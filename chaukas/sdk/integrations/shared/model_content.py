@@ -57,7 +57,7 @@ class Asked:
         capture: Takes what is no plain data.
     """
 
-    __slots__ = ("_common", "_others", "capture", "metadata", "request", "weight_bytes")
+    __slots__ = ("_common", "_others", "metadata", "request", "weight_bytes")
 
     def __init__(
         self, request: Request, metadata: dict[str, Any], capture: DeferredCapture
@@ -72,7 +72,6 @@ class Asked:
             schema = schema._replace(definition=hold(schema.definition, path))
         messages = hold(request.messages, f"{_REQUEST}.input")
         more = dict(request.more) and hold(dict(request.more), _REQUEST)
-        self.capture = capture
         self.metadata = metadata
         self.request = request._replace(
             messages=messages,
@@ -101,16 +100,18 @@ class Asked:
         self.common()
         return self._others
 
-    def closing(self) -> dict[str, Any]:
+    def closing(self, _capture: object) -> dict[str, Any]:
         """Return the content of an END of which nothing is known."""
         return {"llm_invocation": self.common()}
 
 
-def started(recorder: Recorder, run: Run, asked: Asked) -> dict[str, Any]:
+def started(
+    recorder: Recorder, run: Run, asked: Asked, capture: Capture
+) -> dict[str, Any]:
     """Return the content of a START: what the session's record does not hold yet."""
     messages = _new_messages(recorder, run, asked.request)
     parts = _request_parts(run, asked, messages)
-    shown = _captured_request(recorder, run, asked.capture.made, parts)
+    shown = _captured_request(recorder, run, capture, parts)
     if messages is not None and type(shown) is dict:
         is_cut = recorder.is_too_large(shown)
         recorder.history.keep(messages, shown.get("input"), is_cut=is_cut)
@@ -133,12 +134,15 @@ class Answered(NamedTuple):
     chunk_count: int
     chunk_kinds: dict[str, int]
     attempts: int
-    capture: DeferredCapture
     agent_totals: Totals | None
 
 
 def ended(
-    recorder: Recorder, sessions: SessionBook, run: Run, answered: Answered
+    recorder: Recorder,
+    sessions: SessionBook,
+    run: Run,
+    answered: Answered,
+    capture: Capture,
 ) -> dict[str, Any]:
     """Return the content of an END, its cost added to agent, run and session."""
     asked, given = answered.asked, answered.answer
@@ -146,7 +150,7 @@ def ended(
     shown: Any = {}
     response = answer.response() if callable(given) else thawed(answered.response)
     if response:
-        shown = _captured_response(recorder, run, answered.capture.made, response)
+        shown = _captured_response(recorder, run, capture, response)
     if answered.error and type(shown) is dict:
         shown |= {name: captured_now(fact) for name, fact in answered.error.items()}
     if answered.is_failed and not answer.finish_reason:
@@ -161,7 +165,7 @@ def ended(
     return _end_body(answered, answer, shown, metadata, cost)
 
 
-def cancelled(answered: Answered, known: Answer) -> dict[str, Any]:
+def cancelled(answered: Answered, known: Answer, _capture: object) -> dict[str, Any]:
     """Return the content of an END of which no more than *known* is known."""
     metadata = _end_metadata(answered, known)
     return _end_body(answered, Answer(), None, metadata, None)

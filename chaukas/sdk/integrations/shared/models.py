@@ -306,7 +306,7 @@ class ModelCalls(Part):
         weight_bytes: int = 0,
     ) -> None:
         run = call.run
-        capture = self._recorder.capture(run)
+        capture = None if callable(answer) else self._recorder.capture(run)
         answered = self._answered(call, answer, capture)
         if answered is None:
             return
@@ -324,13 +324,13 @@ class ModelCalls(Part):
         self,
         call: ModelCall,
         answer: Answer | Callable[[], Answer],
-        capture: DeferredCapture,
+        capture: DeferredCapture | None,
     ) -> Answered | None:
         """Return how *call* ends, with its contents held as they are now."""
         if call.asked is None:
             return None
         run, response = call.run, None
-        if not callable(answer):
+        if not callable(answer) and capture is not None:
             response = capture.hold(answer.response(), "llm_invocation.response")
             answer = answer.without_contents()
         return Answered(
@@ -345,7 +345,6 @@ class ModelCalls(Part):
             chunk_count=call.chunk_count,
             chunk_kinds=dict(call.chunk_kinds),
             attempts=call.attempts,
-            capture=capture,
             agent_totals=run.agent_totals if isinstance(run, AgentRun) else None,
         )
 

@@ -6,14 +6,16 @@ For objects of a framework itself; what an application brought is left to the sn
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 __all__ = [
+    "JsonText",
     "list_of",
     "parsed",
     "read",
+    "read_json",
     "read_text",
     "text_of",
 ]
@@ -44,6 +46,17 @@ def read_text(item: Any, *names: str) -> str:
         if type(value) is str and value:
             return value
     return ""
+
+
+class JsonText(NamedTuple):
+    """JSON as a model wrote it, to be read on the writer's thread."""
+
+    text: str
+
+
+def read_json(value: Any) -> Any:
+    """Return what a `JsonText` says, or *value* if it is none."""
+    return parsed(value.text) if type(value) is JsonText else value
 
 
 def parsed(text: Any) -> Any:

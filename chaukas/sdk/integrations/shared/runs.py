@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chaukas.sdk.capture.deferred import captured_now
+from chaukas.sdk.capture.deferred import captured_now, weight_bytes_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from chaukas.sdk.capture.deferred import DeferredCapture
+    from chaukas.sdk.capture.snapshot import Capture
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record.context import AgentRef, Pair
 
@@ -44,6 +45,8 @@ __all__ = ["AgentRun", "Runs", "close_broken", "with_totals"]
 _COMPLETED = EventStatus.COMPLETED.value
 _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
+_HELD_CHARS = 65_536
+"""Texts up to this length are held as they are, without a look at their form."""
 _OUTCOMES = {_COMPLETED: "completed", _FAILED: "failed", _CANCELLED: "cancelled"}
 
 
@@ -283,14 +286,20 @@ class Runs(Part):
     def note_input(self, run: AgentRun, texts: Iterable[Any]) -> None:
         """Record an INPUT_RECEIVED of a top-level run for each text, uncaptured."""
         for given in texts if run.parent is None else ():
-            capture = self._recorder.capture(run)
-            text = capture.text(given, "message.text")
+            capture, held, weight_bytes = None, given, 0
+            if type(given) is str and len(given) <= _HELD_CHARS:
+                weight_bytes = len(given)
+            else:
+                capture = self._recorder.capture(run)
+                held = capture.text(given, "message.text")
+                weight_bytes = weight_bytes_of(held)
             self._recorder.emit(
                 EventType.INPUT_RECEIVED,
                 run,
-                content.message("user", text),
+                partial(_input_of, held),
                 parent_span_id=run.agent_span_id,
                 capture=capture,
+                weight_bytes=weight_bytes,
             )
 
     def note_output(
@@ -499,11 +508,19 @@ class Runs(Part):
         self._recorder.pairs.end(pair, {}, status=status, metadata=metadata)
 
 
+def _input_of(held: Any, capture: Capture) -> dict[str, Any]:
+    """Return the content of an INPUT_RECEIVED: a text, or what is captured of it."""
+    is_text = type(held) is str
+    text = capture.text(held, "message.text") if is_text else captured_now(held)
+    return content.message("user", text)
+
+
 def with_totals(
     facts: dict[str, Any],
     agent: Totals,
-    whole: dict[str, Any] | None = None,
-    run: Totals | None = None,
+    whole: dict[str, Any] | None,
+    run: Totals | None,
+    _capture: object,
 ) -> dict[str, Any]:
     """
     Return the facts of an AGENT_END, with what it took; on the writer's thread.

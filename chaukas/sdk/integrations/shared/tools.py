@@ -9,7 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.capture.deferred import captured_now, members_of, weight_bytes_of
+from chaukas.sdk.capture.deferred import (
+    captured_now,
+    held_bytes_of,
+    thawed,
+    weight_bytes_of,
+)
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content
@@ -17,12 +22,13 @@ from chaukas.sdk.record.errors import recogniser_of
 from chaukas.sdk.record.recorder import error_chain, error_text, without_defaults
 from chaukas.sdk.system.internal_errors import attempt, report
 
-from .read import parsed
+from .read import JsonText, parsed, read_json
 from .tool_results import HttpAnswer, http_answer_of, retrieved_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chaukas.sdk.capture.snapshot import Capture
     from chaukas.sdk.record.context import Pair
 
     from .runs import AgentRun
@@ -33,6 +39,9 @@ _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
 _MESSAGE = "tool_response.error_message"
 _OUTPUT = "tool_response.output.output"
+_ARGUMENTS = "tool_call.arguments"
+_HELD_CHARS = 65_536
+"""Texts up to this length are held as they are."""
 RETURNED = "returned to the model as a result"
 """What was done about an error that the model is told of."""
 
@@ -63,7 +72,7 @@ class ToolCall:
         self.name = name
         self.call_id = call_id
         self.arguments = arguments
-        """What it is asked for, uncaptured."""
+        """What it is asked for, uncaptured; a `JsonText` is read by the writer."""
         self.metadata = metadata or {}
         self.pair: Pair | None = None
         """Open once the tool really runs."""
@@ -118,20 +127,27 @@ class Tools(Part):
 
     def start(self, run: AgentRun, call: ToolCall) -> Pair:
         """Open the pair of a *call* that was made before it was sure to run."""
-        capture = self._recorder.capture(run)
-        given = capture.tree(call.arguments, "tool_call.arguments")
-        is_none = given is None or given == ""
-        arguments = {} if is_none else members_of(given, "input")
-        call.metadata |= without_defaults(
-            {"requested_by": run.last_model, "turn": run.turns}
-        )
+        if run.last_model:
+            call.metadata["requested_by"] = run.last_model
+        if run.turns:
+            call.metadata["turn"] = run.turns
+        capture, held = None, call.arguments
+        if type(held) is JsonText and len(held.text) <= _HELD_CHARS:
+            weight_bytes = len(held.text)
+        else:
+            held = read_json(held)
+            capture = self._recorder.capture(run)
+            held = capture.hold(held, _ARGUMENTS)
+            weight_bytes = held_bytes_of(held)
+        named = (call.name, call.call_id, dict(call.metadata))
         call.pair = pair = self._recorder.pairs.start(
             EventType.TOOL_CALL_START,
             run,
-            content.tool_started(call.name, call.call_id, arguments, call.metadata),
+            partial(_started, named, held),
             parent_span_id=run.agent_span_id,
-            closing=content.tool_ended(call.name, call.call_id),
+            closing=partial(_closed, call.name, call.call_id),
             capture=capture,
+            weight_bytes=weight_bytes,
         )
         return pair
 
@@ -260,7 +276,8 @@ class Tools(Part):
         recorder = self._recorder
         capture, facts = recorder.capture(pair.run), recorder.capture_facts()
         results = facts.tree(parsed(result), "data_access.metadata.results")
-        arguments = capture.tree(call.arguments, "data_access.metadata.arguments")
+        given = read_json(call.arguments)
+        arguments = capture.tree(given, "data_access.metadata.arguments")
         recorder.emit(
             EventType.DATA_ACCESS,
             pair.run,
@@ -271,7 +288,25 @@ class Tools(Part):
         )
 
 
-def _retrieval(name: str, call_id: str, arguments: Any, results: Any) -> dict[str, Any]:
+def _started(
+    named: tuple[str, str, dict[str, Any]], held: Any, capture: Capture
+) -> dict[str, Any]:
+    """Return the content of a START; *held* is what the tool is asked for."""
+    arguments = capture.tree(read_json(thawed(held)), _ARGUMENTS)
+    if type(arguments) is not dict:
+        arguments = {"input": arguments} if arguments not in (None, "") else {}
+    name, call_id, metadata = named
+    return content.tool_started(name, call_id, arguments, metadata)
+
+
+def _closed(name: str, call_id: str, _capture: object) -> dict[str, Any]:
+    """Return the content of an END of which nothing is known."""
+    return content.tool_ended(name, call_id)
+
+
+def _retrieval(
+    name: str, call_id: str, arguments: Any, results: Any, _capture: object
+) -> dict[str, Any]:
     """Return the content of a declared retrieval's DATA_ACCESS."""
     found = retrieved_in(captured_now(results))
     metadata = {

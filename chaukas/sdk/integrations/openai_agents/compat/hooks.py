@@ -254,7 +254,7 @@ class SpanRecorder:
             return
         capture = recorder.capture(run)
         closing = pair.closing
-        content = dict(closing() if callable(closing) else closing)
+        content = dict({} if callable(closing) else closing)
         output = getattr(data, "output", None)
         if data.type == "function" and output is not None:
             text = capture.tree(output, "tool_response.output.output")

@@ -316,7 +316,7 @@ class Realtime(Part):
         }
         if own is not None:
             metadata = functools.partial(
-                with_totals, without_defaults(facts), run.agent_totals
+                with_totals, without_defaults(facts), run.agent_totals, None, None
             )
             pairs.end(own, {}, status=status, metadata=metadata)
         run.agent_pair = run.run_config = None

@@ -22,6 +22,7 @@ from chaukas.sdk.integrations.openai_agents.runs.facts import (
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun, current_run
 from chaukas.sdk.integrations.shared.observe import Observation, observe
 from chaukas.sdk.integrations.shared.policies import record_policy
+from chaukas.sdk.integrations.shared.read import read_json
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, Node
 from chaukas.sdk.record.recorder import without_defaults
@@ -246,7 +247,7 @@ class Approvals:
         recorder = self._host.recorder
         capture = recorder.capture(run)
         metadata = {"tool_name": call.tool_name, "tool_call_id": call.call_id, **facts}
-        arguments = arguments_of_call(getattr(item, "raw_item", None))
+        arguments = read_json(arguments_of_call(getattr(item, "raw_item", None)))
         if arguments:
             metadata["arguments"] = capture.tree(arguments, "policy.metadata.arguments")
         is_text = type(rationale) is str

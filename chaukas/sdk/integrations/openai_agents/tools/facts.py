@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import FunctionType, MethodType
 from typing import Any
 
-from chaukas.sdk.integrations.shared.read import parsed, read, read_text
+from chaukas.sdk.integrations.shared.read import JsonText, read, read_text
 from chaukas.sdk.record.retries import class_name_of
 
 __all__ = ["arguments_of_call", "call_id_of", "rule_of"]
@@ -24,11 +24,11 @@ def call_id_of(tool_call: Any) -> str:
 
 
 def arguments_of_call(tool_call: Any) -> Any:
-    """Return what a model asked a tool for, uncaptured; `{}` if that is not known."""
+    """Return what a model asked a tool for, unread; `{}` if that is not known."""
     for name in ("arguments", "input", "action", "actions", "operation"):
         value = read(tool_call, name)
         if value is not None:
-            return parsed(value)
+            return JsonText(value) if type(value) is str else value
     return {}
 
 
