@@ -1,8 +1,8 @@
 """
 Turn any object into a bounded, redacted JSON tree.
 
-It runs on the host's thread at the moment of the event, so that what is recorded
-is what was there, and nothing secret ever leaves the call that saw it.
+It runs on the writer's thread, for values that were held at the moment of the event,
+and on the host's for objects that could not be: what is recorded is what was there.
 """
 
 import math

@@ -57,6 +57,7 @@ class Note:
         "capture",
         "content",
         "duration_ns",
+        "framework",
         "has_deferred",
         "is_captured",
         "kind",
@@ -108,7 +109,9 @@ class Note:
         self.recorder = recorder
         self.kind = kind
         self.run = run
+        # Both may be set later, for the events that come then.
         self.run_id = run.run_id
+        self.framework = run.framework
         self.weight_bytes = weight_bytes + _WEIGHT_BYTES
         self.has_deferred = False
         self.content = self._copied(content) if type(content) is dict else content

@@ -346,8 +346,8 @@ class Recorder:
         own: dict[str, Any] = {
             "chaukas": {"sdk": self._version, "seq": note.seq, "stream": note.stream}
         }
-        if run.framework:
-            own["framework"] = run.framework
+        if note.framework:
+            own["framework"] = note.framework
         if note.run_id:
             own["run_id"] = note.run_id
         # Copying a ready part costs less than naming its members again.

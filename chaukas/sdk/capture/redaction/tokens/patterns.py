@@ -199,8 +199,7 @@ def has_marker(text: str, low: str) -> bool:
     Tell whether a text may hold one of the patterns; never misses one.
 
     Written out as a chain of substring tests, and a rare single letter before
-    each longer one, which costs a quarter: it runs for every event on the
-    host's thread.
+    each longer one, which costs a quarter: it runs for every event.
 
     Args:
         text: The text, or many joined.
