@@ -87,6 +87,7 @@ class Runtime:
         self.data_access_tools: frozenset[str] = frozenset(config.data_access_tools)
         self.integrations: list[BaseIntegrationWrapper] = []
         self._make_sink = make_sink
+        self._has_own_clock = clock is None
         self._clock = clock or SystemClock()
         self._given_ids = ids
         self._default_session_id = config.session_id or ""
@@ -114,7 +115,8 @@ class Runtime:
             integrity=config.integrity,
             report=self._report_of,
             report_adopted=self._report_adopted,
-            tick=self._tick,
+            # A clock that was given is not read behind the back of who gave it.
+            tick=self._tick if self._has_own_clock else None,
             tick_interval_s=_TICK_S,
         )
         redact = None if config.redact is None else UsersRedact(config.redact)
