@@ -94,7 +94,7 @@ def run_tests(place: Path, framework: Framework, options: list[str]) -> int:
     tests = [each for each in options if each.startswith("tests/")]
     folder = [] if tests else [f"tests/frameworks/{framework.name}"]
     # Frameworks warn of much that is theirs alone.
-    command = [python_of(place), "-m", "pytest", "-q", "-W", "default"]
+    command = [python_of(place), "-m", "pytest", "-q", "-W", "ignore"]
     sys.stderr.write(f"== {place.name}\n")
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider", *options, *folder],

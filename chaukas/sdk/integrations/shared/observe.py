@@ -13,6 +13,7 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.patching import is_most_derived
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.system.internal_errors import attempt, report
 
@@ -29,6 +30,7 @@ __all__ = [
     "observe_async",
     "observe_async_generator",
     "observe_generator",
+    "outermost",
 ]
 
 
@@ -154,6 +156,24 @@ def observe_async(begin: Begin) -> Wrap:
             # The coroutine itself, without one of ours around it.
             return wrapped(*args, **kwargs)
         return observed(wrapped, instance, args, kwargs)
+
+    return wrapper
+
+
+def outermost(name: str, wrap: Wrap) -> Wrap:
+    """
+    Return *wrap* for the method *name* of a class and of those derived from it.
+
+    What an override reaches by `super()` is passed through: it is a part of the call
+    that is observed already.
+    """
+
+    def wrapper(
+        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if is_most_derived(wrapped, instance, name):
+            return wrap(wrapped, instance, args, kwargs)
+        return wrapped(*args, **kwargs)
 
     return wrapper
 

@@ -1,0 +1,388 @@
+"""
+Read crews, agents, tasks, flows and models of CrewAI, as plain data.
+
+Pure. What an object holds is read and none of its code runs, since nearly every class
+of CrewAI is one that applications derive from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from chaukas.sdk.integrations.shared.model_facts import (
+    Answer,
+    Request,
+    Schema,
+    hash_of,
+    json_hash_of,
+)
+from chaukas.sdk.integrations.shared.openai_api.providers import provider_at
+from chaukas.sdk.integrations.shared.read import list_of, parsed, read, text_of
+from chaukas.sdk.integrations.shared.usage import Usage, read_usage
+from chaukas.sdk.record.content import without_defaults
+from chaukas.sdk.record.context import AgentRef
+from chaukas.sdk.system.bounded import id_text
+from chaukas.sdk.system.introspect import (
+    attributes_of,
+    bare_name_of,
+    class_name_of,
+    is_class,
+    looked_up,
+    name_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from chaukas.sdk.capture.snapshot import Capture
+
+__all__ = [
+    "agent_facts",
+    "agent_ref",
+    "argument",
+    "call_of",
+    "changed_in",
+    "crew_facts",
+    "crew_ref",
+    "document_ids_of",
+    "flow_facts",
+    "flow_ref",
+    "held",
+    "id_of",
+    "input_of",
+    "is_internal",
+    "normal_role",
+    "output_of",
+    "private",
+    "request_of",
+    "response_of",
+    "results_of",
+    "role_of",
+    "task_facts",
+    "usage_of",
+    "user_texts",
+]
+
+_NAMES = 64
+_SETTINGS = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "n",
+    "reasoning_effort",
+)
+_OPENAI = "openai"
+_CUSTOM = "custom"
+
+
+# -- any object -----------------------------------------------------------------------
+
+
+def held(item: Any, name: str) -> Any:
+    """Return the field *name* that an object holds; None if it has none."""
+    return attributes_of(item).get(name)
+
+
+def private(item: Any, name: str) -> Any:
+    """Return a private attribute of a pydantic object; None if it has none."""
+    try:
+        fields = object.__getattribute__(item, "__pydantic_private__")
+    except AttributeError:
+        fields = None
+    return fields.get(name) if type(fields) is dict else held(item, name)
+
+
+def argument(args: Sequence[Any], kwargs: Mapping[str, Any], at: int, name: str) -> Any:
+    """Return an argument by its place or its name; None if it was left out."""
+    return args[at] if len(args) > at else kwargs.get(name)
+
+
+def id_of(item: Any) -> str:
+    """Return the id of an object; empty if it has none."""
+    return id_text(held(item, "id")) or ""
+
+
+def _is_of_crewai(item: Any) -> bool:
+    return name_of(type(item)).startswith("crewai.")
+
+
+def _names_of(items: Any, *fields: str) -> list[str]:
+    """Return the first of these fields that each of *items* has."""
+    found = (
+        next((text for name in fields if (text := text_of(held(item, name)))), "")
+        or class_name_of(item)
+        for item in list_of(items)[:_NAMES]
+    )
+    return list(found)
+
+
+def _type_name(model: Any) -> str:
+    return bare_name_of(model) if is_class(model) else ""
+
+
+# -- agents ---------------------------------------------------------------------------
+
+
+def role_of(agent: Any) -> str:
+    """Return the role of an agent, with what the inputs of its crew filled in."""
+    return text_of(held(agent, "role")).strip() or class_name_of(agent)
+
+
+def normal_role(name: object) -> str:
+    """Return a role as coworkers are looked up by it."""
+    return " ".join(text_of(name).split()).replace('"', "").casefold()
+
+
+def agent_ref(agent: Any) -> AgentRef:
+    """Return how events name an agent: its id is the role that was written for it."""
+    role = role_of(agent)
+    return AgentRef(text_of(private(agent, "_original_role")).strip() or role, role)
+
+
+def agent_facts(agent: Any) -> dict[str, Any]:
+    """Return what is known of an agent; the instructions uncaptured."""
+    parts = [text_of(held(agent, name)) for name in ("role", "goal", "backstory")]
+    instructions = "\n".join(filter(None, parts))
+    facts = {
+        "agent_type": "agent",
+        "model": text_of(held(held(agent, "llm"), "model")),
+        "instructions": instructions,
+        "instructions_hash": hash_of(instructions),
+        "tools": _names_of(held(agent, "tools"), "name"),
+        "agent_uuid": id_of(agent),
+        "allow_delegation": held(agent, "allow_delegation") is True,
+        "max_iter": held(agent, "max_iter"),
+        "max_rpm": held(agent, "max_rpm"),
+        "max_retry_limit": held(agent, "max_retry_limit"),
+        "has_memory": held(agent, "memory") not in (None, False),
+        "has_knowledge": held(agent, "knowledge") is not None,
+    }
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def task_facts(task: Any, capture: Capture) -> dict[str, Any]:
+    """Return what is known of a task; its texts captured."""
+    guardrails = list_of(held(task, "guardrails"))
+    has_one = held(task, "guardrail") is not None
+    output = held(task, "output_pydantic") or held(task, "output_json")
+    path = "metadata.task"
+    facts = {
+        "id": id_of(task),
+        "name": text_of(held(task, "name")),
+        "async": held(task, "async_execution") is True,
+        "human_input": held(task, "human_input") is True,
+        "guardrails": len(guardrails) or int(has_one),
+        "output_type": _type_name(output),
+        "tools": _names_of(held(task, "tools"), "name"),
+    }
+    for name in ("description", "expected_output"):
+        facts[name] = capture.text(text_of(held(task, name)), f"{path}.{name}")
+    return facts
+
+
+# -- crews and flows ------------------------------------------------------------------
+
+
+def crew_ref(crew: Any) -> AgentRef:
+    """Return how events name a crew."""
+    name = text_of(held(crew, "name")) or class_name_of(crew)
+    return AgentRef(name, name)
+
+
+def crew_facts(crew: Any, kind: str) -> dict[str, Any]:
+    """Return what is known of a crew."""
+    process = read(held(crew, "process"), "value")
+    facts = {
+        "agent_type": kind,
+        "crew_id": id_of(crew),
+        "crew_key": text_of(crew.key) if _is_of_crewai(crew) else "",
+        "process": text_of(process),
+        "agents": _names_of(held(crew, "agents"), "role"),
+        "tasks": _names_of(held(crew, "tasks"), "name", "description"),
+        "planning": held(crew, "planning") is True,
+        "memory": held(crew, "memory") not in (None, False),
+        "cache": held(crew, "cache") is True,
+        "max_rpm": held(crew, "max_rpm"),
+    }
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def is_internal(flow: Any) -> bool:
+    """Tell whether CrewAI itself is what runs as a flow: an agent, or a memory."""
+    marked = looked_up(type(flow), "is_crewai_internal")
+    return marked is True or _is_of_crewai(flow)
+
+
+def flow_ref(flow: Any) -> AgentRef:
+    """Return how events name a flow."""
+    name = text_of(held(flow, "name")) or class_name_of(flow)
+    return AgentRef(name, name)
+
+
+def flow_facts(flow: Any) -> dict[str, Any]:
+    """Return what is known of a flow."""
+    state = private(flow, "_state")
+    flow_id = state.get("id") if type(state) is dict else held(state, "id")
+    methods = private(flow, "_methods")
+    return without_defaults(
+        {
+            "agent_type": "flow",
+            "flow_id": id_text(flow_id),
+            "methods": [str(name) for name in methods][:_NAMES]
+            if type(methods) is dict
+            else [],
+        }
+    )
+
+
+def changed_in(state: Any, known: dict[str, str]) -> dict[str, Any]:
+    """
+    Return the members of a flow's *state* that are others than those that are known.
+
+    Args:
+        state: A dict or a pydantic object.
+        known: Hashes of the members by their names; brought up to date.
+    """
+    fields = state if type(state) is dict else attributes_of(state)
+    changed = {}
+    for name, value in list(fields.items()):
+        if type(name) is not str:
+            continue
+        # Empty for what is no JSON: it may have changed in itself.
+        digest = json_hash_of(value)
+        if not digest or known.get(name) != digest:
+            known[name] = digest
+            changed[name] = value
+    return changed
+
+
+# -- what comes in and goes out -------------------------------------------------------
+
+
+def input_of(crew: Any, inputs: Any) -> tuple[Any, str]:
+    """Return what a crew is given, and what that is: its inputs, or its first task."""
+    if inputs:
+        return inputs, "inputs"
+    first = next(iter(list_of(held(crew, "tasks"))), None)
+    return text_of(held(first, "description")), "task"
+
+
+def user_texts(messages: Any) -> list[Any]:
+    """Return what the user says in the messages that an agent is given."""
+    if type(messages) is str:
+        return [messages]
+    given = [each for each in list_of(messages) if type(each) is dict]
+    return [each.get("content") for each in given if each.get("role") == "user"]
+
+
+def output_of(result: Any) -> Any:
+    """Return the answer in an output of a crew, a task or an agent."""
+    fields = attributes_of(result)
+    if not _is_of_crewai(result) or "raw" not in fields:
+        return result
+    return fields.get("pydantic") or fields.get("json_dict") or fields["raw"]
+
+
+# -- models ---------------------------------------------------------------------------
+
+
+def request_of(llm: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Request:
+    """Return what a model is asked by the arguments of its `call`."""
+    messages = argument(args, kwargs, 0, "messages")
+    system = None
+    if type(messages) is list and messages:
+        first = messages[0]
+        if type(first) is dict and first.get("role") == "system":
+            system, messages = first.get("content"), messages[1:]
+    settings = {name: held(llm, name) for name in _SETTINGS}
+    settings["stop"] = held(llm, "stop") or None
+    schema = argument(args, kwargs, 6, "response_model")
+    model = text_of(held(llm, "model"))
+    return Request(
+        provider=_provider_of(llm, model),
+        model=model.rpartition("/")[2] if _is_of_crewai(llm) else model,
+        messages=messages,
+        system=system,
+        settings={name: value for name, value in settings.items() if value is not None},
+        tools=_tools_in(argument(args, kwargs, 1, "tools")),
+        output_schema=Schema(_type_name(schema)) if is_class(schema) else None,
+        stream=held(llm, "stream") is True,
+        is_turn=argument(args, kwargs, 5, "from_agent") is not None,
+    )
+
+
+def _provider_of(llm: Any, model: str) -> str:
+    """Return who serves a model; a class of the application's own says nothing."""
+    if not _is_of_crewai(llm):
+        prefix, slash, _ = model.partition("/")
+        return prefix if slash else _CUSTOM
+    provider = text_of(held(llm, "provider")) or model.partition("/")[0]
+    address = held(llm, "base_url") or held(llm, "api_base")
+    if provider != _OPENAI or not address:
+        return provider
+    return provider_at(urlsplit(str(address)).hostname or "")
+
+
+def _tools_in(tools: Any) -> list[str]:
+    functions = [read(each, "function") or each for each in list_of(tools)[:_NAMES]]
+    return [text for each in functions if (text := text_of(read(each, "name")))]
+
+
+def response_of(result: Any, usage: Usage, **facts: Any) -> Answer:
+    """Return what a model answered: a text, calls of tools, or an object."""
+    calls = [call_of(each) for each in list_of(result)]
+    if calls and all(name for _, name, _ in calls):
+        asked = [
+            {"id": call_id, "name": name, "arguments": arguments}
+            for call_id, name, arguments in calls
+        ]
+        return Answer(tool_calls=asked, usage=usage, **facts)
+    return Answer(text=result, usage=usage, **facts)
+
+
+def call_of(call: Any) -> tuple[str, str, Any]:
+    """Return id, name and arguments of a tool that a model asks for."""
+    function = read(call, "function") or read(call, "function_call") or call
+    name = text_of(read(function, "name"))
+    arguments = read(function, "arguments")
+    if arguments is None:
+        arguments = read(function, "input") or read(function, "args")
+    call_id = text_of(read(call, "id")) or text_of(read(call, "toolUseId"))
+    return call_id, name, parsed(arguments)
+
+
+def usage_of(data: Any) -> Usage:
+    """Return the tokens in a dict of CrewAI's, which has names of its own for some."""
+    if type(data) is not dict:
+        return Usage()
+    usage = read_usage(data)
+
+    def count(name: str, found: int) -> int:
+        value = data.get(name)
+        return found or (value if type(value) is int else 0)
+
+    return usage._replace(
+        cached_tokens=count("cached_prompt_tokens", usage.cached_tokens),
+        reasoning_tokens=count("reasoning_tokens", usage.reasoning_tokens),
+        cache_write_tokens=count("cache_creation_tokens", usage.cache_write_tokens),
+    )
+
+
+# -- memory and knowledge -------------------------------------------------------------
+
+
+def results_of(results: Any) -> list[Any]:
+    """Return what a search found, without what is around it."""
+    found = [held(each, "record") or each for each in list_of(results)[:_NAMES]]
+    return [each if type(each) is dict else attributes_of(each) for each in found]
+
+
+def document_ids_of(results: Any) -> list[str]:
+    """Return the ids of what a search found."""
+    ids = (id_text(each.get("id")) for each in results_of(results))
+    return [each for each in ids if each]
