@@ -478,18 +478,14 @@ def test_the_last_turn_of_an_agent_is_forced_and_recorded() -> None:
 
 
 def test_a_hook_that_aborts_a_run_is_a_decision_and_an_error() -> None:
-    from crewai.hooks import clear_all_global_hooks
     from crewai.hooks.dispatch import HookAborted, InterceptionPoint, on
 
     @on(InterceptionPoint.INPUT)
     def no(_context: Any) -> None:
         raise HookAborted("not today", source="policy desk")
 
-    try:
-        with recorded() as events, pytest.raises(HookAborted):
-            crew(task(agent("It is blue"))).kickoff()
-    finally:
-        clear_all_global_hooks()
+    with recorded() as events, pytest.raises(HookAborted):
+        crew(task(agent("It is blue"))).kickoff()
     assert tree_of(events()) == tree(
         """
         SESSION

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from crewai.hooks import clear_all_global_hooks, register_before_llm_call_hook
+from crewai.hooks import register_before_llm_call_hook
 
 from loopback import Fail, Text
 from tests.frameworks.crewai.scripted import agent, crew, recorded, served, task
@@ -15,11 +15,8 @@ from tests.support.trees import named, only, tree, tree_of
 
 def test_a_hook_that_refuses_a_model_ends_the_run() -> None:
     register_before_llm_call_hook(lambda _context: False)
-    try:
-        with recorded() as events, pytest.raises(Exception):
-            crew(task(agent("never", max_retry_limit=0))).kickoff()
-    finally:
-        clear_all_global_hooks()
+    with recorded() as events, pytest.raises(Exception, match="hook"):
+        crew(task(agent("never", max_retry_limit=0))).kickoff()
     shown = tree_of(events())
     assert "MODEL" not in shown
     assert shown.count("ERROR") == 1

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from crewai.hooks import (
-    clear_all_global_hooks,
-    register_before_tool_call_hook,
-)
+from crewai.hooks import register_before_tool_call_hook
 from crewai.tools import BaseTool, tool
 from crewai.tools.tool_failure import ToolFailure
 
@@ -236,10 +233,7 @@ def test_a_tool_that_was_used_too_often_is_denied() -> None:
 
 def test_a_hook_that_blocks_a_tool_denies_it() -> None:
     register_before_tool_call_hook(lambda _context: False)
-    try:
-        events = played([call("add", {"a": 1, "b": 2})], "sorry", tools=[add])
-    finally:
-        clear_all_global_hooks()
+    events = played([call("add", {"a": 1, "b": 2})], "sorry", tools=[add])
     assert tree_of(events) == inside(
         """
         MODEL

@@ -10,7 +10,6 @@ from chaukas.sdk.integrations.shared.observe import (
     Observation,
     observe,
     observe_async,
-    outermost,
 )
 from chaukas.sdk.integrations.shared.policies import record_policy
 from chaukas.sdk.patching import Patch
@@ -129,9 +128,8 @@ class Flows(Part):
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches."""
-        kickoff = outermost("kickoff_async", observe_async(self._kickoff))
         return (
-            Patch(f"{_FLOW}.kickoff_async", kickoff, _RUN, subclasses=True),
+            Patch(f"{_FLOW}.kickoff_async", observe_async(self._kickoff), _RUN),
             Patch(
                 f"{_FLOW}.resume_async",
                 observe_async(self._resume),
