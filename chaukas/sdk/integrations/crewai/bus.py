@@ -25,7 +25,7 @@ from chaukas.sdk.system.introspect import attributes_of
 
 from .facts import argument, held
 from .state import CrewRun
-from .tools import Holder, holder_in_force
+from .tools import Holder, holder_in_force, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,7 +55,6 @@ _EXECUTORS = (
 )
 _LIMIT = "usage_limit"
 _MISTAKES = ("unknown_tool", "invalid_input")
-_HUMAN = "human_feedback"
 
 
 class _Asked(Observation):
@@ -96,8 +95,6 @@ class Bus(Part):
             "tool_usage_finished": self._tool_finished,
             "tool_selection_error": self._mistaken,
             "tool_validate_input_error": self._mistaken,
-            "human_feedback_requested": self._asked,
-            "human_feedback_received": self._told,
             "flow_input_received": self._told,
             "conversation_message_added": self._said,
             "agent_reasoning_completed": self._planned,
@@ -214,7 +211,7 @@ class Bus(Part):
         holder = holder_in_force()
         if holder is None or holder.call.executions:
             return
-        reason = held(held(event.get("failure"), "reason"), "_value_")
+        reason = reason_of(event.get("failure"))
         name = text_of(event.get("tool_name"))
         if reason == _LIMIT:
             self.decide(
@@ -285,23 +282,8 @@ class Bus(Part):
             note = self._runs.shared.note_input
             note(node.run, [text], source=source, is_asked=True)
 
-    def _asked(self, event: dict[str, Any]) -> None:
-        node = node_in_force()
-        if node is not None:
-            facts = {"method": text_of(event.get("method_name"))}
-            self.decide(
-                node.run,
-                node.parent_span_id,
-                _HUMAN,
-                "review",
-                rationale=event.get("message"),
-                metadata=without_defaults(facts),
-            )
-
     def _told(self, event: dict[str, Any]) -> None:
-        is_feedback = "feedback" in event
-        text = event.get("feedback") if is_feedback else event.get("response")
-        self._input(text, _HUMAN if is_feedback else "flow_input")
+        self._input(event.get("response"), "flow_input")
 
     def _said(self, event: dict[str, Any]) -> None:
         if event.get("role") == "user":

@@ -12,6 +12,7 @@ from chaukas.sdk.integrations.shared.observe import (
     observe_async,
 )
 from chaukas.sdk.integrations.shared.policies import record_policy
+from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import content
 from chaukas.sdk.record.placement import node_in_force
@@ -44,6 +45,7 @@ _FLOW = "crewai.flow.flow:Flow"
 _RUN = ("AGENT_START", "AGENT_END", "INPUT_RECEIVED", "OUTPUT_EMITTED", "ERROR")
 _STATE = ("STATE_UPDATE",)
 _PENDING = "HumanFeedbackPending"
+_HUMAN = "human_feedback"
 _PAUSED = 1024
 
 
@@ -94,12 +96,13 @@ _ROUTE_CHARS = 65
 class _Deciding(Observation):
     """A person's feedback, until it is known what it comes to."""
 
-    def __init__(self, flows: Flows, run: CrewRun, method: str) -> None:
+    def __init__(self, flows: Flows, run: CrewRun, method: Any) -> None:
         self._flows, self._run, self._method = flows, run, method
 
     def ended(self, result: Any) -> None:
         outcome = held(result, "outcome")
-        self._flows.note_allowed(self._run, self._method, outcome)
+        rules = [outcome] if type(outcome) is str else []
+        self._flows.decide(self._run, "allow", self._method, rule_ids=rules)
 
 
 class _Storing(Observation):
@@ -139,9 +142,15 @@ class Flows(Part):
             ),
             Patch(f"{_FLOW}._execute_method", observe_async(self._method), _STATE),
             Patch(
+                f"{_FLOW}._run_human_feedback_step",
+                observe_async(self._ask),
+                ("POLICY_DECISION",),
+                optional=True,
+            ),
+            Patch(
                 f"{_FLOW}._finalize_human_feedback",
                 observe_async(self._feedback),
-                ("POLICY_DECISION",),
+                ("POLICY_DECISION", "INPUT_RECEIVED"),
                 optional=True,
             ),
             Patch(
@@ -264,19 +273,36 @@ class Flows(Part):
 
     # -- people -------------------------------------------------------------------
 
+    def _ask(self, _flow: Any, args: Any, kwargs: Any) -> None:
+        run = self._run_here()
+        if run is not None:
+            name = argument(args, kwargs, 0, "method_name")
+            wanted = argument(args, kwargs, 1, "feedback_definition")
+            self.decide(run, "review", name, rationale=held(wanted, "message"))
+
     def _feedback(self, _flow: Any, args: Any, kwargs: Any) -> _Deciding | None:
         run = self._run_here()
-        name = argument(args, kwargs, 0, "method_name")
-        return None if run is None else _Deciding(self, run, id_text(name) or "")
+        if run is None:
+            return None
+        text = argument(args, kwargs, 2, "raw_feedback")
+        if type(text) is str and text.strip():
+            note = self._runs.shared.note_input
+            note(run, [text], source=_HUMAN, is_asked=True)
+        return _Deciding(self, run, argument(args, kwargs, 0, "method_name"))
 
-    def note_allowed(self, run: CrewRun, method: str, outcome: Any) -> None:
-        """Record what came of a person's feedback."""
+    def decide(
+        self, run: CrewRun, outcome: str, method: Any, *, rationale: Any = "", **more: Any
+    ) -> None:
+        """Record that a person is asked, or what came of it."""
+        capture = self._recorder.capture(run)
         record_policy(
             self._recorder,
             run,
             run.agent_span_id,
-            "human_feedback",
-            "allow",
-            rule_ids=[outcome] if type(outcome) is str else [],
-            metadata={"method": method},
+            _HUMAN,
+            outcome,
+            capture=capture,
+            rationale=capture.text(text_of(rationale), "policy.rationale"),
+            metadata=without_defaults({"method": id_text(method)}),
+            **more,
         )

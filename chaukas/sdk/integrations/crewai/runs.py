@@ -77,10 +77,15 @@ class Running(Observation):
     def __init__(self, runs: CrewRuns, run: CrewRun) -> None:
         self.runs, self.run = runs, run
         self.node = Node(run, run.agent_span_id, "own_agent")
+        self.has_output = True
+        """It returns an answer, and not just when it is done."""
 
     def ended(self, result: Any) -> None:
         """Record the answer and the end."""
-        self.runs.end(self.run, output_of(result))
+        if self.has_output:
+            self.runs.end(self.run, output_of(result))
+        else:
+            self.runs.end_without_output(self.run)
 
     def failed(self, error: BaseException) -> None:
         """Record how it failed."""
@@ -172,8 +177,11 @@ class CrewRuns(Part):
         return self._run_crew("crew", crew, argument(args, kwargs, 0, "inputs"))
 
     def _crew_again(self, kind: str, crew: Any, args: Any, kwargs: Any) -> Running:
-        at = 2 if kind in {"crew_train", "crew_test"} else 1
-        return self._run_crew(kind, crew, argument(args, kwargs, at, "inputs"))
+        has_output = kind == "crew_replay"
+        at = 1 if has_output else 2
+        running = self._run_crew(kind, crew, argument(args, kwargs, at, "inputs"))
+        running.has_output = has_output
+        return running
 
     def _run_crew(self, kind: str, crew: Any, inputs: Any) -> Running:
         asked = self._streams.pop(crew)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from .runs import CrewRuns
 
-__all__ = ["CrewTools", "Holder", "holder_in_force"]
+__all__ = ["CrewTools", "Holder", "failure_of", "holder_in_force", "reason_of"]
 
 _TOOL = ("TOOL_CALL_START", "TOOL_CALL_END", "ERROR", "RETRY")
 _EXECUTORS = (
@@ -50,6 +50,7 @@ _USE = "crewai.tools.tool_usage:ToolUsage"
 _TEXT_ATTEMPTS = 6
 """Three attempts, each of which calls a tool that failed once more."""
 _QUESTION = "AskQuestionTool"
+_OF_MCP = "mcp_error"
 
 
 class Holder:
@@ -139,6 +140,11 @@ def failure_of(result: Any) -> str | None:
     return text_of(held(result, "message")) or "failed"
 
 
+def reason_of(failure: Any) -> str:
+    """Return the kind of a failure that a tool, or CrewAI for it, says."""
+    return text_of(held(held(failure, "reason"), "_value_"))
+
+
 class CrewTools(Part):
     """
     Wrappers around tools.
@@ -222,7 +228,8 @@ class CrewTools(Part):
         if holder.has_failed:
             holder.errors.settle(self._recorder, action=RETURNED)
         elif (message := failure_of(holder.result)) is not None:
-            self._shared.returned_failure(call, message)
+            is_reported = reason_of(holder.result) == _OF_MCP
+            self._shared.returned_failure(call, message, is_reported=is_reported)
         self._shared.end(call, None if holder.has_failed else holder.result)
 
     def raised(self, holder: Holder, error: BaseException) -> None:

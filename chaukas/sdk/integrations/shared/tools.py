@@ -188,13 +188,24 @@ class Tools(Part):
             recovery_action=RETURNED if is_recoverable else "",
         )
 
-    def returned_failure(self, call: ToolCall, output: Any) -> None:
-        """Record the ERROR of a tool that told its failure as an *output* only."""
+    def returned_failure(
+        self, call: ToolCall, output: Any, *, is_reported: bool = False
+    ) -> None:
+        """
+        Record the ERROR of a tool that told its failure as an *output* only.
+
+        Args:
+            call: What `begin` returned.
+            output: What it told, uncaptured.
+            is_reported: A call below has the ERROR already.
+        """
         pair = call.pair
         if pair is None:
             return
         capture = self._recorder.capture(pair.run)
         call.failure = capture.text(output, _MESSAGE) or "failed"
+        if is_reported:
+            return
         self._recorder.emit(
             EventType.ERROR,
             pair.run,
