@@ -57,7 +57,14 @@ class Framework:
 
 
 FRAMEWORKS = {
-    each.name: each for each in (Framework("crewai", "crewai", (Release("1.15.30"),)),)
+    each.name: each
+    for each in (
+        Framework(
+            "crewai",
+            "crewai",
+            (Release("1.11.0"), Release("1.14.7"), Release("1.15.30")),
+        ),
+    )
 }
 """All of them, by name."""
 
