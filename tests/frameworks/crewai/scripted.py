@@ -80,11 +80,7 @@ def call(name: str, arguments: dict[str, Any], call_id: str = "c1") -> dict[str,
 
 def words(name: str, arguments: dict[str, Any]) -> str:
     """Return a call of a tool as a model without such calls asks for it."""
-    return (
-        "Thought: I need it\n"
-        f"Action: {name}\n"
-        f"Action Input: {json.dumps(arguments)}"
-    )
+    return f"Thought: I need it\nAction: {name}\nAction Input: {json.dumps(arguments)}"
 
 
 def agent(*script: Any, role: str = "writer", **fields: Any) -> Agent:
@@ -119,4 +115,7 @@ def recorded(**settings: Any) -> Iterator[Callable[[], list[Event]]]:
 def served(replies: Any) -> Iterator[tuple[ModelServer, LLM]]:
     """Serve *replies*, one for each request; give the server and a model that asks it."""
     with ModelServer(replies) as server:
-        yield server, LLM(model="openai/gpt-4o-mini", base_url=server.base_url, api_key="x")
+        yield (
+            server,
+            LLM(model="openai/gpt-4o-mini", base_url=server.base_url, api_key="x"),
+        )

@@ -305,14 +305,15 @@ def _check_twenty(events: list[Any]) -> None:
     assert spans.count("AGENT crew") + spans.count(" x") >= 1
     outputs = named(events, "OUTPUT_EMITTED")
     assert len({each["trace_id"] for each in outputs}) == len(outputs) == 20
-    inputs = {each["trace_id"]: each["message"]["text"] for each in named(events, "INPUT_RECEIVED")}
+    inputs = {
+        each["trace_id"]: each["message"]["text"]
+        for each in named(events, "INPUT_RECEIVED")
+    }
     for each in outputs:
         number = each["message"]["text"].removeprefix("answer ")
         assert inputs[each["trace_id"]] == f"task {number}"
     by_trace = Counter(each["trace_id"] for each in events if "trace_id" in each)
-    assert all(
-        count >= 8 for trace, count in by_trace.items() if trace in inputs
-    )
+    assert all(count >= 8 for trace, count in by_trace.items() if trace in inputs)
 
 
 def test_two_tenants_at_once_share_nothing() -> None:
@@ -357,7 +358,10 @@ def test_a_task_is_replayed_in_a_run_of_its_own() -> None:
         "MODEL",
         "OUTPUT",
     ]
-    kinds = {e["span_id"]: e["metadata"]["agent_type"] for e in named(events(), "AGENT_START")}
+    kinds = {
+        e["span_id"]: e["metadata"]["agent_type"]
+        for e in named(events(), "AGENT_START")
+    }
     assert kinds[replay["parent_span_id"]] == "crew_replay"
 
 

@@ -85,5 +85,6 @@ def test_an_example_records_this_tree(name: str, tmp_path: Path) -> None:
     assert integrity.verify(lines).ok
     events = [json.loads(line) for line in lines]
     # Two tools of one answer run at the same time: either may be the first.
-    assert sorted(tree_of(events).splitlines()) == sorted(tree(TREES[name]).splitlines())
-
+    assert sorted(tree_of(events).splitlines()) == sorted(
+        tree(TREES[name]).splitlines()
+    )

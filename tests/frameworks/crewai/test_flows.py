@@ -53,12 +53,12 @@ def test_a_flow_with_a_crew_is_one_tree() -> None:
         """
     )
     first, second, third = (
-        each["state_update"] for each in named(events(), "STATE_UPDATE")
+        each["state_update"]["flow"] for each in named(events(), "STATE_UPDATE")
     )
-    assert first["flow"]["method"] == "choose"
+    assert first["method"] == "choose"
     assert first["state"]["wanted"] == "blue"
-    assert second["flow"]["method"] == "check"
-    assert second["flow"]["route"] == "good"
+    assert second["method"] == "check"
+    assert second["route"] == "good"
     assert "state" not in second
     assert third["state"] == {"found": "sky"}
     begin = next(
@@ -265,10 +265,20 @@ def test_the_feedback_of_a_person_is_a_review_and_what_it_comes_to(
     )
     with recorded() as events:
         assert flow.kickoff() == "published"
-    shown = tree_of(events())
-    assert "POLICY human_feedback allow" in shown
-    allow = only(events(), "POLICY_DECISION")["policy"]
-    assert allow["rule_ids"] == ["approved"]
+    assert tree_of(events()) == tree(
+        """
+        SESSION
+          AGENT Reviewed
+            POLICY human_feedback review
+            INPUT
+            MODEL
+            POLICY human_feedback allow
+            STATE_UPDATE x2
+            OUTPUT
+        """
+    )
+    _, allow = named(events(), "POLICY_DECISION")
+    assert allow["policy"]["rule_ids"] == ["approved"]
 
 
 def _answering(text: str) -> Any:

@@ -131,7 +131,9 @@ def test_eighteen_requests_are_eighteen_on_record() -> None:
     layers = [each["retry"]["metadata"]["layer"] for each in named(events(), "RETRY")]
     once = ["http", "http", "crewai", "http", "http", "crewai", "http", "http"]
     assert layers == [*once, "agent", *once]
-    errors = [each["error"].get("recoverable", False) for each in named(events(), "ERROR")]
+    errors = [
+        each["error"].get("recoverable", False) for each in named(events(), "ERROR")
+    ]
     assert errors == [True, False]
 
 

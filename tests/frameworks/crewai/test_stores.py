@@ -88,8 +88,10 @@ def test_a_memory_is_asked_and_kept(tmp_path: Any) -> None:
         own = memory(tmp_path, facts, analysis)
         crew(task(agent("It is blue")), memory=own).kickoff()
     shown = tree_of(events())
-    assert shown.splitlines()[:6] == tree(
-        """
+    assert (
+        shown.splitlines()[:6]
+        == tree(
+            """
         SESSION
           AGENT crew
             INPUT
@@ -97,7 +99,8 @@ def test_a_memory_is_asked_and_kept(tmp_path: Any) -> None:
               DATA_ACCESS memory
               MODEL x2
         """
-    ).splitlines()
+        ).splitlines()
+    )
     saved = only(events(), "STATE_UPDATE")["state_update"]["store"]
     assert saved["operation"] == "save"
     crew_start = named(events(), "AGENT_START")[0]

@@ -3,14 +3,15 @@ Record CrewAI by wrapping the functions that do the work; its event bus fills in
 
 | CrewAI moment | events |
 |---|---|
-| `Crew.kickoff`, `akickoff`, `replay`, `train`, `test` | SESSION, AGENT, INPUT_RECEIVED, OUTPUT_EMITTED |
+| `Crew.kickoff`, `akickoff`, `replay`, `train`, `test` | AGENT, INPUT, OUTPUT |
 | `Task._execute_core`, `BaseAgent.execute_task`, `Agent.kickoff` | AGENT, RETRY |
 | the next task is another agent's; a coworker is asked | AGENT_HANDOFF |
-| `Flow.kickoff_async`, `resume_async`, and each of their methods | AGENT, STATE_UPDATE |
+| `Flow.kickoff_async`, `resume_async`, each of their methods | AGENT, STATE_UPDATE |
 | `BaseLLM.call`, `acall`, `InternalInstructor.to_pydantic` | MODEL_INVOCATION |
 | CrewAI's loop after a rate limit | RETRY |
-| a tool runs: for a native call, for one in words, or by itself | TOOL_CALL, ERROR, RETRY |
-| a guardrail, a hook that aborts, a limit of a tool, a person | POLICY_DECISION, INPUT_RECEIVED |
+| a tool runs: for a native call, for one in words, by itself | TOOL_CALL, ERROR, RETRY |
+| a guardrail, a hook that aborts, a limit of a tool | POLICY_DECISION |
+| a person is asked, and answers | POLICY_DECISION, INPUT_RECEIVED |
 | memory, knowledge, a tool's cached answer | DATA_ACCESS, STATE_UPDATE |
 | a plan, a checkpoint, a persisted state, a summary | STATE_UPDATE |
 | a wait for `max_rpm` | SYSTEM |
@@ -19,9 +20,9 @@ A crew and a flow are AGENT pairs around those of their agents. HTTP retries, MC
 tenacity have integrations of their own. For crewai 1.11 to 1.15.
 
 Not seen: retries inside the clients of other providers than OpenAI, raw answers of
-models, tools that start threads without their context, why a task was skipped, and what
-runs in other processes, as `crewai run` does. Agents of other frameworks (A2A) appear as
-the tools and models that they are here.
+models, tools that start threads without their context, why a task was skipped, and
+what runs in other processes, as `crewai run` does. Agents of other frameworks (A2A)
+appear as the tools and models that they are here.
 """
 
 from __future__ import annotations

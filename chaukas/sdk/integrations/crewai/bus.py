@@ -12,26 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.shared.observe import Observation, observe
-from chaukas.sdk.integrations.shared.policies import record_policy
+from chaukas.sdk.integrations.shared.nested.runs import Here
+from chaukas.sdk.integrations.shared.nested.tools import (
+    AskedTool,
+    asked_tool_in_force,
+)
+from chaukas.sdk.integrations.shared.observe import Noted, observe, observe_async
+from chaukas.sdk.integrations.shared.policies import decide
 from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import content
 from chaukas.sdk.record.context import SUPPRESSED
 from chaukas.sdk.record.placement import node_in_force
-from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.internal_errors import report
 from chaukas.sdk.system.introspect import attributes_of
 
 from .facts import argument, held
-from .state import CrewRun
-from .tools import Holder, holder_in_force, reason_of
+from .state import CrewRun, run_in_force
+from .tools import EXECUTORS, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chaukas.sdk.integrations.base import Host
-    from chaukas.sdk.record.context import Node
 
     from .models import Models
     from .runs import CrewRuns
@@ -48,23 +51,10 @@ _EMITS = (
     "INPUT_RECEIVED",
     "SYSTEM",
 )
-_EXECUTORS = (
-    "crewai.agents.agent_executor:AgentExecutor",
-    "crewai.experimental.agent_executor:AgentExecutor",
-    "crewai.agents.crew_agent_executor:CrewAgentExecutor",
-)
+_PEOPLE = ("POLICY_DECISION", "INPUT_RECEIVED")
 _LIMIT = "usage_limit"
 _MISTAKES = ("unknown_tool", "invalid_input")
-
-
-class _Asked(Observation):
-    """A person who is asked what an answer is worth."""
-
-    def __init__(self, bus: Bus, run: CrewRun) -> None:
-        self._bus, self._run = bus, run
-
-    def ended(self, result: Any) -> None:
-        self._bus.decide(self._run, self._run.agent_span_id, "human_input", "allow")
+_TOLD = "told to the model"
 
 
 class Bus(Part):
@@ -75,7 +65,7 @@ class Bus(Part):
         host: Where to record.
         runs: Records input and retries.
         models: Is told of answers and their pieces.
-        stores: Is told of memory.
+        stores: Is told of memory, plans and checkpoints.
     """
 
     def __init__(
@@ -107,24 +97,22 @@ class Bus(Part):
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches."""
-        asked, told = observe(self._human), observe(self._feedback)
-        executor, *older = _EXECUTORS
-        people = ("POLICY_DECISION", "INPUT_RECEIVED")
+        rows = (
+            ("_handle_human_feedback", observe(self._review)),
+            ("_ahandle_human_feedback", observe_async(self._review)),
+            ("_format_feedback_message", observe(self._feedback)),
+        )
         return (
             Patch(f"{_BUS}.emit", self.emit, _EMITS),
             *(
-                Patch(f"{each}.{name}", wrap, people, optional=True)
-                for each in (executor, *older)
-                for name, wrap in (
-                    ("_handle_human_feedback", asked),
-                    ("_format_feedback_message", told),
-                )
+                Patch(f"{executor}.{name}", wrap, _PEOPLE, optional=True)
+                for executor in EXECUTORS
+                for name, wrap in rows
             ),
             Patch(
                 "crewai.utilities.rpm_controller:RPMController._wait_for_next_minute",
                 observe(self._wait),
                 ("SYSTEM",),
-                optional=True,
             ),
         )
 
@@ -132,8 +120,7 @@ class Bus(Part):
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         """Wrap what every event goes through."""
-        event = args[1] if len(args) > 1 else kwargs.get("event")
-        fields = attributes_of(event)
+        fields = attributes_of(args[1] if len(args) > 1 else kwargs.get("event"))
         kind = fields.get("type")
         meaning = self._meanings.get(kind) if type(kind) is str else None
         if meaning is not None and not SUPPRESSED.get():
@@ -146,141 +133,99 @@ class Bus(Part):
 
     # -- decisions ----------------------------------------------------------------
 
-    def decide(
-        self, run: Any, span_id: str, policy: str, outcome: str, **more: Any
-    ) -> None:
-        """Record a POLICY_DECISION; `rationale` uncaptured."""
-        capture = self._recorder.capture(run)
-        if "rationale" in more:
-            text = text_of(more["rationale"])
-            more["rationale"] = capture.text(text, "policy.rationale")
-        record_policy(
-            self._recorder, run, span_id, policy, outcome, capture=capture, **more
-        )
-
-    @staticmethod
-    def _node() -> Node | None:
-        return node_in_force()
-
     def _guarded(self, event: dict[str, Any]) -> None:
         node = node_in_force()
         if node is None:
             return
-        passed = event.get("success") is True
-        number = event.get("retry_count")
-        name = text_of(event.get("guardrail_name")) or "guardrail"
-        facts = {"type": event.get("guardrail_type"), "retry_count": number}
-        self.decide(
-            node.run,
-            node.parent_span_id,
-            name,
+        run, passed = node.run, event.get("success") is True
+        number, reason = event.get("retry_count"), text_of(event.get("error"))
+        decide(
+            self._recorder,
+            Here(run, node.parent_span_id),
+            text_of(event.get("guardrail_name")) or "guardrail",
             "allow" if passed else "deny",
-            rationale=event.get("error"),
-            metadata=without_defaults(facts),
+            {"type": event.get("guardrail_type"), "retry_count": number},
+            rationale=reason,
         )
-        run = node.run
         if passed or not isinstance(run, CrewRun):
             return
         capture = self._recorder.capture(run)
-        run.guardrail_error = capture.text(
-            text_of(event.get("error")), "retry.error_message"
-        )
-        limit = held(event["source"], "guardrail_max_retries")
-        is_alone = run.task_key == 0 and run.agent_key == id(event["source"])
+        run.guardrail_error = capture.text(reason, "retry.error_message")
+        source = event["source"]
+        limit = held(source, "guardrail_max_retries")
         # An agent alone begins again without a call that could be seen.
+        is_alone = run.task_key == 0 and run.agent_key == id(source)
         if is_alone and type(limit) is int and type(number) is int and number < limit:
             self._runs.note_refused(run, number + 1, limit)
 
     def _hooked(self, event: dict[str, Any]) -> None:
-        node = node_in_force()
-        if node is None or event.get("outcome") != "aborted":
-            return
-        point = text_of(event.get("interception_point"))
-        self.decide(
-            node.run,
-            node.parent_span_id,
-            f"hook:{point}",
-            "deny",
-            rationale=event.get("abort_reason"),
-            metadata=without_defaults({"source": text_of(event.get("abort_source"))}),
-        )
+        if event.get("outcome") == "aborted" and node_in_force() is not None:
+            decide(
+                self._recorder,
+                self._runs.shared.here(),
+                f"hook:{text_of(event.get('interception_point'))}",
+                "deny",
+                {"source": text_of(event.get("abort_source"))},
+                rationale=event.get("abort_reason"),
+            )
 
     # -- tools --------------------------------------------------------------------
 
     def _tool_finished(self, event: dict[str, Any]) -> None:
-        holder = holder_in_force()
-        if holder is None or holder.call.executions:
+        asked = asked_tool_in_force()
+        if asked is None or asked.call.executions:
             return
-        reason = reason_of(event.get("failure"))
-        name = text_of(event.get("tool_name"))
+        failure = event.get("failure")
+        reason, message = reason_of(failure), held(failure, "message")
         if reason == _LIMIT:
-            self.decide(
-                holder.run,
-                holder.run.agent_span_id,
+            run, name = asked.run, text_of(event.get("tool_name"))
+            decide(
+                self._recorder,
+                Here(run, run.agent_span_id),
                 "tool_usage_limit",
                 "deny",
-                rationale=held(event["failure"], "message"),
-                metadata={"tool_name": name, "tool_call_id": holder.call.call_id},
+                {"tool_name": name, "tool_call_id": asked.call.call_id},
+                rationale=message,
             )
         elif reason in _MISTAKES:
-            self._note_mistake(holder, held(event["failure"], "message"), reason)
+            self._note_mistake(asked.run, asked, message, reason)
 
     def _mistaken(self, event: dict[str, Any]) -> None:
-        """Note that a model asked for what is not there; CrewAI tells it often."""
-        node = node_in_force()
-        if node is None or not isinstance(node.run, CrewRun):
-            return
-        holder = holder_in_force()
-        kind = text_of(event.get("type"))
-        run = node.run
-        if holder is not None:
-            self._note_mistake(holder, event.get("error"), kind)
-            return
-        turn = run.notes.get("mistaken_turn")
-        if turn != run.turns:
-            run.notes["mistaken_turn"] = run.turns
-            self._note_error(run, event.get("error"), kind)
+        run = run_in_force()
+        if run is not None:
+            kind = text_of(event.get("type"))
+            self._note_mistake(run, asked_tool_in_force(), event.get("error"), kind)
 
-    def _note_mistake(self, holder: Holder, message: Any, code: str) -> None:
-        holder.mistakes += 1
-        run = holder.run
-        if run.notes.get("mistaken_turn") != run.turns or not holder.is_text:
-            run.notes["mistaken_turn"] = run.turns
-            self._note_error(run, message, code)
-
-    def _note_error(self, run: CrewRun, message: Any, code: str) -> None:
+    def _note_mistake(
+        self, run: Any, asked: AskedTool | None, message: Any, code: str
+    ) -> None:
+        """Record once a turn that a model asked wrongly: CrewAI tells it six times."""
+        is_native = asked is not None and not asked.key
+        if run.mistaken_turn == run.turns and not is_native:
+            return
+        run.mistaken_turn = run.turns
         capture = self._recorder.capture(run)
+        text = capture.text(text_of(message), "error.error_message")
         self._recorder.emit(
             EventType.ERROR,
             run,
-            content.error(
-                capture.text(text_of(message), "error.error_message"),
-                code,
-                recoverable=True,
-                recovery_action="told to the model",
-            ),
+            content.error(text, code, recoverable=True, recovery_action=_TOLD),
             parent_span_id=run.agent_span_id,
             capture=capture,
         )
 
     # -- people -------------------------------------------------------------------
 
-    def _human(self, _executor: Any, args: Any, kwargs: Any) -> _Asked | None:
-        node = node_in_force()
-        if node is None or not isinstance(node.run, CrewRun):
+    def _review(self, _executor: Any, _args: Any, _kwargs: Any) -> Noted | None:
+        run = run_in_force()
+        if run is None:
             return None
-        run = node.run
-        self.decide(run, run.agent_span_id, "human_input", "review")
-        return _Asked(self, run)
+        place = Here(run, run.agent_span_id)
+        decide(self._recorder, place, "human_input", "review")
+        return Noted(lambda _n: decide(self._recorder, place, "human_input", "allow"))
 
     def _feedback(self, _executor: Any, args: Any, kwargs: Any) -> None:
         self._input(argument(args, kwargs, 0, "feedback"), "human_feedback")
-
-    def _input(self, text: Any, source: str) -> None:
-        node = node_in_force()
-        if node is not None and isinstance(node.run, CrewRun) and text is not None:
-            note = self._runs.shared.note_input
-            note(node.run, [text], source=source, is_asked=True)
 
     def _told(self, event: dict[str, Any]) -> None:
         self._input(event.get("response"), "flow_input")
@@ -289,57 +234,47 @@ class Bus(Part):
         if event.get("role") == "user":
             self._input(event.get("content"), "conversation")
 
+    def _input(self, text: Any, source: str) -> None:
+        run = run_in_force()
+        if run is not None and text is not None:
+            note = self._runs.shared.note_input
+            note(run, [text], source=source, is_asked=True)
+
     # -- state --------------------------------------------------------------------
 
     def _planned(self, event: dict[str, Any]) -> None:
         plan = event.get("plan") or event.get("refined_plan") or event.get("reason")
-        self._stores.note_change(
-            {"operation": text_of(event.get("type")), "store": "plan"}, value=plan
-        )
+        facts = {"operation": text_of(event.get("type")), "store": "plan"}
+        self._stores.note_change(facts, {"value": plan})
 
-    def _summarized(self, event: dict[str, Any]) -> None:
+    def _summarized(self, _event: dict[str, Any]) -> None:
         self._stores.note_change({"operation": "summarized", "store": "messages"})
 
     def _checkpointed(self, event: dict[str, Any]) -> None:
-        facts = {
-            "operation": text_of(event.get("type")),
-            "store": "checkpoint",
-            "checkpoint_id": text_of(event.get("checkpoint_id")),
-            "branch": text_of(event.get("branch")),
-        }
+        names = ("type", "checkpoint_id", "branch")
+        kind, checkpoint_id, branch = (text_of(event.get(name)) for name in names)
+        facts = {"operation": kind, "store": "checkpoint"}
+        facts |= {"checkpoint_id": checkpoint_id, "branch": branch}
         self._stores.note_change(facts)
 
     # -- waits --------------------------------------------------------------------
 
-    def _wait(self, _controller: Any, _args: Any, _kwargs: Any) -> _Waiting | None:
-        node = node_in_force()
-        return None if node is None else _Waiting(self, node)
-
-    def note_wait(self, node: Node, waited_ms: float) -> None:
+    def _wait(self, _controller: Any, _args: Any, _kwargs: Any) -> Noted | None:
         """Record that the limit of requests a minute made an agent wait."""
-        self._recorder.emit(
-            EventType.SYSTEM,
-            node.run,
-            {},
-            parent_span_id=node.parent_span_id,
-            metadata={"name": "crewai.rpm_wait", "waited_ms": waited_ms},
-        )
+        node, recorder = node_in_force(), self._recorder
+        if node is None:
+            return None
+        run, span_id = node.run, node.parent_span_id
+        started_ns = recorder.clock.monotonic_ns()
 
-    def now_ns(self) -> int:
-        """Return the monotonic time."""
-        return self._recorder.clock.monotonic_ns()
+        def ended(_none: Any) -> None:
+            waited_ms = recorder.monotonic_ms_since(started_ns)
+            recorder.emit(
+                EventType.SYSTEM,
+                run,
+                {},
+                parent_span_id=span_id,
+                metadata={"name": "crewai.rpm_wait", "waited_ms": waited_ms},
+            )
 
-    def ms_since(self, start_ns: int) -> float:
-        """Return the milliseconds since *start_ns*."""
-        return self._recorder.monotonic_ms_since(start_ns)
-
-
-class _Waiting(Observation):
-    """A wait for the next minute."""
-
-    def __init__(self, bus: Bus, node: Node) -> None:
-        self._bus, self._at = bus, node
-        self._started_ns = bus.now_ns()
-
-    def ended(self, result: Any) -> None:
-        self._bus.note_wait(self._at, self._bus.ms_since(self._started_ns))
+        return Noted(ended)

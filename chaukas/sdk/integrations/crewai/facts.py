@@ -57,8 +57,9 @@ __all__ = [
     "private",
     "request_of",
     "response_of",
-    "results_of",
     "role_of",
+    "schema_of",
+    "scores_of",
     "task_facts",
     "usage_of",
     "user_texts",
@@ -301,7 +302,6 @@ def request_of(llm: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Requ
             system, messages = first.get("content"), messages[1:]
     settings = {name: held(llm, name) for name in _SETTINGS}
     settings["stop"] = held(llm, "stop") or None
-    schema = argument(args, kwargs, 6, "response_model")
     model = text_of(held(llm, "model"))
     return Request(
         provider=_provider_of(llm, model),
@@ -310,10 +310,15 @@ def request_of(llm: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Requ
         system=system,
         settings={name: value for name, value in settings.items() if value is not None},
         tools=_tools_in(argument(args, kwargs, 1, "tools")),
-        output_schema=Schema(_type_name(schema)) if is_class(schema) else None,
+        output_schema=schema_of(argument(args, kwargs, 6, "response_model")),
         stream=held(llm, "stream") is True,
         is_turn=argument(args, kwargs, 5, "from_agent") is not None,
     )
+
+
+def schema_of(model: Any) -> Schema | None:
+    """Return the form that an answer must have: a class."""
+    return Schema(_type_name(model)) if is_class(model) else None
 
 
 def _provider_of(llm: Any, model: str) -> str:
@@ -376,13 +381,19 @@ def usage_of(data: Any) -> Usage:
 # -- memory and knowledge -------------------------------------------------------------
 
 
-def results_of(results: Any) -> list[Any]:
-    """Return what a search found, without what is around it."""
-    found = [held(each, "record") or each for each in list_of(results)[:_NAMES]]
-    return [each if type(each) is dict else attributes_of(each) for each in found]
-
-
 def document_ids_of(results: Any) -> list[str]:
     """Return the ids of what a search found."""
-    ids = (id_text(each.get("id")) for each in results_of(results))
+    found = [_fields_of(each) for each in list_of(results)[:_NAMES]]
+    # A memory's match has the record that it found inside.
+    ids = (id_text(_fields_of(each.get("record", each)).get("id")) for each in found)
     return [each for each in ids if each]
+
+
+def scores_of(results: Any) -> list[float]:
+    """Return how well what a search found fits."""
+    found = (_fields_of(each).get("score") for each in list_of(results)[:_NAMES])
+    return [score for score in found if type(score) is float or type(score) is int]
+
+
+def _fields_of(item: Any) -> dict[str, Any]:
+    return item if type(item) is dict else attributes_of(item)

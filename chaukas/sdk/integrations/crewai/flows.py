@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
+from chaukas.sdk.integrations.shared.nested.runs import Here, Running
+from chaukas.sdk.integrations.shared.nested.stores import record_change
 from chaukas.sdk.integrations.shared.observe import (
-    Observation,
+    Noted,
     observe,
     observe_async,
 )
-from chaukas.sdk.integrations.shared.policies import record_policy
+from chaukas.sdk.integrations.shared.policies import decide
 from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
-from chaukas.sdk.record import content
-from chaukas.sdk.record.placement import node_in_force
-from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.bounded import BoundedMap, id_text
 from chaukas.sdk.system.introspect import class_name_of
 
@@ -27,10 +25,10 @@ from .facts import (
     flow_ref,
     held,
     is_internal,
+    output_of,
     private,
 )
-from .runs import Running
-from .state import CrewRun, here
+from .state import CrewRun, run_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,73 +44,30 @@ _RUN = ("AGENT_START", "AGENT_END", "INPUT_RECEIVED", "OUTPUT_EMITTED", "ERROR")
 _STATE = ("STATE_UPDATE",)
 _PENDING = "HumanFeedbackPending"
 _HUMAN = "human_feedback"
+_ROUTE_CHARS = 64
 _PAUSED = 1024
 
 
 class _Paused(NamedTuple):
     """Where a flow stood that waits for a person."""
 
-    session_id: str
-    trace_id: str
+    session_id: str = ""
+    trace_id: str = ""
 
 
 class _Flowing(Running):
     """A flow from its begin to its end."""
 
-    def __init__(
-        self, runs: CrewRuns, run: CrewRun, flows: Flows, flow_id: str
-    ) -> None:
-        super().__init__(runs, run)
+    def __init__(self, flows: Flows, running: Running, flow_id: str) -> None:
+        super().__init__(running.runs, running.run, output_of)
         self._flows, self._flow_id = flows, flow_id
 
     def ended(self, result: Any) -> None:
         if class_name_of(result) != _PENDING:
             super().ended(result)
             return
-        self._flows.paused(self._flow_id, self.run)
-        self.runs.end_without_output(self.run, waiting=True)
-
-
-class _Method(Observation):
-    """A method of a flow."""
-
-    def __init__(self, flows: Flows, run: CrewRun, flow: Any, name: str) -> None:
-        self._flows, self._run, self._flow, self._name = flows, run, flow, name
-        self._started_ns = flows.now_ns()
-
-    def ended(self, result: Any) -> None:
-        value = result[0] if type(result) is tuple and result else None
-        facts = {
-            "method": self._name,
-            "duration_ms": self._flows.ms_since(self._started_ns),
-            "route": value if type(value) is str and len(value) < _ROUTE_CHARS else "",
-        }
-        self._flows.note_state(self._run, self._flow, facts)
-
-
-_ROUTE_CHARS = 65
-
-
-class _Deciding(Observation):
-    """A person's feedback, until it is known what it comes to."""
-
-    def __init__(self, flows: Flows, run: CrewRun, method: Any) -> None:
-        self._flows, self._run, self._method = flows, run, method
-
-    def ended(self, result: Any) -> None:
-        outcome = held(result, "outcome")
-        rules = [outcome] if type(outcome) is str else []
-        self._flows.decide(self._run, "allow", self._method, rule_ids=rules)
-
-
-class _Storing(Observation):
-    """A state that is persisted or restored."""
-
-    def __init__(self, flows: Flows, facts: dict[str, Any]) -> None:
-        self._flows, self._facts = flows, facts
-
-    def ended(self, result: Any) -> None:
-        self._flows.note_stored(self._facts)
+        self._flows.note_paused(self._flow_id, self.run)
+        self.runs.end(self.run, waiting=True)
 
 
 class Flows(Part):
@@ -126,36 +81,31 @@ class Flows(Part):
 
     def __init__(self, host: Host, runs: CrewRuns) -> None:
         super().__init__(host)
-        self._runs = runs
+        self._runs = runs.shared
         self._paused: BoundedMap[str, _Paused] = BoundedMap(_PAUSED)
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches."""
+        people = ("POLICY_DECISION", "INPUT_RECEIVED")
+        rows = (
+            ("kickoff_async", self._kickoff, _RUN),
+            ("_execute_method", self._method, _STATE),
+        )
+        since = (
+            ("resume_async", self._resume, _RUN),
+            ("_run_human_feedback_step", self._ask, people),
+            ("_finalize_human_feedback", self._feedback, people),
+        )
         return (
-            Patch(f"{_FLOW}.kickoff_async", observe_async(self._kickoff), _RUN),
-            Patch(
-                f"{_FLOW}.resume_async",
-                observe_async(self._resume),
-                _RUN,
-                optional=True,
-                min_version="1.10",
+            *(
+                Patch(f"{_FLOW}.{name}", observe_async(begin), emits)
+                for name, begin, emits in rows
             ),
-            Patch(f"{_FLOW}._execute_method", observe_async(self._method), _STATE),
-            Patch(
-                f"{_FLOW}._run_human_feedback_step",
-                observe_async(self._ask),
-                ("POLICY_DECISION",),
-                optional=True,
+            *(
+                Patch(f"{_FLOW}.{name}", observe_async(begin), emits, optional=True)
+                for name, begin, emits in since
             ),
-            Patch(
-                f"{_FLOW}._finalize_human_feedback",
-                observe_async(self._feedback),
-                ("POLICY_DECISION", "INPUT_RECEIVED"),
-                optional=True,
-            ),
-            Patch(
-                f"{_FLOW}._restore_state", observe(self._restore), _STATE, optional=True
-            ),
+            Patch(f"{_FLOW}._restore_state", observe(self._restore), _STATE),
             Patch(
                 "crewai.flow.persistence.decorators:PersistenceDecorator.persist_state",
                 observe(self._persist),
@@ -163,146 +113,108 @@ class Flows(Part):
             ),
         )
 
-    def now_ns(self) -> int:
-        """Return the monotonic time."""
-        return self._recorder.clock.monotonic_ns()
-
-    def ms_since(self, start_ns: int) -> float:
-        """Return the milliseconds since *start_ns*."""
-        return self._recorder.monotonic_ms_since(start_ns)
-
     # -- runs ---------------------------------------------------------------------
 
-    def _kickoff(self, flow: Any, args: Any, kwargs: Any) -> _Flowing | None:
+    def _kickoff(self, flow: Any, args: Any, kwargs: Any) -> Running | None:
         if is_internal(flow) or held(flow, "stream") is True:
             return None
         if argument(args, kwargs, 2, "from_checkpoint") is not None:
             return None
         inputs = argument(args, kwargs, 0, "inputs")
         given = dict(inputs) if type(inputs) is dict else {}
-        session_id = id_text(given.pop("id", None)) or None
-        run = self._runs.shared.open(
-            CrewRun, session_id=session_id, agent=flow_ref(flow)
-        )
-        return self._begin(flow, run, flow_facts(flow), [given] if given else [])
+        at = _Paused(id_text(given.pop("id", None)) or "")
+        return self._begin(flow, at, flow_facts(flow), [given] if given else [])
 
-    def _begin(
-        self, flow: Any, run: CrewRun, facts: dict[str, Any], texts: list[Any]
-    ) -> _Flowing:
-        self._runs.begin(run, flow_ref(flow), facts, flow, texts, "inputs")
-        return _Flowing(self._runs, run, self, facts.get("flow_id", ""))
-
-    def paused(self, flow_id: str, run: CrewRun) -> None:
-        """Remember where a flow stands that waits for a person."""
-        self._paused.put(flow_id, _Paused(run.session.session_id, run.trace_id))
-
-    def _resume(self, flow: Any, _args: Any, _kwargs: Any) -> _Flowing | None:
+    def _resume(self, flow: Any, _args: Any, _kwargs: Any) -> Running | None:
         if is_internal(flow):
             return None
         facts = {**flow_facts(flow), "resumed": True}
-        known = self._paused.pop(facts.get("flow_id", "")) or _Paused("", "")
-        run = self._runs.shared.open(
+        at = self._paused.pop(facts.get("flow_id", "")) or _Paused()
+        return self._begin(flow, at, facts, [])
+
+    def _begin(
+        self, flow: Any, at: _Paused, facts: dict[str, Any], texts: list[Any]
+    ) -> Running:
+        ref = flow_ref(flow)
+        run = self._runs.open(
             CrewRun,
-            session_id=known.session_id or None,
-            trace_id=known.trace_id,
-            agent=flow_ref(flow),
+            session_id=at.session_id or None,
+            trace_id=at.trace_id,
+            agent=ref,
         )
-        return self._begin(flow, run, facts, [])
+        running = self._runs.begin(
+            run, ref, facts, texts, known_as=flow, source="inputs"
+        )
+        return _Flowing(self, running, facts.get("flow_id", ""))
+
+    def note_paused(self, flow_id: str, run: Any) -> None:
+        """Remember where a flow stands that waits for a person."""
+        self._paused.put(flow_id, _Paused(run.session.session_id, run.trace_id))
 
     # -- state --------------------------------------------------------------------
 
-    @staticmethod
-    def _run_here() -> CrewRun | None:
-        node = node_in_force()
-        return node.run if node is not None and isinstance(node.run, CrewRun) else None
-
-    def _method(self, flow: Any, args: Any, kwargs: Any) -> _Method | None:
-        run = self._run_here()
+    def _method(self, flow: Any, args: Any, kwargs: Any) -> Noted | None:
+        run = run_in_force()
         if run is None or is_internal(flow):
             return None
         name = argument(args, kwargs, 0, "method_name")
-        return _Method(self, run, flow, id_text(name) or "")
+        started_ns = self._recorder.clock.monotonic_ns()
 
-    def note_state(self, run: CrewRun, flow: Any, facts: dict[str, Any]) -> None:
-        """Record what a method changed in the state of its flow."""
-        recorder = self._recorder
-        changed = changed_in(private(flow, "_state"), run.known_state)
-        capture = recorder.capture(run)
-        recorder.emit(
-            EventType.STATE_UPDATE,
-            run,
-            content.state_update(
-                flow=without_defaults(facts),
-                **(
-                    {"state": capture.tree(changed, "state_update.state")}
-                    if changed
-                    else {}
-                ),
-            ),
-            parent_span_id=run.agent_span_id,
-            capture=capture,
-        )
+        def ended(result: Any) -> None:
+            value = text_of(result[0]) if type(result) is tuple and result else ""
+            facts = {
+                "method": id_text(name),
+                "duration_ms": self._recorder.monotonic_ms_since(started_ns),
+                "route": value if len(value) <= _ROUTE_CHARS else "",
+            }
+            state = changed_in(private(flow, "_state"), run.known_state)
+            place = Here(run, run.agent_span_id)
+            record_change(self._recorder, place, "flow", facts, {"state": state})
 
-    def _persist(self, _cls: Any, args: Any, kwargs: Any) -> _Storing:
+        return Noted(ended)
+
+    def _persist(self, _cls: Any, args: Any, kwargs: Any) -> Noted:
         flow = argument(args, kwargs, 0, "flow_instance")
         store = argument(args, kwargs, 2, "persistence_instance")
-        name = argument(args, kwargs, 1, "method_name")
         facts = {
             "operation": "persisted",
-            "method": id_text(name),
+            "method": id_text(argument(args, kwargs, 1, "method_name")),
             "store": class_name_of(store),
             "flow_id": flow_facts(flow).get("flow_id"),
         }
-        return _Storing(self, facts)
+        return Noted(lambda _none: self._note(facts))
 
-    def _restore(self, _flow: Any, args: Any, kwargs: Any) -> _Storing:
+    def _restore(self, _flow: Any, args: Any, kwargs: Any) -> Noted:
         state = argument(args, kwargs, 0, "stored_state")
         flow_id = state.get("id") if type(state) is dict else None
-        return _Storing(self, {"operation": "restored", "flow_id": id_text(flow_id)})
+        facts = {"operation": "restored", "flow_id": id_text(flow_id)}
+        return Noted(lambda _none: self._note(facts))
 
-    def note_stored(self, facts: dict[str, Any]) -> None:
-        """Record that a state was persisted or restored."""
-        place = here(self._host, self._runs.shared)
-        self._recorder.emit(
-            EventType.STATE_UPDATE,
-            place.run,
-            content.state_update(flow=without_defaults(facts)),
-            parent_span_id=place.span_id,
-        )
-        place.close()
+    def _note(self, facts: dict[str, Any]) -> None:
+        record_change(self._recorder, self._runs.here(), "flow", facts)
 
     # -- people -------------------------------------------------------------------
 
     def _ask(self, _flow: Any, args: Any, kwargs: Any) -> None:
-        run = self._run_here()
-        if run is not None:
-            name = argument(args, kwargs, 0, "method_name")
-            wanted = argument(args, kwargs, 1, "feedback_definition")
-            self.decide(run, "review", name, rationale=held(wanted, "message"))
+        wanted = argument(args, kwargs, 1, "feedback_definition")
+        name = argument(args, kwargs, 0, "method_name")
+        self._decide("review", name, rationale=held(wanted, "message"))
 
-    def _feedback(self, _flow: Any, args: Any, kwargs: Any) -> _Deciding | None:
-        run = self._run_here()
+    def _feedback(self, _flow: Any, args: Any, kwargs: Any) -> Noted | None:
+        run = run_in_force()
         if run is None:
             return None
-        text = argument(args, kwargs, 2, "raw_feedback")
-        if type(text) is str and text.strip():
-            note = self._runs.shared.note_input
-            note(run, [text], source=_HUMAN, is_asked=True)
-        return _Deciding(self, run, argument(args, kwargs, 0, "method_name"))
+        text = text_of(argument(args, kwargs, 2, "raw_feedback"))
+        if text.strip():
+            self._runs.note_input(run, [text], source=_HUMAN, is_asked=True)
+        name = argument(args, kwargs, 0, "method_name")
 
-    def decide(
-        self, run: CrewRun, outcome: str, method: Any, *, rationale: Any = "", **more: Any
-    ) -> None:
-        """Record that a person is asked, or what came of it."""
-        capture = self._recorder.capture(run)
-        record_policy(
-            self._recorder,
-            run,
-            run.agent_span_id,
-            _HUMAN,
-            outcome,
-            capture=capture,
-            rationale=capture.text(text_of(rationale), "policy.rationale"),
-            metadata=without_defaults({"method": id_text(method)}),
-            **more,
-        )
+        def ended(result: Any) -> None:
+            outcome = text_of(held(result, "outcome"))
+            self._decide("allow", name, rule_ids=[outcome] if outcome else [])
+
+        return Noted(ended)
+
+    def _decide(self, outcome: str, method: Any, **more: Any) -> None:
+        facts = {"method": id_text(method)}
+        decide(self._recorder, self._runs.here(), _HUMAN, outcome, facts, **more)

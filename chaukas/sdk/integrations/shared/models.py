@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.record.recorder import Recorder
 
     from .deltas import DeltaBuffer
-    from .pending_errors import PendingErrors
+    from .nested.pending_errors import PendingErrors
 
 __all__ = [
     "CONTENT_FILTER",

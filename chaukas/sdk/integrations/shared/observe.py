@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.patching import Wrap
 
 __all__ = [
+    "Noted",
     "Observation",
     "observe",
     "observe_async",
@@ -48,6 +49,22 @@ class Observation:
 
     def item(self, value: Any) -> None:
         """Note what a generator yielded."""
+
+
+class Noted(Observation):
+    """
+    One call of which only the result matters.
+
+    Args:
+        ended: Called with what it returned.
+    """
+
+    def __init__(self, ended: Callable[[Any], object]) -> None:
+        self._ended = ended
+
+    def ended(self, result: Any) -> None:
+        """Hand the result on."""
+        self._ended(result)
 
 
 if TYPE_CHECKING:
