@@ -9,7 +9,7 @@ Record CrewAI by wrapping the functions that do the work; its event bus fills in
 | `Flow.kickoff_async`, `resume_async`, each of their methods | AGENT, STATE_UPDATE |
 | `BaseLLM.call`, `acall`, `InternalInstructor.to_pydantic` | MODEL_INVOCATION |
 | CrewAI's loop after a rate limit | RETRY |
-| a tool runs: for a native call, for one in words, by itself | TOOL_CALL, ERROR, RETRY |
+| a tool runs: for a native call, for one in words, alone | TOOL_CALL, ERROR, RETRY |
 | a guardrail, a hook that aborts, a limit of a tool | POLICY_DECISION |
 | a person is asked, and answers | POLICY_DECISION, INPUT_RECEIVED |
 | memory, knowledge, a tool's cached answer | DATA_ACCESS, STATE_UPDATE |
