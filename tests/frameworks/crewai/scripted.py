@@ -44,6 +44,8 @@ class ScriptedLLM(BaseLLM):
         self._script = list(script)
         self._is_native = is_native
         self._asked = []
+        # Here too: in older releases the base is a plain class.
+        self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: Any = None) -> ScriptedLLM:
         # Copies of a crew go on with the same script.

@@ -286,3 +286,21 @@ def _answering(text: str) -> Any:
         return text
 
     return answer
+
+
+def test_turns_of_a_conversation_are_runs_of_its_session() -> None:
+    from crewai.flow import ConversationConfig, ConversationState
+
+    @ConversationConfig(llm=ScriptedLLM("hello", "bye"))
+    class Chat(Flow[ConversationState]):
+        conversational = True
+
+    with recorded() as events:
+        chat = Chat()
+        for text in ("hi", "so long"):
+            chat.handle_turn(text, session_id="chat-1")
+    inputs = [each["message"]["text"] for each in named(events(), "INPUT_RECEIVED")]
+    assert inputs == ["hi", "so long"]
+    assert only(events(), "SESSION_START")["session_id"] == "chat-1"
+    runs = named(events(), "AGENT_START")
+    assert [each["agent_name"] for each in runs] == ["Chat", "Chat"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from crewai.hooks import register_before_llm_call_hook
 
-from loopback import Fail, Text
+from loopback import Call, Fail, Text, ToolCalls
 from tests.frameworks.crewai.scripted import agent, crew, recorded, served, task
 from tests.support.trees import named, only, tree, tree_of
 
@@ -282,3 +282,27 @@ def test_a_crew_that_is_cancelled_is_no_error() -> None:
     )
     end = only(events(), "MODEL_INVOCATION_END")
     assert end["metadata"]["orphan"] is True
+
+
+def test_what_is_left_to_instructor_is_one_model_with_all_retries() -> None:
+    from crewai.utilities.internal_instructor import InternalInstructor
+    from pydantic import BaseModel
+
+    class Colour(BaseModel):
+        name: str
+
+    replies = [Fail(429, headers={"retry-after-ms": "1"}), *_colours("not", "blue")]
+    with recorded() as events, served(replies) as (server, llm):
+        given: Any = InternalInstructor(content="colour?", model=Colour, llm=llm)
+        assert given.to_pydantic().name == "blue"
+        assert len(server.requests) == 3
+    shown = tree_of(events())
+    assert shown.splitlines()[:3] == ["SESSION", "  MODEL", "    RETRY http 1/2"]
+    assert shown.count("MODEL") == 1
+    start = only(events(), "MODEL_INVOCATION_START")["llm_invocation"]
+    assert start["metadata"]["via"] == "instructor"
+
+
+def _colours(*names: str) -> list[Any]:
+    calls = ({} if name == "not" else {"name": name} for name in names)
+    return [ToolCalls(Call("Colour", call)) for call in calls]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from crewai.hooks import register_before_tool_call_hook
 from crewai.tools import BaseTool, tool
-from crewai.tools.tool_failure import ToolFailure
 
 from tests.frameworks.crewai.scripted import agent, call, crew, recorded, task, words
 from tests.support.trees import named, only, tree, tree_of
@@ -38,6 +37,8 @@ class Doubtful(BaseTool):
     description: str = "Says that it failed."
 
     def _run(self) -> Any:
+        from crewai.tools.tool_failure import ToolFailure
+
         return ToolFailure(message="nobody is at home")
 
 
