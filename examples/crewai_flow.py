@@ -46,7 +46,8 @@ class Question(BaseModel):
     answer: str = ""
 
 
-class Answering(Flow[Question]):
+# CrewAI is not installed where the types of examples are checked.
+class Answering(Flow[Question]):  # type: ignore[misc]
     """Sorts a question and has it answered."""
 
     llm: Any = None
@@ -58,7 +59,7 @@ class Answering(Flow[Question]):
             role="sorter", goal="Name a topic", backstory="Quick.", llm=self.llm
         )
         self.state.topic = str(sorter.kickoff(f"One word: {self.state.text}").raw)
-        return self.state.topic
+        return str(self.state.topic)
 
     @router(sort)
     def choose(self) -> str:
@@ -79,7 +80,7 @@ class Answering(Flow[Question]):
         )
         crew = Crew(name="travellers", agents=[guide], tasks=[answer, shorten])
         self.state.answer = str(crew.kickoff().raw)
-        return self.state.answer
+        return str(self.state.answer)
 
     @listen("other")
     def decline(self) -> str:
@@ -88,7 +89,8 @@ class Answering(Flow[Question]):
 
 
 def ask(llm: LLM) -> None:
-    flow = Answering(llm=llm)
+    flow = Answering()
+    flow.llm = llm
     print(flow.kickoff(inputs={"text": "When do the trams in Lisbon run?"}))
 
 

@@ -385,7 +385,8 @@ def test_integrations_import_without_their_frameworks(tmp_path: Path) -> None:
     ]
     code = (
         "import importlib, sys\n"
-        "for gone in ('agents', 'crewai', 'openai', 'mcp', 'tenacity', 'genai_prices'):\n"
+        "for gone in ('agents', 'crewai', 'openai', 'mcp', 'tenacity',\n"
+        "             'genai_prices'):\n"
         "    sys.modules[gone] = None\n"
         f"for name in {names!r}:\n"
         "    importlib.import_module(name)\n"

@@ -18,8 +18,10 @@ os.environ |= {
 }
 
 # Late: what is set above counts when they are loaded.
-import crewai  # noqa: E402
-import pytest  # noqa: E402
+import crewai
+import pytest
+
+from tests.frameworks.crewai.releases import NEEDS, RELEASE, numbers_of
 
 __all__: tuple[str, ...] = ()
 
@@ -27,6 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 assert crewai
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what the installed release does not have."""
+    for item in items:
+        least, lacks = NEEDS.get(item.name, ("0", ""))
+        if numbers_of(RELEASE) < numbers_of(least):
+            reason = f"crewai {least}: {lacks or 'there is no such thing before'}"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)

@@ -99,10 +99,14 @@ class Small(Flow[dict]):  # type: ignore[type-arg]
         return str(self.state["said"]).upper()
 
 
+def small(llm: Any) -> Small:
+    flow = Small()
+    flow.llm = llm
+    return flow
+
+
 def crew_of(llm: Any) -> Crew:
-    worker = Agent(
-        role="worker", goal="g", backstory="b", llm=llm, tools=[add, broken]
-    )
+    worker = Agent(role="worker", goal="g", backstory="b", llm=llm, tools=[add, broken])
     other = Agent(role="other", goal="g", backstory="b", llm=llm)
     first = Task(description="Add {a}", expected_output="e", agent=worker)
     second = Task(description="More", expected_output="e", agent=other)
@@ -125,12 +129,10 @@ def ways(llm: Any) -> dict[str, Any]:
         "deep": copy.deepcopy(done).raw,
         "dumped": sorted(crew.agents[0].model_dump(exclude={"llm", "tools"})),
         "pickled": pickle.loads(pickle.dumps(done)).raw,
-        "flow": Small(llm=llm).kickoff(),
+        "flow": small(llm).kickoff(),
         "is_coroutine": asyncio.iscoroutinefunction(Crew.akickoff),
     }
-    failing = Agent(
-        role="failing", goal="g", backstory="b", llm=llm, max_retry_limit=0
-    )
+    failing = Agent(role="failing", goal="g", backstory="b", llm=llm, max_retry_limit=0)
     try:
         Crew(
             agents=[failing],

@@ -115,7 +115,7 @@ def recorded(**settings: Any) -> Iterator[Callable[[], list[Event]]]:
 
 @contextmanager
 def served(replies: Any) -> Iterator[tuple[ModelServer, LLM]]:
-    """Serve *replies*, one for each request; give the server and a model that asks it."""
+    """Serve *replies*, one a request; give the server and a model that asks it."""
     with ModelServer(replies) as server:
         yield (
             server,

@@ -206,8 +206,7 @@ def test_asynchronous_tasks_stand_side_by_side(kind: str) -> None:
         result = getattr(crew(one, two, last), kind)()
         if kind == "akickoff":
             asyncio.run(_awaited(result))
-    lines = tree_of(events()).splitlines()
-    assert [line.strip() for line in lines if "AGENT" in line][0] == "AGENT crew"
+    assert tree_of(events()).startswith("SESSION\n  AGENT crew\n    INPUT\n")
     agents = {each["agent_name"]: each for each in named(events(), "AGENT_START")}
     top = agents.pop("crew")["span_id"]
     assert {each["parent_span_id"] for each in agents.values()} == {top}
@@ -294,9 +293,8 @@ def test_crews_in_threads_do_not_mix() -> None:
     def one(number: int) -> None:
         crew(task(agent(f"answer {number}"), f"task {number}")).kickoff()
 
-    with recorded() as events:
-        with ThreadPoolExecutor(20) as pool:
-            list(pool.map(one, range(20)))
+    with recorded() as events, ThreadPoolExecutor(20) as pool:
+        list(pool.map(one, range(20)))
     _check_twenty(events())
 
 

@@ -90,7 +90,7 @@ def test_retries_of_the_client_stand_in_the_model() -> None:
     )
     first, second = (each["retry"] for each in named(events(), "RETRY"))
     assert 50 <= first["backoff_ms"] < 400
-    assert 400 <= second["backoff_ms"]
+    assert second["backoff_ms"] >= 400
     call = only(events(), "MODEL_INVOCATION_END")["llm_invocation"]
     assert call["provider"] == "openai_compatible"
     assert call["total_tokens"] > 0

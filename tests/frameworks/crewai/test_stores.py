@@ -6,7 +6,6 @@ import hashlib
 import json
 from typing import Any
 
-import pytest
 from crewai.knowledge.source.string_knowledge_source import StringKnowledgeSource
 from crewai.memory.unified_memory import Memory
 
@@ -30,7 +29,8 @@ def embedder() -> dict[str, Any]:
         def __init__(self) -> None:
             return
 
-        def __call__(self, input: Any) -> Any:
+        # The name is that of the interface.
+        def __call__(self, input: Any) -> Any:  # noqa: A002
             return vectors(list(input))
 
     return {"provider": "custom", "config": {"embedding_callable": Hashed}}
@@ -123,7 +123,7 @@ def test_what_a_memory_forgets_outside_of_a_run_stands_under_the_session(
 
 
 def test_a_plan_of_an_agent_is_a_change_of_state() -> None:
-    with recorded() as events, pytest.warns(DeprecationWarning):
+    with recorded() as events:
         plan = json.dumps({"plan": "think", "steps": [], "ready": True})
         worker = agent(plan, "It is blue", reasoning=True)
         crew(task(worker)).kickoff()

@@ -326,11 +326,19 @@ def _provider_of(llm: Any, model: str) -> str:
     if not _is_of_crewai(llm):
         prefix, slash, _ = model.partition("/")
         return prefix if slash else _CUSTOM
-    provider = text_of(held(llm, "provider")) or model.partition("/")[0]
+    prefix, slash, _ = model.partition("/")
+    provider = text_of(held(llm, "provider")) or _provider_in(name_of(type(llm)))
+    provider = provider or (prefix if slash else _OPENAI)
     address = held(llm, "base_url") or held(llm, "api_base")
     if provider != _OPENAI or not address:
         return provider
     return provider_at(urlsplit(str(address)).hostname or "")
+
+
+def _provider_in(class_name: str) -> str:
+    """Return who is served by a class of CrewAI's, of a release that says it there."""
+    _, found, rest = class_name.partition(".llms.providers.")
+    return rest.partition(".")[0] if found else ""
 
 
 def _tools_in(tools: Any) -> list[str]:

@@ -12,7 +12,7 @@ from chaukas.sdk.integrations.shared.observe import (
     observe_async,
     outermost,
 )
-from chaukas.sdk.integrations.shared.read import list_of, text_of
+from chaukas.sdk.integrations.shared.read import list_of, parsed, text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.system.introspect import class_name_of
@@ -110,6 +110,11 @@ class CrewTools(Part):
         if node is None or not isinstance(node.run, CrewRun):
             return None
         call_id, name, arguments = call_of(argument(args, kwargs, 0, "tool_call"))
+        if not name:
+            # An older release has taken the call apart.
+            call_id, name = text_of(kwargs.get("call_id")), kwargs.get("func_name")
+            arguments = parsed(kwargs.get("func_args"))
+        name = text_of(name)
         return self._tools.ask(AskedTool(node.run, name, call_id, arguments), node)
 
     def _use(self, usage: Any, args: Any, kwargs: Any) -> Observation | None:
