@@ -21,7 +21,7 @@ os.environ |= {
 import crewai
 import pytest
 
-from tests.frameworks.crewai.releases import NEEDS, RELEASE, numbers_of
+from tests.frameworks.crewai.releases import BROKEN, NEEDS, RELEASE, numbers_of
 
 __all__: tuple[str, ...] = ()
 
@@ -37,6 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         least, lacks = NEEDS.get(item.name, ("0", ""))
         if numbers_of(RELEASE) < numbers_of(least):
             reason = f"crewai {least}: {lacks or 'there is no such thing before'}"
+            item.add_marker(pytest.mark.skip(reason=reason))
+        if (RELEASE, item.name) in BROKEN:
+            reason = BROKEN[RELEASE, item.name]
             item.add_marker(pytest.mark.skip(reason=reason))
 
 

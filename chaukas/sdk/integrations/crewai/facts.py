@@ -22,7 +22,7 @@ from chaukas.sdk.integrations.shared.read import list_of, parsed, read, text_of
 from chaukas.sdk.integrations.shared.usage import Usage, read_usage
 from chaukas.sdk.record.content import without_defaults
 from chaukas.sdk.record.context import AgentRef
-from chaukas.sdk.system.bounded import id_text
+from chaukas.sdk.system.bounded import WeakMap, id_text
 from chaukas.sdk.system.introspect import (
     attributes_of,
     bare_name_of,
@@ -77,6 +77,8 @@ _SETTINGS = (
     "n",
     "reasoning_effort",
 )
+_INTERNAL: WeakMap[bool] = WeakMap(256)
+"""What is known of classes of flows; asked at each step of each agent."""
 _OPENAI = "openai"
 _CUSTOM = "custom"
 
@@ -215,8 +217,13 @@ def crew_facts(crew: Any, kind: str) -> dict[str, Any]:
 
 def is_internal(flow: Any) -> bool:
     """Tell whether CrewAI itself is what runs as a flow: an agent, or a memory."""
-    marked = looked_up(type(flow), "is_crewai_internal")
-    return marked is True or _is_of_crewai(flow)
+    cls = type(flow)
+    known = _INTERNAL.get(cls)
+    if known is None:
+        marked = looked_up(cls, "is_crewai_internal")
+        known = marked is True or _is_of_crewai(flow)
+        _INTERNAL.put(cls, known)
+    return known
 
 
 def flow_ref(flow: Any) -> AgentRef:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.patching import Wrap
 
     from .runs import CrewRuns
 
@@ -46,6 +47,18 @@ _PENDING = "HumanFeedbackPending"
 _HUMAN = "human_feedback"
 _ROUTE_CHARS = 64
 _PAUSED = 1024
+
+
+def _of_users(begin: Any) -> Wrap:
+    """Return a wrapper that passes CrewAI's own flows through: steps of agents."""
+    wrap = observe_async(begin)
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        if is_internal(instance):
+            return wrapped(*args, **kwargs)
+        return wrap(wrapped, instance, args, kwargs)
+
+    return wrapper
 
 
 class _Paused(NamedTuple):
@@ -98,11 +111,11 @@ class Flows(Part):
         )
         return (
             *(
-                Patch(f"{_FLOW}.{name}", observe_async(begin), emits)
+                Patch(f"{_FLOW}.{name}", _of_users(begin), emits)
                 for name, begin, emits in rows
             ),
             *(
-                Patch(f"{_FLOW}.{name}", observe_async(begin), emits, optional=True)
+                Patch(f"{_FLOW}.{name}", _of_users(begin), emits, optional=True)
                 for name, begin, emits in since
             ),
             Patch(f"{_FLOW}._restore_state", observe(self._restore), _STATE),
@@ -116,7 +129,7 @@ class Flows(Part):
     # -- runs ---------------------------------------------------------------------
 
     def _kickoff(self, flow: Any, args: Any, kwargs: Any) -> Running | None:
-        if is_internal(flow) or held(flow, "stream") is True:
+        if held(flow, "stream") is True:
             return None
         if argument(args, kwargs, 2, "from_checkpoint") is not None:
             return None
@@ -125,9 +138,7 @@ class Flows(Part):
         at = _Paused(id_text(given.pop("id", None)) or "")
         return self._begin(flow, at, flow_facts(flow), [given] if given else [])
 
-    def _resume(self, flow: Any, _args: Any, _kwargs: Any) -> Running | None:
-        if is_internal(flow):
-            return None
+    def _resume(self, flow: Any, _args: Any, _kwargs: Any) -> Running:
         facts = {**flow_facts(flow), "resumed": True}
         at = self._paused.pop(facts.get("flow_id", "")) or _Paused()
         return self._begin(flow, at, facts, [])
@@ -155,7 +166,7 @@ class Flows(Part):
 
     def _method(self, flow: Any, args: Any, kwargs: Any) -> Noted | None:
         run = run_in_force()
-        if run is None or is_internal(flow):
+        if run is None:
             return None
         name = argument(args, kwargs, 0, "method_name")
         started_ns = self._recorder.clock.monotonic_ns()
