@@ -35,7 +35,7 @@ from chaukas.sdk.system.introspect import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
 
 __all__ = [
     "agent_facts",
@@ -168,7 +168,7 @@ def agent_facts(agent: Any) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
-def task_facts(task: Any, capture: Capture) -> dict[str, Any]:
+def task_facts(task: Any, capture: DeferredCapture) -> dict[str, Any]:
     """Return what is known of a task; its texts captured."""
     guardrails = list_of(held(task, "guardrails"))
     has_one = held(task, "guardrail") is not None

@@ -42,12 +42,14 @@ _RETRIES = 2
 class CrewModelCall(ModelCall):
     """One call of a model, with what is told of it while it goes on."""
 
-    __slots__ = ("facts", "key", "usage")
+    __slots__ = ("facts", "is_instructed", "key", "usage")
 
     def __init__(self, run: Any, key: int) -> None:
         super().__init__(run)
         self.key = key
         """Identity of the model's object."""
+        self.is_instructed = False
+        """Instructor asks, and its answer has the usage."""
         self.usage = Usage()
         """Of all responses that it took."""
         self.facts: dict[str, str] = {}
@@ -78,7 +80,7 @@ class _Asking(Observation):
 
     def _answer(self, result: Any) -> Answer:
         usage, facts = self._call.usage, self._call.facts
-        if self._call.content.get("metadata", {}).get("via"):
+        if self._call.is_instructed:
             usage = usage_in(getattr(result, "_raw_response", None))
         metadata = {"requests": usage.requests} if usage.requests > 1 else {}
         return response_of(result, usage, metadata=metadata, **facts)
@@ -137,9 +139,12 @@ class Models(Part):
             return None
         return self._asked(request_of(llm, args, kwargs), id(llm))
 
-    def _asked(self, request: Request, key: int) -> _Asking:
+    def _asked(
+        self, request: Request, key: int, *, is_instructed: bool = False
+    ) -> _Asking:
         place = self._runs.shared.here()
         call = CrewModelCall(place.run, key)
+        call.is_instructed = is_instructed
         try:
             self._models.open(call, request, parent_span_id=place.span_id)
         except BaseException:
@@ -159,6 +164,7 @@ class Models(Part):
                 metadata={"via": "instructor"},
             ),
             id(instructor),
+            is_instructed=True,
         )
 
     # -- tokens, and what the bus tells -------------------------------------------

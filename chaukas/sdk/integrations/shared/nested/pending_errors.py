@@ -19,7 +19,7 @@ from chaukas.sdk.record.errors import error_chain, recogniser_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaukas.sdk.capture.snapshot import Capture
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.record.context import AgentRef, Run
     from chaukas.sdk.record.recorder import Recorder
 
@@ -34,7 +34,7 @@ class _Pending(NamedTuple):
     agent: AgentRef | None
     facts: dict[str, Any]
     """What `content.error` wants to know."""
-    capture: Capture
+    capture: DeferredCapture
     is_same: Callable[[BaseException], bool]
     at_ns: int
 
