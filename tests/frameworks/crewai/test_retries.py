@@ -301,6 +301,8 @@ def test_what_is_left_to_instructor_is_one_model_with_all_retries() -> None:
     assert shown.count("MODEL") == 1
     start = only(events(), "MODEL_INVOCATION_START")["llm_invocation"]
     assert start["metadata"]["via"] == "instructor"
+    end = only(events(), "MODEL_INVOCATION_END")["llm_invocation"]
+    assert end["total_tokens"] > 0
 
 
 def _colours(*names: str) -> list[Any]:

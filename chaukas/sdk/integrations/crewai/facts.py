@@ -49,7 +49,6 @@ __all__ = [
     "flow_facts",
     "flow_ref",
     "held",
-    "id_of",
     "input_of",
     "is_internal",
     "normal_role",
@@ -105,23 +104,24 @@ def argument(args: Sequence[Any], kwargs: Mapping[str, Any], at: int, name: str)
     return args[at] if len(args) > at else kwargs.get(name)
 
 
-def id_of(item: Any) -> str:
-    """Return the id of an object; empty if it has none."""
-    return id_text(held(item, "id")) or ""
-
-
 def _is_of_crewai(item: Any) -> bool:
     return name_of(type(item)).startswith("crewai.")
 
 
 def _names_of(items: Any, *fields: str) -> list[str]:
     """Return the first of these fields that each of *items* has."""
-    found = (
-        next((text for name in fields if (text := text_of(held(item, name)))), "")
-        or class_name_of(item)
-        for item in list_of(items)[:_NAMES]
-    )
-    return list(found)
+    found = []
+    for item in list_of(items)[:_NAMES]:
+        get, name = attributes_of(item).get, ""
+        for field in fields:
+            name = name or text_of(get(field))
+        found.append(name or class_name_of(item))
+    return found
+
+
+def _is_on(value: Any) -> bool:
+    """Tell whether something is set, without asking it."""
+    return value is not None and value is not False
 
 
 def _type_name(model: Any) -> str:
@@ -149,42 +149,44 @@ def agent_ref(agent: Any) -> AgentRef:
 
 def agent_facts(agent: Any) -> dict[str, Any]:
     """Return what is known of an agent; the instructions uncaptured."""
-    parts = [text_of(held(agent, name)) for name in ("role", "goal", "backstory")]
+    get = attributes_of(agent).get
+    parts = [text_of(get(name)) for name in ("role", "goal", "backstory")]
     instructions = "\n".join(filter(None, parts))
     facts = {
         "agent_type": "agent",
-        "model": text_of(held(held(agent, "llm"), "model")),
+        "model": text_of(held(get("llm"), "model")),
         "instructions": instructions,
         "instructions_hash": hash_of(instructions),
-        "tools": _names_of(held(agent, "tools"), "name"),
-        "agent_uuid": id_of(agent),
-        "allow_delegation": held(agent, "allow_delegation") is True,
-        "max_iter": held(agent, "max_iter"),
-        "max_rpm": held(agent, "max_rpm"),
-        "max_retry_limit": held(agent, "max_retry_limit"),
-        "has_memory": held(agent, "memory") not in (None, False),
-        "has_knowledge": held(agent, "knowledge") is not None,
+        "tools": _names_of(get("tools"), "name"),
+        "agent_uuid": id_text(get("id")),
+        "allow_delegation": get("allow_delegation") is True,
+        "max_iter": get("max_iter"),
+        "max_rpm": get("max_rpm"),
+        "max_retry_limit": get("max_retry_limit"),
+        "has_memory": _is_on(get("memory")),
+        "has_knowledge": get("knowledge") is not None,
     }
     return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
 def task_facts(task: Any, capture: DeferredCapture) -> dict[str, Any]:
     """Return what is known of a task; its texts captured."""
-    guardrails = list_of(held(task, "guardrails"))
-    has_one = held(task, "guardrail") is not None
-    output = held(task, "output_pydantic") or held(task, "output_json")
+    get = attributes_of(task).get
+    guardrails = list_of(get("guardrails"))
+    output = get("output_pydantic")
+    output = get("output_json") if output is None else output
     path = "metadata.task"
-    facts = {
-        "id": id_of(task),
-        "name": text_of(held(task, "name")),
-        "async": held(task, "async_execution") is True,
-        "human_input": held(task, "human_input") is True,
-        "guardrails": len(guardrails) or int(has_one),
+    facts: dict[str, Any] = {
+        "id": id_text(get("id")),
+        "name": text_of(get("name")),
+        "async": get("async_execution") is True,
+        "human_input": get("human_input") is True,
+        "guardrails": len(guardrails) or int(get("guardrail") is not None),
         "output_type": _type_name(output),
-        "tools": _names_of(held(task, "tools"), "name"),
+        "tools": _names_of(get("tools"), "name"),
     }
     for name in ("description", "expected_output"):
-        facts[name] = capture.text(text_of(held(task, name)), f"{path}.{name}")
+        facts[name] = capture.text(text_of(get(name)), f"{path}.{name}")
     return facts
 
 
@@ -199,18 +201,19 @@ def crew_ref(crew: Any) -> AgentRef:
 
 def crew_facts(crew: Any, kind: str) -> dict[str, Any]:
     """Return what is known of a crew."""
-    process = read(held(crew, "process"), "value")
+    get = attributes_of(crew).get
+    process = read(get("process"), "value")
     facts = {
         "agent_type": kind,
-        "crew_id": id_of(crew),
+        "crew_id": id_text(get("id")),
         "crew_key": text_of(crew.key) if _is_of_crewai(crew) else "",
         "process": text_of(process),
-        "agents": _names_of(held(crew, "agents"), "role"),
-        "tasks": _names_of(held(crew, "tasks"), "name", "description"),
-        "planning": held(crew, "planning") is True,
-        "memory": held(crew, "memory") not in (None, False),
-        "cache": held(crew, "cache") is True,
-        "max_rpm": held(crew, "max_rpm"),
+        "agents": _names_of(get("agents"), "role"),
+        "tasks": _names_of(get("tasks"), "name", "description"),
+        "planning": get("planning") is True,
+        "memory": _is_on(get("memory")),
+        "cache": get("cache") is True,
+        "max_rpm": get("max_rpm"),
     }
     return {name: value for name, value in facts.items() if value not in (None, "")}
 
@@ -274,7 +277,7 @@ def changed_in(state: Any, known: dict[str, str]) -> dict[str, Any]:
 
 def input_of(crew: Any, inputs: Any) -> tuple[Any, str]:
     """Return what a crew is given, and what that is: its inputs, or its first task."""
-    if inputs:
+    if inputs is not None and not (type(inputs) is dict and not inputs):
         return inputs, "inputs"
     first = next(iter(list_of(held(crew, "tasks"))), None)
     return text_of(held(first, "description")), "task"
@@ -293,7 +296,9 @@ def output_of(result: Any) -> Any:
     fields = attributes_of(result)
     if not _is_of_crewai(result) or "raw" not in fields:
         return result
-    return fields.get("pydantic") or fields.get("json_dict") or fields["raw"]
+    structured = fields.get("pydantic")
+    structured = fields.get("json_dict") if structured is None else structured
+    return fields["raw"] if structured is None else structured
 
 
 # -- models ---------------------------------------------------------------------------
@@ -307,9 +312,10 @@ def request_of(llm: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Requ
         first = messages[0]
         if type(first) is dict and first.get("role") == "system":
             system, messages = first.get("content"), messages[1:]
-    settings = {name: held(llm, name) for name in _SETTINGS}
-    settings["stop"] = held(llm, "stop") or None
-    model = text_of(held(llm, "model"))
+    get = attributes_of(llm).get
+    settings = {name: get(name) for name in _SETTINGS}
+    settings["stop"] = get("stop") or None
+    model = text_of(get("model"))
     return Request(
         provider=_provider_of(llm, model),
         model=model.rpartition("/")[2] if _is_of_crewai(llm) else model,
@@ -318,7 +324,7 @@ def request_of(llm: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Requ
         settings={name: value for name, value in settings.items() if value is not None},
         tools=_tools_in(argument(args, kwargs, 1, "tools")),
         output_schema=schema_of(argument(args, kwargs, 6, "response_model")),
-        stream=held(llm, "stream") is True,
+        stream=get("stream") is True,
         is_turn=argument(args, kwargs, 5, "from_agent") is not None,
     )
 
@@ -336,10 +342,10 @@ def _provider_of(llm: Any, model: str) -> str:
     prefix, slash, _ = model.partition("/")
     provider = text_of(held(llm, "provider")) or _provider_in(name_of(type(llm)))
     provider = provider or (prefix if slash else _OPENAI)
-    address = held(llm, "base_url") or held(llm, "api_base")
+    address = text_of(held(llm, "base_url")) or text_of(held(llm, "api_base"))
     if provider != _OPENAI or not address:
         return provider
-    return provider_at(urlsplit(str(address)).hostname or "")
+    return provider_at(urlsplit(address).hostname or "")
 
 
 def _provider_in(class_name: str) -> str:
@@ -349,8 +355,9 @@ def _provider_in(class_name: str) -> str:
 
 
 def _tools_in(tools: Any) -> list[str]:
-    functions = [read(each, "function") or each for each in list_of(tools)[:_NAMES]]
-    return [text for each in functions if (text := text_of(read(each, "name")))]
+    given = [each for each in list_of(tools)[:_NAMES] if type(each) is dict]
+    functions = [_member(each, "function") or each for each in given]
+    return [text for each in functions if (text := text_of(_member(each, "name")))]
 
 
 def response_of(result: Any, usage: Usage, **facts: Any) -> Answer:
@@ -367,13 +374,16 @@ def response_of(result: Any, usage: Usage, **facts: Any) -> Answer:
 
 def call_of(call: Any) -> tuple[str, str, Any]:
     """Return id, name and arguments of a tool that a model asks for."""
-    function = read(call, "function") or read(call, "function_call") or call
-    name = text_of(read(function, "name"))
-    arguments = read(function, "arguments")
-    if arguments is None:
-        arguments = read(function, "input") or read(function, "args")
-    call_id = text_of(read(call, "id")) or text_of(read(call, "toolUseId"))
-    return call_id, name, parsed(arguments)
+    inner = (_member(call, name) for name in ("function", "function_call"))
+    function = next((each for each in inner if each is not None), call)
+    given = (_member(function, name) for name in ("arguments", "input", "args"))
+    arguments = next((each for each in given if each is not None), None)
+    call_id = text_of(_member(call, "id")) or text_of(_member(call, "toolUseId"))
+    return call_id, text_of(_member(function, "name")), parsed(arguments)
+
+
+def _member(item: Any, name: str) -> Any:
+    return _fields_of(item).get(name)
 
 
 def usage_of(data: Any) -> Usage:

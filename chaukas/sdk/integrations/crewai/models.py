@@ -19,7 +19,15 @@ from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.system.internal_errors import attempt
 
-from .facts import argument, held, request_of, response_of, schema_of, usage_of
+from .facts import (
+    argument,
+    held,
+    private,
+    request_of,
+    response_of,
+    schema_of,
+    usage_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +89,8 @@ class _Asking(Observation):
     def _answer(self, result: Any) -> Answer:
         usage, facts = self._call.usage, self._call.facts
         if self._call.is_instructed:
-            usage = usage_in(getattr(result, "_raw_response", None))
+            raw = held(result, "_raw_response")
+            usage = usage_in(private(result, "_raw_response") if raw is None else raw)
         metadata = {"requests": usage.requests} if usage.requests > 1 else {}
         return response_of(result, usage, metadata=metadata, **facts)
 

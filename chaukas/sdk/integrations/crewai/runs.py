@@ -177,7 +177,8 @@ class CrewRuns(Part):
     # -- tasks and their agents ---------------------------------------------------
 
     def _task(self, task: Any, args: Any, kwargs: Any) -> Running | None:
-        agent = argument(args, kwargs, 0, "agent") or held(task, "agent")
+        agent = argument(args, kwargs, 0, "agent")
+        agent = held(task, "agent") if agent is None else agent
         if agent is None:
             return None
         crew = run_in_force()

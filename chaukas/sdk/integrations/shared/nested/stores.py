@@ -40,7 +40,7 @@ def record_access(
     """
     capture = recorder.capture(place.run)
     metadata = without_defaults(dict(facts))
-    if query:
+    if _is_something(query):
         metadata["query"] = capture.tree(query, "data_access.metadata.query")
     recorder.emit(
         EventType.DATA_ACCESS,
@@ -72,7 +72,7 @@ def record_change(
     capture = recorder.capture(place.run)
     change: dict[str, Any] = without_defaults(dict(facts))
     for name, value in (contents or {}).items():
-        if value:
+        if _is_something(value):
             change[name] = capture.tree(value, f"state_update.{what}.{name}")
     recorder.emit(
         EventType.STATE_UPDATE,
@@ -82,3 +82,9 @@ def record_change(
         capture=capture,
     )
     place.close()
+
+
+def _is_something(value: Any) -> bool:
+    """Tell whether there is anything to capture, asking plain containers only."""
+    is_plain = type(value) in (str, list, dict)
+    return bool(value) if is_plain else value is not None
