@@ -22,7 +22,7 @@ from chaukas.sdk.integrations.shared.policies import decide
 from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import content
-from chaukas.sdk.record.context import SUPPRESSED
+from chaukas.sdk.record.context import CURRENT, SUPPRESSED
 from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.system.internal_errors import report
 from chaukas.sdk.system.introspect import attributes_of
@@ -123,7 +123,9 @@ class Bus(Part):
         fields = attributes_of(args[1] if len(args) > 1 else kwargs.get("event"))
         kind = fields.get("type")
         meaning = self._meanings.get(kind) if type(kind) is str else None
-        if meaning is not None and not SUPPRESSED.get():
+        outer = CURRENT.get()
+        is_recorded = outer is None or outer.run.sampled
+        if meaning is not None and is_recorded and not SUPPRESSED.get():
             source = args[0] if args else kwargs.get("source")
             try:
                 meaning({**fields, "source": source})

@@ -137,6 +137,8 @@ class NestedRuns(Runs):
             source: Where *texts* come from, if that needs to be said.
             output_of: As for `Running`.
         """
+        if not run.sampled:
+            return Running(self, run, output_of)
         try:
             self.start_agent(run, agent, facts, known_as=known_as)
             if run.parent is None:
@@ -205,12 +207,14 @@ class NestedRuns(Runs):
 
     def fail(self, run: NestedRun, error: BaseException) -> None:
         """Record that a run failed, or was cancelled."""
-        if self._goes_on(run):
+        if not run.sampled:
+            self.abandon(run, failed=isinstance(error, Exception))
+        elif self._goes_on(run):
             self._finish(run, error, run.notes)
 
-    def abandon(self, run: AgentRun) -> None:
-        """Give a run up, because of an error of ours."""
-        super().abandon(run)
+    def abandon(self, run: AgentRun, *, failed: bool = False) -> None:
+        """End a run without events; the arguments are those of `Runs.abandon`."""
+        super().abandon(run, failed=failed)
         _leave_above(run)
 
     def _goes_on(self, run: NestedRun) -> bool:
