@@ -26,3 +26,14 @@ def test_the_tests_that_show_a_feature_exist() -> None:
         )
     ]
     assert missing == []
+
+
+def test_every_release_that_is_tested_is_in_the_table() -> None:
+    text = (ROOT / "docs" / "COMPATIBILITY.md").read_text(encoding="utf-8")
+    missing = [
+        f"{each.package} {release.version}"
+        for each in FRAMEWORKS.values()
+        for release in each.releases
+        if f"| {release.version} |" not in text
+    ]
+    assert missing == []
