@@ -205,6 +205,8 @@ def test_a_guardrail_in_words_is_an_agent_of_its_own() -> None:
     with recorded() as events:
         worker = agent("blue", '{"valid": true, "feedback": null}')
         crew(task(worker, guardrail="must be a colour")).kickoff()
+    rules = only(events(), "POLICY_DECISION")["policy"]["rule_ids"]
+    assert rules == ["must be a colour"]
     assert tree_of(events()) == tree(
         """
         SESSION
@@ -214,7 +216,7 @@ def test_a_guardrail_in_words_is_an_agent_of_its_own() -> None:
               MODEL
               AGENT Guardrail Agent
                 MODEL
-              POLICY must be a colour allow
+              POLICY llm_guardrail allow
             OUTPUT
         """
     )

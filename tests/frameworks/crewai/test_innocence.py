@@ -136,9 +136,12 @@ def test_a_crew_that_is_sampled_out_leaves_nothing() -> None:
 
 def test_hidden_content_is_nowhere() -> None:
     with recorded(capture_content=False) as events:
-        worker = agent("tulips are blue")
-        crew(task(worker, "Say {what}")).kickoff(inputs={"what": "daffodil"})
+        worker = agent("tulips are blue", '{"valid": true, "feedback": null}')
+        other = agent("or red", role="other")
+        first = task(worker, "Say {what}, rose", guardrail="must be lilac")
+        second = task(other, "Say orchid", expected_output="violet")
+        crew(first, second).kickoff(inputs={"what": "daffodil"})
     text = json.dumps(events())
-    assert "tulip" not in text
-    assert "daffodil" not in text
+    words = "tulip daffodil rose lilac orchid violet"
+    assert [word for word in words.split() if word in text] == []
     assert "old hand" not in text

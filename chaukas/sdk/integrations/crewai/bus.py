@@ -141,13 +141,20 @@ class Bus(Part):
             return
         run, passed = node.run, event.get("success") is True
         number, reason = event.get("retry_count"), text_of(event.get("error"))
+        kind, name = (text_of(event.get(f"guardrail_{x}")) for x in ("type", "name"))
+        rules = []
+        if kind and kind != "function":
+            # Its name is all that it says to the model that judges.
+            words = self._recorder.capture(run).text(name, "policy.rule_ids[0]")
+            rules, name = [words], f"{kind}_guardrail"
         decide(
             self._recorder,
             Here(run, node.parent_span_id),
-            text_of(event.get("guardrail_name")) or "guardrail",
+            name or "guardrail",
             "allow" if passed else "deny",
-            {"type": event.get("guardrail_type"), "retry_count": number},
+            {"type": kind, "retry_count": number},
             rationale=reason,
+            rule_ids=rules,
         )
         if passed or not isinstance(run, CrewRun):
             return

@@ -209,7 +209,8 @@ def crew_facts(crew: Any, kind: str) -> dict[str, Any]:
         "crew_key": text_of(crew.key) if _is_of_crewai(crew) else "",
         "process": text_of(process),
         "agents": _names_of(get("agents"), "role"),
-        "tasks": _names_of(get("tasks"), "name", "description"),
+        # By their names alone: what they are to do is content.
+        "tasks": _names_of(get("tasks"), "name"),
         "planning": get("planning") is True,
         "memory": _is_on(get("memory")),
         "cache": get("cache") is True,
