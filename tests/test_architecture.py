@@ -51,7 +51,7 @@ PARTS: tuple[str, ...] = (
     # One part for each framework or library; they share what is below.
     (
         "sdk.integrations.openai_agents sdk.integrations.openai_client "
-        "sdk.integrations.mcp_client sdk.integrations.tenacity"
+        "sdk.integrations.mcp_client sdk.integrations.tenacity sdk.integrations.crewai"
     ),
     # The one global, and what users call.
     "sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",
@@ -385,7 +385,8 @@ def test_integrations_import_without_their_frameworks(tmp_path: Path) -> None:
     ]
     code = (
         "import importlib, sys\n"
-        "for gone in ('agents', 'openai', 'mcp', 'tenacity', 'genai_prices'):\n"
+        "for gone in ('agents', 'crewai', 'openai', 'mcp', 'tenacity',\n"
+        "             'genai_prices'):\n"
         "    sys.modules[gone] = None\n"
         f"for name in {names!r}:\n"
         "    importlib.import_module(name)\n"

@@ -277,6 +277,8 @@ CHATS = {
 }
 
 ELSEWHERE = {
+    "crewai_crew": "frameworks/crewai/test_crewai_examples.py",
+    "crewai_flow": "frameworks/crewai/test_crewai_examples.py",
     "multi_tenant_assistant": "test_examples.py",
     "sdk_tour": "test_sdk_tour.py",
     "voice_bot": "examples/test_voice_bot.py",

@@ -540,7 +540,7 @@ class TestProblems:
                 "All content is hidden until it is corrected.",
             ),
             ("integrations", ["openai_agent", "tenacity"], ("tenacity",), "Only"),
-            ("integrations", "langchain,crewai", (), "No integration is on: only"),
+            ("integrations", "langchain,crew", (), "No integration is on: only"),
         ],
         ids=range(12),
     )
@@ -562,12 +562,12 @@ class TestProblems:
     def test_a_slip_in_the_name_of_an_integration_is_told_with_what_was_meant(self):
         assert line_of({"integrations": "openai_agent"}) == (
             "chaukas: cannot read argument integrations='openai_agent': expected one "
-            "or several of openai_agents, openai_client, mcp_client, tenacity. Did "
-            "you mean 'openai_agents'? No integration is on: only events of your own "
-            "are recorded."
+            "or several of openai_agents, crewai, openai_client, mcp_client, "
+            "tenacity. Did you mean 'openai_agents'? No integration is on: only "
+            "events of your own are recorded."
         )
-        assert "CHAUKAS_INTEGRATIONS='langchain,crewai'" in line_of(
-            CHAUKAS_INTEGRATIONS="langchain,crewai"
+        assert "CHAUKAS_INTEGRATIONS='langchain,crew'" in line_of(
+            CHAUKAS_INTEGRATIONS="langchain,crew"
         )
 
     @pytest.mark.parametrize("name", ["*", "!!!", "___", "a", "1", "é", "日本", "a;b"])

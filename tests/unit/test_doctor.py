@@ -421,6 +421,17 @@ def test_a_library_that_runs_no_agents_is_not_missed(
     ]
 
 
+def test_who_uses_one_framework_does_not_miss_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [known] = [each for each in INTEGRATIONS if each.name == "openai_agents"]
+    other = Known("other", "cli_nowhere", "nowhere:Nothing")
+    monkeypatch.setattr(integrations, "INTEGRATIONS", (known, other))
+    assert lines_about(doctor(), "other") == [
+        "ok not installed here: there are no runs of it to record."
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

@@ -44,20 +44,24 @@ def check_frameworks(config: Config) -> Iterator[Finding]:
         chaukas=VERSION,
         python=python,
     )
-    for framework in frameworks(config):
+    found = list(frameworks(config))
+    # Who uses one framework need not have the others.
+    is_any = any(each.is_installed and not each.known.absence for each in found)
+    for framework in found:
         wanted = config.integrations
         if not framework.known.is_wanted(wanted):
             yield ok(framework.known.name, "left out by the setting integrations")
         else:
-            yield _finding_of(framework)
+            yield _finding_of(framework, is_any=is_any)
 
 
-def _finding_of(framework: Framework) -> Finding:
+def _finding_of(framework: Framework, *, is_any: bool) -> Finding:
     known = framework.known
     name = known.name
     if not framework.is_installed:
-        if known.absence:
-            return ok(name, f"not installed here: {known.absence}")
+        if known.absence or is_any:
+            why = known.absence or "there are no runs of it to record"
+            return ok(name, f"not installed here: {why}")
         return warn(name, "not installed here: none of its runs is recorded", _HERE)
     if framework.error:
         text = f"cannot be imported ({shown(framework.error, _NAME_CHARS)})"

@@ -44,12 +44,18 @@ INTEGRATIONS = (
         versions=">=0.5,<0.25",
     ),
     Known(
+        "crewai",
+        "crewai",
+        "chaukas.sdk.integrations.crewai:CrewAIWrapper",
+        versions=">=1.11,<1.16",
+    ),
+    Known(
         "openai_client",
         "openai",
         "chaukas.sdk.integrations.openai_client:OpenAIClientWrapper",
         versions=">=2.7,<4",
         absence="there are no calls of it to record",
-        serves=("openai_agents",),
+        serves=("openai_agents", "crewai"),
     ),
     Known(
         "mcp_client",

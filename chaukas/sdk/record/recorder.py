@@ -425,7 +425,7 @@ class Recorder:
             run.reported.add(error)
         try:
             capture = self.capture(run)
-            content = self._error_content(capture, error, message)
+            content = self.error_content(capture, error, message)
         except Exception as problem:
             self.count_failed()
             report("Recorder.error", problem)
@@ -445,9 +445,13 @@ class Recorder:
             at_ns=at_ns,
         )
 
-    def _error_content(
-        self, capture: DeferredCapture, error: BaseException, message: str | None
+    def error_content(
+        self,
+        capture: DeferredCapture,
+        error: BaseException,
+        message: str | None = None,
     ) -> dict[str, Any]:
+        """Return what `content.error` wants to know of *error*, captured."""
         if message is not None:
             return {"text": message, "code": error_code_of(error)}
         content = {

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.record.recorder import Recorder
 
     from .deltas import DeltaBuffer
+    from .nested.pending_errors import PendingErrors
 
 __all__ = [
     "CONTENT_FILTER",
@@ -237,7 +238,12 @@ class ModelCalls(Part):
             report("model call", problem)
 
     def fail(
-        self, call: ModelCall, error: BaseException, answer: Answer | None = None
+        self,
+        call: ModelCall,
+        error: BaseException,
+        answer: Answer | None = None,
+        *,
+        pending: PendingErrors | None = None,
     ) -> None:
         """
         Record the END of a call that raised, and its ERROR.
@@ -246,6 +252,7 @@ class ModelCalls(Part):
             call: What `begin` returned.
             error: An `Exception`; anything else means that it was cancelled.
             answer: What is known of an answer nevertheless.
+            pending: Keeps the ERROR until it is known whether something handled it.
         """
         if not isinstance(error, Exception):
             self.cancel(call, answer)
@@ -264,7 +271,10 @@ class ModelCalls(Part):
             is_filter = type(code) is str and code in _FILTER_CODES
             if is_filter or CONTENT_FILTER in words:
                 self.note_filter(call)
-            recorder.error(run, error, pair.span_id)
+            if pending is None:
+                recorder.error(run, error, pair.span_id)
+            else:
+                pending.hold(recorder, run, error, pair.span_id)
             if pair.is_open:
                 facts = {"error": shown, "error_code": error_code_of(error)}
                 self._record_end(call, pair, answer or Answer(), _FAILED, facts)

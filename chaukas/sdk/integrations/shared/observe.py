@@ -13,6 +13,7 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.patching import is_most_derived
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.system.internal_errors import attempt, report
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from chaukas.sdk.patching import Wrap
 
 __all__ = [
+    "Noted",
     "Observation",
     "observe",
     "observe_async",
     "observe_async_generator",
     "observe_generator",
+    "outermost",
 ]
 
 
@@ -46,6 +49,22 @@ class Observation:
 
     def item(self, value: Any) -> None:
         """Note what a generator yielded."""
+
+
+class Noted(Observation):
+    """
+    One call of which only the result matters.
+
+    Args:
+        ended: Called with what it returned.
+    """
+
+    def __init__(self, ended: Callable[[Any], object]) -> None:
+        self._ended = ended
+
+    def ended(self, result: Any) -> None:
+        """Hand the result on."""
+        self._ended(result)
 
 
 if TYPE_CHECKING:
@@ -154,6 +173,24 @@ def observe_async(begin: Begin) -> Wrap:
             # The coroutine itself, without one of ours around it.
             return wrapped(*args, **kwargs)
         return observed(wrapped, instance, args, kwargs)
+
+    return wrapper
+
+
+def outermost(name: str, wrap: Wrap) -> Wrap:
+    """
+    Return *wrap* for the method *name* of a class and of those derived from it.
+
+    What an override reaches by `super()` is passed through: it is a part of the call
+    that is observed already.
+    """
+
+    def wrapper(
+        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if is_most_derived(wrapped, instance, name):
+            return wrap(wrapped, instance, args, kwargs)
+        return wrapped(*args, **kwargs)
 
     return wrapper
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from chaukas.sdk.record.context import AgentRef, Run
     from chaukas.sdk.record.recorder import Recorder
 
-__all__ = ["record_policy"]
+    from .nested.runs import Here
+
+__all__ = ["decide", "record_policy"]
 
 
 def record_policy(
@@ -48,3 +50,41 @@ def record_policy(
         capture=capture,
         severity="SEVERITY_WARN" if outcome == "deny" else "",
     )
+
+
+def decide(
+    recorder: Recorder,
+    place: Here,
+    policy_id: str,
+    outcome: str,
+    facts: dict[str, Any] | None = None,
+    *,
+    rationale: Any = None,
+    **members: Any,
+) -> None:
+    """
+    Record a POLICY_DECISION at a place, which is closed afterwards.
+
+    Args:
+        recorder: Where to record.
+        place: Where it stands.
+        policy_id: Which policy decided.
+        outcome: `allow`, `deny`, `review` or `override`.
+        facts: Names and numbers; what is empty is left out.
+        rationale: Why, uncaptured; anything but a text is left out.
+        **members: Further ones, as for `content.policy`.
+    """
+    capture = recorder.capture(place.run)
+    if type(rationale) is str and rationale:
+        members["rationale"] = capture.text(rationale, "policy.rationale")
+    record_policy(
+        recorder,
+        place.run,
+        place.span_id,
+        policy_id,
+        outcome,
+        capture=capture,
+        metadata=content.without_defaults(facts or {}),
+        **members,
+    )
+    place.close()

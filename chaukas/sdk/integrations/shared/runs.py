@@ -283,9 +283,24 @@ class Runs(Part):
 
     # -- what comes in and goes out -----------------------------------------------
 
-    def note_input(self, run: AgentRun, texts: Iterable[Any]) -> None:
-        """Record an INPUT_RECEIVED of a top-level run for each text, uncaptured."""
-        for given in texts if run.parent is None else ():
+    def note_input(
+        self,
+        run: AgentRun,
+        texts: Iterable[Any],
+        *,
+        source: str = "",
+        is_asked: bool = False,
+    ) -> None:
+        """
+        Record an INPUT_RECEIVED for each text.
+
+        Args:
+            run: A run whose agent has started; of a nested one nothing is recorded.
+            texts: Uncaptured.
+            source: Where they come from, if that needs to be said.
+            is_asked: The run asked for them itself, nested or not.
+        """
+        for given in texts if is_asked or run.parent is None else ():
             capture, held, weight_bytes = None, given, 0
             if type(given) is str and len(given) <= _HELD_CHARS:
                 weight_bytes = len(given)
@@ -296,7 +311,7 @@ class Runs(Part):
             self._recorder.emit(
                 EventType.INPUT_RECEIVED,
                 run,
-                partial(_input_of, held),
+                partial(_input_of, held, source),
                 parent_span_id=run.agent_span_id,
                 capture=capture,
                 weight_bytes=weight_bytes,
@@ -328,24 +343,37 @@ class Runs(Part):
     # -- handoffs -----------------------------------------------------------------
 
     def note_handoff(
-        self, run: AgentRun, to_agent: AgentRef, *, reason: str = "", data: Any = None
+        self,
+        run: AgentRun,
+        to_agent: AgentRef,
+        *,
+        from_agent: AgentRef | None = None,
+        reason: str = "",
+        kind: str = "sequential",
+        data: Any = None,
+        parent_span_id: str = "",
     ) -> None:
         """
-        Record an AGENT_HANDOFF of the agent in force.
+        Record an AGENT_HANDOFF.
 
         Args:
             run: A run whose agent has not ended.
             to_agent: Who goes on.
+            from_agent: Who hands over, if not the agent in force.
             reason: Why; the name of the tool that the model called, as a rule.
+            kind: How, as `sequential` or `delegation`.
             data: What is handed over, uncaptured.
+            parent_span_id: Span under which it stands, if not that of the agent.
         """
         capture = self._recorder.capture(run)
         given = capture.tree(data, "agent_handoff.handoff_data") if data else None
         self._recorder.emit(
             EventType.AGENT_HANDOFF,
             run,
-            content.handoff(run.agent, to_agent, reason=reason, data=given),
-            parent_span_id=run.agent_span_id,
+            content.handoff(
+                from_agent or run.agent, to_agent, reason=reason, kind=kind, data=given
+            ),
+            parent_span_id=parent_span_id or run.agent_span_id,
             capture=capture,
         )
 
@@ -508,11 +536,11 @@ class Runs(Part):
         self._recorder.pairs.end(pair, {}, status=status, metadata=metadata)
 
 
-def _input_of(held: Any, capture: Capture) -> dict[str, Any]:
+def _input_of(held: Any, source: str, capture: Capture) -> dict[str, Any]:
     """Return the content of an INPUT_RECEIVED: a text, or what is captured of it."""
     is_text = type(held) is str
     text = capture.text(held, "message.text") if is_text else captured_now(held)
-    return content.message("user", text)
+    return content.message("user", text, {"source": source} if source else None)
 
 
 def with_totals(

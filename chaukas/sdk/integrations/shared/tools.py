@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .runs import AgentRun
 
-__all__ = ["ToolCall", "Tools"]
+__all__ = ["RETURNED", "ToolCall", "Tools"]
 
 _FAILED = EventStatus.FAILED.value
 _CANCELLED = EventStatus.CANCELLED.value
@@ -52,6 +52,7 @@ class ToolCall:
     __slots__ = (
         "arguments",
         "call_id",
+        "executions",
         "failure",
         "http",
         "inner_failure",
@@ -76,6 +77,8 @@ class ToolCall:
         self.metadata = metadata or {}
         self.pair: Pair | None = None
         """Open once the tool really runs."""
+        self.executions = 0
+        """How often it ran, where a framework tries it again by itself."""
         self.failure: Any = ""
         """Captured text of the error that was turned into a result."""
         self.http = HttpAnswer()
@@ -110,6 +113,7 @@ class Tools(Part):
         call_id: str = "",
         arguments: Any = None,
         metadata: dict[str, Any] | None = None,
+        parent_span_id: str = "",
     ) -> ToolCall:
         """
         Open the pair of a tool that runs now, and return its call.
@@ -120,12 +124,13 @@ class Tools(Part):
             call_id: By which the model knows the call.
             arguments: Uncaptured.
             metadata: What else is known; names and numbers.
+            parent_span_id: Span under which it stands, if not that of the agent.
         """
         call = ToolCall(name, call_id, arguments, metadata)
-        self.start(run, call)
+        self.start(run, call, parent_span_id)
         return call
 
-    def start(self, run: AgentRun, call: ToolCall) -> Pair:
+    def start(self, run: AgentRun, call: ToolCall, parent_span_id: str = "") -> Pair:
         """Open the pair of a *call* that was made before it was sure to run."""
         if run.last_model:
             call.metadata["requested_by"] = run.last_model
@@ -144,7 +149,7 @@ class Tools(Part):
             EventType.TOOL_CALL_START,
             run,
             partial(_started, named, held),
-            parent_span_id=run.agent_span_id,
+            parent_span_id=parent_span_id or run.agent_span_id,
             closing=partial(_closed, call.name, call.call_id),
             capture=capture,
             weight_bytes=weight_bytes,
@@ -159,9 +164,16 @@ class Tools(Part):
         pair = call.pair
         if pair is None:
             return
-        words = error_text(error) or type(error).__name__
-        call.failure = self._recorder.capture(pair.run).text(words, _MESSAGE)
+        call.failure = self.text_of_failure(call, error)
         self._note_error(call, pair, error, is_recoverable=True)
+
+    def text_of_failure(self, call: ToolCall, error: BaseException) -> Any:
+        """Return what *error* says, captured, for a call whose pair is open."""
+        if call.pair is None:
+            return ""
+        # Decided on what it says: what is captured may be made only later.
+        words = error_text(error) or type(error).__name__
+        return self._recorder.capture(call.pair.run).text(words, _MESSAGE)
 
     def _note_error(
         self, call: ToolCall, pair: Pair, error: Exception, *, is_recoverable: bool
@@ -176,13 +188,24 @@ class Tools(Part):
             recovery_action=RETURNED if is_recoverable else "",
         )
 
-    def returned_failure(self, call: ToolCall, output: Any) -> None:
-        """Record the ERROR of a tool that told its failure as an *output* only."""
+    def returned_failure(
+        self, call: ToolCall, output: Any, *, is_reported: bool = False
+    ) -> None:
+        """
+        Record the ERROR of a tool that told its failure as an *output* only.
+
+        Args:
+            call: What `begin` returned.
+            output: What it told, uncaptured.
+            is_reported: A call below has the ERROR already.
+        """
         pair = call.pair
         if pair is None:
             return
         capture = self._recorder.capture(pair.run)
         call.failure = capture.text(output, _MESSAGE) or "failed"
+        if is_reported:
+            return
         self._recorder.emit(
             EventType.ERROR,
             pair.run,
@@ -253,6 +276,7 @@ class Tools(Part):
         metadata = {
             "url": capture.text(call.http.url, "tool_response.metadata.url"),
             "waiting": call.is_waiting,
+            "executions": call.executions if call.executions > 1 else 0,
         }
         recorder.pairs.end(
             pair,

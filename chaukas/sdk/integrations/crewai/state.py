@@ -1,0 +1,56 @@
+"""What is remembered of a run of CrewAI while it goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chaukas.sdk.integrations.shared.nested.runs import NestedRun
+from chaukas.sdk.record.placement import node_in_force
+
+if TYPE_CHECKING:
+    from chaukas.sdk.record.context import AgentRef
+
+__all__ = ["FRAMEWORK", "CrewRun", "run_in_force"]
+
+FRAMEWORK = "crewai"
+
+
+class CrewRun(NestedRun):
+    """What has one AGENT pair: a crew, a flow, a task's agent, an agent alone."""
+
+    __slots__ = (
+        "agent_key",
+        "depth",
+        "executions",
+        "guardrail_error",
+        "known_state",
+        "last_task",
+        "mistaken_turn",
+        "task_key",
+        "task_keys",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a run; arguments are those of `Run`."""
+        super().__init__(*args, **{"framework": FRAMEWORK, **kwargs})
+        self.task_key = self.agent_key = 0
+        """Identities of the task and the agent that it is the execution of."""
+        self.depth = 0
+        """Calls of `execute_task` that go on, one inside of the other: retries."""
+        self.executions = 0
+        self.guardrail_error: Any = None
+        """Captured reason for which a guardrail refused the last output."""
+        self.mistaken_turn = -1
+        """In which the model asked for a tool that is not there."""
+        self.task_keys: frozenset[int] = frozenset()
+        """Of a crew: identities of its own tasks."""
+        self.last_task: tuple[AgentRef, str] | None = None
+        """Of a crew: agent and name of the task before, if it was waited for."""
+        self.known_state: dict[str, str] = {}
+        """Of a flow: hashes of the members of its state."""
+
+
+def run_in_force() -> CrewRun | None:
+    """Return the run in force, if it is one of CrewAI."""
+    node = node_in_force()
+    return node.run if node is not None and isinstance(node.run, CrewRun) else None
