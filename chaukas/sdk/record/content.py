@@ -109,6 +109,7 @@ def handoff(
     to_agent: tuple[Any, Any],
     *,
     reason: Any = "",
+    kind: str = "sequential",
     data: Any = None,
 ) -> dict[str, Any]:
     """
@@ -118,6 +119,7 @@ def handoff(
         from_agent: Id and name of the agent that hands over, if there is one.
         to_agent: Id and name of the next one.
         reason: Why; the name of the tool that the model called, as a rule.
+        kind: How it goes on, such as `sequential` or `transfer`.
         data: What is handed over, captured.
     """
     from_id, from_name = from_agent or ("", "")
@@ -127,7 +129,7 @@ def handoff(
         "to_agent_id": to_agent[0],
         "to_agent_name": to_agent[1],
         "reason": reason,
-        "handoff_type": "sequential",
+        "handoff_type": kind,
         "handoff_data": data,
     }
     return {"agent_handoff": without_defaults(content)}

@@ -237,7 +237,12 @@ class ModelCalls(Part):
             report("model call", problem)
 
     def fail(
-        self, call: ModelCall, error: BaseException, answer: Answer | None = None
+        self,
+        call: ModelCall,
+        error: BaseException,
+        answer: Answer | None = None,
+        *,
+        mended_by: str = "",
     ) -> None:
         """
         Record the END of a call that raised, and its ERROR.
@@ -246,6 +251,7 @@ class ModelCalls(Part):
             call: What `begin` returned.
             error: An `Exception`; anything else means that it was cancelled.
             answer: What is known of an answer nevertheless.
+            mended_by: What answered in place of the model, so that the run goes on.
         """
         if not isinstance(error, Exception):
             self.cancel(call, answer)
@@ -264,7 +270,13 @@ class ModelCalls(Part):
             is_filter = type(code) is str and code in _FILTER_CODES
             if is_filter or CONTENT_FILTER in words:
                 self.note_filter(call)
-            recorder.error(run, error, pair.span_id)
+            recorder.error(
+                run,
+                error,
+                pair.span_id,
+                recoverable=bool(mended_by),
+                recovery_action=mended_by,
+            )
             if pair.is_open:
                 facts = {"error": shown, "error_code": error_code_of(error)}
                 self._record_end(call, pair, answer or Answer(), _FAILED, facts)
@@ -465,7 +477,7 @@ def record_retry(
     """
     capture = recorder.capture(run)
     facts = dict(metadata or {})
-    text = message or ""
+    text = "" if message is None else message
     if error is not None and message is None:
         text = capture.text(error_text(error), "retry.error_message")
         facts.setdefault("error_code", error_code_of(error))

@@ -47,6 +47,9 @@ class Observation:
     def item(self, value: Any) -> None:
         """Note what a generator yielded."""
 
+    def closing(self) -> None:
+        """Note that a generator is about to be closed before it came to its end."""
+
 
 if TYPE_CHECKING:
     Begin: TypeAlias = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -215,8 +218,14 @@ def _steps(
             sent = yield item
         except GeneratorExit as error:
             thrown = closed = error
+            attempt("observe", seen.closing)
         except BaseException as error:
             thrown = error
+
+
+def _note_of(seen: Observation) -> Callable[[Any], None] | None:
+    """Return what notes an item, or None: it is asked for each chunk of a stream."""
+    return None if type(seen).item is Observation.item else seen.item
 
 
 def _over(seen: Observation, result: Any, closed: BaseException | None) -> None:
@@ -259,12 +268,15 @@ async def _async_steps(
 ) -> AsyncGenerator[Any, Any]:
     seen = _begun(begin, instance, args, kwargs) or _UNOBSERVED
     del instance, args, kwargs
+    note, fixed = _note_of(seen), vars(seen).get("node")
+    if type(fixed) is not Node:
+        fixed = None
     sent: Any = None
     thrown: BaseException | None = None
     closed: BaseException | None = None
     step: Callable[[Any], Any] = partial(_first_step, inner)
     while True:
-        token = _enter(seen)
+        token = _enter(seen) if fixed is None else CURRENT.set(fixed)
         try:
             item = await (step(sent) if thrown is None else inner.athrow(thrown))
         except StopAsyncIteration:
@@ -275,14 +287,17 @@ async def _async_steps(
             raise
         finally:
             thrown = closed = None
-            _leave(token)
+            if token is not None:
+                reset(token)
         step = inner.asend
-        attempt("observe", seen.item, item)
+        if note is not None:
+            attempt("observe", note, item)
         sent = None
         try:
             sent = yield item
         except GeneratorExit as error:
             thrown = closed = error
+            attempt("observe", seen.closing)
         except BaseException as error:
             thrown = error
 

@@ -8,17 +8,17 @@ stands under the tool that started it, and has no input and no output of its own
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from chaukas.sdk.capture.deferred import captured_now, weight_bytes_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content
-from chaukas.sdk.record.context import SCOPE, Run
+from chaukas.sdk.record.context import Run
 from chaukas.sdk.record.placement import (
     node_in_force,
     open_session,
-    otel_span,
+    outside_of,
     place_inside,
 )
 from chaukas.sdk.record.recorder import (
@@ -52,6 +52,9 @@ _OUTCOMES = {_COMPLETED: "completed", _FAILED: "failed", _CANCELLED: "cancelled"
 
 class AgentRun(Run):
     """One run of a framework, top-level or nested."""
+
+    is_of_agents: ClassVar[bool] = False
+    """It has no AGENT pair of its own: each agent in it is a run inside of it."""
 
     __slots__ = (
         "agent_count",
@@ -95,6 +98,20 @@ class AgentRun(Run):
         """Note an output schema by its hash; tell whether it is to be recorded."""
         known, self.known_schema = self.known_schema, digest
         return known != digest
+
+    @property
+    def is_outermost(self) -> bool:
+        """Tell whether no agent is around the one of this run."""
+        return self.parent is None or (
+            self.parent.kind == "agent" and self.whole is self.parent.run
+        )
+
+    @property
+    def whole(self) -> AgentRun:
+        """The run of which this one is a part; itself, unless that has no agent."""
+        outer = None if self.parent is None else self.parent.run
+        is_part = isinstance(outer, AgentRun) and outer.is_of_agents
+        return outer if is_part and isinstance(outer, AgentRun) else self
 
 
 R = TypeVar("R", bound=AgentRun)
@@ -217,7 +234,8 @@ class Runs(Part):
         else:
             opening = run.session.pair
             parent_span_id = opening.span_id if opening else ""
-            facts |= _around(run.trace_id)
+        if run.is_outermost:
+            facts |= outside_of(run.trace_id)
         changes = self._changes.note(run.session, agent, known_as, facts)
         capture = capture or recorder.capture(run)
         if "instructions" in facts:
@@ -283,8 +301,24 @@ class Runs(Part):
 
     # -- what comes in and goes out -----------------------------------------------
 
-    def note_input(self, run: AgentRun, texts: Iterable[Any]) -> None:
-        """Record an INPUT_RECEIVED of a top-level run for each text, uncaptured."""
+    def note_input(
+        self,
+        run: AgentRun,
+        texts: Iterable[Any],
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        to: AgentRun | None = None,
+    ) -> None:
+        """
+        Record an INPUT_RECEIVED of a top-level run for each text.
+
+        Args:
+            run: The run; nothing is recorded of one inside another.
+            texts: Uncaptured.
+            metadata: Further facts of the message.
+            to: Run of the agent that gets it, if *run* is one of several agents.
+        """
+        at = to or run
         for given in texts if run.parent is None else ():
             capture, held, weight_bytes = None, given, 0
             if type(given) is str and len(given) <= _HELD_CHARS:
@@ -296,14 +330,20 @@ class Runs(Part):
             self._recorder.emit(
                 EventType.INPUT_RECEIVED,
                 run,
-                partial(_input_of, held),
-                parent_span_id=run.agent_span_id,
+                partial(_input_of, held, metadata),
+                parent_span_id=at.agent_span_id,
+                agent=to.agent if to is not None else None,
                 capture=capture,
                 weight_bytes=weight_bytes,
             )
 
     def note_output(
-        self, run: AgentRun, output: Any, metadata: Mapping[str, Any] | None = None
+        self,
+        run: AgentRun,
+        output: Any,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        by: AgentRun | None = None,
     ) -> Any:
         """
         Record the OUTPUT_EMITTED of a top-level run, and return its deferred text.
@@ -312,7 +352,9 @@ class Runs(Part):
             run: A run whose agent has not ended.
             output: Its answer, uncaptured.
             metadata: Further facts of the message.
+            by: Run of the agent that says it, if *run* is one of several agents.
         """
+        at = by or run
         capture = self._recorder.capture(run)
         text = capture.text(output, "message.text")
         if run.parent is None:
@@ -320,7 +362,8 @@ class Runs(Part):
                 EventType.OUTPUT_EMITTED,
                 run,
                 content.message("assistant", text, metadata, is_final=True),
-                parent_span_id=run.agent_span_id,
+                parent_span_id=at.agent_span_id,
+                agent=by.agent if by is not None else None,
                 capture=capture,
             )
         return text
@@ -328,7 +371,13 @@ class Runs(Part):
     # -- handoffs -----------------------------------------------------------------
 
     def note_handoff(
-        self, run: AgentRun, to_agent: AgentRef, *, reason: str = "", data: Any = None
+        self,
+        run: AgentRun,
+        to_agent: AgentRef,
+        *,
+        reason: str = "",
+        kind: str = "sequential",
+        data: Any = None,
     ) -> None:
         """
         Record an AGENT_HANDOFF of the agent in force.
@@ -337,6 +386,7 @@ class Runs(Part):
             run: A run whose agent has not ended.
             to_agent: Who goes on.
             reason: Why; the name of the tool that the model called, as a rule.
+            kind: How it goes on, as for `content.handoff`.
             data: What is handed over, uncaptured.
         """
         capture = self._recorder.capture(run)
@@ -344,7 +394,7 @@ class Runs(Part):
         self._recorder.emit(
             EventType.AGENT_HANDOFF,
             run,
-            content.handoff(run.agent, to_agent, reason=reason, data=given),
+            content.handoff(run.agent, to_agent, reason=reason, kind=kind, data=given),
             parent_span_id=run.agent_span_id,
             capture=capture,
         )
@@ -379,6 +429,7 @@ class Runs(Part):
         *,
         message: str | None = None,
         is_reported: bool = False,
+        failure: str = "",
         describe: Callable[[dict[str, Any]], None] | None = None,
         closes_rest: bool = True,
     ) -> None:
@@ -392,6 +443,8 @@ class Runs(Part):
                 waits for a decision.
             message: Text to record instead of the error's own.
             is_reported: The error has its ERROR already.
+            failure: Code of what it failed of, where nothing was raised; its ERROR is
+                on record.
             describe: Adds to the facts of AGENT_END, and records what belongs before
                 it.
             closes_rest: What is still open in the run ends as cancelled.
@@ -400,18 +453,20 @@ class Runs(Part):
             return
         run.is_ended = True
         host = self._host
-        failed = isinstance(error, Exception)
+        failed = isinstance(error, Exception) or bool(failure)
         facts = dict(metadata or {})
         try:
             self._settle(run, error)
             status = self._note_end(run, error, facts, message, is_reported=is_reported)
+            if failure and status == _COMPLETED:
+                facts["error"], status = failure, _FAILED
             if describe is not None:
                 describe(facts)
             if closes_rest:
                 self._close_rest(run)
             whole = None
-            if run.parent is None:
-                whole = self._run_facts(run, facts, status)
+            if run.is_outermost and "handoff_to" not in facts:
+                whole = self._run_facts(run.whole, facts, status)
             self._end_agent(run, facts, status, whole)
         except Exception as problem:
             close_broken(host, run)
@@ -504,15 +559,19 @@ class Runs(Part):
             return
         if run.turns:
             facts["turns"] = run.turns
-        metadata = partial(with_totals, facts, run.agent_totals, whole, run.totals)
+        metadata = partial(
+            with_totals, facts, run.agent_totals, whole, run.whole.totals
+        )
         self._recorder.pairs.end(pair, {}, status=status, metadata=metadata)
 
 
-def _input_of(held: Any, capture: Capture) -> dict[str, Any]:
+def _input_of(
+    held: Any, metadata: Mapping[str, Any] | None, capture: Capture
+) -> dict[str, Any]:
     """Return the content of an INPUT_RECEIVED: a text, or what is captured of it."""
     is_text = type(held) is str
     text = capture.text(held, "message.text") if is_text else captured_now(held)
-    return content.message("user", text)
+    return content.message("user", text, metadata)
 
 
 def with_totals(
@@ -540,17 +599,3 @@ def with_totals(
 
 def _nothing_open(_run: AgentRun, _error: BaseException | None) -> None:
     """Settle nothing."""
-
-
-def _around(trace_id: str) -> dict[str, Any]:
-    """Return the spans outside of chaukas under which a top-level run stands."""
-    facts: dict[str, Any] = {}
-    if active := otel_span():
-        facts["otel_parent_span_id"] = active[1]
-        if active[0] != trace_id:
-            # Of a resumed run, that goes on in the trace in which it began.
-            facts["otel_trace_id"] = active[0]
-    scope = SCOPE.get()
-    if scope is not None and scope.remote_parent_span_id:
-        facts["remote_parent_span_id"] = scope.remote_parent_span_id
-    return facts

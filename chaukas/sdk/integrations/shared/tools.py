@@ -110,6 +110,7 @@ class Tools(Part):
         call_id: str = "",
         arguments: Any = None,
         metadata: dict[str, Any] | None = None,
+        parent_span_id: str = "",
     ) -> ToolCall:
         """
         Open the pair of a tool that runs now, and return its call.
@@ -120,12 +121,13 @@ class Tools(Part):
             call_id: By which the model knows the call.
             arguments: Uncaptured.
             metadata: What else is known; names and numbers.
+            parent_span_id: Span under which it stands, if not that of the agent.
         """
         call = ToolCall(name, call_id, arguments, metadata)
-        self.start(run, call)
+        self.start(run, call, parent_span_id)
         return call
 
-    def start(self, run: AgentRun, call: ToolCall) -> Pair:
+    def start(self, run: AgentRun, call: ToolCall, parent_span_id: str = "") -> Pair:
         """Open the pair of a *call* that was made before it was sure to run."""
         if run.last_model:
             call.metadata["requested_by"] = run.last_model
@@ -144,7 +146,7 @@ class Tools(Part):
             EventType.TOOL_CALL_START,
             run,
             partial(_started, named, held),
-            parent_span_id=run.agent_span_id,
+            parent_span_id=parent_span_id or run.agent_span_id,
             closing=partial(_closed, call.name, call.call_id),
             capture=capture,
             weight_bytes=weight_bytes,
@@ -176,18 +178,35 @@ class Tools(Part):
             recovery_action=RETURNED if is_recoverable else "",
         )
 
-    def returned_failure(self, call: ToolCall, output: Any) -> None:
-        """Record the ERROR of a tool that told its failure as an *output* only."""
+    def returned_failure(
+        self,
+        call: ToolCall,
+        output: Any,
+        code: str = "ToolFailed",
+        *,
+        is_reported: bool = False,
+    ) -> None:
+        """
+        Record the ERROR of a tool that told its failure as an *output* only.
+
+        Args:
+            call: What `begin` returned.
+            output: What it said, uncaptured.
+            code: Of the error.
+            is_reported: A call below has the ERROR.
+        """
         pair = call.pair
         if pair is None:
             return
         capture = self._recorder.capture(pair.run)
         call.failure = capture.text(output, _MESSAGE) or "failed"
+        if is_reported:
+            return
         self._recorder.emit(
             EventType.ERROR,
             pair.run,
             content.error(
-                call.failure, "ToolFailed", recoverable=True, recovery_action=RETURNED
+                call.failure, code, recoverable=True, recovery_action=RETURNED
             ),
             parent_span_id=pair.span_id,
             capture=capture,
