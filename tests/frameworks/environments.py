@@ -57,7 +57,30 @@ class Framework:
 
 
 FRAMEWORKS = {
-    each.name: each for each in (Framework("crewai", "crewai", (Release("1.15.30"),)),)
+    each.name: each
+    for each in (
+        Framework("crewai", "crewai", (Release("1.15.30"),)),
+        Framework(
+            "google_adk",
+            "google-adk",
+            (
+                Release("1.10.0"),
+                Release("1.39.1"),
+                Release("2.0.0"),
+                Release("2.13.0"),
+            ),
+            (
+                "a2a-sdk",
+                "aiohttp",
+                "aiosqlite",
+                "mcp",
+                "opentelemetry-sdk",
+                "sqlalchemy[asyncio]",
+                "uvicorn",
+                "websockets",
+            ),
+        ),
+    )
 }
 """All of them, by name."""
 
