@@ -24,7 +24,7 @@ from chaukas.sdk.record.errors import error_text
 
 from .exchange import answer_of, request_of
 from .facts import field, message_of, parts_of, text_in
-from .state import AgentTurn, Asked, Live, agent_at, invocation_of
+from .state import AgentTurn, Live, LlmCall, agent_at, invocation_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,7 +186,7 @@ class LiveCalls(Part):
     def _speaks(self, turn: AgentTurn, live: Live, response: Any, spoken: Any) -> None:
         call = live.call
         if call is None:
-            live.call = call = Asked(turn, live.llm)
+            live.call = call = LlmCall(turn, live.llm)
             request = live.request._replace(messages=live.sent, api="live")
             live.sent = []
             self._models.record.open(call, request)

@@ -23,7 +23,7 @@ from chaukas.sdk.system.internal_errors import attempt
 
 from .exchange import answer_of, failure_of, hosted_in, request_of
 from .facts import field, model_name_of, text_in, value_of
-from .state import FRAMEWORK, AgentTurn, Asked, Delegated, Flow, agent_at
+from .state import FRAMEWORK, AgentTurn, Delegated, Flow, LlmCall, agent_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ _REPLACED = "after_model_callback"
 class _Asking(Observation):
     """A model's answer, from the first step to the last response."""
 
-    def __init__(self, models: Models, call: Asked, *, stream: bool) -> None:
+    def __init__(self, models: Models, call: LlmCall, *, stream: bool) -> None:
         self._models, self._call, self._stream = models, call, stream
         self._last: Any = None
         self.node = call.node
@@ -208,13 +208,13 @@ class Models(Part):
         stream = bool(args[1] if len(args) > 1 else kwargs.get("stream"))
         if node is not None and node.kind == "model":
             outer = node.detail
-            return self._delegate(outer, llm) if isinstance(outer, Asked) else None
+            return self._delegate(outer, llm) if isinstance(outer, LlmCall) else None
         run, parent_span_id = self._place(node)
         if not run.sampled:
             return None
         if isinstance(run, AgentTurn):
             run.is_waiting = False
-        call = Asked(run, llm)
+        call = LlmCall(run, llm)
         request = request_of(llm, asked, stream=stream)
         self.record.open(call, request, parent_span_id=parent_span_id)
         if stream and wants_deltas(self._recorder, run):
@@ -231,7 +231,7 @@ class Models(Part):
         found.run.agent_span_id = found.parent_span_id
         return found.run, found.parent_span_id
 
-    def _delegate(self, outer: Asked, llm: Any) -> Observation | None:
+    def _delegate(self, outer: LlmCall, llm: Any) -> Observation | None:
         """Return what is seen of a model that is called by another one."""
         if outer.llm is llm:
             return None
@@ -255,7 +255,7 @@ class Models(Part):
 
     # -- end ------------------------------------------------------------------------
 
-    def answered(self, call: Asked, response: Any) -> None:
+    def answered(self, call: LlmCall, response: Any) -> None:
         """End a call with its last response, which may tell a failure."""
         if not call.is_open:
             return
@@ -274,12 +274,12 @@ class Models(Part):
         self.record.end(call, answer, failure=failure)
 
     @staticmethod
-    def over(call: Asked) -> None:
+    def over(call: LlmCall) -> None:
         """Leave a run that was made for a call alone."""
         if not isinstance(call.run, AgentRun) and call.run.framework == FRAMEWORK:
             call.run.is_ended = True
 
-    def failed(self, call: Asked, error: BaseException) -> None:
+    def failed(self, call: LlmCall, error: BaseException) -> None:
         """End a call that raised; callbacks around it may go on with another answer."""
         run = call.run
         flow = run.flow if isinstance(run, AgentTurn) else None
@@ -340,7 +340,7 @@ class Models(Part):
             capture=capture,
         )
 
-    def _note_hosted(self, call: Asked, hosted: Hosted) -> None:
+    def _note_hosted(self, call: LlmCall, hosted: Hosted) -> None:
         """Record a tool that the provider ran, and what it read."""
         run = call.run
         if not isinstance(run, AgentRun):

@@ -8,7 +8,6 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.shared.observe import (
     Observation,
-    observe,
     observe_async,
     observe_async_generator,
 )
@@ -106,7 +105,7 @@ class RunnerCalls(Part):
         return (
             Patch(f"{_RUNNER}.run_async", generator, _RUN),
             Patch(f"{_RUNNER}.run_live", generator, _RUN),
-            Patch(f"{_RUNNER}._new_invocation_context", observe(self._context)),
+            Patch(f"{_RUNNER}._new_invocation_context", self.new_context),
             *(
                 Patch(
                     f"{_PLUGINS}.run_{name}",
@@ -215,14 +214,18 @@ class RunnerCalls(Part):
                 facts = {"function_call_id": call_id, "tool_name": name}
                 run.inputs.append((response, {"source": "tool_result", **facts}))
 
-    def _context(self, runner: Any, args: Any, kwargs: Any) -> Observation | None:
-        """Return what places the run, once the runner has made its context."""
-        del runner, args, kwargs
+    def new_context(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap what makes an invocation's context, which tells what the run is."""
+        del instance
+        context = wrapped(*args, **kwargs)
         node = CURRENT.get()
         run = None if node is None else node.run
+        # It is not sampled before it is placed, so nothing else looks at it.
         if isinstance(run, Invocation) and not run.is_placed:
-            return _Placing(self, run)
-        return None
+            attempt("run", self.place, run, context)
+        return context
 
     def place(self, run: Invocation, context: Any) -> None:
         """
@@ -304,17 +307,6 @@ class _Rewinding(Observation):
         """Record it."""
         del result
         self._calls.rewound(self._session_id, self._before)
-
-
-class _Placing(Observation):
-    """The runner makes its context, which tells what the run is."""
-
-    def __init__(self, calls: RunnerCalls, run: Invocation) -> None:
-        self._calls, self._run = calls, run
-
-    def ended(self, result: Any) -> None:
-        """Enter the session."""
-        self._calls.place(self._run, result)
 
 
 def _transcript(event: Any) -> str:

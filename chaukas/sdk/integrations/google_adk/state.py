@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FRAMEWORK",
     "AgentTurn",
-    "Asked",
     "Delegated",
     "Flow",
     "Inside",
     "Invocation",
     "Live",
+    "LlmCall",
     "agent_at",
     "invocation_of",
     "run_at",
@@ -52,7 +52,7 @@ class Delegated(Observation):
         self.error = None
 
 
-class Asked(ModelCall):
+class LlmCall(ModelCall):
     """One call of a model, and the models to which it may fall back."""
 
     __slots__ = ("delegate", "delegates", "llm")
@@ -72,7 +72,7 @@ class Flow:
     __slots__ = ("answer", "call", "error", "failure", "is_mended")
 
     def __init__(self) -> None:
-        self.call: Asked | None = None
+        self.call: LlmCall | None = None
         """A call that failed, and whose end waits for what the callbacks do."""
         self.error: BaseException | None = None
         self.answer: Answer | None = None
@@ -106,7 +106,7 @@ class Live:
         self.is_sending = False
         self.sent: list[dict[str, Any]] = []
         """Messages since the model began to speak last."""
-        self.call: Asked | None = None
+        self.call: LlmCall | None = None
         """The turn of the model that goes on."""
         self.said: list[str] = []
         self.usage: Any = None

@@ -60,7 +60,7 @@ def has_news(args: Any, kwargs: dict[str, Any]) -> bool:
     """Tell whether an event that is appended does more than say something."""
     event = kwargs.get("event", args[1] if len(args) > 1 else None)
     held = attributes_of(event)
-    # Asked for each event, of which few do.
+    # LlmCall for each event, of which few do.
     actions = attributes_of(held.get("actions"))
     for name in _TOLD:
         if actions.get(name):

@@ -102,9 +102,8 @@ class AgentRun(Run):
     @property
     def is_outermost(self) -> bool:
         """Tell whether no agent is around the one of this run."""
-        return self.parent is None or (
-            self.parent.kind == "agent" and self.whole is self.parent.run
-        )
+        node = self.parent
+        return node is None or (node.kind == "agent" and self.whole is node.run)
 
     @property
     def whole(self) -> AgentRun:
@@ -310,13 +309,9 @@ class Runs(Part):
         to: AgentRun | None = None,
     ) -> None:
         """
-        Record an INPUT_RECEIVED of a top-level run for each text.
+        Record an INPUT_RECEIVED of a top-level run for each text, uncaptured.
 
-        Args:
-            run: The run; nothing is recorded of one inside another.
-            texts: Uncaptured.
-            metadata: Further facts of the message.
-            to: Run of the agent that gets it, if *run* is one of several agents.
+        If the run is one of several agents, *to* is that of the agent that hears it.
         """
         at = to or run
         for given in texts if run.parent is None else ():
@@ -443,8 +438,7 @@ class Runs(Part):
                 waits for a decision.
             message: Text to record instead of the error's own.
             is_reported: The error has its ERROR already.
-            failure: Code of what it failed of, where nothing was raised; its ERROR is
-                on record.
+            failure: Code of a failure that was not raised, and has its ERROR.
             describe: Adds to the facts of AGENT_END, and records what belongs before
                 it.
             closes_rest: What is still open in the run ends as cancelled.
