@@ -155,6 +155,7 @@ class Models(Part):
         super().__init__(host)
         self.record = ModelCalls(host)
         self._tools = Tools(host)
+        self._after_whole = observe_async(self._after)
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
@@ -173,7 +174,7 @@ class Models(Part):
             ),
             Patch(
                 f"{_FLOW}._handle_after_model_callback",
-                observe_async(self._after),
+                self.after_model,
                 ("POLICY_DECISION",),
                 post_import=True,
             ),
@@ -192,13 +193,20 @@ class Models(Part):
         turn = agent_at()
         return _Flowing(self, turn) if turn is not None and turn.sampled else None
 
+    def after_model(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the callbacks after a response; those of a chunk are let through."""
+        response = args[1] if len(args) > 1 else kwargs.get("llm_response")
+        if field(response, "partial"):
+            return wrapped(*args, **kwargs)
+        return self._after_whole(wrapped, instance, args, kwargs)
+
     def _after(
         self, flow: Any, args: Any, kwargs: dict[str, Any]
     ) -> Observation | None:
         del flow
         response = args[1] if len(args) > 1 else kwargs.get("llm_response")
-        if field(response, "partial"):
-            return None
         has_failed = bool(value_of(field(response, "error_code")))
         return _Replacing(self, text_in(response), had_failed=has_failed)
 

@@ -250,7 +250,9 @@ def observe_async_generator(begin: Begin) -> Wrap:
         wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         inner = wrapped(*args, **kwargs)
-        if type(inner) is not AsyncGeneratorType:
+        around = CURRENT.get()
+        is_left_out = around is not None and not around.run.sampled
+        if type(inner) is not AsyncGeneratorType or is_left_out:
             return inner
         outer: Any = _async_steps(inner, begin, instance, args, kwargs)
         outer.__name__, outer.__qualname__ = inner.__name__, inner.__qualname__
@@ -291,7 +293,10 @@ async def _async_steps(
                 reset(token)
         step = inner.asend
         if note is not None:
-            attempt("observe", note, item)
+            try:
+                note(item)
+            except Exception as problem:
+                report("observe", problem)
         sent = None
         try:
             sent = yield item
