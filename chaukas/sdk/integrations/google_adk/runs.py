@@ -15,7 +15,12 @@ from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import content
 from chaukas.sdk.record.context import CURRENT, SCOPE, Node
-from chaukas.sdk.record.placement import node_in_force, otel_span, place
+from chaukas.sdk.record.placement import (
+    node_in_force,
+    open_session,
+    otel_span,
+    place,
+)
 from chaukas.sdk.system.internal_errors import attempt
 
 from .facts import (
@@ -245,11 +250,16 @@ class RunnerCalls(Part):
         facts["invocation_id"] = text_of(field(context, "invocation_id"))
         scope = SCOPE.get()
         has_trace = (scope is not None and scope.trace_id) or otel_span()
-        self._runs.place(
-            run,
+        opening = open_session(
+            # First, as it notices a fork that Python was not told of.
+            self._host.sessions,
+            self._recorder,
             session_id_of(facts["app_name"], facts["user_id"], facts["adk_session_id"]),
-            "" if has_trace else trace_id_of(facts["invocation_id"]),
+            framework=FRAMEWORK,
+            trace_id="" if has_trace else trace_id_of(facts["invocation_id"]),
         )
+        run.session, run.trace_id = opening.session, opening.trace_id
+        run.sampled, run.agent_span_id = opening.sampled, opening.span_id
         run.is_placed = True
         for service, count in run.reads:
             self.note_read(run, service, facts["adk_session_id"], count)
