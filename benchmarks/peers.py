@@ -11,6 +11,7 @@ shows the noise.
     python benchmarks/peers.py
     python benchmarks/peers.py --rounds 40 --scenario tools
     python benchmarks/peers.py --framework crewai
+    python benchmarks/peers.py --framework google-adk
 """
 
 from __future__ import annotations
@@ -88,6 +89,18 @@ _CREWAI_PEERS = tuple(
 )
 
 
+_ADK = (
+    "-e",
+    str(HERE.parent),
+    "openinference-instrumentation-google-adk==1.0.5",
+    *_OTLP,
+)
+_ADK_PEERS = tuple(
+    Peer(name, _ADK)
+    for name in ("bare", "bare again", "chaukas", "chaukas, sampled out", _INFERENCE)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Framework:
     """
@@ -121,6 +134,13 @@ FRAMEWORKS = {
         "crewai_process.py",
         ("crew",),
         _CREWAI_PEERS,
+        _INFERENCE,
+    ),
+    "google-adk": Framework(
+        ("google-adk==2.13.0",),
+        "adk_process.py",
+        ("tools", "streamed"),
+        _ADK_PEERS,
         _INFERENCE,
     ),
 }

@@ -51,7 +51,8 @@ PARTS: tuple[str, ...] = (
     # One part for each framework or library; they share what is below.
     (
         "sdk.integrations.openai_agents sdk.integrations.openai_client "
-        "sdk.integrations.mcp_client sdk.integrations.tenacity sdk.integrations.crewai"
+        "sdk.integrations.mcp_client sdk.integrations.tenacity "
+        "sdk.integrations.crewai sdk.integrations.google_adk"
     ),
     # The one global, and what users call.
     "sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",

@@ -279,6 +279,8 @@ CHATS = {
 ELSEWHERE = {
     "crewai_crew": "frameworks/crewai/test_crewai_examples.py",
     "crewai_flow": "frameworks/crewai/test_crewai_examples.py",
+    "adk_live": "frameworks/google_adk/test_examples.py",
+    "adk_travel_agents": "frameworks/google_adk/test_examples.py",
     "multi_tenant_assistant": "test_examples.py",
     "sdk_tour": "test_sdk_tour.py",
     "voice_bot": "examples/test_voice_bot.py",

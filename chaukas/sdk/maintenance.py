@@ -155,6 +155,14 @@ def put_back(config: Config) -> PutBack:
     return done
 
 
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    # Of a module in a package, that package may be missing.
+    except ModuleNotFoundError:
+        return False
+
+
 def frameworks(config: Config) -> Iterator[Framework]:
     """
     Patch each installed framework in this process, see what is found, and undo it.
@@ -167,7 +175,7 @@ def frameworks(config: Config) -> Iterator[Framework]:
     runtime = _runtime.Runtime(config, MemorySink)
     for known in integrations.INTEGRATIONS:
         found = Framework(known, is_installed=False)
-        if find_spec(known.module) is None:
+        if not _is_installed(known.module):
             yield found
             continue
         try:

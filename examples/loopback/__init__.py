@@ -1,9 +1,9 @@
 """
 A loopback model provider: a real HTTP server that answers from a script.
 
-It speaks the OpenAI Responses, Chat Completions and Embeddings APIs, so that
-examples, tests and benchmarks drive the real clients with no key and no
-network. It needs the standard library only.
+It speaks the OpenAI Responses, Chat Completions and Embeddings APIs and that of
+Gemini, so that examples, tests and benchmarks drive the real clients with no key and
+no network. It needs the standard library only.
 
     from loopback import Call, ModelServer, Text, ToolCalls
 
@@ -23,6 +23,7 @@ from .replies import (
     Failed,
     Hosted,
     Incomplete,
+    Raw,
     Reasoning,
     Refusal,
     Reply,
@@ -44,6 +45,7 @@ __all__ = (
     "Hosted",
     "Incomplete",
     "ModelServer",
+    "Raw",
     "Reasoning",
     "Refusal",
     "Reply",

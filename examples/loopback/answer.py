@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
-from . import chat, embeddings, responses
-from .replies import Drop, Fail, Reply, Slow, StreamBreak, Text, Vectors
-from .request import RESPONSES_PATH, Request
+from . import chat, embeddings, gemini, responses
+from .replies import Drop, Fail, Raw, Reply, Slow, StreamBreak, Text, Vectors
+from .request import RESPONSES_PATH, Request, is_gemini
 from .turn import Json, Turn, turn_of, words
 
 if TYPE_CHECKING:
@@ -74,20 +74,24 @@ def answer_to(request: Request, reply: Reply) -> Answer:
         TypeError: The reply is of no known kind.
         ValueError: The API of the request has no form for this reply.
     """
+    answer: Answer
     match reply:
         case Slow():
-            return answer_to(request, reply.then)
+            answer = answer_to(request, reply.then)
         case Drop():
-            return Nothing()
+            answer = Nothing()
         case Fail():
-            return _failure(reply)
+            answer = _failure(request, reply)
         case StreamBreak():
-            return _torn(request, reply)
+            answer = _torn(request, reply)
+        case Raw():
+            answer = _as_it_stands(request, reply)
         case Vectors():
-            return Whole(200, _encoded(embeddings.vectors_of(reply, request)))
+            answer = Whole(200, _encoded(embeddings.vectors_of(reply, request)))
         case _:
             pause_s = reply.pause_s if isinstance(reply, Text) else 0.0
-            return _spoken(request, turn_of(reply), pause_s)
+            answer = _spoken(request, turn_of(reply), pause_s)
+    return answer
 
 
 def mistake(message: str) -> Whole:
@@ -96,7 +100,13 @@ def mistake(message: str) -> Whole:
     return Whole(500, _encoded({"error": error}), {"x-should-retry": "false"})
 
 
-def _failure(reply: Fail) -> Whole:
+def _as_it_stands(request: Request, reply: Raw) -> Answer:
+    if request.streamed:
+        return Stream((_frame(dict(reply.body)),))
+    return Whole(200, _encoded(dict(reply.body)))
+
+
+def _failure(request: Request, reply: Fail) -> Whole:
     error = {
         "message": reply.message or f"Scripted failure with HTTP {reply.status}.",
         "type": _error_type_of(reply.status),
@@ -106,7 +116,8 @@ def _failure(reply: Fail) -> Whole:
     headers = dict(reply.headers)
     if reply.retry_after is not None:
         headers["retry-after"] = str(reply.retry_after)
-    return Whole(reply.status, _encoded({"error": error}), headers)
+    body = gemini.failure_of(reply) if is_gemini(request.path) else {"error": error}
+    return Whole(reply.status, _encoded(body), headers)
 
 
 def _error_type_of(status: int) -> str:
@@ -119,7 +130,7 @@ def _spoken(request: Request, turn: Turn, pause_s: float) -> Answer:
     if not request.streamed:
         return _whole(request, turn)
     frames = tuple(_frame(event) for event in _events_of(turn, request))
-    if request.path != RESPONSES_PATH:
+    if request.path != RESPONSES_PATH and not is_gemini(request.path):
         frames = (*frames, b"data: [DONE]\n\n")
     return Stream(frames, pause_s)
 
@@ -148,16 +159,22 @@ def _torn(request: Request, reply: StreamBreak) -> Answer:
 def _whole(request: Request, turn: Turn) -> Whole:
     if request.path == RESPONSES_PATH:
         return Whole(200, _encoded(responses.response_of(turn, request)))
+    if is_gemini(request.path):
+        return Whole(200, _encoded(gemini.response_of(turn, request)))
     return Whole(200, _encoded(chat.completion_of(turn, request)))
 
 
 def _events_of(turn: Turn, request: Request) -> Iterator[Json]:
     if request.path == RESPONSES_PATH:
         return responses.events_of(turn, request)
+    if is_gemini(request.path):
+        return gemini.chunks_of(turn, request)
     return chat.chunks_of(turn, request)
 
 
 def _is_text_delta(event: Json) -> bool:
+    if "candidates" in event:
+        return "finishReason" not in event["candidates"][0]
     if "choices" in event:
         return any(choice["delta"].get("content") for choice in event["choices"])
     return bool(event["type"] == "response.output_text.delta")
@@ -166,7 +183,8 @@ def _is_text_delta(event: Json) -> bool:
 def _frame(event: Json) -> bytes:
     """Write one server-sent event; only the Responses API names its events."""
     name = b"event: %b\n" % event["type"].encode() if "type" in event else b""
-    return b"%bdata: %b\n\n" % (name, _encoded(event))
+    end = b"\r\n" if "candidates" in event else b"\n"
+    return b"%bdata: %b%b%b" % (name, _encoded(event), end, end)
 
 
 def _encoded(body: Json) -> bytes:

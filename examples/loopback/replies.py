@@ -20,6 +20,7 @@ __all__ = (
     "Failed",
     "Hosted",
     "Incomplete",
+    "Raw",
     "Reasoning",
     "Refusal",
     "Reply",
@@ -230,6 +231,13 @@ class Vectors:
     dimensions: int = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A body that is sent as it stands, for what no other reply says."""
+
+    body: Mapping[str, Any]
+
+
 Spoken: TypeAlias = (
     Text | ToolCalls | Refusal | Incomplete | Failed | Hosted | Reasoning
 )
@@ -241,8 +249,8 @@ class Slow:
     """The server waits `seconds` and then gives the answer `then`."""
 
     seconds: float
-    then: Spoken | Vectors | Fail | Drop | StreamBreak
+    then: Spoken | Raw | Vectors | Fail | Drop | StreamBreak
 
 
-Reply: TypeAlias = Spoken | Vectors | Fail | Drop | StreamBreak | Slow
+Reply: TypeAlias = Spoken | Raw | Vectors | Fail | Drop | StreamBreak | Slow
 """Anything that a script may hold."""

@@ -24,7 +24,7 @@ from .conversations import (
     compaction_of,
 )
 from .replies import Reply, Slow
-from .request import CHAT_PATH, EMBEDDINGS_PATH, RESPONSES_PATH, Request
+from .request import CHAT_PATH, EMBEDDINGS_PATH, RESPONSES_PATH, Request, is_gemini
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -91,7 +91,12 @@ class ModelServer:
     @property
     def base_url(self) -> str:
         """What a client takes as its base URL."""
-        return f"http://127.0.0.1:{self._http.server_port}/v1"
+        return f"{self.root_url}/v1"
+
+    @property
+    def root_url(self) -> str:
+        """What a client of Gemini takes as its base URL."""
+        return f"http://127.0.0.1:{self._http.server_port}"
 
     @property
     def requests(self) -> list[Request]:
@@ -296,11 +301,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> Answer:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if self.path not in {RESPONSES_PATH, CHAT_PATH, EMBEDDINGS_PATH}:
+        served = self.path in {RESPONSES_PATH, CHAT_PATH, EMBEDDINGS_PATH}
+        if not served and not is_gemini(self.path):
             return mistake(
                 f"loopback: POST {self.path} is not served here: only "
-                f"{RESPONSES_PATH}, {CHAT_PATH} and {EMBEDDINGS_PATH} are. Check the "
-                "base URL."
+                f"{RESPONSES_PATH}, {CHAT_PATH}, {EMBEDDINGS_PATH} and the methods of "
+                "Gemini are. Check the base URL."
             )
         try:
             body = json.loads(raw)

@@ -64,6 +64,26 @@ FRAMEWORKS = {
             "crewai",
             (Release("1.11.0"), Release("1.14.7"), Release("1.15.30")),
         ),
+        Framework(
+            "google_adk",
+            "google-adk",
+            (
+                Release("1.10.0"),
+                Release("1.39.1"),
+                Release("2.0.0"),
+                Release("2.13.0"),
+            ),
+            (
+                "a2a-sdk",
+                "aiohttp",
+                "aiosqlite",
+                "mcp",
+                "opentelemetry-sdk",
+                "sqlalchemy[asyncio]",
+                "uvicorn",
+                "websockets",
+            ),
+        ),
     )
 }
 """All of them, by name."""

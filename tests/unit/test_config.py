@@ -27,6 +27,7 @@ from chaukas.sdk.config import (
 )
 from chaukas.sdk.config.table import SWITCHES, spool_dir_of
 from chaukas.sdk.errors import ChaukasError, ConfigError, Problem
+from chaukas.sdk.integrations import INTEGRATIONS
 
 HOME = {"HOME": "/home/a"}
 KEY = "ck-" + "x" * 24
@@ -560,11 +561,12 @@ class TestProblems:
         assert not result.config.capture_content
 
     def test_a_slip_in_the_name_of_an_integration_is_told_with_what_was_meant(self):
+        names = ", ".join(known.name for known in INTEGRATIONS)
         assert line_of({"integrations": "openai_agent"}) == (
             "chaukas: cannot read argument integrations='openai_agent': expected one "
-            "or several of openai_agents, crewai, openai_client, mcp_client, "
-            "tenacity. Did you mean 'openai_agents'? No integration is on: only "
-            "events of your own are recorded."
+            f"or several of {names}. Did "
+            "you mean 'openai_agents'? No integration is on: only events of your own "
+            "are recorded."
         )
         assert "CHAUKAS_INTEGRATIONS='langchain,crew'" in line_of(
             CHAUKAS_INTEGRATIONS="langchain,crew"

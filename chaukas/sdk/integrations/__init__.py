@@ -18,7 +18,7 @@ class Known(NamedTuple):
     name: str
     """Name in the configuration."""
     module: str
-    """Top-level module of the package: that it is loaded means that it is used."""
+    """Module that is loaded when the package is used, its top-level one as a rule."""
     path: str
     """Where the integration is, as `module:class`."""
     versions: str = ""
@@ -50,12 +50,18 @@ INTEGRATIONS = (
         versions=">=1.11,<1.16",
     ),
     Known(
+        "google_adk",
+        "google.adk.runners",
+        "chaukas.sdk.integrations.google_adk:GoogleADKWrapper",
+        versions=">=1.10,<3",
+    ),
+    Known(
         "openai_client",
         "openai",
         "chaukas.sdk.integrations.openai_client:OpenAIClientWrapper",
         versions=">=2.7,<4",
         absence="there are no calls of it to record",
-        serves=("openai_agents", "crewai"),
+        serves=("openai_agents", "crewai", "google_adk"),
     ),
     Known(
         "mcp_client",
@@ -63,6 +69,7 @@ INTEGRATIONS = (
         "chaukas.sdk.integrations.mcp_client:MCPClientWrapper",
         versions=">=1,<3",
         absence="there are no calls of it to record",
+        serves=("google_adk",),
     ),
     Known(
         "tenacity",
@@ -70,6 +77,7 @@ INTEGRATIONS = (
         "chaukas.sdk.integrations.tenacity:TenacityWrapper",
         versions=">=8",
         absence="there are no retries of it to record",
+        serves=("google_adk",),
     ),
 )
 """All of them, in the order in which they are installed."""

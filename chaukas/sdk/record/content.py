@@ -119,7 +119,7 @@ def handoff(
         from_agent: Id and name of the agent that hands over, if there is one.
         to_agent: Id and name of the next one.
         reason: Why; the name of the tool that the model called, as a rule.
-        kind: How, as `sequential` or `delegation`.
+        kind: How, as `sequential`, `delegation` or `transfer`.
         data: What is handed over, captured.
     """
     from_id, from_name = from_agent or ("", "")

@@ -157,7 +157,8 @@ class Run:
         self.reported: ReportedErrors = outer.reported if outer else ReportedErrors()
         """Errors that have their ERROR event, shared with the enclosing runs."""
         scope = SCOPE.get()
-        self.user_id = "" if scope is None else scope.user_id
+        inherited = "" if outer is None else outer.user_id
+        self.user_id: str = inherited if scope is None else scope.user_id
         """The end user for whom the application works, if it said so."""
 
     def pair_that_holds(self, error: BaseException) -> Pair | None:

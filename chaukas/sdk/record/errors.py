@@ -7,6 +7,7 @@ frames, and with them the application's objects.
 
 from __future__ import annotations
 
+import builtins
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ _HTTP_STATUSES = range(100, 600)
 _FIELDS: Any = vars(BaseException)["__dict__"]
 _cause_of = vars(BaseException)["__cause__"].__get__
 _context_of = vars(BaseException)["__context__"].__get__
+# Since Python 3.11.
+_Group: Any = getattr(builtins, "BaseExceptionGroup", None)
 _args_of = vars(BaseException)["args"].__get__
 
 
@@ -56,6 +59,14 @@ def status_of(error: BaseException) -> int:
         return 0
     code = fields.get("code")
     return code if type(code) is int and code in _HTTP_STATUSES else 0
+
+
+def _members_of(error: BaseException) -> tuple[BaseException, ...]:
+    """Return the errors of a group, asking none of their classes."""
+    if _Group is None or not issubclass(type(error), _Group):
+        return ()
+    members: tuple[BaseException, ...] = _Group.exceptions.__get__(error)
+    return members
 
 
 def error_chain(error: BaseException) -> Iterator[BaseException]:
@@ -115,12 +126,19 @@ class ReportedErrors:
         self._known.append(recogniser_of(error))
 
     def covers(self, error: BaseException) -> bool:
-        """Tell whether *error*, or an error behind it, is on record."""
+        """
+        Tell whether *error*, or an error behind it, is on record.
+
+        A group of errors is if each of them is.
+        """
         known = self._known
         if not known:
             return False
         chain = list(error_chain(error))
-        return any(is_same(link) for is_same in known.copy() for link in chain)
+        if any(is_same(link) for is_same in known.copy() for link in chain):
+            return True
+        parts = next(filter(None, map(_members_of, chain)), ())
+        return bool(parts) and all(map(self.covers, parts))
 
     def forget(self, error: BaseException) -> None:
         """Forget *error* and those behind it: the next one is another."""

@@ -10,7 +10,7 @@ as well, once for each trace.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .context import SCOPE, Run, node_in_force
 
@@ -28,6 +28,7 @@ __all__ = [
     "node_in_force",
     "open_session",
     "otel_span",
+    "outside_of",
     "place",
     "place_inside",
 ]
@@ -66,6 +67,20 @@ def otel_span() -> tuple[str, str] | None:
     if not context.is_valid:
         return None
     return f"{context.trace_id:032x}", f"{context.span_id:016x}"
+
+
+def outside_of(trace_id: str) -> dict[str, Any]:
+    """Return the spans outside of chaukas under which a top-level run stands."""
+    facts: dict[str, Any] = {}
+    if active := otel_span():
+        facts["otel_parent_span_id"] = active[1]
+        if active[0] != trace_id:
+            # Of a resumed run, that goes on in the trace in which it began.
+            facts["otel_trace_id"] = active[0]
+    scope = SCOPE.get()
+    if scope is not None and scope.remote_parent_span_id:
+        facts["remote_parent_span_id"] = scope.remote_parent_span_id
+    return facts
 
 
 def _trace_id_in_force(recorder: Recorder) -> str:

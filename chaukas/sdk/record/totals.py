@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["Totals", "Usage"]
+from chaukas.sdk.capture.deferred import captured_now
+
+__all__ = ["Totals", "Usage", "with_totals"]
 
 _DIGITS = 12
 
@@ -83,3 +85,30 @@ class Totals:
         if self.unpriced_calls:
             facts["price"] = "unknown"
         return facts
+
+
+def with_totals(
+    facts: dict[str, Any],
+    agent: Totals,
+    whole: dict[str, Any] | None,
+    run: Totals | None,
+    _capture: object,
+) -> dict[str, Any]:
+    """
+    Return the facts of an AGENT_END, with what it took; on the writer's thread.
+
+    Args:
+        facts: What else there is.
+        agent: Added up by now, as all its model calls have been made.
+        whole: Facts of the whole run, for the last agent of it.
+        run: What the whole run took.
+    """
+    if whole is not None and run is not None:
+        calls = {"model_calls": run.model_calls}
+        found = {**whole, **calls, **run.facts()}
+        facts = {
+            **facts,
+            "run": {name: value for name, value in found.items() if value},
+        }
+    shown = {name: captured_now(value) for name, value in facts.items()}
+    return {**shown, **agent.facts()}

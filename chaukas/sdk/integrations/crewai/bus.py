@@ -247,7 +247,7 @@ class Bus(Part):
         run = run_in_force()
         if run is not None and text is not None:
             note = self._runs.shared.note_input
-            note(run, [text], source=source, is_asked=True)
+            note(run, [text], {"source": source}, is_asked=True)
 
     # -- state --------------------------------------------------------------------
 

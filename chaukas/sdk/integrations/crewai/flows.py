@@ -217,7 +217,7 @@ class Flows(Part):
             return None
         text = text_of(argument(args, kwargs, 2, "raw_feedback"))
         if text.strip():
-            self._runs.note_input(run, [text], source=_HUMAN, is_asked=True)
+            self._runs.note_input(run, [text], {"source": _HUMAN}, is_asked=True)
         name = argument(args, kwargs, 0, "method_name")
 
         def ended(result: Any) -> None:

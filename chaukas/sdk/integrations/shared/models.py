@@ -244,6 +244,7 @@ class ModelCalls(Part):
         answer: Answer | None = None,
         *,
         pending: PendingErrors | None = None,
+        mended_by: str = "",
     ) -> None:
         """
         Record the END of a call that raised, and its ERROR.
@@ -253,6 +254,7 @@ class ModelCalls(Part):
             error: An `Exception`; anything else means that it was cancelled.
             answer: What is known of an answer nevertheless.
             pending: Keeps the ERROR until it is known whether something handled it.
+            mended_by: What answered in place of the model, so that the run goes on.
         """
         if not isinstance(error, Exception):
             self.cancel(call, answer)
@@ -272,7 +274,13 @@ class ModelCalls(Part):
             if is_filter or CONTENT_FILTER in words:
                 self.note_filter(call)
             if pending is None:
-                recorder.error(run, error, pair.span_id)
+                recorder.error(
+                    run,
+                    error,
+                    pair.span_id,
+                    recoverable=bool(mended_by),
+                    recovery_action=mended_by,
+                )
             else:
                 pending.hold(recorder, run, error, pair.span_id)
             if pair.is_open:
@@ -475,7 +483,7 @@ def record_retry(
     """
     capture = recorder.capture(run)
     facts = dict(metadata or {})
-    text = message or ""
+    text = "" if message is None else message
     if error is not None and message is None:
         text = capture.text(error_text(error), "retry.error_message")
         facts.setdefault("error_code", error_code_of(error))

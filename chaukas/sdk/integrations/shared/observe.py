@@ -50,6 +50,9 @@ class Observation:
     def item(self, value: Any) -> None:
         """Note what a generator yielded."""
 
+    def closing(self) -> None:
+        """Note that a generator is about to be closed before it came to its end."""
+
 
 class Noted(Observation):
     """
@@ -252,8 +255,14 @@ def _steps(
             sent = yield item
         except GeneratorExit as error:
             thrown = closed = error
+            attempt("observe", seen.closing)
         except BaseException as error:
             thrown = error
+
+
+def _note_of(seen: Observation) -> Callable[[Any], None] | None:
+    """Return what notes an item, or None: it is asked for each chunk of a stream."""
+    return None if type(seen).item is Observation.item else seen.item
 
 
 def _over(seen: Observation, result: Any, closed: BaseException | None) -> None:
@@ -278,7 +287,9 @@ def observe_async_generator(begin: Begin) -> Wrap:
         wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         inner = wrapped(*args, **kwargs)
-        if type(inner) is not AsyncGeneratorType:
+        around = CURRENT.get()
+        is_left_out = around is not None and not around.run.sampled
+        if type(inner) is not AsyncGeneratorType or is_left_out:
             return inner
         outer: Any = _async_steps(inner, begin, instance, args, kwargs)
         outer.__name__, outer.__qualname__ = inner.__name__, inner.__qualname__
@@ -296,12 +307,15 @@ async def _async_steps(
 ) -> AsyncGenerator[Any, Any]:
     seen = _begun(begin, instance, args, kwargs) or _UNOBSERVED
     del instance, args, kwargs
+    note, fixed = _note_of(seen), vars(seen).get("node")
+    if type(fixed) is not Node:
+        fixed = None
     sent: Any = None
     thrown: BaseException | None = None
     closed: BaseException | None = None
     step: Callable[[Any], Any] = partial(_first_step, inner)
     while True:
-        token = _enter(seen)
+        token = _enter(seen) if fixed is None else CURRENT.set(fixed)
         try:
             item = await (step(sent) if thrown is None else inner.athrow(thrown))
         except StopAsyncIteration:
@@ -312,14 +326,20 @@ async def _async_steps(
             raise
         finally:
             thrown = closed = None
-            _leave(token)
+            if token is not None:
+                reset(token)
         step = inner.asend
-        attempt("observe", seen.item, item)
+        if note is not None:
+            try:
+                note(item)
+            except Exception as problem:
+                report("observe", problem)
         sent = None
         try:
             sent = yield item
         except GeneratorExit as error:
             thrown = closed = error
+            attempt("observe", seen.closing)
         except BaseException as error:
             thrown = error
 

@@ -8,17 +8,17 @@ stands under the tool that started it, and has no input and no output of its own
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from chaukas.sdk.capture.deferred import captured_now, weight_bytes_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content
-from chaukas.sdk.record.context import SCOPE, Run
+from chaukas.sdk.record.context import Run
 from chaukas.sdk.record.placement import (
     node_in_force,
     open_session,
-    otel_span,
+    outside_of,
     place_inside,
 )
 from chaukas.sdk.record.recorder import (
@@ -27,7 +27,7 @@ from chaukas.sdk.record.recorder import (
     ms_between,
     without_defaults,
 )
-from chaukas.sdk.record.totals import Totals
+from chaukas.sdk.record.totals import Totals, with_totals
 from chaukas.sdk.system.internal_errors import attempt, report
 
 from .agent_changes import AgentChanges
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record.context import AgentRef, Pair
 
-__all__ = ["AgentRun", "Runs", "close_broken", "with_totals"]
+__all__ = ["AgentRun", "Runs", "close_broken"]
 
 _COMPLETED = EventStatus.COMPLETED.value
 _FAILED = EventStatus.FAILED.value
@@ -52,6 +52,9 @@ _OUTCOMES = {_COMPLETED: "completed", _FAILED: "failed", _CANCELLED: "cancelled"
 
 class AgentRun(Run):
     """One run of a framework, top-level or nested."""
+
+    is_of_agents: ClassVar[bool] = False
+    """It has no AGENT pair of its own: each agent in it is a run inside of it."""
 
     __slots__ = (
         "agent_count",
@@ -95,6 +98,19 @@ class AgentRun(Run):
         """Note an output schema by its hash; tell whether it is to be recorded."""
         known, self.known_schema = self.known_schema, digest
         return known != digest
+
+    @property
+    def is_outermost(self) -> bool:
+        """Tell whether no agent is around the one of this run."""
+        node = self.parent
+        return node is None or (node.kind == "agent" and self.whole is node.run)
+
+    @property
+    def whole(self) -> AgentRun:
+        """The run of which this one is a part; itself, unless that has no agent."""
+        outer = None if self.parent is None else self.parent.run
+        is_part = isinstance(outer, AgentRun) and outer.is_of_agents
+        return outer if is_part and isinstance(outer, AgentRun) else self
 
 
 R = TypeVar("R", bound=AgentRun)
@@ -217,7 +233,8 @@ class Runs(Part):
         else:
             opening = run.session.pair
             parent_span_id = opening.span_id if opening else ""
-            facts |= _around(run.trace_id)
+        if run.is_outermost:
+            facts |= outside_of(run.trace_id)
         changes = self._changes.note(run.session, agent, known_as, facts)
         capture = capture or recorder.capture(run)
         if "instructions" in facts:
@@ -287,8 +304,9 @@ class Runs(Part):
         self,
         run: AgentRun,
         texts: Iterable[Any],
+        metadata: Mapping[str, Any] | None = None,
         *,
-        source: str = "",
+        to: AgentRun | None = None,
         is_asked: bool = False,
     ) -> None:
         """
@@ -297,9 +315,11 @@ class Runs(Part):
         Args:
             run: A run whose agent has started; of a nested one nothing is recorded.
             texts: Uncaptured.
-            source: Where they come from, if that needs to be said.
+            metadata: Further facts of the message, as where it comes from.
+            to: Run of the agent that hears it, if *run* is one of several agents.
             is_asked: The run asked for them itself, nested or not.
         """
+        at = to or run
         for given in texts if is_asked or run.parent is None else ():
             capture, held, weight_bytes = None, given, 0
             if type(given) is str and len(given) <= _HELD_CHARS:
@@ -311,14 +331,20 @@ class Runs(Part):
             self._recorder.emit(
                 EventType.INPUT_RECEIVED,
                 run,
-                partial(_input_of, held, source),
-                parent_span_id=run.agent_span_id,
+                partial(_input_of, held, dict(metadata) if metadata else None),
+                parent_span_id=at.agent_span_id,
+                agent=to.agent if to is not None else None,
                 capture=capture,
                 weight_bytes=weight_bytes,
             )
 
     def note_output(
-        self, run: AgentRun, output: Any, metadata: Mapping[str, Any] | None = None
+        self,
+        run: AgentRun,
+        output: Any,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        by: AgentRun | None = None,
     ) -> Any:
         """
         Record the OUTPUT_EMITTED of a top-level run, and return its deferred text.
@@ -327,7 +353,9 @@ class Runs(Part):
             run: A run whose agent has not ended.
             output: Its answer, uncaptured.
             metadata: Further facts of the message.
+            by: Run of the agent that says it, if *run* is one of several agents.
         """
+        at = by or run
         capture = self._recorder.capture(run)
         text = capture.text(output, "message.text")
         if run.parent is None:
@@ -335,7 +363,8 @@ class Runs(Part):
                 EventType.OUTPUT_EMITTED,
                 run,
                 content.message("assistant", text, metadata, is_final=True),
-                parent_span_id=run.agent_span_id,
+                parent_span_id=at.agent_span_id,
+                agent=by.agent if by is not None else None,
                 capture=capture,
             )
         return text
@@ -361,7 +390,7 @@ class Runs(Part):
             to_agent: Who goes on.
             from_agent: Who hands over, if not the agent in force.
             reason: Why; the name of the tool that the model called, as a rule.
-            kind: How, as `sequential` or `delegation`.
+            kind: How, as for `content.handoff`.
             data: What is handed over, uncaptured.
             parent_span_id: Span under which it stands, if not that of the agent.
         """
@@ -407,6 +436,7 @@ class Runs(Part):
         *,
         message: str | None = None,
         is_reported: bool = False,
+        failure: str = "",
         describe: Callable[[dict[str, Any]], None] | None = None,
         closes_rest: bool = True,
     ) -> None:
@@ -420,6 +450,7 @@ class Runs(Part):
                 waits for a decision.
             message: Text to record instead of the error's own.
             is_reported: The error has its ERROR already.
+            failure: Code of a failure that was not raised, and has its ERROR.
             describe: Adds to the facts of AGENT_END, and records what belongs before
                 it.
             closes_rest: What is still open in the run ends as cancelled.
@@ -428,18 +459,20 @@ class Runs(Part):
             return
         run.is_ended = True
         host = self._host
-        failed = isinstance(error, Exception)
+        failed = isinstance(error, Exception) or bool(failure)
         facts = dict(metadata or {})
         try:
             self._settle(run, error)
             status = self._note_end(run, error, facts, message, is_reported=is_reported)
+            if failure and status == _COMPLETED:
+                facts["error"], status = failure, _FAILED
             if describe is not None:
                 describe(facts)
             if closes_rest:
                 self._close_rest(run)
             whole = None
-            if run.parent is None:
-                whole = self._run_facts(run, facts, status)
+            if run.is_outermost and "handoff_to" not in facts:
+                whole = self._run_facts(run.whole, facts, status)
             self._end_agent(run, facts, status, whole)
         except Exception as problem:
             close_broken(host, run)
@@ -532,53 +565,20 @@ class Runs(Part):
             return
         if run.turns:
             facts["turns"] = run.turns
-        metadata = partial(with_totals, facts, run.agent_totals, whole, run.totals)
+        metadata = partial(
+            with_totals, facts, run.agent_totals, whole, run.whole.totals
+        )
         self._recorder.pairs.end(pair, {}, status=status, metadata=metadata)
 
 
-def _input_of(held: Any, source: str, capture: Capture) -> dict[str, Any]:
+def _input_of(
+    held: Any, metadata: Mapping[str, Any] | None, capture: Capture
+) -> dict[str, Any]:
     """Return the content of an INPUT_RECEIVED: a text, or what is captured of it."""
     is_text = type(held) is str
     text = capture.text(held, "message.text") if is_text else captured_now(held)
-    return content.message("user", text, {"source": source} if source else None)
-
-
-def with_totals(
-    facts: dict[str, Any],
-    agent: Totals,
-    whole: dict[str, Any] | None,
-    run: Totals | None,
-    _capture: object,
-) -> dict[str, Any]:
-    """
-    Return the facts of an AGENT_END, with what it took; on the writer's thread.
-
-    Args:
-        facts: What else there is.
-        agent: Added up by now, as all its model calls have been made.
-        whole: Facts of the whole run, for the last agent of it.
-        run: What the whole run took.
-    """
-    if whole is not None and run is not None:
-        calls = {"model_calls": run.model_calls}
-        facts = {**facts, "run": without_defaults({**whole, **calls, **run.facts()})}
-    shown = {name: captured_now(value) for name, value in facts.items()}
-    return {**shown, **agent.facts()}
+    return content.message("user", text, metadata)
 
 
 def _nothing_open(_run: AgentRun, _error: BaseException | None) -> None:
     """Settle nothing."""
-
-
-def _around(trace_id: str) -> dict[str, Any]:
-    """Return the spans outside of chaukas under which a top-level run stands."""
-    facts: dict[str, Any] = {}
-    if active := otel_span():
-        facts["otel_parent_span_id"] = active[1]
-        if active[0] != trace_id:
-            # Of a resumed run, that goes on in the trace in which it began.
-            facts["otel_trace_id"] = active[0]
-    scope = SCOPE.get()
-    if scope is not None and scope.remote_parent_span_id:
-        facts["remote_parent_span_id"] = scope.remote_parent_span_id
-    return facts

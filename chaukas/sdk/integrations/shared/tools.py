@@ -189,15 +189,21 @@ class Tools(Part):
         )
 
     def returned_failure(
-        self, call: ToolCall, output: Any, *, is_reported: bool = False
+        self,
+        call: ToolCall,
+        output: Any,
+        code: str = "ToolFailed",
+        *,
+        is_reported: bool = False,
     ) -> None:
         """
         Record the ERROR of a tool that told its failure as an *output* only.
 
         Args:
             call: What `begin` returned.
-            output: What it told, uncaptured.
-            is_reported: A call below has the ERROR already.
+            output: What it said, uncaptured.
+            code: Of the error.
+            is_reported: A call below has the ERROR.
         """
         pair = call.pair
         if pair is None:
@@ -210,7 +216,7 @@ class Tools(Part):
             EventType.ERROR,
             pair.run,
             content.error(
-                call.failure, "ToolFailed", recoverable=True, recovery_action=RETURNED
+                call.failure, code, recoverable=True, recovery_action=RETURNED
             ),
             parent_span_id=pair.span_id,
             capture=capture,

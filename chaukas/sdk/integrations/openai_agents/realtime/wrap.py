@@ -33,10 +33,11 @@ from chaukas.sdk.integrations.openai_agents.runs.facts import PendingCall
 from chaukas.sdk.integrations.openai_agents.state import AgentsRun, ToolCall
 from chaukas.sdk.integrations.shared.audio import PCM16_24KHZ_BYTES_PER_MS
 from chaukas.sdk.integrations.shared.openai_api.providers import provider_at
-from chaukas.sdk.integrations.shared.runs import close_broken, with_totals
+from chaukas.sdk.integrations.shared.runs import close_broken
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.record.recorder import error_code_of, without_defaults
+from chaukas.sdk.record.totals import with_totals
 from chaukas.sdk.system.internal_errors import attempt, report
 
 from .connection import Connections, connection_of

@@ -143,7 +143,7 @@ class NestedRuns(Runs):
             self.start_agent(run, agent, facts, known_as=known_as)
             if run.parent is None:
                 self.note_retry(run, fingerprint_of(texts))
-            self.note_input(run, texts, source=source)
+            self.note_input(run, texts, {"source": source} if source else None)
         except BaseException:
             self.abandon(run)
             raise

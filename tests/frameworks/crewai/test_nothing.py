@@ -1,0 +1,7 @@
+"""Placeholder."""
+
+
+def test_x() -> None:
+    import crewai
+
+    assert crewai
