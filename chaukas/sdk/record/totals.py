@@ -90,9 +90,10 @@ class Totals:
 def with_totals(
     facts: dict[str, Any],
     agent: Totals,
-    whole: dict[str, Any] | None,
-    run: Totals | None,
     _capture: object,
+    *,
+    whole: dict[str, Any] | None = None,
+    run: Totals | None = None,
 ) -> dict[str, Any]:
     """
     Return the facts of an AGENT_END, with what it took; on the writer's thread.

@@ -566,7 +566,7 @@ class Runs(Part):
         if run.turns:
             facts["turns"] = run.turns
         metadata = partial(
-            with_totals, facts, run.agent_totals, whole, run.whole.totals
+            with_totals, facts, run.agent_totals, whole=whole, run=run.whole.totals
         )
         self._recorder.pairs.end(pair, {}, status=status, metadata=metadata)
 

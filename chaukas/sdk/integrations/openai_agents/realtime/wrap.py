@@ -316,9 +316,8 @@ class Realtime(Part):
             "orphan": orphan,
         }
         if own is not None:
-            metadata = functools.partial(
-                with_totals, without_defaults(facts), run.agent_totals, None, None
-            )
+            told = without_defaults(facts)
+            metadata = functools.partial(with_totals, told, run.agent_totals)
             pairs.end(own, {}, status=status, metadata=metadata)
         run.agent_pair = run.run_config = None
 
