@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from chaukas.sdk.sinks import SpooledSink
-from chaukas.sdk.system.threads import allocate_lock, start_thread
+from chaukas.sdk.system.threads import allocate_lock, get_ident, start_thread
 
 from .bounded_queue import BoundedQueue, FlushMarker
 from .housekeeping import Housekeeping
@@ -115,6 +115,7 @@ class Pipeline:
         self._starts = 0
         self._start_after_s = 0.0
         self._is_alive = False
+        self._writer_ident = 0
         self._is_closing = False
         self._is_closed = False
         self._is_abandoned = False
@@ -176,6 +177,10 @@ class Pipeline:
             return True
         if self._is_closed:
             return self._is_stored
+        if get_ident() == self._writer_ident:
+            # An application's own function, called while an event is made, would wait
+            # for itself.
+            return False
         mark = FlushMarker()
         self._queue.items.put(mark)
         deadline_s = self._monotonic() + timeout_s
@@ -281,9 +286,11 @@ class Pipeline:
             self._starting.release()
 
     def _run(self) -> None:
+        self._writer_ident = get_ident()
         try:
             self._writer.run()
         finally:
+            self._writer_ident = 0
             # In this order: the next thread may start at once.
             self._is_ready = False
             self._is_alive = False
