@@ -69,7 +69,7 @@ EDGES = {
         "sdk.sinks.collector.envelope sdk.sinks.collector.http "
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
-        "sdk.capture.deferred sdk.integrations.shared.openai_api.frozen"
+        "sdk.capture.held sdk.integrations.shared.openai_api.frozen"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
@@ -115,6 +115,8 @@ NO_ALL = frozenset(
 UNLOADED = (
     "agents",
     "asyncio",
+    "chaukas.sdk.capture.redaction",
+    "chaukas.sdk.capture.snapshot",
     "chaukas.sdk.wire.proto",
     "chaukas.sdk.integrations",
     "click",

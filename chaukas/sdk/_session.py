@@ -11,7 +11,6 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.capture.deferred import held_bytes_of, thawed
 from chaukas.sdk.record.context import (
     SCOPE,
     SUPPRESSED,
@@ -261,6 +260,9 @@ def point(
     # Before anything is captured: a user's own redactor may have called.
     if runtime is None or SUPPRESSED.get():
         return
+    # Late, as this module is loaded with chaukas itself.
+    from chaukas.sdk.capture.held import held_bytes_of
+
     try:
         run, parent_span_id = _place(runtime, id_text(trace_id) or "")
         if not run.sampled:
@@ -302,6 +304,8 @@ def _members_of(
     body: _Body, capture: DeferredCapture, shown: DeferredCapture, _made: object
 ) -> dict[str, Any]:
     """Return the members of the event, captured, where its field wants them."""
+    from chaukas.sdk.capture.held import thawed
+
     field = body.field
     tree = capture.made.tree(thawed(body.content), field)
     given = tree if type(tree) is dict else {"value": tree}

@@ -9,7 +9,8 @@ import pytest
 
 from chaukas import sdk as chaukas
 from chaukas.sdk import _runtime
-from chaukas.sdk.capture.deferred import DeferredCapture, freeze, thawed
+from chaukas.sdk.capture.deferred import DeferredCapture
+from chaukas.sdk.capture.held import freeze, thawed
 from chaukas.sdk.capture.snapshot import Rules
 from chaukas.sdk.events import EventType
 from chaukas.sdk.record.context import Run, Session

@@ -20,7 +20,7 @@ from .snapshot import Capture
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .deferred import DeferredCapture
+    from .held import Taker
     from .snapshot import Rules
 
 __all__ = ["Facts", "fill", "note_hidden"]
@@ -185,7 +185,7 @@ def fill(
 
 
 def note_hidden(
-    event: dict[str, Any], captures: Sequence[DeferredCapture], hidden: list[str]
+    event: dict[str, Any], captures: Sequence[Taker], hidden: list[str]
 ) -> None:
     """
     Note in *event* what was hidden or altered.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from chaukas.sdk.capture.deferred import Deferred
+from chaukas.sdk.capture.held import Deferred
 
 if TYPE_CHECKING:
-    from chaukas.sdk.capture.deferred import DeferredCapture
+    from chaukas.sdk.capture.held import Taker
     from chaukas.sdk.events import EventType
     from chaukas.sdk.typing import Content
 
@@ -79,7 +79,7 @@ class Note:
     """Agent that acts."""
     at_ns: int
     """Wall time at which it happened, in nanoseconds, if not when it was noted."""
-    capture: DeferredCapture | None
+    capture: Taker | None
     """What takes the content; what it hid is noted."""
     duration_ns: int
     """How long it took; 0 if that is not known."""
@@ -148,7 +148,7 @@ class Note:
         return self.recorder.make(self)
 
 
-def resolved(value: Any, captures: list[DeferredCapture]) -> Any:
+def resolved(value: Any, captures: list[Taker]) -> Any:
     """
     Return *value* with all that is deferred in it captured.
 

@@ -36,6 +36,7 @@ from .retries import RetryDetector, Verdict, is_retryable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chaukas.sdk.capture.held import Taker
     from chaukas.sdk.config import Config
     from chaukas.sdk.system.clock import Clock
     from chaukas.sdk.system.ids import Ids
@@ -272,7 +273,7 @@ class Recorder:
             Exception: It cannot be made.
         """
         event, hidden = self._frame(note)
-        captures = [] if note.capture is None else [note.capture]
+        captures: list[Taker] = [] if note.capture is None else [note.capture]
         content, metadata = note.content, note.metadata
         if note.has_deferred:
             content = resolved(content, captures)

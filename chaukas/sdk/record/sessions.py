@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.capture.deferred import captured_now, members_of
+from chaukas.sdk.capture.held import captured_now, members_of
 from chaukas.sdk.events import EventType
 from chaukas.sdk.system.bounded import bounded
 from chaukas.sdk.system.clock import timestamp_of

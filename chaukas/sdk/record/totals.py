@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from chaukas.sdk.capture.deferred import captured_now
-
 __all__ = ["Totals", "Usage", "with_totals"]
 
 _DIGITS = 12
@@ -104,6 +102,9 @@ def with_totals(
         whole: Facts of the whole run, for the last agent of it.
         run: What the whole run took.
     """
+    # Late, as this module is loaded with chaukas itself.
+    from chaukas.sdk.capture.held import captured_now
+
     if whole is not None and run is not None:
         calls = {"model_calls": run.model_calls}
         found = {**whole, **calls, **run.facts()}

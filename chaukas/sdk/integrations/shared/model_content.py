@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chaukas.sdk.capture.deferred import captured_now, held_bytes_of, thawed
+from chaukas.sdk.capture.held import captured_now, held_bytes_of, thawed
 from chaukas.sdk.record import content
 from chaukas.sdk.record.pricing import cost_of, is_priced
 from chaukas.sdk.record.recorder import ms_between

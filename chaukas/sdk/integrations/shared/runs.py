@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from chaukas.sdk.capture.deferred import captured_now, weight_bytes_of
+from chaukas.sdk.capture.held import captured_now, weight_bytes_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.capture.deferred import (
+from chaukas.sdk.capture.held import (
     captured_now,
     held_bytes_of,
     thawed,

@@ -20,7 +20,7 @@ from .answers import CHAT, api_of
 from .settings_sent import schema_of, settings_of
 
 if TYPE_CHECKING:
-    from chaukas.sdk.capture.deferred import Frozen
+    from chaukas.sdk.capture.held import Frozen
     from chaukas.sdk.integrations.openai_agents.state import AgentsRun, Invocation
     from chaukas.sdk.integrations.shared.usage import Usage
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.capture.deferred import members_of
+from chaukas.sdk.capture.held import members_of
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.shared.read import read
 from chaukas.sdk.record.recorder import ms_between, without_defaults

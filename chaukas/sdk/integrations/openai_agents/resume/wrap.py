@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.capture.deferred import members_of
+from chaukas.sdk.capture.held import members_of
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents.facts import agent_ref
 from chaukas.sdk.integrations.openai_agents.runs.facts import (

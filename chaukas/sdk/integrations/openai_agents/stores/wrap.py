@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.capture.deferred import members_of
+from chaukas.sdk.capture.held import members_of
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.openai_agents.runs.facts import hides_content
 from chaukas.sdk.integrations.openai_agents.state import (

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.capture.deferred import members_of
+from chaukas.sdk.capture.held import members_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from chaukas.sdk.capture.deferred import Frozen
+from chaukas.sdk.capture.held import Frozen
 
 __all__ = ["frozen_answer"]
 
