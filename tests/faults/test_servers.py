@@ -321,7 +321,7 @@ def test_workers_of_uvicorn_deliver_what_they_record(
 
 def numbers_in_file(path: Path) -> list[int]:
     """Return the numbers of the requests that an output file tells of, sorted."""
-    events = [json.loads(line) for line in path.read_bytes().splitlines()]
+    events = [json.loads(line) for line in path.read_bytes().splitlines() if line]
     return sorted(data["n"] for data in data_of(events, "request"))
 
 
