@@ -64,7 +64,7 @@ def _calls_of(run: Callable[[], Awaitable[None]]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("run", "events", "ceiling"), [(_single, 6, 48), (_tools, 14, 46)]
+    ("run", "events", "ceiling"), [(_single, 6, 52), (_tools, 14, 48)]
 )
 def test_an_event_costs_the_host_few_calls(
     run: Callable[[], Awaitable[None]], events: int, ceiling: int
