@@ -10,8 +10,8 @@ import pytest
 from chaukas import sdk as chaukas
 from chaukas.sdk import _runtime
 from chaukas.sdk.capture.deferred import DeferredCapture
-from chaukas.sdk.capture.held import freeze, thawed
-from chaukas.sdk.capture.snapshot import Rules
+from chaukas.sdk.capture.held import freeze, held_bytes_of, thawed
+from chaukas.sdk.capture.snapshot import BUDGET, Capture, Rules
 from chaukas.sdk.events import EventType
 from chaukas.sdk.record.context import Run, Session
 from chaukas.sdk.testing import capture_events
@@ -192,3 +192,26 @@ def test_an_object_among_plain_data_is_captured_at_once() -> None:
     held = capture.hold({"odd": odd, "plain": [1]}, "x")
     assert thawed(held) == {"odd": {}, "plain": [1]} or "Odd" in str(thawed(held))
     assert odd not in held.values()
+
+
+def test_many_large_members_are_held_up_to_a_bound() -> None:
+    items = [{"text": "x" * 900_000} for _ in range(50)]
+    held = DeferredCapture(Rules()).hold(items, "x")
+    assert held_bytes_of(held) < 6 << 20
+    assert len(thawed(held)) == 50
+
+
+def test_many_odd_members_are_captured_up_to_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    captured = []
+    tree = Capture.tree
+
+    def counted(self: Capture, value: object, path: str) -> Any:
+        captured.append(path)
+        return tree(self, value, path)
+
+    monkeypatch.setattr(Capture, "tree", counted)
+    held = DeferredCapture(Rules()).hold([object() for _ in range(5_000)], "x")
+    assert len(captured) == 256
+    assert thawed(held)[256:] == [BUDGET] * (5_000 - 256)

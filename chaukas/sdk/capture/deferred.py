@@ -9,8 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .held import LEAF_BYTES, Deferred, Frozen, HeldItems, HeldMembers, freeze
-from .snapshot import Capture
+from .held import (
+    LEAF_BYTES,
+    Deferred,
+    Frozen,
+    HeldItems,
+    HeldMembers,
+    freeze,
+    held_bytes_of,
+)
+from .snapshot import BUDGET, Capture
 
 if TYPE_CHECKING:
     from .redaction.stream import Cut
@@ -20,6 +28,10 @@ __all__ = ("DeferredCapture",)
 
 _HELD: Final = 10_000
 """Members that are held one by one, at most."""
+_HELD_BYTES: Final = 4 << 20
+"""What these may weigh; what comes then is captured at once, which is bounded."""
+_EARLY: Final = 256
+"""Members that are captured at once, at most; of the rest only the mark is recorded."""
 
 
 class DeferredCapture:
@@ -70,22 +82,29 @@ class DeferredCapture:
         if type(value) is dict and len(value) <= _HELD:
             members = dict(value)
             if all(type(name) is str for name in members):
-                held_members = {
-                    name: self._held(item, f"{path}.{name}")
-                    for name, item in members.items()
-                }
-                return HeldMembers(held_members)
+                places = [f"{path}.{name}" for name in members]
+                held = self._held_each(list(members.values()), places)
+                return HeldMembers(zip(members, held, strict=True))
         if type(value) is list and len(value) <= _HELD:
-            return HeldItems(
-                [self._held(item, f"{path}[{n}]") for n, item in enumerate(value)]
-            )
+            items = value[:]
+            places = [f"{path}[{number}]" for number in range(len(items))]
+            return HeldItems(self._held_each(items, places))
         return self._captured_early(value, path, is_text=False)
 
-    def _held(self, item: Any, path: str) -> Any:
-        held = freeze(item)
-        if held is NotImplemented:
-            return self._captured_early(item, path, is_text=False)
-        return held
+    def _held_each(self, items: list[Any], places: list[str]) -> list[Any]:
+        """Return *items*, held one by one as far as their size and number allow."""
+        kept: list[Any] = []
+        left_bytes, left_early = _HELD_BYTES, _EARLY
+        for item, place in zip(items, places, strict=True):
+            held = freeze(item) if left_bytes > 0 else NotImplemented
+            if held is NotImplemented:
+                left_early -= 1
+                held = BUDGET
+                if left_early >= 0:
+                    held = self._captured_early(item, place, is_text=False)
+            left_bytes -= held_bytes_of(held)
+            kept.append(held)
+        return kept
 
     def note_hidden(self, path: str) -> None:
         """Note that something was hidden at *path* before it was captured."""
