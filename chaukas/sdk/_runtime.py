@@ -51,7 +51,6 @@ __all__ = [
     "stop",
 ]
 
-_LOGGER = logging.getLogger("chaukas.sdk")
 _process_id = os.getpid
 _EXIT_S = 1.0
 _TICK_S = 5.0
@@ -252,11 +251,11 @@ class Runtime:
         module_name, _, class_name = known.path.partition(":")
         integration = getattr(import_module(module_name), class_name)(self)
         if not integration.is_target_present():
-            _LOGGER.info(
-                "chaukas: the package %r is not the one that %r records: it is left"
-                " alone. Nothing needs to be done.",
-                known.module,
-                known.name,
+            # A handler of the application's may raise.
+            log(
+                logging.INFO,
+                f"chaukas: the package {known.module!r} is not the one that"
+                f" {known.name!r} records: it is left alone. Nothing needs to be done.",
             )
             return False
         integration.install()
