@@ -28,15 +28,15 @@ from google.adk.models.llm_response import LlmResponse
 from google.adk.runners import InMemoryRunner
 from google.genai import types
 
+from framework_recorders import recorder
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
 __all__ = ("main",)
 
 _NS_PER_US = 1000
-_FLUSH_S = 30.0
 _BATCH = 20
-_INFERENCE = "OpenInference"
 _CONFIGS = {
     "tools": RunConfig(),
     "streamed": RunConfig(streaming_mode=StreamingMode.SSE),
@@ -103,50 +103,10 @@ async def _run(config: RunConfig) -> None:
         pass
 
 
-def _chaukas(file: Path, sample_rate: float) -> tuple[Callable[[], object], Any]:
-    import chaukas.sdk
-
-    chaukas.sdk.enable_chaukas(output_file=str(file), sample_rate=sample_rate)
-
-    def count() -> int:
-        with file.open("rb") as lines:
-            return sum(b"EVENT_TYPE_SYSTEM" not in line for line in lines)
-
-    return lambda: chaukas.sdk.flush(_FLUSH_S), count
-
-
-def _inference(file: Path) -> tuple[Callable[[], object], Any]:
+def _instrumentor() -> Any:
     from openinference.instrumentation.google_adk import GoogleADKInstrumentor
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import (
-        BatchSpanProcessor,
-        SpanExporter,
-        SpanExportResult,
-    )
 
-    output, spans_seen = file.open("ab"), [0]
-
-    class Exporter(SpanExporter):
-        def export(self, spans: Sequence[Any]) -> SpanExportResult:
-            spans_seen[0] += len(spans)
-            output.write(encode_spans(spans).SerializeToString())
-            output.flush()
-            return SpanExportResult.SUCCESS
-
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(Exporter(), max_queue_size=65_536))
-    GoogleADKInstrumentor().instrument(tracer_provider=provider)
-    return lambda: provider.force_flush(int(_FLUSH_S * 1000)), lambda: spans_seen[0]
-
-
-def _recorder(name: str, file: Path) -> tuple[Callable[[], object], Any]:
-    """Return what waits until all is written, and what counts how much that is."""
-    if name == _INFERENCE:
-        return _inference(file)
-    if name.startswith("chaukas"):
-        return _chaukas(file, 0.0 if name.endswith("out") else 1.0)
-    return lambda: None, lambda: 0
+    return GoogleADKInstrumentor()
 
 
 async def _batch(config: RunConfig, flush: Callable[[], object]) -> tuple[int, int]:
@@ -164,7 +124,7 @@ def main(arguments: Sequence[str]) -> int:
     name, path = arguments
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    flush, count = _recorder(name, Path(path))
+    flush, count = recorder(name, Path(path), _instrumentor)
     for line in sys.stdin:
         before = count()
         cpu_ns, wall_ns = asyncio.run(_batch(_CONFIGS[line.strip()], flush))

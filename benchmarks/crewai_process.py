@@ -32,16 +32,16 @@ os.environ |= {
 from crewai import Agent, BaseLLM, Crew, Task
 from crewai.tools import tool
 
+from framework_recorders import recorder
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 __all__ = ("main",)
 atexit.register(shutil.rmtree, os.environ["CREWAI_STORAGE_DIR"], ignore_errors=True)
 
 _NS_PER_US = 1000
-_FLUSH_S = 30.0
 _BATCH = 10
-_INFERENCE = "OpenInference"
 
 
 class Scripted(BaseLLM):
@@ -101,56 +101,16 @@ def _crew() -> Crew:
     )
 
 
-def _chaukas(file: Path, sample_rate: float) -> tuple[Callable[[], object], Any]:
-    import chaukas.sdk
-
-    chaukas.sdk.enable_chaukas(output_file=str(file), sample_rate=sample_rate)
-
-    def count() -> int:
-        with file.open("rb") as lines:
-            return sum(b"EVENT_TYPE_SYSTEM" not in line for line in lines)
-
-    return lambda: chaukas.sdk.flush(_FLUSH_S), count
-
-
-def _inference(file: Path) -> tuple[Callable[[], object], Any]:
+def _instrumentor() -> Any:
     from openinference.instrumentation.crewai import CrewAIInstrumentor
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import (
-        BatchSpanProcessor,
-        SpanExporter,
-        SpanExportResult,
-    )
 
-    output, spans_seen = file.open("ab"), [0]
-
-    class Exporter(SpanExporter):
-        def export(self, spans: Sequence[Any]) -> SpanExportResult:
-            spans_seen[0] += len(spans)
-            output.write(encode_spans(spans).SerializeToString())
-            output.flush()
-            return SpanExportResult.SUCCESS
-
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(Exporter(), max_queue_size=65_536))
-    CrewAIInstrumentor().instrument(tracer_provider=provider)
-    return lambda: provider.force_flush(int(_FLUSH_S * 1000)), lambda: spans_seen[0]
-
-
-def _recorder(name: str, file: Path) -> tuple[Callable[[], object], Any]:
-    """Return what waits until all is written, and what counts how much that is."""
-    if name == _INFERENCE:
-        return _inference(file)
-    if name.startswith("chaukas"):
-        return _chaukas(file, 0.0 if name.endswith("out") else 1.0)
-    return lambda: None, lambda: 0
+    return CrewAIInstrumentor()
 
 
 def main(arguments: Sequence[str]) -> int:
     """Answer until the input ends."""
     name, path = arguments
-    flush, count = _recorder(name, Path(path))
+    flush, count = recorder(name, Path(path), _instrumentor)
     for _line in sys.stdin:
         crews = [_crew() for _ in range(_BATCH)]
         before = count()

@@ -8,24 +8,20 @@ repository would show as a failure here.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
-from chaukas.sdk import integrity
+from tests.support.example_runs import EXAMPLES, Ran, run_example
 from tests.support.trees import named, tree, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-DEADLINE_S = 120
+
 TENANTS = {"acme", "globex", "initech"}
 
 _HANDED_OVER = """
@@ -305,39 +301,12 @@ RETRY_COUNTS = {
 }
 
 
-class Ran(NamedTuple):
-    """An example that ended well: what it printed, and what it recorded."""
-
-    stdout: str
-    file: Path
-    events: list[dict[str, Any]]
-
-
 def run(name: str, folder: Path) -> Ran:
-    """Run an example in *folder*, with warnings as errors; fail if it fails."""
-    environ = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("OPENAI_", "CHAUKAS_"))
-    }
-    environ |= {"CHAUKAS_RAISE_INTERNAL": "1", "PYTHONUTF8": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")],
-        cwd=folder,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    (file,) = folder.iterdir()
-    lines = file.read_bytes().splitlines()
-    assert integrity.verify(lines).ok
-    return Ran(done.stdout, file, [json.loads(line) for line in lines])
+    """Run an example with warnings as errors; it writes one file and no other."""
+    ran = run_example(name, folder, "-W", "error")
+    assert ran.stderr == ""
+    assert list(folder.iterdir()) == [ran.file]
+    return ran
 
 
 @pytest.fixture(scope="module")

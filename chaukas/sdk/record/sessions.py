@@ -103,8 +103,7 @@ class SessionBook:
         key = self.key_of(session_id)
         given = None
         if sampled and not self._is_open(key):
-            # Before the lock: a redactor of the application's may do anything,
-            # waiting for another thread that begins a run included.
+            # Before the lock: an object that cannot be held as it is takes its time.
             given = self._given_by(SCOPE.get())
         problems: list[Exception] = []
         with self._lock:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from chaukas.sdk import integrity
+from tests.support.example_runs import run_example
 from tests.support.trees import tree, tree_of
-
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
-DEADLINE_S = 120
 
 TREES = {
     "crewai_crew": """
@@ -62,29 +55,9 @@ TREES = {
 
 @pytest.mark.parametrize("name", TREES)
 def test_an_example_records_this_tree(name: str, tmp_path: Path) -> None:
-    environ = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("OPENAI_", "CHAUKAS_"))
-    }
-    environ |= {"CHAUKAS_RAISE_INTERNAL": "1", "PYTHONUTF8": "1"}
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py")],
-        cwd=tmp_path,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"$ chaukas tree {name}.jsonl" in done.stdout
-    lines = (tmp_path / f"{name}.jsonl").read_bytes().splitlines()
-    assert integrity.verify(lines).ok
-    events = [json.loads(line) for line in lines]
+    ran = run_example(name, tmp_path)
+    assert f"$ chaukas tree {name}.jsonl" in ran.stdout
     # Two tools of one answer run at the same time: either may be the first.
-    assert sorted(tree_of(events).splitlines()) == sorted(
+    assert sorted(tree_of(ran.events).splitlines()) == sorted(
         tree(TREES[name]).splitlines()
     )
