@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Noted",
     "Observation",
+    "first_step",
     "observe",
     "observe_async",
     "observe_async_generator",
@@ -313,7 +314,7 @@ async def _async_steps(
     sent: Any = None
     thrown: BaseException | None = None
     closed: BaseException | None = None
-    step: Callable[[Any], Any] = partial(_first_step, inner)
+    step: Callable[[Any], Any] = partial(first_step, inner)
     while True:
         token = _enter(seen) if fixed is None else CURRENT.set(fixed)
         try:
@@ -344,7 +345,7 @@ async def _async_steps(
             thrown = error
 
 
-def _first_step(inner: AsyncGenerator[Any, Any], sent: Any) -> Any:
+def first_step(inner: AsyncGenerator[Any, Any], sent: Any) -> Any:
     """
     Return the first step of *inner*, which the event loop is not told of.
 
