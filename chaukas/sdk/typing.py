@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Names: TypeAlias = str | list[str] | tuple[str, ...] | set[str] | frozenset[str]
-    Content: TypeAlias = dict[Any, Any] | Callable[[Any], dict[Any, Any]]
+    Content: TypeAlias = dict[Any, Any] | Callable[[Any], dict[Any, Any] | None]
     """Members of an event, or what returns them on the writer's thread, where it is
     called with the `Capture` of the event."""
     Patterns: TypeAlias = re.Pattern[str] | Sequence[str | re.Pattern[str]]

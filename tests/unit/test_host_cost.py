@@ -64,7 +64,7 @@ def _calls_of(run: Callable[[], Awaitable[None]]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("run", "events", "ceiling"), [(_single, 6, 52), (_tools, 14, 48)]
+    ("run", "events", "ceiling"), [(_single, 6, 44), (_tools, 14, 40)]
 )
 def test_an_event_costs_the_host_few_calls(
     run: Callable[[], Awaitable[None]], events: int, ceiling: int
@@ -74,7 +74,7 @@ def test_an_event_costs_the_host_few_calls(
     assert calls / events <= ceiling
 
 
-@pytest.mark.parametrize(("run", "ceiling"), [(_single, 105), (_tools, 165)])
+@pytest.mark.parametrize(("run", "ceiling"), [(_single, 82), (_tools, 118)])
 def test_a_run_that_is_left_out_costs_the_host_next_to_nothing(
     run: Callable[[], Awaitable[None]], ceiling: int
 ) -> None:

@@ -109,11 +109,6 @@ def _enter(seen: Observation) -> Token[Node | None] | None:
     return None if node is None else CURRENT.set(node)
 
 
-def _leave(token: Token[Node | None] | None) -> None:
-    if token is not None:
-        reset(token)
-
-
 def observe(begin: Begin) -> Wrap:
     """
     Return a wrapper of a plain function, as `Patch(wrap=…)` wants it.
@@ -137,8 +132,12 @@ def observe(begin: Begin) -> Wrap:
             attempt("observe", seen.failed, error)
             raise
         finally:
-            _leave(token)
-        attempt("observe", seen.ended, result)
+            if token is not None:
+                reset(token)
+        try:
+            seen.ended(result)
+        except Exception as problem:
+            report("observe", problem)
         return result
 
     return wrapper
@@ -165,8 +164,12 @@ def observe_async(begin: Begin) -> Wrap:
             attempt("observe", seen.failed, error)
             raise
         finally:
-            _leave(token)
-        attempt("observe", seen.ended, result)
+            if token is not None:
+                reset(token)
+        try:
+            seen.ended(result)
+        except Exception as problem:
+            report("observe", problem)
         return result
 
     def wrapper(
@@ -249,7 +252,8 @@ def _steps(
         finally:
             # An error and the frame that holds it are a circle.
             thrown = closed = None
-            _leave(token)
+            if token is not None:
+                reset(token)
         attempt("observe", seen.item, item)
         sent = None
         try:

@@ -116,7 +116,7 @@ class ObservedStream(_Observed):
     # unchanged, when awaited.
     __anext__ = property(attrgetter("_self_next"))
 
-    async def _self_next(self) -> Any:
+    async def _self_observed(self) -> Any:
         step = self._self_step
         try:
             value = await (self._self_first() if step is None else step())
@@ -130,6 +130,8 @@ class ObservedStream(_Observed):
         if step is None and type(self.__wrapped__) is AsyncGeneratorType:
             await self._self_shorten()
         return value
+
+    _self_next: Any = _self_observed
 
     async def _self_first(self) -> Any:
         """
