@@ -7,19 +7,18 @@ The ceilings are a little above what was counted last; lower them with the code.
 from __future__ import annotations
 
 import asyncio
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from agents import Agent, Runner, function_tool
 from agents.testing import ScriptedModel, assistant_message, function_call
 
+from calls import calls_of
 from chaukas import sdk as chaukas
 from chaukas.sdk.testing import capture_events
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from types import FrameType
 
 
 @function_tool
@@ -44,23 +43,13 @@ async def _tools() -> None:
 
 def _calls_of(run: Callable[[], Awaitable[None]]) -> int:
     """Return how many functions of chaukas a run calls, on its own thread."""
-    count = 0
 
-    def note(frame: FrameType, event: str, _argument: Any) -> None:
-        nonlocal count
-        count += event == "call" and "/chaukas/sdk/" in frame.f_code.co_filename
-
-    async def main() -> None:
+    async def main() -> int:
         # What is done once for a process is done.
         await run()
-        sys.setprofile(note)
-        try:
-            await run()
-        finally:
-            sys.setprofile(None)
+        return (await calls_of(run)).python.total()
 
-    asyncio.run(main())
-    return count
+    return asyncio.run(main())
 
 
 @pytest.mark.parametrize(
