@@ -49,6 +49,11 @@ NEEDS: dict[str, tuple[str, str]] = {
     "test_an_example_records_this_tree[crewai_crew]": ("1.14", _NAMES),
     "test_the_wait_of_crewai_itself_is_measured": ("1.15.11", _LOOP),
     "test_eighteen_requests_are_eighteen_on_record": ("1.15.11", _LOOP),
+    "test_a_tool_that_a_model_of_litellm_asks_for_is_one_tool[True]": (
+        "1.14",
+        # There it cannot read the tools of a stream that litellm reads.
+        "",
+    ),
     "test_turns_of_a_conversation_are_runs_of_its_session": ("1.15", ""),
     "test_a_crew_that_is_cancelled_is_no_error": (
         "1.15.11",
