@@ -365,7 +365,7 @@ def test_a_task_is_replayed_in_a_run_of_its_own() -> None:
         "OUTPUT",
     ]
     kinds = {
-        e["span_id"]: e["metadata"]["agent_type"]
+        e["span_id"]: e["metadata"].get("agent_type")
         for e in named(events(), "AGENT_START")
     }
     assert kinds[replay["parent_span_id"]] == "crew_replay"
@@ -521,9 +521,7 @@ def test_an_agent_that_waits_for_its_next_minute_says_so(
     clock = SimpleNamespace(sleep=lambda _seconds: None)
     monkeypatch.setattr(rpm_controller, "time", clock)
     with recorded() as events:
-        worker = agent(
-            [call("add", {"a": 1, "b": 2})], "three", tools=[add], max_rpm=1
-        )
+        worker = agent([call("add", {"a": 1, "b": 2})], "three", tools=[add], max_rpm=1)
         crew(task(worker)).kickoff()
     (wait,) = [
         each

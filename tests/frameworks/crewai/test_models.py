@@ -1,4 +1,4 @@
-"""Models of CrewAI itself and of litellm: what is asked, answered, counted, repeated."""
+"""Models of CrewAI itself and of litellm: asked, answered, counted, repeated."""
 
 from __future__ import annotations
 

@@ -159,7 +159,6 @@ def agent_facts(agent: Any) -> dict[str, Any]:
     parts = [text_of(get(name)) for name in ("role", "goal", "backstory")]
     instructions = "\n".join(filter(None, parts))
     facts = {
-        "agent_type": "agent",
         "model": text_of(held(get("llm"), "model")),
         "instructions": instructions,
         "instructions_hash": hash_of(instructions),
