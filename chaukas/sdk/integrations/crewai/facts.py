@@ -92,11 +92,17 @@ def held(item: Any, name: str) -> Any:
 
 def private(item: Any, name: str) -> Any:
     """Return a private attribute of a pydantic object; None if it has none."""
+    fields = _slot(item, "__pydantic_private__")
+    return held(item, name) if fields is None else fields.get(name)
+
+
+def _slot(item: Any, name: str) -> dict[str, Any] | None:
+    """Return one of the dicts that pydantic keeps beside an object's own."""
     try:
-        fields = object.__getattribute__(item, "__pydantic_private__")
+        fields = object.__getattribute__(item, name)
     except AttributeError:
-        fields = None
-    return fields.get(name) if type(fields) is dict else held(item, name)
+        return None
+    return fields if type(fields) is dict else None
 
 
 def argument(args: Sequence[Any], kwargs: Mapping[str, Any], at: int, name: str) -> Any:
@@ -153,7 +159,6 @@ def agent_facts(agent: Any) -> dict[str, Any]:
     parts = [text_of(get(name)) for name in ("role", "goal", "backstory")]
     instructions = "\n".join(filter(None, parts))
     facts = {
-        "agent_type": "agent",
         "model": text_of(held(get("llm"), "model")),
         "instructions": instructions,
         "instructions_hash": hash_of(instructions),
@@ -388,9 +393,10 @@ def _member(item: Any, name: str) -> Any:
 
 
 def usage_of(data: Any) -> Usage:
-    """Return the tokens in a dict of CrewAI's, which has names of its own for some."""
-    if type(data) is not dict:
+    """Return the tokens in what CrewAI counts, which has own names for some."""
+    if data is None:
         return Usage()
+    data = _fields_of(data)
     usage = read_usage(data)
 
     def count(name: str, found: int) -> int:
@@ -422,4 +428,8 @@ def scores_of(results: Any) -> list[float]:
 
 
 def _fields_of(item: Any) -> dict[str, Any]:
-    return item if type(item) is dict else attributes_of(item)
+    if type(item) is dict:
+        return item
+    # Classes of litellm declare few of the fields that they have.
+    own, more = attributes_of(item), _slot(item, "__pydantic_extra__")
+    return {**own, **more} if more else own

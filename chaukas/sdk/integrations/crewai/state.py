@@ -21,11 +21,12 @@ class CrewRun(NestedRun):
     __slots__ = (
         "agent_key",
         "depth",
-        "executions",
         "guardrail_error",
+        "is_repeated",
         "known_state",
         "last_task",
         "mistaken_turn",
+        "refusals",
         "task_key",
         "task_keys",
     )
@@ -37,9 +38,12 @@ class CrewRun(NestedRun):
         """Identities of the task and the agent that it is the execution of."""
         self.depth = 0
         """Calls of `execute_task` that go on, one inside of the other: retries."""
-        self.executions = 0
         self.guardrail_error: Any = None
         """Captured reason for which a guardrail refused the last output."""
+        self.refusals = 0
+        """How often the agent worked again because of one."""
+        self.is_repeated = False
+        """Its agent is kicked off several times in it."""
         self.mistaken_turn = -1
         """In which the model asked for a tool that is not there."""
         self.task_keys: frozenset[int] = frozenset()
