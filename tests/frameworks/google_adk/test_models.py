@@ -11,6 +11,8 @@ import pytest
 from google.adk.agents import LlmAgent
 from google.adk.agents.run_config import RunConfig, StreamingMode
 from google.adk.models.google_llm import Gemini
+from google.adk.models.llm_response import LlmResponse
+from google.adk.plugins.base_plugin import BasePlugin
 from google.genai import types
 
 from tests.frameworks.google_adk.support import (
@@ -320,6 +322,51 @@ def test_code_that_adk_runs_is_a_tool() -> None:
     assert output["stdout"].strip() == "3"
 
 
+def test_a_model_that_raises_fails_its_agent() -> None:
+    events = play(ask(runner_of(agent(ValueError("out of order")))))
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root FAILED
+            INPUT
+            MODEL FAILED
+              ERROR ValueError
+        """
+    )
+
+
+@pytest.mark.parametrize("by_plugin", [False, True])
+def test_a_model_whose_failure_a_callback_answers_is_recoverable(
+    by_plugin: bool,
+) -> None:
+    answer = LlmResponse(
+        content=types.Content(role="model", parts=[types.Part(text="sorry")])
+    )
+
+    class Handler(BasePlugin):
+        async def on_model_error_callback(self, **_: Any) -> Any:
+            return answer
+
+    if not by_plugin and RELEASE < (1, 16):
+        pytest.skip("callbacks of agents hear of no errors before")
+    own = {} if by_plugin else {"on_model_error_callback": lambda **_: answer}
+    plugins = [Handler(name="handler")] if by_plugin else []
+    root = agent(ValueError("out of order"), **own)
+    events = play(ask(runner_of(root, plugins=plugins)))
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MODEL FAILED
+              ERROR ValueError recoverable
+            OUTPUT
+        """
+    )
+    error = only(events, "ERROR")["error"]
+    assert error["recovery_action"] == "on_model_error_callback"
+
+
 @pytest.mark.skipif(RELEASE < (2, 9), reason="it came with 2.9")
 def test_a_model_that_falls_back_to_another() -> None:
     from google.adk.models import FallbackModel
@@ -349,7 +396,6 @@ def test_a_model_that_falls_back_to_another() -> None:
 
 @pytest.mark.skipif(RELEASE < (2, 6), reason="it came with 2.6")
 def test_a_plugin_that_asks_the_model_again_is_a_retry() -> None:
-    from google.adk.models.llm_response import LlmResponse
     from google.adk.plugins._reflect_retry_model_plugin import (
         ReflectAndRetryModelPlugin,
     )

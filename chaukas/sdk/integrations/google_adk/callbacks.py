@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from chaukas.sdk.integrations.shared.runs import AgentRun, Runs
     from chaukas.sdk.patching import Wrap
 
-__all__ = ["Callbacks"]
+__all__ = ["TOOL_AUTH", "Callbacks"]
 
 _CHANGING = "on_user_message_callback"
+TOOL_AUTH = "tool_auth"
+"""Policy by which a tool asks for a credential."""
 
 
 class _Answering(Observation):
@@ -67,6 +69,16 @@ class Callbacks(Part):
         inputs, run.inputs = run.inputs, []
         for said, facts in inputs:
             self._runs.note_input(run, [said], facts or None, to=to)
+        credentials, run.credentials = run.credentials, {}
+        for call_id, is_given in credentials.items():
+            record_policy(
+                self._recorder,
+                run if to is None else to,
+                run.agent_span_id if to is None else to.agent_span_id,
+                TOOL_AUTH,
+                "allow" if is_given else "deny",
+                rule_ids=[call_id],
+            )
 
     def answered(self, result: Any, policy_id: str) -> None:
         """Record that a callback answered in place of what it was called before."""

@@ -129,6 +129,7 @@ class Invocation(AgentRun):
 
     is_of_agents = True
     __slots__ = (
+        "credentials",
         "facts",
         "inputs",
         "is_closing",
@@ -147,6 +148,8 @@ class Invocation(AgentRun):
         """Its consumer has left: what is cancelled now was left early."""
         self.inputs: list[tuple[str, dict[str, Any]]] = []
         """What the user said, until an agent is there to hear it."""
+        self.credentials: dict[str, bool] = {}
+        """Requests for credentials that the user answers, by their id: with any?"""
         self.reads: list[tuple[str, int]] = []
         """Reads of the session before it was placed."""
         self.facts: dict[str, Any] = {}

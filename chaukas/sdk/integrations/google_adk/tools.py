@@ -30,6 +30,7 @@ from chaukas.sdk.system.introspect import (
 )
 
 from .agents import INTERRUPTED
+from .callbacks import TOOL_AUTH
 from .facts import field, is_own, parts_of
 from .state import AgentTurn, run_at
 
@@ -57,7 +58,7 @@ _TYPES = {
     "RestApiTool": "openapi",
 }
 _DETECT = "_detect_error_in_response"
-_CONFIRMATION, _AUTH = "tool_confirmation", "tool_auth"
+_CONFIRMATION = "tool_confirmation"
 
 
 class Call(ToolCall):
@@ -377,7 +378,7 @@ class ToolHooks(Part):
         asked = False
         for name, policy in (
             ("requested_tool_confirmations", _CONFIRMATION),
-            ("requested_auth_configs", _AUTH),
+            ("requested_auth_configs", TOOL_AUTH),
         ):
             wanted = actions.get(name)
             if type(wanted) is dict and call.call_id in wanted:
