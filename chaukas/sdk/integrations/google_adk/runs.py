@@ -252,7 +252,8 @@ class RunnerCalls(Part):
             return
         if field(event, "interrupted"):
             return
-        output: Any = text_in(event) or _transcript(event)
+        spoken = _transcript(event)
+        output: Any = text_in(event) or spoken
         if not output:
             output = _workflow_output(event)
         if output in ("", None) or not event.is_final_response():
@@ -260,7 +261,10 @@ class RunnerCalls(Part):
         turn = run.turn_of(author, text_of(field(event, "branch")))
         if turn is not None and self._agents.is_inside_tool(turn):
             return
-        self._runs.note_output(run, output, by=turn)
+        facts = None
+        if turn is not None and turn.live is not None:
+            facts = {"modality": "audio" if spoken else "text"}
+        self._runs.note_output(run, output, facts, by=turn)
 
     # -- end ------------------------------------------------------------------------
 

@@ -229,10 +229,11 @@ class ToolHooks(Part):
         tool = tools.get(name) if type(tools) is dict else None
         call = Call(tool, name, text_of(asked.get("id")), asked.get("args"))
         call.is_unknown = tool is None
-        confirmation = kwargs.get(
-            "tool_confirmation", args[4] if len(args) > 4 else None
-        )
-        return self._calling(call, confirmation)
+        # Of a live one the fifth argument is a lock.
+        given_last = args[4] if len(args) > 4 else None
+        confirmation = kwargs.get("tool_confirmation", given_last)
+        is_one = class_name_of(confirmation) == "ToolConfirmation"
+        return self._calling(call, confirmation if is_one else None)
 
     def _calling(self, call: Call, confirmation: Any) -> Observation | None:
         run = run_at()
