@@ -77,6 +77,7 @@ FRAMEWORKS = {
                 "a2a-sdk",
                 "aiohttp",
                 "aiosqlite",
+                "anthropic",
                 "mcp",
                 "opentelemetry-sdk",
                 "sqlalchemy[asyncio]",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +149,84 @@ def test_requests_that_the_client_repeats_are_told_with_what_was_slept() -> None
 
 
 @pytest.mark.skipif(RELEASE < (1, 20), reason="its client repeats nothing by itself")
+class _Claude(BaseHTTPRequestHandler):
+    """Says that it is overloaded twice, then answers."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.count += 1  # type: ignore[attr-defined]
+        is_busy = self.server.count < 3  # type: ignore[attr-defined]
+        body: dict[str, Any] = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude-sonnet-4-5",
+            "content": [{"type": "text", "text": "hello"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 7, "output_tokens": 3},
+        }
+        if is_busy:
+            error = {"type": "overloaded_error", "message": "Overloaded"}
+            body = {"type": "error", "error": error}
+        data = json.dumps(body).encode()
+        self.send_response(529 if is_busy else 200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.send_header("request-id", f"req_{self.server.count}")  # type: ignore[attr-defined]
+        if is_busy:
+            self.send_header("retry-after-ms", "20")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_requests_that_the_client_of_claude_repeats_are_told() -> None:
+    anthropic = pytest.importorskip("anthropic")
+    from google.adk.models.anthropic_llm import AnthropicLlm
+
+    if RELEASE < (1, 20):
+        pytest.skip("its Claude is one of Vertex alone")
+    name = "claude-sonnet-4-5"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Claude)
+    server.count = 0  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    client = anthropic.AsyncAnthropic(
+        api_key="not-used",
+        base_url=f"http://127.0.0.1:{server.server_port}",
+        max_retries=2,
+    )
+    model = AnthropicLlm(model=name)
+    # As every release keeps the client that it makes.
+    vars(model)["_anthropic_client"] = client
+    try:
+        events = play(ask(runner_of(LlmAgent(name="root", model=model))))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MODEL
+              RETRY http 1/2
+              RETRY http 2/2
+            OUTPUT
+        """
+    )
+    start = only(events, "MODEL_INVOCATION_START")["llm_invocation"]
+    assert (start["provider"], start["model"]) == ("anthropic", name)
+    first = named(events, "RETRY")[0]["retry"]
+    assert first["metadata"]["status"] == 529
+    assert first["metadata"]["request_id"] == "req_1"
+    assert first["metadata"]["model"] == name
+    assert first["strategy"] == "retry_after"
+    end = only(events, "MODEL_INVOCATION_END")["llm_invocation"]
+    assert (end["prompt_tokens"], end["completion_tokens"]) == (7, 3)
+
+
 def test_a_stream_that_the_client_repeats() -> None:
     with gemini(Fail(503), Text("one two"), attempts=3) as runner:
         events = play(ask(runner, run_config=SSE))
