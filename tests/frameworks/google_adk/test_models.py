@@ -360,6 +360,31 @@ def test_a_search_of_the_provider_is_a_tool_with_what_it_read() -> None:
     assert read["metadata"]["queries"] == ["weather in Rome"]
 
 
+def test_a_retrieval_of_the_provider_is_a_tool_with_what_it_read() -> None:
+    uri = "gs://handbook/leave.pdf"
+    grounding = {
+        "retrievalQueries": ["days of leave"],
+        "groundingChunks": [{"retrievedContext": {"uri": uri, "title": "Leave"}}],
+    }
+    reply = answer([{"text": "thirty"}], groundingMetadata=grounding)
+    with gemini(reply) as runner:
+        events = play(ask(runner))
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MODEL
+              TOOL retrieval
+                DATA_ACCESS retrieval
+            OUTPUT
+        """
+    )
+    read = only(events, "DATA_ACCESS")["data_access"]
+    assert read["document_ids"] == [uri]
+    assert read["metadata"]["queries"] == ["days of leave"]
+
+
 def test_code_that_the_provider_runs_is_a_tool() -> None:
     reply = answer(
         [

@@ -26,6 +26,7 @@ from google.adk.plugins.base_plugin import BasePlugin
 from google.adk.tools.base_tool import BaseTool
 from google.adk.tools.function_tool import FunctionTool
 from google.adk.tools.long_running_tool import LongRunningFunctionTool
+from google.adk.tools.retrieval.base_retrieval_tool import BaseRetrievalTool
 from google.genai import types
 from pydantic import BaseModel
 
@@ -304,6 +305,58 @@ def test_a_long_running_tool_with_a_ticket() -> None:
             OUTPUT
         """
     )
+
+
+class Handbook(BaseRetrievalTool):
+    """A retrieval of the application."""
+
+    def _get_declaration(self) -> Any:
+        return types.FunctionDeclaration(name=self.name, description="Look up")
+
+    async def run_async(self, *, args: dict[str, Any], tool_context: Any) -> Any:
+        return {"results": [{"id": "doc-7", "score": 0.5, "text": args["query"]}]}
+
+
+def test_a_tool_that_retrieves_by_its_class_is_a_data_access() -> None:
+    tool = Handbook(name="handbook", description="Look up")
+    root = agent([("handbook", {"query": "leave"})], "done", tools=[tool])
+    events = play(ask(runner_of(root)))
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MODEL
+            TOOL handbook
+              DATA_ACCESS handbook
+            MODEL
+            OUTPUT
+        """
+    )
+    found = only(events, "DATA_ACCESS")["data_access"]
+    assert found["document_ids"] == ["doc-7"]
+    assert found["metadata"]["arguments"] == {"query": "leave"}
+    assert "declared" not in found["metadata"]
+
+
+@pytest.mark.skipif(RELEASE < (1, 20), reason="it came later")
+def test_a_tool_of_google_that_asks_a_store_is_a_data_access() -> None:
+    from google.adk.tools.google_tool import GoogleTool
+
+    def execute_sql(query: str) -> dict[str, Any]:
+        """Run a query."""
+        return {"status": "SUCCESS", "rows": [{"id": "r1"}]}
+
+    execute_sql.__module__ = "google.adk.tools.bigquery.query_tool"
+    root = agent(
+        [("execute_sql", {"query": "SELECT 1"})],
+        "done",
+        tools=[GoogleTool(execute_sql)],
+    )
+    events = play(ask(runner_of(root)))
+    found = only(events, "DATA_ACCESS")["data_access"]
+    assert found["datasource"] == "execute_sql"
+    assert found["metadata"]["arguments"] == {"query": "SELECT 1"}
 
 
 def later() -> None:

@@ -205,12 +205,18 @@ def hosted_in(response: Any) -> Iterator[Hosted]:
         kind: tuple(
             filter(None, (text_of(field(chunk, kind, "uri")) for chunk in chunks))
         )
-        for kind in ("web", "maps")
+        for kind in ("web", "maps", "retrieved_context")
     }
     if queries or found["web"]:
         yield Hosted("google_search", {"queries": queries}, None, found["web"])
     if found["maps"]:
         yield Hosted("google_maps", {}, None, found["maps"])
+    asked, stored = (
+        list_of(grounding.get("retrieval_queries")),
+        found["retrieved_context"],
+    )
+    if asked or stored:
+        yield Hosted("retrieval", {"queries": asked}, None, stored)
     urls = list_of(field(held.get("url_context_metadata"), "url_metadata"))
     if urls:
         read = tuple(filter(None, (text_of(field(u, "retrieved_url")) for u in urls)))

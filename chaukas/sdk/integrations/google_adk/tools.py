@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
@@ -57,6 +58,11 @@ _TYPES = {
     "MCPTool": "mcp",
     "RestApiTool": "openapi",
 }
+_RETRIEVALS = frozenset({"BaseRetrievalTool", "DiscoveryEngineSearchTool"})
+_DATA = tuple(
+    f"google.adk.tools.{name}." for name in ("bigquery", "bigtable", "spanner")
+)
+"""Modules of functions that look into stores of Google."""
 _DETECT = "_detect_error_in_response"
 _CONFIRMATION = "tool_confirmation"
 
@@ -68,6 +74,7 @@ class Call(ToolCall):
 
     def __init__(self, tool: Any, name: str, call_id: str, arguments: Any) -> None:
         super().__init__(name, call_id, arguments, {"type": _type_of(tool)})
+        self.is_retrieval = _is_retrieval(tool)
         self.tool = tool
         self.is_entered = False
         """The tool was asked; it may have refused the arguments."""
@@ -409,6 +416,15 @@ class ToolHooks(Part):
 def _type_of(tool: Any) -> str:
     names = [bare_name_of(cls) for cls in mro_of(type(tool))]
     return next((_TYPES[name] for name in names if name in _TYPES), names[0])
+
+
+def _is_retrieval(tool: Any) -> bool:
+    """Tell whether a tool looks something up, by its class or by ADK's own function."""
+    names = {bare_name_of(cls) for cls in mro_of(type(tool))}
+    function = field(tool, "func") if "GoogleTool" in names else None
+    module = function.__module__ if type(function) is FunctionType else ""
+    is_data = type(module) is str and module.startswith(_DATA)
+    return is_data or not names.isdisjoint(_RETRIEVALS)
 
 
 def _decides_itself(tool: Any) -> bool:
