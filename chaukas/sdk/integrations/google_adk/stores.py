@@ -61,6 +61,9 @@ def scopes_of(delta: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def has_news(args: Any, kwargs: dict[str, Any]) -> bool:
     """Tell whether an event that is appended does more than say something."""
+    node = CURRENT.get()
+    if node is not None and not node.run.sampled:
+        return False
     event = kwargs.get("event", args[1] if len(args) > 1 else None)
     held = attributes_of(event)
     # Asked for each event, of which few do.
@@ -119,12 +122,17 @@ class Stores(Part):
     ) -> Patch:
         """Return the patch of a coroutine of a service, in whatever class it is."""
 
-        async def wrapper(
+        def wrapper(
             wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
         ) -> Any:
             is_idle = is_wanted is not None and not is_wanted(args, kwargs)
             if is_idle or not is_most_derived(wrapped, instance, name):
-                return await wrapped(*args, **kwargs)
+                return wrapped(*args, **kwargs)
+            return observed(wrapped, instance, args, kwargs)
+
+        async def observed(
+            wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+        ) -> Any:
             if before is not None:
                 attempt(name, before, instance, args, kwargs)
             result = await wrapped(*args, **kwargs)

@@ -25,7 +25,7 @@ from chaukas.sdk.system.introspect import (
     attributes_of,
     bare_name_of,
     class_name_of,
-    looked_up,
+    dict_of,
     mro_of,
     own,
 )
@@ -70,11 +70,30 @@ _CONFIRMATION = "tool_confirmation"
 class Call(ToolCall):
     """One call of a tool with its callbacks; its pair opens if the tool really runs."""
 
-    __slots__ = ("error", "is_confirmed", "is_entered", "is_unknown", "result", "tool")
+    __slots__ = (
+        "decides_itself",
+        "error",
+        "is_confirmed",
+        "is_entered",
+        "is_unknown",
+        "result",
+        "tool",
+    )
 
     def __init__(self, tool: Any, name: str, call_id: str, arguments: Any) -> None:
-        super().__init__(name, call_id, arguments, {"type": _type_of(tool)})
-        self.is_retrieval = _is_retrieval(tool)
+        names, has_hook = [], False
+        for cls in mro_of(type(tool)):
+            names.append(bare_name_of(cls))
+            has_hook = has_hook or "_invoke_callable" in dict_of(cls)
+        kind = next((_TYPES[each] for each in names if each in _TYPES), names[0])
+        super().__init__(name, call_id, arguments, {"type": kind})
+        self.is_retrieval = _is_retrieval(tool, names)
+        self.decides_itself = has_hook and "FunctionTool" in names
+        """
+        It says by itself when its function really runs.
+
+        Since 1.14; tools of MCP have that as well, but for their rules alone.
+        """
         self.tool = tool
         self.is_entered = False
         """The tool was asked; it may have refused the arguments."""
@@ -275,7 +294,7 @@ class ToolHooks(Part):
             kwargs.get("args"),
         )
         call.is_entered = True
-        if not _decides_itself(tool):
+        if not call.decides_itself:
             self.start(run, call)
         seen = _Alone(self, run, call)
         if call.pair is not None:
@@ -284,7 +303,7 @@ class ToolHooks(Part):
 
     def _enter(self, run: AgentRun, call: Call) -> Observation:
         call.is_entered = True
-        if _decides_itself(call.tool):
+        if call.decides_itself:
             return _Asked(call)
         self.start(run, call)
         return _Working(call)
@@ -413,26 +432,12 @@ class ToolHooks(Part):
         )
 
 
-def _type_of(tool: Any) -> str:
-    names = [bare_name_of(cls) for cls in mro_of(type(tool))]
-    return next((_TYPES[name] for name in names if name in _TYPES), names[0])
-
-
-def _is_retrieval(tool: Any) -> bool:
+def _is_retrieval(tool: Any, names: list[str]) -> bool:
     """Tell whether a tool looks something up, by its class or by ADK's own function."""
-    names = {bare_name_of(cls) for cls in mro_of(type(tool))}
     function = field(tool, "func") if "GoogleTool" in names else None
     module = function.__module__ if type(function) is FunctionType else ""
     is_data = type(module) is str and module.startswith(_DATA)
-    return is_data or not names.isdisjoint(_RETRIEVALS)
-
-
-def _decides_itself(tool: Any) -> bool:
-    """Tell whether a tool says by itself when its function really runs."""
-    names = (bare_name_of(cls) for cls in mro_of(type(tool)))
-    # Since 1.14; tools of MCP have one as well, but for their rules alone.
-    has_hook = looked_up(type(tool), "_invoke_callable") is not MISSING
-    return has_hook and "FunctionTool" in names
+    return is_data or not _RETRIEVALS.isdisjoint(names)
 
 
 def _failure_in(call: Call) -> str:
