@@ -78,6 +78,7 @@ FRAMEWORKS = {
                 "a2a-sdk",
                 "aiohttp",
                 "aiosqlite",
+                "anthropic",
                 "mcp",
                 "opentelemetry-sdk",
                 "sqlalchemy[asyncio]",

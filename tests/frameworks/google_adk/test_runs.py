@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import aclosing
 from typing import Any
 
 import pytest
+from google.adk.agents import ParallelAgent
 from google.adk.plugins.base_plugin import BasePlugin
 
 import chaukas
@@ -255,6 +257,67 @@ def test_many_runs_at_once_do_not_mix() -> None:
             by_trace.setdefault(event["trace_id"], []).append(words[1])
     assert all(len(set(numbers)) == 1 for numbers in by_trace.values())
     assert len(by_trace) == 50
+
+
+def test_many_runs_with_agents_in_parallel_do_not_mix() -> None:
+    async def echo(number: str, who: str) -> str:
+        """Come back later, so that the others go on."""
+        await asyncio.sleep(0)
+        return f"{number} {who}"
+
+    def root(number: int) -> ParallelAgent:
+        return ParallelAgent(
+            name="par",
+            sub_agents=[
+                agent(
+                    [("echo", {"number": str(number), "who": who})],
+                    f"answer {number} {who}",
+                    name=who,
+                    tools=[echo],
+                )
+                for who in ("p1", "p2", "p3")
+            ],
+        )
+
+    async def program() -> None:
+        runs = [ask(runner_of(root(n)), f"question {n}") for n in range(50)]
+        await asyncio.gather(*runs)
+
+    events = play(program())
+    below = """
+                  MODEL
+                  TOOL echo
+                  MODEL
+                  OUTPUT"""
+    trees = {
+        tree_of([event for event in events if event.get("session_id") == session])
+        for session in {event["session_id"] for event in named(events, "AGENT_START")}
+    }
+    # Agents of one run may begin in any order; these begin in theirs.
+    assert trees == {
+        tree(
+            f"""
+            SESSION
+              AGENT par
+                INPUT
+                AGENT p1{below}
+                AGENT p2{below}
+                AGENT p3{below}
+            """
+        )
+    }
+    numbers: dict[str, set[str]] = {}
+    for event in events:
+        found = re.findall(r"(?:question|answer) (\d+)|'number': '(\d+)'", str(event))
+        told = {first or second for first, second in found}
+        numbers.setdefault(event["trace_id"], set()).update(told)
+    assert sorted(len(found) for found in numbers.values() if found) == [1] * 50
+    for kind, text in (
+        ("OUTPUT_EMITTED", "message"),
+        ("TOOL_CALL_END", "tool_response"),
+    ):
+        for event in named(events, kind):
+            assert event["agent_name"] in str(event[text])
 
 
 def test_sessions_of_two_users_with_one_name_are_two() -> None:

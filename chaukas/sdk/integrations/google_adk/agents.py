@@ -17,6 +17,7 @@ from chaukas.sdk.record import content
 from chaukas.sdk.record.context import Node
 from chaukas.sdk.record.errors import error_text
 from chaukas.sdk.record.placement import node_in_force
+from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.record.retries import fingerprint_of
 from chaukas.sdk.system.internal_errors import attempt
 from chaukas.sdk.system.introspect import class_name_of
@@ -275,6 +276,10 @@ class Agents(Part):
         event = turn.last_event
         if turn.handed_to:
             facts["handoff_to"] = turn.handed_to
+        if turn.live is not None:
+            counts = {"in": turn.live.audio_in, "out": turn.live.audio_out}
+            audio = {way: count.facts() for way, count in counts.items()}
+            facts |= without_defaults({"audio": without_defaults(audio)})
         if event is None or field(event, "author") != turn.name:
             return
         if field(event, "actions", "escalate"):

@@ -1,8 +1,8 @@
 """
 Record what ADK and google-genai repeat by themselves, beside their tenacity loops.
 
-Plugins that ask the model to try again, and the second request that google-genai makes
-when a connection of aiohttp breaks.
+Plugins that ask the model to try again, the second request that google-genai makes when
+a connection of aiohttp breaks, and what the client of Anthropic repeats.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.shared.models import ModelCall, record_retry
 from chaukas.sdk.integrations.shared.observe import observe
+from chaukas.sdk.integrations.shared.openai_api.client_retries import ClientRetries
 from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.placement import node_in_force
@@ -40,7 +41,7 @@ class Retries(Part):
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches."""
-        return tuple(
+        plain = tuple(
             Patch(
                 target,
                 observe(begin),
@@ -55,6 +56,11 @@ class Retries(Part):
                 (f"{_MODEL}._generate_model_retry_part", self._model, "2.6"),
                 (_CLIENT, self._request, ""),
             )
+        )
+        clients = ClientRetries(self._host)
+        return (
+            *plain,
+            *clients.patches("anthropic", optional=True, post_import=True),
         )
 
     def _tool(self, plugin: Any, args: Any, kwargs: dict[str, Any]) -> None:

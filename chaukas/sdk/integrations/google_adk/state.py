@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.integrations.shared.audio import AudioCount
 from chaukas.sdk.integrations.shared.models import ModelCall
 from chaukas.sdk.integrations.shared.observe import Observation
 from chaukas.sdk.integrations.shared.runs import AgentRun
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chaukas.sdk.integrations.shared.model_facts import Answer, Failure, Request
+    from chaukas.sdk.integrations.shared.nested.loops import Loop
     from chaukas.sdk.record.context import Node, Run
 
 
@@ -84,31 +86,35 @@ class Live:
     """A conversation of an agent."""
 
     __slots__ = (
-        "broke",
+        "audio_in",
+        "audio_out",
         "call",
-        "connections",
-        "is_broken",
-        "is_sending",
+        "is_up",
         "llm",
+        "loop",
         "request",
         "said",
         "sent",
+        "spoken",
         "usage",
     )
 
-    def __init__(self, llm: Any, request: Request) -> None:
+    def __init__(self, llm: Any, request: Request, loop: Loop) -> None:
         self.llm = llm
         self.request = request
-        self.connections = 1
-        self.is_broken = False
-        self.broke: Any = ""
-        """What the last connection broke of, captured."""
-        self.is_sending = False
+        self.loop = loop
+        """Connections since the last one that worked."""
+        self.is_up = False
+        """Something has come over the last connection, and it has not broken."""
         self.sent: list[dict[str, Any]] = []
         """Messages since the model began to speak last."""
         self.call: LlmCall | None = None
         """The turn of the model that goes on."""
         self.said: list[str] = []
+        self.spoken = AudioCount()
+        """Audio of this turn."""
+        self.audio_in, self.audio_out = AudioCount(), AudioCount()
+        """Audio of the whole conversation."""
         self.usage: Any = None
 
 
@@ -129,6 +135,7 @@ class Invocation(AgentRun):
 
     is_of_agents = True
     __slots__ = (
+        "credentials",
         "facts",
         "inputs",
         "is_closing",
@@ -147,6 +154,8 @@ class Invocation(AgentRun):
         """Its consumer has left: what is cancelled now was left early."""
         self.inputs: list[tuple[str, dict[str, Any]]] = []
         """What the user said, until an agent is there to hear it."""
+        self.credentials: dict[str, bool] = {}
+        """Requests for credentials that the user answers, by their id: with any?"""
         self.reads: list[tuple[str, int]] = []
         """Reads of the session before it was placed."""
         self.facts: dict[str, Any] = {}

@@ -63,6 +63,7 @@ class ToolCall:
         "failure",
         "http",
         "inner_failure",
+        "is_retrieval",
         "is_waiting",
         "metadata",
         "name",
@@ -92,6 +93,8 @@ class ToolCall:
         """What a server answered, if it failed of that."""
         self.inner_failure: tuple[Callable[[BaseException], bool], str] | None = None
         """Recognises an error of a call below, and the span of that call."""
+        self.is_retrieval = False
+        """It is one by its class, so that nobody has to declare it."""
         self.is_waiting = False
         """It waits for a decision: it will be called again."""
         self.was_cancelled = False
@@ -232,7 +235,8 @@ class Tools(Part):
     def end(self, call: ToolCall, result: Any) -> None:
         """Close the pair with what the tool returned."""
         self._close(call, result, None)
-        if call.pair is not None and call.name in self._host.data_access_tools:
+        is_declared = call.name in self._host.data_access_tools
+        if call.pair is not None and (is_declared or call.is_retrieval):
             attempt("DATA_ACCESS", self._note_data_access, call, call.pair, result)
 
     def fail(
@@ -331,10 +335,11 @@ class Tools(Part):
         results = facts.tree(parsed(result), "data_access.metadata.results")
         given = read_json(call.arguments)
         arguments = capture.tree(given, "data_access.metadata.arguments")
+        named = (call.name, call.call_id, call.name in self._host.data_access_tools)
         recorder.emit(
             EventType.DATA_ACCESS,
             pair.run,
-            partial(_retrieval, call.name, call.call_id, arguments, results),
+            partial(_retrieval, named, arguments, results),
             parent_span_id=pair.span_id,
             capture=capture,
             weight_bytes=weight_bytes_of(results) + weight_bytes_of(arguments),
@@ -382,13 +387,14 @@ def _closed(name: str, call_id: str, _capture: object) -> dict[str, Any]:
 
 
 def _retrieval(
-    name: str, call_id: str, arguments: Any, results: Any, _capture: object
+    named: tuple[str, str, bool], arguments: Any, results: Any, _capture: object
 ) -> dict[str, Any]:
-    """Return the content of a declared retrieval's DATA_ACCESS."""
+    """Return the content of a retrieval's DATA_ACCESS."""
+    name, call_id, is_declared = named
     found = retrieved_in(captured_now(results))
     metadata = {
         "tool_call_id": call_id,
-        "declared": True,
+        "declared": is_declared,
         "arguments": captured_now(arguments),
         "count": found.result_count,
         "scores": found.scores,
