@@ -69,7 +69,8 @@ EDGES = {
         "sdk.sinks.collector.envelope sdk.sinks.collector.http "
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
-        "sdk.capture.held sdk.integrations.shared.openai_api.frozen"
+        "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
+        "sdk.sinks.otlp.conversation sdk.sinks.otlp.messages sdk.sinks.otlp.sink"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
@@ -84,8 +85,9 @@ EDGES = {
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "
         "sdk.sinks.collector.retry_after "
-        "sdk.testing.collector.store"
+        "sdk.testing.collector.store sdk.sinks.otlp.answers"
     ),
+    "opentelemetry": "sdk.sinks.otlp.encode",
     "genai_prices": "sdk.record.pricing",
     # For type checkers alone, which bring it with them.
     "typing_extensions": "sdk",
@@ -97,7 +99,7 @@ EDGES = {
 }
 """Where each package of others may be imported; nowhere else, and no other package."""
 
-LATE = frozenset({"agents", "genai_prices", "google"})
+LATE = frozenset({"agents", "genai_prices", "google", "opentelemetry"})
 """Packages that are imported inside functions only: heavy, or perhaps not there."""
 
 FUNCTION_LINES = 60

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.sinks.collector.grpc import GrpcSink
     from chaukas.sdk.sinks.collector.http import HttpSink
     from chaukas.sdk.sinks.collector.responses import Remote
+    from chaukas.sdk.sinks.joining import JoiningRemote
     from chaukas.sdk.sinks.jsonl import JsonlSink
 
 __all__ = ["fallback_dir", "output_of", "pipeline_of", "places_of"]
@@ -85,11 +86,9 @@ def pipeline_of(
 
 def places_of(config: Config) -> str:
     """Return where events go, for people: no credentials, and of bounded length."""
-    from chaukas.sdk.config import endpoint_without_secrets
-
-    file, endpoint = str(config.output_file.absolute()), config.endpoint or ""
+    file = str(config.output_file.absolute())
     places = [
-        file if name == "file" else f"{endpoint_without_secrets(endpoint)} ({name})"
+        file if name == "file" else f"{_place_of(name, config)} ({name})"
         for name in config.sinks
     ]
     return " and ".join(
@@ -128,16 +127,24 @@ def _key_of(name: str, config: Config) -> str:
 def _place_of(name: str, config: Config) -> str:
     if name == "file":
         return str(config.output_file.absolute())
-    from chaukas.sdk.config import summary_of
+    from chaukas.sdk.config import endpoint_without_secrets
 
-    return str(summary_of(config)["endpoint"])
+    if name != "otlp":
+        return endpoint_without_secrets(config.endpoint or "")
+    from chaukas.sdk.sinks.otlp.environment import target_of
+
+    return endpoint_without_secrets(target_of(config, os.environ).endpoint)
 
 
-def _remote_of(name: str, config: Config) -> Remote:
+def _remote_of(name: str, config: Config) -> Remote | JoiningRemote:
     if name == "file":
         from chaukas.sdk.sinks.file import FileRemote
 
         return FileRemote(_file_of(config))
+    if name == "otlp":
+        from chaukas.sdk.sinks.otlp.factory import sink_of
+
+        return sink_of(config, os.environ)
     return _collector_class(name)(
         config.endpoint or "",
         api_key=config.api_key,
