@@ -70,11 +70,13 @@ EDGES = {
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
         "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
-        "sdk.sinks.otlp.conversation sdk.sinks.otlp.messages sdk.sinks.otlp.sink"
+        "sdk.sinks.otlp.mapping.conversation sdk.sinks.otlp.mapping.messages "
+        "sdk.sinks.otlp.sink"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
-        "sdk.sinks.collector.grpc sdk.testing.collector.grpc_server "
+        "sdk.sinks.collector.grpc sdk.sinks.otlp.grpc "
+        "sdk.testing.collector.grpc_server "
         "sdk.testing.collector.server"
     ),
     "wrapt": (

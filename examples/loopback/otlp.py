@@ -90,6 +90,15 @@ class SpanReceiver:
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
         self._server.daemon_threads = True
 
+        self._grpc: Any = None
+
+    @property
+    def grpc_endpoint(self) -> str:
+        """Address of a gRPC server beside it, which is started for who asks."""
+        if self._grpc is None:
+            self._grpc = _grpc_server_of(self)
+        return f"grpc://127.0.0.1:{self._grpc[1]}"
+
     @property
     def endpoint(self) -> str:
         """Its address, without the path."""
@@ -107,6 +116,8 @@ class SpanReceiver:
         """Listen no more."""
         self._server.shutdown()
         self._server.server_close()
+        if self._grpc is not None:
+            self._grpc[0].stop(None).wait()
 
     def wait_for(self, count: int, timeout_s: float = 30.0) -> bool:
         """Wait until so many spans have come; return whether they have."""
@@ -154,6 +165,40 @@ def _handler_of(receiver: SpanReceiver) -> type[BaseHTTPRequestHandler]:
             """Print nothing."""
 
     return Handler
+
+
+def _grpc_server_of(receiver: SpanReceiver) -> tuple[Any, int]:
+    # Late, so that programs over HTTP work without the package.
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+
+    def export(body: bytes, context: Any) -> bytes:
+        pairs = context.invocation_metadata()
+        headers = {name: str(value) for name, value in pairs}
+        answer = receiver.take(_GRPC_PATH, headers, body)
+        if answer.status >= 300:
+            context.abort(grpc.StatusCode[_CODES[answer.status]], "as told")
+        return answer.body
+
+    handler = grpc.unary_unary_rpc_method_handler(export)
+    server = grpc.server(ThreadPoolExecutor(2))
+    service = "opentelemetry.proto.collector.trace.v1.TraceService"
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(service, {"Export": handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+_GRPC_PATH = "gRPC"
+_CODES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+}
 
 
 def _spans_in(body: bytes) -> list[ReceivedSpan]:

@@ -280,3 +280,49 @@ def settings_of(receiver: SpanReceiver, folder: Path) -> dict[str, Any]:
         "output_file": folder / "events.jsonl",
         "spool_dir": folder / "spool",
     }
+
+
+class TestGrpc:
+    """The same over gRPC: what differs is how it travels."""
+
+    def test_spans_arrive_with_their_headers(
+        self, receiver: SpanReceiver, tmp_path: Path
+    ) -> None:
+        endpoint = receiver.grpc_endpoint
+        run(tmp_path, receiver, otlp_endpoint=endpoint, otlp_headers="X-Key=k-1")
+        assert len(receiver.spans) == 5
+        path, headers = receiver.requests[0]
+        assert path == "gRPC"
+        assert headers["x-key"] == "k-1"
+
+    def test_a_receiver_that_is_away_is_waited_for(
+        self, receiver: SpanReceiver, tmp_path: Path
+    ) -> None:
+        receiver.answers += [Answer(503), Answer(503)]
+        run(tmp_path, receiver, otlp_endpoint=receiver.grpc_endpoint)
+        assert len(receiver.spans) == 5
+
+    def test_of_a_partial_success_as_many_are_counted(
+        self, receiver: SpanReceiver, tmp_path: Path
+    ) -> None:
+        receiver.answers.append(Answer(200, b"\x0a\x02\x08\x01", is_kept=True))
+        enable(receiver, tmp_path, otlp_endpoint=receiver.grpc_endpoint)
+        scenarios.answer(Mode.RUN)
+        assert chaukas.flush(30.0)
+        assert chaukas.stats().dropped == {"quarantined": 1}
+        chaukas.disable_chaukas(30.0)
+
+    def test_a_refused_header_says_which_setting_to_correct(
+        self, receiver: SpanReceiver, tmp_path: Path
+    ) -> None:
+        receiver.answers += [Answer(401)] * 3
+        enable(
+            receiver,
+            tmp_path,
+            otlp_endpoint=receiver.grpc_endpoint,
+            otlp_headers="x-key=k",
+        )
+        scenarios.answer(Mode.RUN)
+        chaukas.flush(5.0)
+        assert "Correct CHAUKAS_OTLP_HEADERS" in chaukas.stats().errors["otlp"]
+        chaukas.disable_chaukas(0.1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.sinks.joining import JoiningRemote
     from chaukas.sdk.sinks.jsonl import JsonlSink
 
-__all__ = ["fallback_dir", "output_of", "pipeline_of", "places_of"]
+__all__ = ["fallback_dir", "output_of", "pipeline_of", "places_of", "uses_grpc"]
 
 _PLACE_CHARS = 256
 
@@ -82,6 +82,16 @@ def pipeline_of(
         monotonic=monotonic,
     )
     return Pipeline(delivery, queue, stream=stream, monotonic=monotonic, **options)
+
+
+def uses_grpc(config: Config) -> bool:
+    """Return whether a sink sends over gRPC, whose library is best loaded early."""
+    if "otlp" not in config.sinks:
+        return "grpc" in config.sinks
+    from chaukas.sdk.sinks.otlp.environment import target_of
+
+    is_grpc = target_of(config, os.environ).protocol == "grpc"
+    return is_grpc or "grpc" in config.sinks
 
 
 def places_of(config: Config) -> str:

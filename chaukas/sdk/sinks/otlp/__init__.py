@@ -1,9 +1,8 @@
 """
 Send what was recorded as OpenTelemetry spans, to any backend that takes OTLP.
 
-Read in this order: `names` (every name of an attribute), `join` (events to pairs),
-`spans` (a pair to a span), `messages` (what models were asked and answered), `encode`
-(spans to bytes), `sink` (what the sender calls).
+`mapping` makes spans of events, `encode` bytes of these, `sink` is what the sender
+calls; `environment` says where spans go.
 """
 
 __all__ = ()

@@ -10,7 +10,7 @@ from chaukas.sdk.system.fork_guard import holding_forks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .span import Attribute, Owner, Span
+    from .mapping.span import Attribute, Owner, Span
 
 __all__ = ["MissingPackageError", "Resource", "encoded_spans", "load"]
 

@@ -9,8 +9,8 @@ from chaukas.sdk.system.internal_errors import log
 
 from .encode import Resource
 from .environment import Target, target_of
-from .names import Flavour, Version, schema_url_of
-from .spans import Mapping
+from .mapping.names import Flavour, Version, schema_url_of
+from .mapping.spans import Mapping
 
 if TYPE_CHECKING:
     import collections.abc
@@ -44,8 +44,6 @@ def sink_of(config: Config, environ: collections.abc.Mapping[str, str]) -> OtlpS
 
 
 def _made(target: Target, mapping: Mapping, resource: Resource) -> OtlpSink:
-    from .http import OtlpHttp
-
     options: dict[str, Any] = {
         "mapping": mapping,
         "resource": resource,
@@ -56,4 +54,10 @@ def _made(target: Target, mapping: Mapping, resource: Resource) -> OtlpSink:
         "client_key": target.client_key,
         "timeout_s": target.timeout_s,
     }
+    if target.protocol == "grpc":
+        from .grpc import OtlpGrpc
+
+        return OtlpGrpc(target.endpoint, **options)
+    from .http import OtlpHttp
+
     return OtlpHttp(target.endpoint, **options)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.sinks.collector.responses import Answer
 
     from .encode import Resource
-    from .spans import Mapping
+    from .mapping.spans import Mapping
 
 __all__ = ["OtlpHttp"]
 

@@ -15,15 +15,15 @@ from chaukas.sdk.sinks.collector.responses import Action, Answer, too_large
 from chaukas.sdk.sinks.joining import JoiningRemote
 
 from .answers import missing_package
-from .content import shortened
 from .encode import MissingPackageError, Resource, encoded_spans
-from .join import Joined, Joiner
-from .spans import Mapping, span_of
+from .mapping.content import shortened
+from .mapping.join import Joined, Joiner
+from .mapping.spans import Mapping, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .span import Span
+    from .mapping.span import Span
 
 __all__ = ["OtlpSink"]
 
