@@ -343,7 +343,8 @@ def _tool(builder: Builder, joined: Joined) -> _Shape:
     if kind == "agent_as_tool":
         put("transfer.mode", "return_to_caller")
         put("transfer.target.name", name)
-    put_arguments(builder, call.get("arguments"))
+    # What is empty is left out of an event; a tool was called with nothing then.
+    put_arguments(builder, call.get("arguments") or {})
     output = answer.get("output")
     if type(output) is dict and output.keys() == {"output"}:
         output = output["output"]
