@@ -62,7 +62,7 @@ PARTS: tuple[str, ...] = (
 """The levels from the lowest up; parts on a level by a space, one part by a plus."""
 
 EDGES = {
-    "click": "cli.commands cli.doctor cli.output cli.settings cli.spool",
+    "click": "cli.commands cli.doctor cli.export cli.output cli.settings cli.spool",
     "orjson": (
         "sdk.record.recorder sdk.record.history sdk.integrity.recorded_line "
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "

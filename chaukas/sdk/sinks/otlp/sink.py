@@ -60,6 +60,8 @@ class OtlpSink(JoiningRemote):
     def __init__(self, mapping: Mapping, resource: Resource) -> None:
         self.mapping = mapping
         self.resource = resource
+        self.sent = 0
+        """Spans that the receiver took."""
         self._joiners: dict[str, Joiner] = {}
         self._work: _Work | None = None
 
@@ -192,7 +194,9 @@ class OtlpSink(JoiningRemote):
         if answer.action is Action.SPLIT and is_last:
             for span in spans:
                 _shorten(span.attributes)
-            return self.post(encoded_spans(spans, self.resource), lines)
+            answer = self.post(encoded_spans(spans, self.resource), lines)
+        if answer.action is Action.ACKED:
+            self.sent += len(spans) - len(answer.rejected)
         return answer
 
 
