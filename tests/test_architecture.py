@@ -62,18 +62,21 @@ PARTS: tuple[str, ...] = (
 """The levels from the lowest up; parts on a level by a space, one part by a plus."""
 
 EDGES = {
-    "click": "cli.commands cli.doctor cli.output cli.settings cli.spool",
+    "click": "cli.commands cli.doctor cli.export cli.output cli.settings cli.spool",
     "orjson": (
         "sdk.record.recorder sdk.record.history sdk.integrity.recorded_line "
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
         "sdk.sinks.collector.envelope sdk.sinks.collector.http "
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
-        "sdk.capture.held sdk.integrations.shared.openai_api.frozen"
+        "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
+        "sdk.sinks.otlp.mapping.conversation sdk.sinks.otlp.mapping.messages "
+        "sdk.sinks.otlp.sink"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
-        "sdk.sinks.collector.grpc sdk.testing.collector.grpc_server "
+        "sdk.sinks.collector.grpc sdk.sinks.otlp.grpc "
+        "sdk.testing.collector.grpc_server "
         "sdk.testing.collector.server"
     ),
     "wrapt": (
@@ -84,8 +87,9 @@ EDGES = {
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "
         "sdk.sinks.collector.retry_after "
-        "sdk.testing.collector.store"
+        "sdk.testing.collector.store sdk.sinks.otlp.answers"
     ),
+    "opentelemetry": "sdk.sinks.otlp.encode",
     "genai_prices": "sdk.record.pricing",
     # For type checkers alone, which bring it with them.
     "typing_extensions": "sdk",
@@ -97,7 +101,7 @@ EDGES = {
 }
 """Where each package of others may be imported; nowhere else, and no other package."""
 
-LATE = frozenset({"agents", "genai_prices", "google"})
+LATE = frozenset({"agents", "genai_prices", "google", "opentelemetry"})
 """Packages that are imported inside functions only: heavy, or perhaps not there."""
 
 FUNCTION_LINES = 60

@@ -18,6 +18,7 @@ from chaukas.sdk import integrity
 from chaukas.sdk._version import VERSION
 
 from .doctor import doctor
+from .export import export
 from .input import Lines, UnreadableError, oldest_first, recorded_event_in
 from .output import count, say
 from .spool import spool
@@ -46,6 +47,7 @@ def main() -> None:
 
 
 main.add_command(doctor)
+main.add_command(export)
 main.add_command(spool)
 
 

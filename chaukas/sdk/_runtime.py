@@ -100,13 +100,13 @@ class Runtime:
         """Make what belongs to one process; again in each forked child."""
         # Late, so that importing chaukas costs little.
         from chaukas.sdk.capture.limits import Limits
-        from chaukas.sdk.delivery.factory import pipeline_of
+        from chaukas.sdk.delivery.factory import pipeline_of, uses_grpc
         from chaukas.sdk.record.recorder import Recorder
         from chaukas.sdk.record.sessions import SessionBook
 
         config = self.config
         ids = self._given_ids or RandomIds()
-        if "grpc" in config.sinks:
+        if uses_grpc(config):
             self._load_grpc()
         self.pipeline = pipeline_of(
             self._make_sink(),

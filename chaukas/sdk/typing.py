@@ -65,6 +65,10 @@ class Settings(TypedDict, total=False):
     client_cert: str | PurePath | None
     client_key: str | PurePath | None
     collector_compat: Literal["auto", "published"] | None
+    otlp_endpoint: str | None
+    otlp_headers: str | Mapping[str, str] | None
+    semconv: Literal["1.36", "1.41", "head"] | None
+    flavour: Literal["both", "genai", "openinference"] | None
     output_file: str | PurePath | None
     file_path: str | PurePath | None
     batch_size: int | None

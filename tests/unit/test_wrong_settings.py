@@ -123,6 +123,7 @@ ACCEPTED: dict[str, set[str]] = {
     "integrations": set(),
     "output_mode": set(),
     "endpoint": set(),
+    "otlp_endpoint": set(),
     "bool": {"true"},
     "int": set(),
     "float": set(),
@@ -138,6 +139,9 @@ ACCEPTED: dict[str, set[str]] = {
     "Callable[[str, Any], object]": {"a function that raises"},
     "Literal['counts', 'deltas']": set(),
     "Literal['auto', 'published']": set(),
+    "Literal['1.36', '1.41', 'head']": set(),
+    "Literal['both', 'genai', 'openinference']": set(),
+    "str | Mapping[str, str]": set(),
 }
 
 
