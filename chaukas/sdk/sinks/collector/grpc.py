@@ -272,9 +272,7 @@ class GrpcSink(CollectorSink):
             fork.closes = channel
             with holding_forks(interrupt=fork.come):
                 call = channel.unary_unary(method)
-                answer: bytes = call(
-                    body, timeout=left_s, metadata=metadata, **options
-                )
+                answer: bytes = call(body, timeout=left_s, metadata=metadata, **options)
         except grpc.RpcError as error:
             raise self._refusal(error, len(body)) from None
         except ValueError:

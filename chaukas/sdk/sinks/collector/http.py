@@ -197,6 +197,7 @@ class HttpSink(HttpClient):
             self._is_ours = self._is_ours or self._offer.backend is Backend.OURS
         return self._offer
 
+
 _SPLIT: Final = Answer(Action.SPLIT, cause="single events")
 
 
