@@ -1,4 +1,4 @@
-"""Crews at once, and crews that nobody waits for: all pairs end, and none is mixed up."""
+"""Crews at once, and crews that nobody waits for: all end, and none is mixed up."""
 
 from __future__ import annotations
 
