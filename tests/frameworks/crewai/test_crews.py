@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -276,44 +274,6 @@ def test_an_agent_that_calls_what_it_overrides_is_one_agent() -> None:
         )
         crew(task(worker)).kickoff()
     assert tree_of(events()) == ONE
-
-
-def test_crews_side_by_side_do_not_mix() -> None:
-    async def main() -> None:
-        crews = [crew(task(agent(f"answer {n}"), f"task {n}")) for n in range(20)]
-        await asyncio.gather(
-            *(each.akickoff() for each in crews[:10]),
-            *(each.kickoff_async() for each in crews[10:]),
-        )
-
-    with recorded() as events:
-        asyncio.run(main())
-    _check_twenty(events())
-
-
-def test_crews_in_threads_do_not_mix() -> None:
-    def one(number: int) -> None:
-        crew(task(agent(f"answer {number}"), f"task {number}")).kickoff()
-
-    with recorded() as events, ThreadPoolExecutor(20) as pool:
-        list(pool.map(one, range(20)))
-    _check_twenty(events())
-
-
-def _check_twenty(events: list[Any]) -> None:
-    spans = tree_of(events)
-    assert spans.count("AGENT crew") + spans.count(" x") >= 1
-    outputs = named(events, "OUTPUT_EMITTED")
-    assert len({each["trace_id"] for each in outputs}) == len(outputs) == 20
-    inputs = {
-        each["trace_id"]: each["message"]["text"]
-        for each in named(events, "INPUT_RECEIVED")
-    }
-    for each in outputs:
-        number = each["message"]["text"].removeprefix("answer ")
-        assert inputs[each["trace_id"]] == f"task {number}"
-    by_trace = Counter(each["trace_id"] for each in events if "trace_id" in each)
-    assert all(count >= 8 for trace, count in by_trace.items() if trace in inputs)
 
 
 def test_two_tenants_at_once_share_nothing() -> None:

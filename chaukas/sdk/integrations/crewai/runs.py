@@ -32,7 +32,7 @@ from .facts import (
     task_facts,
     user_texts,
 )
-from .state import FRAMEWORK, CrewRun, run_in_force
+from .state import FRAMEWORK, CrewRun, in_method, run_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +154,7 @@ class CrewRuns(Part):
         return self.shared.begin(
             run,
             ref,
-            crew_facts(crew, kind),
+            {**crew_facts(crew, kind), **in_method(run.parent)},
             [given],
             known_as=crew,
             source=source,
@@ -219,7 +219,8 @@ class CrewRuns(Part):
         run = self.shared.open(CrewRun, agent=ref)
         run.task_key, run.agent_key = id(task), id(agent)
         run.depth = depth
-        facts, text = agent_facts(agent), held(task, "description")
+        facts = {**agent_facts(agent), **in_method(run.parent)}
+        text = held(task, "description")
         try:
             facts["task"] = task_facts(task, self._recorder.capture(run))
         except BaseException:
@@ -284,7 +285,7 @@ class CrewRuns(Part):
         return self.shared.begin(
             run,
             ref,
-            agent_facts(agent),
+            {**agent_facts(agent), **in_method(run.parent)},
             user_texts(messages),
             known_as=agent,
             output_of=output_of,

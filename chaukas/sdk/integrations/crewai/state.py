@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.integrations.shared.nested.runs import NestedRun
 from chaukas.sdk.record.placement import node_in_force
 
 if TYPE_CHECKING:
-    from chaukas.sdk.record.context import AgentRef
+    from chaukas.sdk.record.context import AgentRef, Node
 
-__all__ = ["FRAMEWORK", "CrewRun", "run_in_force"]
+__all__ = ["FRAMEWORK", "CrewRun", "FlowMethod", "in_method", "run_in_force"]
 
 FRAMEWORK = "crewai"
 
@@ -52,6 +52,18 @@ class CrewRun(NestedRun):
         """Of a crew: agent and name of the task before, if it was waited for."""
         self.known_state: dict[str, str] = {}
         """Of a flow: hashes of the members of its state."""
+
+
+class FlowMethod(NamedTuple):
+    """The method of a flow in which something happens."""
+
+    name: str
+
+
+def in_method(node: Node | None) -> dict[str, Any]:
+    """Return what events say of the method of a flow in which *node* is, if any."""
+    method = None if node is None else node.detail
+    return {"flow_method": method.name} if type(method) is FlowMethod else {}
 
 
 def run_in_force() -> CrewRun | None:
