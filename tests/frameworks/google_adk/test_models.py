@@ -277,6 +277,18 @@ def test_the_second_request_after_a_broken_connection_is_a_retry() -> None:
     )
 
 
+def test_a_run_while_an_error_is_handled_repeats_nothing() -> None:
+    async def program(runner: Any) -> None:
+        try:
+            raise ConnectionError("of before")
+        except ConnectionError:
+            await ask(runner)
+
+    with gemini(Text("hi")) as runner:
+        events = play(program(runner))
+    assert tree_of(events) == ONE_TURN
+
+
 def test_a_stream_that_breaks_fails_the_model() -> None:
     with gemini(StreamBreak(1, "one two three")) as runner:
         events = play(ask(runner, run_config=SSE))

@@ -25,6 +25,7 @@ from chaukas.sdk.system.introspect import class_name_of
 from .facts import (
     agent_facts,
     field,
+    is_final,
     parts_of,
     ref_of,
     session_id_of,
@@ -270,7 +271,7 @@ class Agents(Part):
         event = turn.last_event
         if turn.handed_to or event is None:
             return bool(turn.handed_to)
-        return bool(field(event, "actions", "escalate") or event.is_final_response())
+        return field(event, "actions", "escalate") is True or is_final(event)
 
     def _describe(self, turn: AgentTurn, facts: dict[str, Any]) -> None:
         event = turn.last_event
