@@ -184,10 +184,10 @@ class _Claude(BaseHTTPRequestHandler):
 
 def test_requests_that_the_client_of_claude_repeats_are_told() -> None:
     anthropic = pytest.importorskip("anthropic")
-    from google.adk.models.anthropic_llm import AnthropicLlm
-
     if RELEASE < (1, 20):
         pytest.skip("its Claude is one of Vertex alone")
+    from google.adk.models.anthropic_llm import AnthropicLlm
+
     name = "claude-sonnet-4-5"
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Claude)
     server.count = 0  # type: ignore[attr-defined]
