@@ -15,6 +15,7 @@ from fastapi.openapi.models import (
     OAuthFlowAuthorizationCode,
     OAuthFlows,
 )
+from google.adk.agents import ParallelAgent
 from google.adk.auth.auth_credential import (
     AuthCredential,
     AuthCredentialTypes,
@@ -507,6 +508,25 @@ def test_what_a_tool_in_a_thread_records_stands_below_it() -> None:
     own = [e for e in named(events, "SYSTEM") if e["metadata"].get("name") == "noted"]
     assert [event["parent_span_id"] for event in own] == [tool["span_id"]]
     assert own[0]["agent_name"] == "root"
+
+
+@pytest.mark.skipif(RELEASE < (2, 5), reason="it came later")
+def test_what_tools_in_a_pool_of_threads_record_names_their_agent() -> None:
+    from google.adk.agents.run_config import RunConfig, ToolThreadPoolConfig
+
+    def note() -> str:
+        """Record something."""
+        chaukas.event("noted", {})
+        return "x"
+
+    subs = [agent([("note", {})], "y", name=n, tools=[note]) for n in ("p1", "p2")]
+    config = RunConfig(tool_thread_pool_config=ToolThreadPoolConfig(max_workers=2))
+    root = ParallelAgent(name="par", sub_agents=subs)
+    events = play(ask(runner_of(root), run_config=config))
+    tools = {e["span_id"]: e["agent_name"] for e in named(events, "TOOL_CALL_START")}
+    own = [e for e in named(events, "SYSTEM") if e["metadata"].get("name") == "noted"]
+    assert len(own) == 2
+    assert {e["parent_span_id"]: e["agent_name"] for e in own} == tools
 
 
 class Sum(BaseModel):
