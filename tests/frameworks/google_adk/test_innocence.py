@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import importlib
 import inspect
 import re
 import subprocess
 import sys
+import weakref
 from contextlib import nullcontext, suppress
 from contextvars import copy_context
 from pathlib import Path
@@ -33,6 +35,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import chaukas
 from chaukas.sdk.integrations.google_adk import GoogleADKWrapper
 from tests.frameworks.google_adk.support import (
     RELEASE,
@@ -230,6 +233,54 @@ def test_an_application_sees_the_same(
     bare, with_us = both(program)
     assert bare == with_us
     assert len(bare) > 4
+
+
+class Stop(BaseException):
+    """What no `except Exception` stops."""
+
+
+@pytest.mark.parametrize("kind", [Stop, asyncio.CancelledError, GeneratorExit])
+@pytest.mark.parametrize("place", ["tool", "model", "callback"])
+def test_what_is_no_exception_passes_untouched(
+    kind: type[BaseException], place: str
+) -> None:
+    async def leave(*_: Any, **__: Any) -> None:
+        raise kind("now")
+
+    async def halt() -> str:
+        """Stop everything."""
+        raise kind("now")
+
+    def make() -> LlmAgent:
+        if place == "callback":
+            return agent("x", before_model_callback=leave)
+        return agent([("halt", {})] if place == "tool" else leave, tools=[halt])
+
+    async def program() -> Any:
+        try:
+            return len(await ask(runner_of(make())))
+        except BaseException as error:
+            # It is what the caller sees that is compared.
+            return type(error), error.args
+
+    assert len(set(both(program))) == 1
+
+
+def test_nothing_of_a_run_is_kept_when_it_is_over() -> None:
+    async def program() -> list[weakref.ref[Any]]:
+        top = agent([ADD], [TRANSFER], tools=[add], sub_agents=[agent(name="sub")])
+        runner = runner_of(top)
+        events = await ask(runner)
+        return [weakref.ref(each) for each in (runner, top, top.model, *events)]
+
+    with recorded():
+        kept = asyncio.run(program())
+        gc.collect()
+        chaukas.flush()
+        gc.collect()
+        left = [ref() for ref in kept if ref() is not None]
+    assert left == []
+    assert len(kept) > 5
 
 
 @pytest.mark.parametrize("config", [RunConfig(), SSE])

@@ -184,10 +184,10 @@ class _Claude(BaseHTTPRequestHandler):
 
 def test_requests_that_the_client_of_claude_repeats_are_told() -> None:
     anthropic = pytest.importorskip("anthropic")
-    from google.adk.models.anthropic_llm import AnthropicLlm
-
     if RELEASE < (1, 20):
         pytest.skip("its Claude is one of Vertex alone")
+    from google.adk.models.anthropic_llm import AnthropicLlm
+
     name = "claude-sonnet-4-5"
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Claude)
     server.count = 0  # type: ignore[attr-defined]
@@ -275,6 +275,18 @@ def test_the_second_request_after_a_broken_connection_is_a_retry() -> None:
             OUTPUT
         """
     )
+
+
+def test_a_run_while_an_error_is_handled_repeats_nothing() -> None:
+    async def program(runner: Any) -> None:
+        try:
+            raise ConnectionError("of before")
+        except ConnectionError:
+            await ask(runner)
+
+    with gemini(Text("hi")) as runner:
+        events = play(program(runner))
+    assert tree_of(events) == ONE_TURN
 
 
 def test_a_stream_that_breaks_fails_the_model() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from google.adk.agents import ParallelAgent
+from google.adk.agents import BaseAgent, ParallelAgent
+from google.adk.events.event import Event
 from google.adk.plugins.base_plugin import BasePlugin
 
 import chaukas
@@ -116,13 +118,17 @@ def test_a_run_that_is_cancelled_in_its_model() -> None:
 
 def test_a_run_that_times_out_in_a_tool() -> None:
     async def program() -> None:
+        entered = asyncio.Event()
+
         async def slow() -> str:
             """Wait."""
+            entered.set()
             await _never()
             return ""
 
-        root = agent([("slow", {})], tools=[slow])
-        await asyncio.wait_for(ask(runner_of(root)), 0.3)
+        task = asyncio.create_task(ask(runner_of(agent([("slow", {})], tools=[slow]))))
+        await entered.wait()
+        await asyncio.wait_for(task, 0)
 
     assert shape(program()) == tree(
         """
@@ -330,6 +336,41 @@ def test_sessions_of_two_users_with_one_name_are_two() -> None:
     events = play(program())
     ids = [event["session_id"] for event in named(events, "SESSION_START")]
     assert sorted(ids) == ["app1/ann/s1", "app1/bob/s1"]
+
+
+def test_names_with_slashes_are_not_taken_for_other_names() -> None:
+    async def program() -> None:
+        runner = runner_of(agent("one", "two"))
+        for user, name in (("ann", "a/s1"), ("ann/a", "s1")):
+            await new_session(runner, user, session_id=name)
+            await ask(runner, "hi", name, user=user)
+
+    events = play(program())
+    ids = [event["session_id"] for event in named(events, "SESSION_START")]
+    assert ids == ["app1/ann/a%2Fs1", "app1/ann%2Fa/s1"]
+
+
+def test_an_event_of_another_kind_spoils_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Odd(BaseAgent):
+        async def _run_async_impl(self, ctx: Any) -> Any:
+            yield Event(author="odd", content=said("hello"))
+            yield Event(author="odd", content=said("more"), partial=True)
+
+    class Spoiler(BasePlugin):
+        async def on_event_callback(self, **_: Any) -> Any:
+            return SimpleNamespace(author="odd", content=said("mine"), partial=False)
+
+    async def program() -> None:
+        runner = runner_of(Odd(name="odd"), plugins=[Spoiler(name="spoiler")])
+        with suppress(AttributeError):
+            await ask(runner)
+
+    events = play(program())
+    assert len(named(events, "AGENT_START")) == len(named(events, "AGENT_END")) == 1
+    assert tree_of(events).startswith("SESSION\n  AGENT odd")
+    assert not [each for each in caplog.records if each.name.startswith("chaukas")]
 
 
 def test_a_run_that_makes_too_many_calls_fails() -> None:

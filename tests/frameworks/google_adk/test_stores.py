@@ -262,13 +262,22 @@ def test_an_mcp_server_that_cannot_be_started() -> None:
         connection_params=StdioConnectionParams(server_params=parameters, timeout=20)
     )
     events = play(ask(runner_of(agent("x", tools=[toolset]))))
-    drawn = tree_of(events).replace(" x2", "")
-    assert drawn.startswith(
-        "SESSION\n  AGENT root\n    INPUT\n    MCP initialize FAILED"
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MCP initialize FAILED
+              RETRY mcp 1/1
+              ERROR ConnectionError recoverable
+            MODEL
+            OUTPUT
+        """
     )
-    assert drawn.endswith("MODEL\n    OUTPUT")
-    errors = [event["error"] for event in named(events, "ERROR")]
-    assert all(error["recoverable"] for error in errors)
+    retry = only(events, "RETRY")["retry"]
+    assert "no-such-program-of-chaukas" in retry["error_message"]
+    call = only(events, "MCP_CALL_START")["mcp_call"]
+    assert call["metadata"]["command"] == "no-such-program-of-chaukas"
 
 
 def test_sessions_that_go_into_memory() -> None:

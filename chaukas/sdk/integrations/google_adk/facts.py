@@ -20,6 +20,7 @@ from chaukas.sdk.system.introspect import (
     attributes_of,
     bare_name_of,
     class_name_of,
+    dict_of,
     is_class,
     mro_of,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "agent_facts",
     "answers_in",
     "field",
+    "is_final",
     "is_own",
     "message_of",
     "model_name_of",
@@ -91,6 +93,15 @@ def name_of_callable(value: Any) -> str:
     if type(value) is FunctionType:
         return value.__qualname__
     return bare_name_of(value) if is_class(value) else class_name_of(value)
+
+
+def is_final(event: Any) -> bool:
+    """Tell whether an event is an answer, by ADK's own judgement."""
+    for cls in mro_of(type(event)):
+        judge = dict_of(cls).get("is_final_response") if is_own(cls) else None
+        if judge is not None:
+            return judge(event) is True
+    return False
 
 
 # --- agents --------------------------------------------------------------------------
@@ -239,7 +250,8 @@ def session_id_of(app_name: str, user_id: str, session_id: str) -> str:
             return str(uuid.UUID(session_id)) and session_id
         except ValueError:
             pass
-    return f"{app_name}/{user_id}/{session_id}"
+    names = (app_name, user_id, session_id)
+    return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in names)
 
 
 def trace_id_of(invocation_id: str) -> str:

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.shared.models import ModelCall, record_retry
+from chaukas.sdk.integrations.shared.models import record_retry
 from chaukas.sdk.integrations.shared.observe import observe
 from chaukas.sdk.integrations.shared.openai_api.client_retries import ClientRetries
 from chaukas.sdk.integrations.shared.read import text_of
@@ -20,13 +20,11 @@ from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.record.recorder import ms_between
 from chaukas.sdk.system.introspect import attributes_of
 
-from .state import agent_at
+from .state import LlmCall, agent_at
 from .tools import Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from chaukas.sdk.record.context import Node
 
 __all__ = ["Retries"]
 
@@ -110,8 +108,9 @@ class Retries(Part):
         del client, args, kwargs
         error = sys.exc_info()[1]
         node = node_in_force()
-        call = _model_call(node)
-        if node is None or call is None or error is None:
+        call = None if node is None else node.detail
+        if node is None or not isinstance(call, LlmCall) or id(error) == call.handled:
+            # None is handled around most calls, and now.
             return
         now_ns = self._recorder.clock.monotonic_ns()
         record_retry(
@@ -131,9 +130,3 @@ class Retries(Part):
 def _limit_of(plugin: Any) -> int:
     limit = attributes_of(plugin).get("max_retries")
     return limit if type(limit) is int else 0
-
-
-def _model_call(node: Node | None) -> ModelCall | None:
-    if node is None or node.kind != "model" or not isinstance(node.detail, ModelCall):
-        return None
-    return node.detail

@@ -24,6 +24,7 @@ from chaukas.sdk.system.internal_errors import attempt
 from .facts import (
     answers_in,
     field,
+    is_final,
     message_of,
     session_id_of,
     text_in,
@@ -256,7 +257,7 @@ class RunnerCalls(Part):
         output: Any = text_in(event) or spoken
         if not output:
             output = _workflow_output(event)
-        if output in ("", None) or not event.is_final_response():
+        if output in ("", None) or not is_final(event):
             return
         turn = run.turn_of(author, text_of(field(event, "branch")))
         if turn is not None and self._agents.is_inside_tool(turn):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.shared.audio import AudioCount
@@ -57,11 +58,13 @@ class Delegated(Observation):
 class LlmCall(ModelCall):
     """One call of a model, and the models to which it may fall back."""
 
-    __slots__ = ("delegate", "delegates", "llm")
+    __slots__ = ("delegate", "delegates", "handled", "llm")
 
     def __init__(self, run: Any, llm: Any) -> None:
         super().__init__(run)
         self.llm = llm
+        self.handled = id(sys.exc_info()[1])
+        """Identity of an error that the application handles by this call."""
         self.delegates = 0
         """Models that were called in its place."""
         self.delegate: Delegated | None = None
