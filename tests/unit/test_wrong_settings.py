@@ -124,6 +124,7 @@ ACCEPTED: dict[str, set[str]] = {
     "output_mode": set(),
     "endpoint": set(),
     "otlp_endpoint": set(),
+    "otlp_signals": set(),
     "bool": {"true"},
     "int": set(),
     "float": set(),

@@ -28,6 +28,7 @@ from .values import (
     PATH,
     REDACTOR,
     SECRET,
+    SIGNALS,
     TAGS,
     TEXT,
     Kind,
@@ -107,6 +108,7 @@ class Config:
     collector_compat: str = "auto"
     otlp_endpoint: str | None = None
     otlp_headers: tuple[tuple[str, str], ...] = ()
+    otlp_signals: tuple[str, ...] = ("traces",)
     semconv: str = "1.41"
     flavour: str = "both"
     output_file: Path = Path("chaukas_events.jsonl")
@@ -284,6 +286,12 @@ SETTINGS: tuple[Setting, ...] = (
         HEADERS,
         "Headers sent to it, such as `authorization=Bearer%20…`; a mapping in code. "
         "Never shown anywhere.",
+    ),
+    Setting(
+        "otlp_signals",
+        SIGNALS,
+        "What is sent there: one or several of `traces`, `logs`, `metrics`. Not every "
+        "backend takes all of them.",
     ),
     Setting(
         "semconv",

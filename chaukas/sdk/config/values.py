@@ -46,6 +46,7 @@ __all__ = (
     "PATH",
     "REDACTOR",
     "SECRET",
+    "SIGNALS",
     "TAGS",
     "TEXT",
     "Kind",
@@ -85,6 +86,7 @@ _SECONDS_PER = {
 }
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _SINKS = {"api": "http"} | {each: each for each in ("file", "http", "grpc", "otlp")}
+_SIGNALS = ("traces", "logs", "metrics")
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 # Redaction leaves them out of account: two names would be taken for one.
 _OTHER_SEPARATORS = re.compile(r"[,;|]")
@@ -358,6 +360,17 @@ def _read_headers(value: object) -> tuple[tuple[str, str], ...]:
     return made
 
 
+def _read_signals(value: object) -> tuple[str, ...]:
+    expected = f"one or several of {', '.join(_SIGNALS)}"
+    try:
+        words = tuple(word.lower() for word in _read_names(value))
+    except UnreadableError:
+        raise UnreadableError(expected) from None
+    if not words or any(word not in _SIGNALS for word in words):
+        raise UnreadableError(expected)
+    return words
+
+
 def _read_level(value: object) -> str:
     word = (plain_text(value) or "").strip().upper()
     word = {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(word, word)
@@ -506,6 +519,7 @@ PATH = Kind(_read_path, "str | PurePath")
 FILE = Kind(_read_file, "str | PurePath")
 ENDPOINT = Kind(_read_endpoint, "str", endpoint_without_secrets, shown_endpoint)
 MODES = Kind(_read_modes, "Names", _joined)
+SIGNALS = Kind(_read_signals, "Names", _joined)
 LOG_LEVEL = Kind(_read_level, "str | int")
 HEADERS = Kind(_read_headers, "str | Mapping[str, str]", hidden, hidden)
 HIDDEN_PATTERNS = Kind(

@@ -40,13 +40,16 @@ def sink_of(config: Config, environ: collections.abc.Mapping[str, str]) -> OtlpS
         schema_url_of(mapping.version),
         mapping.is_openinference,
     )
-    return _made(target, mapping, resource)
+    return _made(target, mapping, resource, config.otlp_signals)
 
 
-def _made(target: Target, mapping: Mapping, resource: Resource) -> OtlpSink:
+def _made(
+    target: Target, mapping: Mapping, resource: Resource, signals: tuple[str, ...]
+) -> OtlpSink:
     options: dict[str, Any] = {
         "mapping": mapping,
         "resource": resource,
+        "signals": signals,
         "headers": target.headers,
         "is_gzip": target.is_gzip,
         "ca_file": target.ca_file,
