@@ -89,7 +89,7 @@ EDGES = {
         "sdk.sinks.collector.retry_after "
         "sdk.testing.collector.store sdk.sinks.otlp.answers"
     ),
-    "opentelemetry": "sdk.sinks.otlp.encode",
+    "opentelemetry": "sdk.sinks.otlp.encode sdk.sinks.otlp.provider",
     "genai_prices": "sdk.record.pricing",
     # For type checkers alone, which bring it with them.
     "typing_extensions": "sdk",

@@ -143,6 +143,7 @@ ACCEPTED: dict[str, set[str]] = {
     "Literal['1.36', '1.41', 'head']": set(),
     "Literal['both', 'genai', 'openinference']": set(),
     "str | Mapping[str, str]": set(),
+    "object": set(),
 }
 
 

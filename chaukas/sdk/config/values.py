@@ -44,6 +44,7 @@ __all__ = (
     "MODES",
     "NAMES",
     "PATH",
+    "PROVIDER",
     "REDACTOR",
     "SECRET",
     "SIGNALS",
@@ -85,7 +86,8 @@ _SECONDS_PER = {
     **dict.fromkeys(("d", "day", "days"), 86_400.0),
 }
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-_SINKS = {"api": "http"} | {each: each for each in ("file", "http", "grpc", "otlp")}
+_SINKS = {each: each for each in ("file", "http", "grpc", "otlp", "otel")}
+_SINKS["api"] = "http"
 _SIGNALS = ("traces", "logs", "metrics")
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 # Redaction leaves them out of account: two names would be taken for one.
@@ -329,7 +331,7 @@ def _read_endpoint(value: object) -> str:
 
 
 def _read_modes(value: object) -> tuple[str, ...]:
-    error = UnreadableError("file, http, grpc or otlp, or several with commas")
+    error = UnreadableError("file, http, grpc, otlp or otel, or several with commas")
     try:
         words = [word.lower() for word in _read_names(value)]
     except UnreadableError:
@@ -402,6 +404,13 @@ def _compiled(part: object) -> re.Pattern[str] | None:
     # Some texts exhaust the stack or the numbers of `re`; warnings may be errors.
     except Exception:
         return None
+
+
+def _read_provider(value: object) -> object:
+    # By its class alone: nothing is asked of an object of the application's.
+    if not any(each.__name__ == "TracerProvider" for each in type(value).__mro__):
+        raise UnreadableError("a TracerProvider of the OpenTelemetry SDK")
+    return value
 
 
 def _read_redactor(value: object) -> object:
@@ -525,4 +534,5 @@ HEADERS = Kind(_read_headers, "str | Mapping[str, str]", hidden, hidden)
 HIDDEN_PATTERNS = Kind(
     _read_patterns, "Patterns", lambda found: f"{len(found)} patterns", hidden
 )
+PROVIDER = Kind(_read_provider, "object", hidden)
 REDACTOR = Kind(_read_redactor, "Callable[[str, Any], object]", hidden)
