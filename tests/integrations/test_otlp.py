@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -280,6 +281,24 @@ def settings_of(receiver: SpanReceiver, folder: Path) -> dict[str, Any]:
         "output_file": folder / "events.jsonl",
         "spool_dir": folder / "spool",
     }
+
+
+def test_without_the_package_events_wait_and_a_line_says_what_to_install(
+    receiver: SpanReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = "opentelemetry.proto.collector.trace.v1"
+    monkeypatch.setitem(sys.modules, package, None)
+    enable(receiver, tmp_path)
+    scenarios.answer(Mode.RUN)
+    assert not chaukas.flush(20.0)
+    assert "pip install 'chaukas-sdk[otlp]'" in chaukas.stats().errors["otlp"]
+    assert chaukas.stats().spooled
+    chaukas.disable_chaukas(0.1)
+    assert not receiver.requests
+    monkeypatch.undo()
+    config = load(settings_of(receiver, tmp_path), None, {}).config
+    deliver(config, 30.0)
+    assert len(receiver.spans) == 2
 
 
 class TestGrpc:

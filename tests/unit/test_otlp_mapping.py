@@ -349,3 +349,70 @@ def test_a_repeated_call_is_whole_too() -> None:
 
 def test_a_long_text_loses_its_middle_and_says_how_much() -> None:
     assert shortened("a" * 50 + "b" * 50, 20) == "a" * 10 + "…<+80 chars>…" + "b" * 10
+
+
+def started(number: int, size: int = 0) -> dict[str, Any]:
+    return {
+        "type": "EVENT_TYPE_TOOL_CALL_START",
+        "timestamp": "2026-01-01T12:00:00.000000Z",
+        "trace_id": f"{1:032x}",
+        "span_id": f"{number:016x}",
+        "parent_span_id": f"{99:016x}",
+        "tool_call": {"tool_name": "t", "arguments": {"x": "y" * size}},
+        "metadata": {},
+    }
+
+
+def ended(number: int) -> dict[str, Any]:
+    return {
+        **started(number),
+        "type": "EVENT_TYPE_TOOL_CALL_END",
+        "timestamp": "2026-01-01T12:00:05.000000Z",
+        "status": "EVENT_STATUS_COMPLETED",
+        "tool_response": {"tool_name": "t"},
+        "performance": {"duration_ms": 2000},
+    }
+
+
+def test_what_is_open_has_a_bound_and_the_oldest_is_told_as_incomplete() -> None:
+    joiner = Joiner(held_bytes=10_000)
+    made = joiner.join([started(number, 1_000) for number in range(1, 51)])
+    told = [each.start["span_id"] for each in made]
+    assert told == [f"{n:016x}" for n in range(1, len(told) + 1)]
+    assert 30 < len(told) < 50
+    assert all(each.end is None for each in made)
+    assert len(joiner.open) + len(told) == 50
+
+
+def test_a_span_that_was_let_go_is_told_again_by_its_end() -> None:
+    joiner = Joiner(held_bytes=1_000)
+    joiner.join([started(1, 900), started(2, 900)])
+    (whole,) = joiner.join([ended(1)])
+    span = span_of(whole, Mapping.of("1.41", "both"))
+    assert span.span_id == f"{1:016x}"
+    assert span.end_ns - span.start_ns == 2_000_000_000
+    assert "chaukas.incomplete" not in span.attributes
+
+
+def test_what_is_kept_is_what_is_held() -> None:
+    stream = events()[0]["metadata"]["chaukas"]["stream"]
+    own = [e for e in events() if e["metadata"]["chaukas"]["stream"] == stream]
+    joiner = Joiner()
+    joiner.join(own[:25])
+    assert len(joiner.open) == 3
+    again = Joiner()
+    again.resume(json.loads(json.dumps(joiner.kept())))
+    assert again.open.keys() == joiner.open.keys()
+    assert again.sessions == joiner.sessions
+    assert again.last_ns == joiner.last_ns
+    for each in (again, joiner):
+        each.join(own[25:])
+        assert not each.open
+        assert each._held_bytes == 0
+
+
+def test_a_run_whose_session_is_not_known_is_a_root() -> None:
+    told = [e for e in events() if "SESSION" not in e["type"]]
+    ids = {span.span_id for span in spans_of(told)}
+    lost = [s for s in spans_of(told) if s.parent_span_id not in {"", *ids}]
+    assert not [span for span in lost if span.name.startswith("invoke_agent front")]

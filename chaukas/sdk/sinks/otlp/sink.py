@@ -257,7 +257,7 @@ def _shorten(attributes: dict[str, Any]) -> None:
 
 def _kept(joiner: Joiner) -> list[bytes]:
     """Return what a joiner needs for later, within bounds; nothing for nothing."""
-    if not joiner.open:
+    if not joiner.open and not joiner.sessions:
         return []
     lines: list[bytes] = []
     size = 0
