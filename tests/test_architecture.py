@@ -70,7 +70,8 @@ EDGES = {
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
         "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
-        "sdk.sinks.otlp.mapping.conversation sdk.sinks.otlp.mapping.messages "
+        "sdk.sinks.otlp.mapping.conversation sdk.sinks.otlp.mapping.join "
+        "sdk.sinks.otlp.mapping.messages "
         "sdk.sinks.otlp.sink"
     ),
     "urllib3": "sdk.sinks.collector.connection",
@@ -89,7 +90,7 @@ EDGES = {
         "sdk.sinks.collector.retry_after "
         "sdk.testing.collector.store sdk.sinks.otlp.answers"
     ),
-    "opentelemetry": "sdk.sinks.otlp.encode",
+    "opentelemetry": "sdk.sinks.otlp.encode sdk.sinks.otlp.provider",
     "genai_prices": "sdk.record.pricing",
     # For type checkers alone, which bring it with them.
     "typing_extensions": "sdk",

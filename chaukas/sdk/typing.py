@@ -67,6 +67,8 @@ class Settings(TypedDict, total=False):
     collector_compat: Literal["auto", "published"] | None
     otlp_endpoint: str | None
     otlp_headers: str | Mapping[str, str] | None
+    otlp_signals: Names | None
+    otel_provider: object
     semconv: Literal["1.36", "1.41", "head"] | None
     flavour: Literal["both", "genai", "openinference"] | None
     output_file: str | PurePath | None

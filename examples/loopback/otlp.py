@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("Answer", "ReceivedLog", "ReceivedSpan", "SpanReceiver")
+__all__ = ("Answer", "ReceivedLog", "ReceivedSpan", "SpanReceiver", "spans_in")
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class SpanReceiver:
             elif path.endswith("/v1/metrics"):
                 self.metrics += _metrics_in(body)
             else:
-                spans = _spans_in(body)
+                spans = spans_in(body)
                 answer = answer or self.rule(spans)
                 if answer is None or answer.is_kept:
                     self.spans += spans
@@ -201,7 +201,8 @@ _CODES = {
 }
 
 
-def _spans_in(body: bytes) -> list[ReceivedSpan]:
+def spans_in(body: bytes) -> list[ReceivedSpan]:
+    """Return the spans of an ExportTraceServiceRequest."""
     # Late, so that scripts and servers work without the package.
     from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,6 +283,24 @@ def settings_of(receiver: SpanReceiver, folder: Path) -> dict[str, Any]:
     }
 
 
+def test_without_the_package_events_wait_and_a_line_says_what_to_install(
+    receiver: SpanReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = "opentelemetry.proto.collector.trace.v1"
+    monkeypatch.setitem(sys.modules, package, None)
+    enable(receiver, tmp_path)
+    scenarios.answer(Mode.RUN)
+    assert not chaukas.flush(20.0)
+    assert "pip install 'chaukas-sdk[otlp]'" in chaukas.stats().errors["otlp"]
+    assert chaukas.stats().spooled
+    chaukas.disable_chaukas(0.1)
+    assert not receiver.requests
+    monkeypatch.undo()
+    config = load(settings_of(receiver, tmp_path), None, {}).config
+    deliver(config, 30.0)
+    assert len(receiver.spans) == 2
+
+
 class TestGrpc:
     """The same over gRPC: what differs is how it travels."""
 
@@ -326,3 +345,74 @@ class TestGrpc:
         chaukas.flush(5.0)
         assert "Correct CHAUKAS_OTLP_HEADERS" in chaukas.stats().errors["otlp"]
         chaukas.disable_chaukas(0.1)
+
+
+class TestLogsAndMetrics:
+    """What the conventions do not have as spans, for backends that take it."""
+
+    def test_nothing_but_traces_is_sent_unless_it_is_asked_for(
+        self, receiver: SpanReceiver, tmp_path: Path
+    ) -> None:
+        run(tmp_path, receiver)
+        assert {path for path, _ in receiver.requests} == {"/v1/traces"}
+
+    def test_sessions_scores_and_exceptions_are_log_records(
+        self, receiver: SpanReceiver, tmp_path: Path
+    ) -> None:
+        enable(receiver, tmp_path, otlp_signals="traces,logs")
+        outcome_of(lambda: scenarios.broken_model(Mode.RUN))
+        (agent,) = [
+            event
+            for event in flushed_events(tmp_path)
+            if event["type"] == "EVENT_TYPE_AGENT_END"
+        ]
+        chaukas.score(
+            "helpful",
+            0.25,
+            comment="no answer",
+            run_id=agent["span_id"],
+            trace_id=agent["trace_id"],
+        )
+        assert chaukas.disable_chaukas(30.0)
+        logs = {log.name: log for log in receiver.logs}
+        assert logs.keys() == {
+            "chaukas.session",
+            "chaukas.system",
+            "gen_ai.client.operation.exception",
+            "gen_ai.evaluation.result",
+        }
+        score = logs["gen_ai.evaluation.result"]
+        assert (score.span_id, score.trace_id) == (
+            agent["span_id"],
+            agent["trace_id"],
+        )
+        assert score.attributes["gen_ai.evaluation.name"] == "helpful"
+        assert score.attributes["gen_ai.evaluation.score.value"] == 0.25
+        assert score.attributes["gen_ai.evaluation.explanation"] == "no answer"
+        error = logs["gen_ai.client.operation.exception"]
+        (call,) = [span for span in receiver.spans if span.name.startswith("chat")]
+        assert (error.span_id, error.severity) == (call.span_id, 13)
+        assert error.attributes["exception.type"] == "RuntimeError"
+        session = logs["chaukas.session"].attributes
+        assert session["chaukas.session.runs"] == 1
+        assert session["chaukas.session.failed_runs"] == 1
+
+    def test_tokens_and_durations_are_histograms(
+        self, receiver: SpanReceiver, tmp_path: Path
+    ) -> None:
+        run(tmp_path, receiver, otlp_signals="traces,metrics")
+        (duration,) = [
+            metric
+            for metric in receiver.metrics
+            if metric.name == "gen_ai.client.operation.duration"
+        ]
+        (point,) = duration.histogram.data_points
+        assert (duration.unit, point.count) == ("s", 2)
+        labels = {pair.key: pair.value.string_value for pair in point.attributes}
+        assert labels["gen_ai.operation.name"] == "chat"
+        assert not receiver.logs
+
+
+def flushed_events(folder: Path) -> list[dict[str, Any]]:
+    assert chaukas.flush(30.0)
+    return events_in(folder)

@@ -71,6 +71,7 @@ VALUES = {
         (("x-key", "a b"), ("x-team", "c")),
         {"x-key": "d"},
     ),
+    "otlp_signals": ("traces, Logs", ("traces", "logs"), ["metrics"]),
     "semconv": ("Head", "head", "1.36"),
     "flavour": ("GenAI", "genai", "openinference"),
     "output_file": ("/var/x.jsonl", Path("/var/x.jsonl"), Path("y")),

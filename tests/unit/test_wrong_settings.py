@@ -124,6 +124,7 @@ ACCEPTED: dict[str, set[str]] = {
     "output_mode": set(),
     "endpoint": set(),
     "otlp_endpoint": set(),
+    "otlp_signals": set(),
     "bool": {"true"},
     "int": set(),
     "float": set(),
@@ -142,6 +143,7 @@ ACCEPTED: dict[str, set[str]] = {
     "Literal['1.36', '1.41', 'head']": set(),
     "Literal['both', 'genai', 'openinference']": set(),
     "str | Mapping[str, str]": set(),
+    "object": set(),
 }
 
 

@@ -95,7 +95,7 @@ def _check_sense(loaded: Loaded) -> Iterator[Finding]:
 def _way_of(name: str, config: Config) -> str:
     if name == "file":
         return f"the file {str(config.output_file.absolute())!r}"
-    if name == "otlp":
+    if name in ("otlp", "otel"):
         return f"{places_of(replace(config, sinks=(name,)))}, as spans"
     place = summary_of(config)["endpoint"]
     return f"{place} over {'gRPC' if name == 'grpc' else 'HTTP'}"

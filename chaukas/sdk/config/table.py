@@ -26,8 +26,10 @@ from .values import (
     MODES,
     NAMES,
     PATH,
+    PROVIDER,
     REDACTOR,
     SECRET,
+    SIGNALS,
     TAGS,
     TEXT,
     Kind,
@@ -97,7 +99,7 @@ class Config:
     project_id: str = "default"
     enabled: bool = True
     sinks: tuple[str, ...] = ("file",)
-    """One or several of file, http, grpc, otlp; never empty."""
+    """One or several of file, http, grpc, otlp, otel; never empty."""
     endpoint: str | None = None
     api_key: str | Callable[[], str] | None = None
     api_key_file: Path | None = None
@@ -107,6 +109,9 @@ class Config:
     collector_compat: str = "auto"
     otlp_endpoint: str | None = None
     otlp_headers: tuple[tuple[str, str], ...] = ()
+    otlp_signals: tuple[str, ...] = ("traces",)
+    # Never compared: it is an object of the application's.
+    otel_provider: object = field(default=None, compare=False)
     semconv: str = "1.41"
     flavour: str = "both"
     output_file: Path = Path("chaukas_events.jsonl")
@@ -161,10 +166,15 @@ def summary_of(config: Config) -> dict[str, object]:
     return {name: _summary_of_value(name, getattr(config, name)) for name in names}
 
 
+_UNSHOWN = frozenset(
+    {"api_key", "otel_provider", "otlp_headers", "redact", "redact_patterns"}
+)
+
+
 def _summary_of_value(name: str, value: object) -> object:
     if name in {"endpoint", "otlp_endpoint"} and isinstance(value, str):
         return endpoint_without_secrets(value)
-    if name in {"api_key", "otlp_headers", "redact", "redact_patterns"}:
+    if name in _UNSHOWN:
         return bool(value) if isinstance(value, (str, tuple)) else value is not None
     if isinstance(value, tuple):
         return list(value)
@@ -233,8 +243,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "output_mode",
         MODES,
-        "Where events go: one or several of `file`, `http`, `grpc`, `otlp`; `api` is "
-        "`http`. "
+        "Where events go: one or several of `file`, `http`, `grpc`, `otlp`, `otel` "
+        "(the application's own tracer provider); `api` is `http`. "
         "Without it the endpoint decides, and `file` holds without one.",
         field="sinks",
     ),
@@ -284,6 +294,19 @@ SETTINGS: tuple[Setting, ...] = (
         HEADERS,
         "Headers sent to it, such as `authorization=Bearer%20…`; a mapping in code. "
         "Never shown anywhere.",
+    ),
+    Setting(
+        "otlp_signals",
+        SIGNALS,
+        "What is sent there: one or several of `traces`, `logs`, `metrics`. Not every "
+        "backend takes all of them.",
+    ),
+    Setting(
+        "otel_provider",
+        PROVIDER,
+        "Tracer provider of the OpenTelemetry SDK that gets the spans, for mode "
+        "`otel`, which it implies; without it the global one.",
+        variables=None,
     ),
     Setting(
         "semconv",

@@ -44,8 +44,10 @@ __all__ = (
     "MODES",
     "NAMES",
     "PATH",
+    "PROVIDER",
     "REDACTOR",
     "SECRET",
+    "SIGNALS",
     "TAGS",
     "TEXT",
     "Kind",
@@ -84,7 +86,9 @@ _SECONDS_PER = {
     **dict.fromkeys(("d", "day", "days"), 86_400.0),
 }
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-_SINKS = {"api": "http"} | {each: each for each in ("file", "http", "grpc", "otlp")}
+_SINKS = {each: each for each in ("file", "http", "grpc", "otlp", "otel")}
+_SINKS["api"] = "http"
+_SIGNALS = ("traces", "logs", "metrics")
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 # Redaction leaves them out of account: two names would be taken for one.
 _OTHER_SEPARATORS = re.compile(r"[,;|]")
@@ -327,7 +331,7 @@ def _read_endpoint(value: object) -> str:
 
 
 def _read_modes(value: object) -> tuple[str, ...]:
-    error = UnreadableError("file, http, grpc or otlp, or several with commas")
+    error = UnreadableError("file, http, grpc, otlp or otel, or several with commas")
     try:
         words = [word.lower() for word in _read_names(value)]
     except UnreadableError:
@@ -356,6 +360,17 @@ def _read_headers(value: object) -> tuple[tuple[str, str], ...]:
     if not made or not all(_HEADER.fullmatch(f"{n}: {v}") for n, v in made):
         raise error
     return made
+
+
+def _read_signals(value: object) -> tuple[str, ...]:
+    expected = f"one or several of {', '.join(_SIGNALS)}"
+    try:
+        words = tuple(word.lower() for word in _read_names(value))
+    except UnreadableError:
+        raise UnreadableError(expected) from None
+    if not words or any(word not in _SIGNALS for word in words):
+        raise UnreadableError(expected)
+    return words
 
 
 def _read_level(value: object) -> str:
@@ -389,6 +404,13 @@ def _compiled(part: object) -> re.Pattern[str] | None:
     # Some texts exhaust the stack or the numbers of `re`; warnings may be errors.
     except Exception:
         return None
+
+
+def _read_provider(value: object) -> object:
+    # By its class alone: nothing is asked of an object of the application's.
+    if not any(each.__name__ == "TracerProvider" for each in type(value).__mro__):
+        raise UnreadableError("a TracerProvider of the OpenTelemetry SDK")
+    return value
 
 
 def _read_redactor(value: object) -> object:
@@ -506,9 +528,11 @@ PATH = Kind(_read_path, "str | PurePath")
 FILE = Kind(_read_file, "str | PurePath")
 ENDPOINT = Kind(_read_endpoint, "str", endpoint_without_secrets, shown_endpoint)
 MODES = Kind(_read_modes, "Names", _joined)
+SIGNALS = Kind(_read_signals, "Names", _joined)
 LOG_LEVEL = Kind(_read_level, "str | int")
 HEADERS = Kind(_read_headers, "str | Mapping[str, str]", hidden, hidden)
 HIDDEN_PATTERNS = Kind(
     _read_patterns, "Patterns", lambda found: f"{len(found)} patterns", hidden
 )
+PROVIDER = Kind(_read_provider, "object", hidden)
 REDACTOR = Kind(_read_redactor, "Callable[[str, Any], object]", hidden)

@@ -139,6 +139,8 @@ def _place_of(name: str, config: Config) -> str:
         return str(config.output_file.absolute())
     from chaukas.sdk.config import endpoint_without_secrets
 
+    if name == "otel":
+        return "the tracer provider of the application"
     if name != "otlp":
         return endpoint_without_secrets(config.endpoint or "")
     from chaukas.sdk.sinks.otlp.environment import target_of
@@ -151,6 +153,10 @@ def _remote_of(name: str, config: Config) -> Remote | JoiningRemote:
         from chaukas.sdk.sinks.file import FileRemote
 
         return FileRemote(_file_of(config))
+    if name == "otel":
+        from chaukas.sdk.sinks.otlp.factory import provider_sink_of
+
+        return provider_sink_of(config)
     if name == "otlp":
         from chaukas.sdk.sinks.otlp.factory import sink_of
 

@@ -10,14 +10,22 @@ from chaukas.sdk.system.fork_guard import holding_forks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .mapping.span import Attribute, Owner, Span
+    from .mapping.metrics import Histogram, MetricKey
+    from .mapping.span import Attribute, Log, Owner, Span
 
-__all__ = ["MissingPackageError", "Resource", "encoded_spans", "load"]
+__all__ = [
+    "MissingPackageError",
+    "Resource",
+    "encoded_logs",
+    "encoded_metrics",
+    "encoded_spans",
+    "load",
+]
 
 _SCOPE: Final = "chaukas"
 _SAMPLED: Final = 0x01
-_LOCAL_PARENT: Final = 0x100
 _PARENT_KNOWN: Final = 0x100
+_DELTA: Final = 1
 
 
 class MissingPackageError(Exception):
@@ -34,9 +42,9 @@ class Resource(NamedTuple):
     is_openinference: bool
 
 
-def load() -> Any:
+def load(signal: str = "traces") -> Any:
     """
-    Load the official messages, and return their modules.
+    Load the official messages of `traces`, `logs` or `metrics`; return their module.
 
     Raises:
         MissingPackageError: They are not installed.
@@ -44,10 +52,18 @@ def load() -> Any:
     with holding_forks():
         # Loading protobuf takes longer than loading all of the SDK.
         try:
+            if signal == "logs":
+                from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+
+                return logs_service_pb2
+            if signal == "metrics":
+                from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+
+                return metrics_service_pb2
             from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
         except ImportError:
             raise MissingPackageError from None
-    return trace_service_pb2
+        return trace_service_pb2
 
 
 def encoded_spans(spans: Sequence[Span], resource: Resource) -> bytes:
@@ -67,6 +83,59 @@ def encoded_spans(spans: Sequence[Span], resource: Resource) -> bytes:
             scope = by_owner[span.owner] = whole.scope_spans.add()
             _put_scope(scope, resource)
         _put_span(scope.spans.add(), span)
+    body: bytes = request.SerializeToString()
+    return body
+
+
+def encoded_logs(logs: Sequence[Log], resource: Resource) -> bytes:
+    """Return an ExportLogsServiceRequest of log records."""
+    request = load("logs").ExportLogsServiceRequest()
+    by_owner: dict[Owner, Any] = {}
+    for log in logs:
+        scope = by_owner.get(log.owner)
+        if scope is None:
+            whole = request.resource_logs.add()
+            _put_resource(whole, log.owner, resource)
+            scope = by_owner[log.owner] = whole.scope_logs.add()
+            _put_scope(scope, resource)
+        record = scope.log_records.add()
+        record.event_name = log.name
+        record.time_unix_nano = record.observed_time_unix_nano = max(0, log.time_ns)
+        record.severity_number = log.severity
+        record.body.string_value = log.body or log.name
+        record.trace_id = bytes.fromhex(log.trace_id)
+        record.span_id = bytes.fromhex(log.span_id)
+        _put_attributes(record.attributes, log.attributes)
+    body: bytes = request.SerializeToString()
+    return body
+
+
+def encoded_metrics(
+    histograms: Mapping[MetricKey, Histogram], resource: Resource
+) -> bytes:
+    """Return an ExportMetricsServiceRequest of histograms that are deltas."""
+    request = load("metrics").ExportMetricsServiceRequest()
+    scopes: dict[Owner, Any] = {}
+    metrics: dict[tuple[Owner, str], Any] = {}
+    for key, histogram in histograms.items():
+        scope = scopes.get(key.owner)
+        if scope is None:
+            whole = request.resource_metrics.add()
+            _put_resource(whole, key.owner, resource)
+            scope = scopes[key.owner] = whole.scope_metrics.add()
+            _put_scope(scope, resource)
+        metric = metrics.get((key.owner, key.name))
+        if metric is None:
+            metric = metrics[key.owner, key.name] = scope.metrics.add()
+            metric.name, metric.unit = key.name, key.unit
+            metric.histogram.aggregation_temporality = _DELTA
+        point = metric.histogram.data_points.add()
+        _put_attributes(point.attributes, dict(key.attributes))
+        point.start_time_unix_nano = max(0, histogram.start_ns)
+        point.time_unix_nano = max(0, histogram.end_ns)
+        point.count, point.sum = sum(histogram.counts), histogram.total
+        point.bucket_counts.extend(histogram.counts)
+        point.explicit_bounds.extend(histogram.bounds)
     body: bytes = request.SerializeToString()
     return body
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .sink import OtlpSink
 
-__all__ = ["mapping_of", "sink_of"]
+__all__ = ["mapping_of", "provider_sink_of", "sink_of"]
 
 
 def mapping_of(config: Config) -> Mapping:
@@ -40,13 +40,26 @@ def sink_of(config: Config, environ: collections.abc.Mapping[str, str]) -> OtlpS
         schema_url_of(mapping.version),
         mapping.is_openinference,
     )
-    return _made(target, mapping, resource)
+    return _made(target, mapping, resource, config.otlp_signals)
 
 
-def _made(target: Target, mapping: Mapping, resource: Resource) -> OtlpSink:
+def provider_sink_of(config: Config) -> OtlpSink:
+    """Return the sink into the application's own provider."""
+    from .provider import ProviderSink
+
+    mapping = mapping_of(config)
+    schema_url = schema_url_of(mapping.version)
+    resource = Resource("", {}, schema_url, mapping.is_openinference)
+    return ProviderSink(config.otel_provider, mapping, resource)
+
+
+def _made(
+    target: Target, mapping: Mapping, resource: Resource, signals: tuple[str, ...]
+) -> OtlpSink:
     options: dict[str, Any] = {
         "mapping": mapping,
         "resource": resource,
+        "signals": signals,
         "headers": target.headers,
         "is_gzip": target.is_gzip,
         "ca_file": target.ca_file,

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["OtlpGrpc"]
 
-_METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_METHODS: Final = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
 _PORT: Final = 4317
 
 
@@ -37,6 +41,7 @@ class OtlpGrpc(OtlpSink):
         resource: What is the same for all of them.
         headers: Sent with each call; they say who sends.
         is_gzip: Whether calls are compressed.
+        signals: What is sent, of `traces`, `logs` and `metrics`.
         **options: Of `CollectorSink`: certificates, times, clocks.
     """
 
@@ -48,15 +53,16 @@ class OtlpGrpc(OtlpSink):
         resource: Resource,
         headers: Headers[str, str],
         is_gzip: bool = True,
+        signals: Sequence[str] = ("traces",),
         **options: Any,
     ) -> None:
-        super().__init__(mapping, resource)
+        super().__init__(mapping, resource, signals)
         self._client = _Client(_with_port(endpoint), headers, is_gzip, **options)
         self.place = self._client.place
 
-    def post(self, body: bytes, lines: Sequence[int]) -> Answer:
+    def post(self, signal: str, body: bytes, lines: Sequence[int]) -> Answer:
         """See `OtlpSink`."""
-        return self._client.answered(lambda: self._post_once(body, lines))
+        return self._client.answered(lambda: self._post_once(signal, body, lines))
 
     def close(self) -> None:
         """Close the channel; a later `send` opens another."""
@@ -66,8 +72,8 @@ class OtlpGrpc(OtlpSink):
         """Forget the inherited channel, without running any code of it."""
         self._client.abandon()
 
-    def _post_once(self, body: bytes, lines: Sequence[int]) -> Answer:
-        answer = self._client.call(_METHOD, body)
+    def _post_once(self, signal: str, body: bytes, lines: Sequence[int]) -> Answer:
+        answer = self._client.call(_METHODS[signal], body)
         rejected = rejected_in(answer)
         if rejected is None:
             return no_verdict(self.place, "gRPC OK", "another message")

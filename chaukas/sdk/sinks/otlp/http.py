@@ -36,6 +36,7 @@ class OtlpHttp(OtlpSink):
         resource: What is the same for all of them.
         headers: Sent with each request; they say who sends.
         is_gzip: Whether requests are compressed.
+        signals: What is sent, of `traces`, `logs` and `metrics`.
         **options: Of `CollectorSink`: certificates, times, clocks.
     """
 
@@ -47,16 +48,17 @@ class OtlpHttp(OtlpSink):
         resource: Resource,
         headers: Headers[str, str],
         is_gzip: bool = True,
+        signals: Sequence[str] = ("traces",),
         **options: Any,
     ) -> None:
-        super().__init__(mapping, resource)
+        super().__init__(mapping, resource, signals)
         self._client = _Client(endpoint, headers, **options)
         self.place = self._client.place
         self._is_gzip = is_gzip
 
-    def post(self, body: bytes, lines: Sequence[int]) -> Answer:
+    def post(self, signal: str, body: bytes, lines: Sequence[int]) -> Answer:
         """See `OtlpSink`."""
-        return self._client.answered(lambda: self._post_once(body, lines))
+        return self._client.answered(lambda: self._post_once(signal, body, lines))
 
     def close(self) -> None:
         """Close the connection; a later `send` opens another."""
@@ -66,12 +68,13 @@ class OtlpHttp(OtlpSink):
         """Close the inherited connection, without a word to the other end."""
         self._client.abandon()
 
-    def _post_once(self, body: bytes, lines: Sequence[int]) -> Answer:
+    def _post_once(self, signal: str, body: bytes, lines: Sequence[int]) -> Answer:
         client, headers = self._client, {"content-type": _KIND}
         packed = body
         if self._is_gzip and len(body) > _GZIP_FROM_BYTES:
             headers["content-encoding"] = "gzip"
             packed = compressed(body)
+        client.signal = signal
         reply = client.exchange("POST", "", headers, packed)
         if reply.status == 415 and packed is not body:
             self._is_gzip = False
@@ -90,6 +93,7 @@ class _Client(HttpClient):
     """A connection whose headers say who sends."""
 
     advice = ADVICE
+    signal = "traces"
 
     def __init__(
         self, endpoint: str, headers: Headers[str, str], **options: Any
@@ -99,8 +103,11 @@ class _Client(HttpClient):
 
     @property
     def path(self) -> str:
-        """Path of the endpoint, as it was given."""
-        return self.parts.path or "/"
+        """Path for the signal that is sent: that for traces as it was given."""
+        path = self.parts.path or "/"
+        if self.signal == "traces":
+            return path
+        return f"{path.removesuffix('/v1/traces')}/v1/{self.signal}"
 
     @property
     def credential(self) -> str:

@@ -15,15 +15,23 @@ from chaukas.sdk.sinks.collector.responses import Action, Answer, too_large
 from chaukas.sdk.sinks.joining import JoiningRemote
 
 from .answers import missing_package
-from .encode import MissingPackageError, Resource, encoded_spans
+from .encode import (
+    MissingPackageError,
+    Resource,
+    encoded_logs,
+    encoded_metrics,
+    encoded_spans,
+)
 from .mapping.content import shortened
 from .mapping.join import Joined, Joiner
+from .mapping.logs import exception_logs, log_of
+from .mapping.metrics import histograms_of
 from .mapping.spans import Mapping, span_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from .mapping.span import Span
+    from .mapping.span import Log, Span
 
 __all__ = ["OtlpSink"]
 
@@ -42,6 +50,7 @@ class _Work(NamedTuple):
     joiner: Joiner
     joined: list[Joined]
     spans: list[Span]
+    logs: list[Log]
     unreadable: tuple[tuple[int, str], ...]
 
 
@@ -52,12 +61,19 @@ class OtlpSink(JoiningRemote):
     Args:
         mapping: How spans are written.
         resource: What is the same for all of them.
+        signals: What is sent, of `traces`, `logs` and `metrics`.
     """
 
     name = "otlp"
     place: str
 
-    def __init__(self, mapping: Mapping, resource: Resource) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        resource: Resource,
+        signals: Sequence[str] = ("traces",),
+    ) -> None:
+        self.signals = frozenset(signals)
         self.mapping = mapping
         self.resource = resource
         self.sent = 0
@@ -66,13 +82,14 @@ class OtlpSink(JoiningRemote):
         self._work: _Work | None = None
 
     @abstractmethod
-    def post(self, body: bytes, lines: Sequence[int]) -> Answer:
+    def post(self, signal: str, body: bytes, lines: Sequence[int]) -> Answer:
         """
         Send one request and say what became of it.
 
         Args:
-            body: An ExportTraceServiceRequest.
-            lines: For each span in it the index of its event.
+            signal: `traces`, `logs` or `metrics`.
+            body: The request.
+            lines: For each span or record in it the index of its event.
         """
 
     def send(self, lines: Sequence[bytes]) -> Answer:
@@ -85,7 +102,7 @@ class OtlpSink(JoiningRemote):
     def send_from(self, source: str, lines: Sequence[bytes]) -> Answer:
         """See `JoiningRemote`."""
         work = self._work = self._worked(source, lines)
-        answer = self._post(work.spans, is_last=len(lines) == 1)
+        answer = self._post(work.spans, work.logs, is_last=len(lines) == 1)
         if answer.action is not Action.ACKED or not work.unreadable:
             return answer
         rejected = tuple(sorted((*work.unreadable, *answer.rejected)))
@@ -113,7 +130,8 @@ class OtlpSink(JoiningRemote):
     def send_rest(self, source: str) -> Answer:
         """See `JoiningRemote`."""
         joiner = self._joiner_of(source).copy()
-        answer = self._post(self._spans_of(joiner.end_all())[0], is_last=True)
+        spans, logs, _ = self._told_by(joiner.end_all())
+        answer = self._post(spans, logs, is_last=True)
         if answer.action is Action.ACKED:
             self._joiners[source] = joiner
         return answer
@@ -154,47 +172,78 @@ class OtlpSink(JoiningRemote):
             joined += [
                 each._replace(line=index if each.line >= 0 else -1) for each in made
             ]
-        spans, wrong = self._spans_of(joined)
+        spans, logs, wrong = self._told_by(joined)
         unreadable += [(line, _INVALID) for line in wrong if line >= 0]
         told = tuple(sorted(set(unreadable)))
-        return _Work(source, tuple(lines), joiner, joined, spans, told)
+        return _Work(source, tuple(lines), joiner, joined, spans, logs, told)
 
-    def _spans_of(self, joined: Sequence[Joined]) -> tuple[list[Span], list[int]]:
-        """Return the spans, and the lines of those that cannot be made."""
+    def _told_by(
+        self, joined: Sequence[Joined]
+    ) -> tuple[list[Span], list[Log], list[int]]:
+        """Return the spans, the log records, and the lines of what can be neither."""
         spans: list[Span] = []
+        logs: list[Log] = []
         wrong: list[int] = []
+        has_logs = "logs" in self.signals
         for each in joined:
-            if each.kind == "LOG":
-                continue
             try:
-                spans.append(span_of(each, self.mapping))
-            # As above.
-            except Exception:
+                if each.kind != "LOG":
+                    spans.append(span_of(each, self.mapping))
+                elif has_logs:
+                    logs.append(log_of(each))
+            # As above. PERF203: to make a span takes far longer than to enter a try.
+            except Exception:  # noqa: PERF203
                 wrong.append(each.line)
-        return spans, wrong
+        if has_logs:
+            logs += [log for span in spans for log in exception_logs(span)]
+        return spans, logs, wrong
 
-    def _post(self, spans: Sequence[Span], *, is_last: bool) -> Answer:
+    def _post(
+        self, spans: Sequence[Span], logs: Sequence[Log], *, is_last: bool
+    ) -> Answer:
         """
-        Send spans; what is too large and cannot be divided is shortened.
+        Send spans, then log records, then metrics: these would count twice.
 
         Args:
             spans: The spans.
+            logs: The log records.
             is_last: Whether a smaller batch is not possible.
         """
-        if not spans:
-            return Answer(Action.ACKED)
         try:
-            body = encoded_spans(spans, self.resource)
+            answer = self._post_spans(spans, is_last=is_last)
+            for signal, body in self._further(spans, logs, answer):
+                if answer.action is Action.ACKED and body:
+                    further = self.post(signal, body, ())
+                    answer = answer if further.action is Action.ACKED else further
         except MissingPackageError:
             return missing_package(self.place)
+        return answer
+
+    def _further(
+        self, spans: Sequence[Span], logs: Sequence[Log], answer: Answer
+    ) -> Iterator[tuple[str, bytes]]:
+        if answer.action is not Action.ACKED:
+            return
+        if logs:
+            yield "logs", encoded_logs(logs, self.resource)
+        if "metrics" in self.signals and spans:
+            histograms = histograms_of(spans, self.mapping.version)
+            if histograms:
+                yield "metrics", encoded_metrics(histograms, self.resource)
+
+    def _post_spans(self, spans: Sequence[Span], *, is_last: bool) -> Answer:
+        """Send spans; what is too large and cannot be divided is shortened."""
+        if not spans or "traces" not in self.signals:
+            return Answer(Action.ACKED)
+        body = encoded_spans(spans, self.resource)
         lines = [span.line for span in spans]
         if len(body) > _REQUEST_BYTES and not is_last:
             return too_large("request limit", self.place, "for one request")
-        answer = self.post(body, lines)
+        answer = self.post("traces", body, lines)
         if answer.action is Action.SPLIT and is_last:
             for span in spans:
                 _shorten(span.attributes)
-            answer = self.post(encoded_spans(spans, self.resource), lines)
+            answer = self.post("traces", encoded_spans(spans, self.resource), lines)
         if answer.action is Action.ACKED:
             self.sent += len(spans) - len(answer.rejected)
         return answer
@@ -208,7 +257,7 @@ def _shorten(attributes: dict[str, Any]) -> None:
 
 def _kept(joiner: Joiner) -> list[bytes]:
     """Return what a joiner needs for later, within bounds; nothing for nothing."""
-    if not joiner.open:
+    if not joiner.open and not joiner.sessions:
         return []
     lines: list[bytes] = []
     size = 0

@@ -199,10 +199,9 @@ def put_model_messages(
     is_failed = "FAILED" in str((joined.end or {}).get("status", ""))
     answer = answer_message(response, reason, is_failed=is_failed)
     given = last_text(messages, "user") or (json_text(items[-1]) if items else None)
-    got = last_text([answer], "assistant") if answer else ""
-    if answer and not got:
-        got = json_text(answer["parts"])
-    put_values(builder, given, got or None)
+    got: Any = last_text([answer], "assistant") if answer else ""
+    # What a model says by calls alone is shown as these.
+    put_values(builder, given, got or (answer["parts"] if answer else None))
     if system:
         builder.put_system(system)
     if builder.version == "1.36":

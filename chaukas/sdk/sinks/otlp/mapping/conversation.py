@@ -34,6 +34,8 @@ class Asked(NamedTuple):
 
     system: str
     items: list[Any]
+    size: int = 0
+    """Bytes of the items as JSON, about."""
 
 
 class _Items:
@@ -89,7 +91,9 @@ class Conversation:
             self._texts.put(text_key, system)
         slim = self._kept(call)
         items = items_of(slim, self._items, self._inputs)
-        return Asked(self._texts.get(text_key) or "", self._bounded(items))
+        shown = self._bounded(items)
+        size = len(orjson.dumps(shown))
+        return Asked(self._texts.get(text_key) or "", shown, size)
 
     def _kept(self, call: Call) -> Call:
         """Keep the fresh items of a call; return it with references to all of them."""

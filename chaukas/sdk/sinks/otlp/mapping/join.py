@@ -11,6 +11,8 @@ from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import orjson
+
 from .conversation import Conversation
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ PARENTLESS: Final = ""
 _TYPE: Final = "EVENT_TYPE_"
 _START: Final = "_START"
 _END: Final = "_END"
-_OPEN_LIMIT: Final = 10_000
+_HELD_BYTES: Final = 32 << 20
+_SESSIONS: Final = 100_000
 _MORE_LIMIT: Final = 256
 """Events that one span takes in; further ones are counted."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -76,6 +79,8 @@ class Open(NamedTuple):
     into: str = ""
     """Span that this becomes a part of, instead of one of its own."""
     asked: tuple[str, list[Any]] | None = None
+    size: int = 0
+    """Bytes that it takes, about."""
 
 
 def kind_of(event: Event) -> str:
@@ -106,12 +111,24 @@ class Joiner:
     """
     The open spans of one stream of events.
 
+    Beyond a size in bytes the oldest is let go: it is told as incomplete, and once more
+    by its END alone.
+
     Args:
         conversation: Keeps what models were asked.
+        held_bytes: That size.
     """
 
-    def __init__(self, conversation: Conversation | None = None) -> None:
+    def __init__(
+        self,
+        conversation: Conversation | None = None,
+        held_bytes: int = _HELD_BYTES,
+    ) -> None:
         self.conversation = conversation or Conversation()
+        self._limit_bytes = held_bytes
+        self._held_bytes = 0
+        self.sessions: dict[str, None] = {}
+        """Spans of sessions, which are parents in the record and no spans here."""
         self.open: dict[str, Open] = {}
         """By span id, in the order of their START."""
         self.last_ns = 0
@@ -119,8 +136,9 @@ class Joiner:
 
     def copy(self) -> Joiner:
         """Return one that goes on alone; what models were asked is shared."""
-        other = Joiner(self.conversation)
-        other.open = dict(self.open)
+        other = Joiner(self.conversation, self._limit_bytes)
+        other.open, other.sessions = dict(self.open), dict(self.sessions)
+        other._held_bytes = self._held_bytes
         other.last_ns = self.last_ns
         return other
 
@@ -131,17 +149,21 @@ class Joiner:
             self.last_ns = max(self.last_ns, time_ns_of(event))
             kind = kind_of(event)
             if kind.endswith(_START):
-                made += self._begin(kind.removesuffix(_START), event)
+                self._begin(kind.removesuffix(_START), event)
             elif kind.endswith(_END):
                 made += self._end(kind.removesuffix(_END), event, line)
             else:
                 made += self._point(kind, event, line)
+            while self._held_bytes > self._limit_bytes and len(self.open) > 1:
+                gone = self._incomplete(self._taken(next(iter(self.open))))
+                made += [] if gone is None else [gone]
         return made
 
     def end_all(self) -> list[Joined]:
         """Return everything that is open, as it is when its process is gone."""
         made = [self._incomplete(one) for one in self.open.values()]
         self.open.clear()
+        self._held_bytes = 0
         return [each for each in made if each is not None]
 
     def resume(self, kept: Iterable[dict[str, Any]]) -> None:
@@ -149,22 +171,28 @@ class Joiner:
         for entry in kept:
             if "last_ns" in entry:
                 self.last_ns = max(self.last_ns, int(entry["last_ns"]))
+                self.sessions.update(dict.fromkeys(entry.get("sessions", ())))
                 continue
             start = entry["start"]
             asked = entry.get("asked")
-            self.open[entry["span_id"]] = Open(
-                entry["kind"],
-                start,
-                tuple(entry.get("more", ())),
-                int(entry.get("left_out", 0)),
-                entry.get("parent", ""),
-                entry.get("into", ""),
-                None if asked is None else (asked[0], asked[1]),
+            self._put(
+                entry["span_id"],
+                Open(
+                    entry["kind"],
+                    start,
+                    tuple(entry.get("more", ())),
+                    int(entry.get("left_out", 0)),
+                    entry.get("parent", ""),
+                    entry.get("into", ""),
+                    None if asked is None else (asked[0], asked[1]),
+                    len(orjson.dumps(entry)),
+                ),
             )
 
     def kept(self) -> list[dict[str, Any]]:
         """Return what must not be lost, as JSON objects, one for each open span."""
-        entries: list[dict[str, Any]] = [{"last_ns": self.last_ns}]
+        head = {"last_ns": self.last_ns, "sessions": list(self.sessions)}
+        entries: list[dict[str, Any]] = [head]
         for span_id, one in self.open.items():
             entry: dict[str, Any] = {
                 "span_id": span_id,
@@ -179,7 +207,22 @@ class Joiner:
             entries.append({name: value for name, value in entry.items() if value})
         return entries
 
-    def _begin(self, kind: str, event: Event) -> list[Joined]:
+    def _put(self, span_id: str, one: Open) -> None:
+        self.open[span_id] = one
+        self._held_bytes += one.size
+
+    def _taken(self, span_id: str) -> Open | None:
+        one = self.open.pop(span_id, None)
+        if one is not None:
+            self._held_bytes -= one.size
+        return one
+
+    def _begin(self, kind: str, event: Event) -> None:
+        if kind == "SESSION":
+            self.sessions[_span_id(event)] = None
+            if len(self.sessions) > _SESSIONS:
+                del self.sessions[next(iter(self.sessions))]
+            return
         asked = None
         if kind == "MODEL_INVOCATION":
             asked = self.conversation.asked(event)
@@ -192,17 +235,14 @@ class Joiner:
             parent_span_id=parent,
             into=self._part_of(kind, event),
             asked=None if asked is None else (asked.system, asked.items),
+            size=_size_of(event) + (0 if asked is None else asked.size),
         )
-        self.open[_span_id(event)] = one
-        if len(self.open) <= _OPEN_LIMIT:
-            return []
-        oldest = next(iter(self.open))
-        gone = self._incomplete(self.open.pop(oldest))
-        return [] if gone is None else [gone]
+        self._put(_span_id(event), one)
 
     def _end(self, kind: str, event: Event, line: int) -> list[Joined]:
-        one = self.open.pop(_span_id(event), None)
+        one = self._taken(_span_id(event))
         if kind == "SESSION":
+            self.sessions.pop(_span_id(event), None)
             log = Joined("LOG", event, event, (), PARENTLESS, line)
             return [log]
         if one is None:
@@ -237,7 +277,9 @@ class Joiner:
         over = workflow_span_id(event.get("trace_id", ""), run_id)
         if metadata.get("handoff_to") and over not in self.open:
             start = {**one.start, "span_id": over}
-            self.open[over] = Open(WORKFLOW, start, parent_span_id=one.parent_span_id)
+            above = one.parent_span_id
+            flow = Open(WORKFLOW, start, parent_span_id=above, size=_size_of(start))
+            self._put(over, flow)
             one = one._replace(parent_span_id=over)
         if over not in self.open:
             return [], one
@@ -246,7 +288,7 @@ class Joiner:
                 self._attach(over, each)
         if metadata.get("handoff_to"):
             return [], one
-        flow = self.open.pop(over)
+        flow = self._taken(over) or one
         end = {**event, "span_id": over}
         whole = Joined(WORKFLOW, flow.start, end, flow.more, flow.parent_span_id, line)
         return [whole], one
@@ -278,14 +320,17 @@ class Joiner:
     def _attach(self, span_id: str, event: Event) -> bool:
         """Keep an event with the span in which it happened, if that is open."""
         one = self.open.get(span_id)
-        if one is None or one.kind == "SESSION":
+        if one is None:
             return False
         if one.into and one.into in self.open:
             return self._attach(one.into, event)
         if len(one.more) >= _MORE_LIMIT:
             self.open[span_id] = one._replace(left_out=one.left_out + 1)
         else:
-            self.open[span_id] = one._replace(more=(*one.more, event))
+            size = _size_of(event)
+            self._held_bytes += size
+            more = (*one.more, event)
+            self.open[span_id] = one._replace(more=more, size=one.size + size)
         return True
 
     def _parent_of(self, event: Event, kind: str) -> str:
@@ -301,19 +346,22 @@ class Joiner:
             if outside and not metadata.get("otel_trace_id"):
                 return str(outside)
             return str(metadata.get("remote_parent_span_id", ""))
-        return self._living(parent)
+        return PARENTLESS if self._is_top_level(event) else self._living(parent)
 
     def _living(self, parent: str) -> str:
         """Return the span that stands for a parent, empty if that is a session."""
+        if parent in self.sessions:
+            return PARENTLESS
         one = self.open.get(parent)
-        if one is None:
-            return parent
-        return PARENTLESS if one.kind == "SESSION" else one.into or parent
+        return parent if one is None else one.into or parent
 
     def _is_top_level(self, event: Event) -> bool:
         parent = event.get("parent_span_id", "")
-        one = self.open.get(parent)
-        return not parent or (one is not None and one.kind == "SESSION")
+        if not parent or parent in self.sessions:
+            return True
+        # The outermost of its run: a session that is not known is all that is above.
+        is_outermost = event.get("metadata", {}).get("run_id") == _span_id(event)
+        return is_outermost and parent not in self.open
 
     def _handed_over(self, event: Event) -> tuple[Event, ...]:
         """Return the handoff by which an agent comes to work."""
@@ -338,8 +386,8 @@ class Joiner:
         is_first = all(kind_of(each) != "MCP_CALL_START" for each in one.more)
         return parent if is_mcp and is_call and is_first else ""
 
-    def _incomplete(self, one: Open) -> Joined | None:
-        if one.kind == "SESSION" or one.into:
+    def _incomplete(self, one: Open | None) -> Joined | None:
+        if one is None or one.into:
             return None
         return Joined(
             one.kind,
@@ -355,6 +403,10 @@ class Joiner:
 
 def _span_id(event: Event) -> str:
     return str(event.get("span_id", ""))
+
+
+def _size_of(event: Event) -> int:
+    return len(orjson.dumps(event))
 
 
 def _is_store(event: Event) -> bool:

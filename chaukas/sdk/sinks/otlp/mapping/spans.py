@@ -98,11 +98,10 @@ def span_of(joined: Joined, mapping: Mapping) -> Span:
         builder.attributes["openinference.span.kind"] = shape.inference_kind
     started_ns = time_ns_of(start)
     ended_ns = time_ns_of(end) if end else joined.last_ns
-    if joined.kind == "DATA_ACCESS":
-        took = start.get("performance", {}).get("duration_ms", 0)
-        started_ns -= int(took * 1_000_000)
-    elif end is not start and not joined.start.get("timestamp"):
-        started_ns = ended_ns
+    if end is start:
+        # A single event, or an END alone, says itself how long it took.
+        took_ms = start.get("performance", {}).get("duration_ms", 0)
+        started_ns -= int(took_ms * 1_000_000)
     span = Span(
         owner_of(start),
         trace_id_of(str(start.get("trace_id", ""))),
