@@ -6,6 +6,7 @@ secrets all day, and a record in which that is hidden explains nothing.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ __all__ = (
     "is_benign_text",
     "is_name_like",
     "is_own_name",
+    "is_piece_of_text",
     "is_prose",
     "is_said_of",
     "is_schema_text",
@@ -57,6 +59,13 @@ BENIGN_WORDS: Final = frozenset(
 )
 """Words that say what a value should be, or that there is none."""
 
+# What is put together of variables: `f"{user}:{password}"`.
+_TEMPLATE: Final = re.compile(
+    r"(?:[$#%]?\{[\w.\[\]'\"()!:]{1,64}\}|[:@/ .,_\-&=?]){1,16}"
+)
+_SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}")
+_SIGNS_LIMIT: Final = 4
+_OWN_WORDS: Final = 2
 _FETCH_MODES: Final = frozenset({"include", "omit", "same-origin"})
 _NO_VALUES: Final = frozenset(
     "none null nil undefined true false str string n/a default required hidden masked"
@@ -99,7 +108,7 @@ _SAID_CHARS: Final = 160
 _LABEL: Final = re.compile(
     r"(?:[^\W\d_a-z]|API|Api)(?:[^\W\d_A-Z]{1,24}|(?<=[A-Z])PI)?"
     r"(?:[ '\u2019\-]{1,2}(?:[^\W\d_A-Z]{1,24}|[A-Z][^\W\d_A-Z]{1,24}|API)){0,3}"
-    r"[ ]?[:*.]?"
+    r"[ ]?[:*.?!\u2026]?"
 )
 _GLUED_LABELS: Final = ("passwort", "kennwort", "wachtwoord", "l\u00f6senord")
 _IDEOGRAMS: Final = re.compile(
@@ -132,7 +141,8 @@ _GENERIC: Final = re.compile(
     r"|[\w.\-]+:v?[0-9]+(?:\.[0-9]+){1,3}|\*(?:const|mut)(?: \w+)?|[dl\-][rwxst\-]{9}"
     r"|v?[0-9][\w.\-]{0,40}@sha256:[0-9a-f]{8,64}"
     r"|X(?:-[A-Z][a-z]+){1,4}(?:-V?[0-9])?"
-    # Where a secret is kept, not what it is.
+    # Where a secret is kept, or said more about, not what it is.
+    r"|https?://[\w.\-]{1,80}(?::[0-9]{1,5})?(?:/[a-z_.~\-]{0,30}[0-9]{0,5}){0,8}(?:#[a-z\-]{0,40})?"
     r"|@Microsoft\.KeyVault\([^()]{1,200}\)|(?:arn:[\w\-]+:|(?:op|vault|ssm|awssm|secretsmanager|keyvault|file):/)[^\s@]+"
 )
 # What a form asks of a field: `required|min:8|confirmed`.
@@ -165,6 +175,12 @@ _SCHEMA_TYPES: Final = frozenset(
     " openIdConnect none basic bearer".split()
 )
 _ITEMS: Final = 64
+# What is known of a token of a language.
+_OF_PIECE: Final = re.compile(
+    r"(?:top_?)?log_?probs?|log_?probability|lemma|pos|(?:start|end)_?offset|position"
+    r"|bytes|token_?id|token_?str|is_stop|ner|dep",
+    re.IGNORECASE,
+)
 _FILE_NAMES: Final = frozenset(
     "pwd oldpwd netrc pgpass htpasswd kubeconfig dockerconfigjson dockercfg".split()
 )
@@ -220,18 +236,27 @@ def is_benign_text(name: str, value: str) -> bool:
     scheme, _, rest = value.partition(" ")
     if rest and scheme.lower() in SCHEMES:
         value = rest.strip()
-    if PLACEHOLDER.fullmatch(value) is not None:
+    if any(form.fullmatch(value) for form in (PLACEHOLDER, _TEMPLATE, _SHORTENED)):
         return True
     last, squeezed = last_word(name), squeeze(name)
-    if _VARIABLE.fullmatch(value) is not None and is_sensitive(value):
-        # The name of a variable: `API_KEY_ENV = "ACME_API_KEY"`.
-        return True
-    is_form = (last == "pin" and _PIN.fullmatch(value) is None) or (
-        squeezed == "signingkey" and _KEY_ID.fullmatch(value) is not None
+    # The name of a variable: `API_KEY_ENV = "ACME_API_KEY"`.
+    is_form = _VARIABLE.fullmatch(value) is not None and (
+        is_sensitive(value) or name.startswith(value) or value.startswith(name)
+    )
+    # A key of the keyboard.
+    is_form = is_form or (squeezed == "accesskey" and len(value) == 1)
+    is_form = is_form or (
+        len(value) < _SIGNS_LIMIT and not any(map(str.isalnum, value))
+    )
+    is_form = (
+        is_form
+        or (last == "pin" and _PIN.fullmatch(value) is None)
+        or (squeezed == "signingkey" and _KEY_ID.fullmatch(value) is not None)
     )
     # A label: `"password": "Password"`.
     is_label = squeeze(value) == squeezed
-    is_label = is_label and (value[:1].isupper() or "pass" not in squeezed)
+    is_long = len(words_of(name)) > _OWN_WORDS
+    is_label = is_label and (value[:1].isupper() or "pass" not in squeezed or is_long)
     is_mode = last == "auth" and value.lower() in BENIGN_WORDS
     # Of a request in a browser.
     is_mode = is_mode or (last == "credential" and value.lower() in _FETCH_MODES)
@@ -262,7 +287,7 @@ def is_said_of(value: str) -> bool:
         return True
     if _LABEL.fullmatch(value) is not None:
         is_glued = value.isalpha() and value.lower().startswith(_GLUED_LABELS)
-        return is_glued or is_sensitive(value.strip(" .:*"))
+        return is_glued or is_sensitive(value.strip(" .:*?!\u2026"))
     if _MESSAGE.match(value) is None:
         return False
     words = value.split()
@@ -358,6 +383,13 @@ def _is_descriptive_leaf(name: str, key: str, value: Any) -> bool:
     is_mode = last_word(key) in _MODES and value.isalnum() and len(value) <= _MODE_CHARS
     is_mode = is_mode or (is_about(key) and is_setting(value))
     return is_mode or _COLOUR.fullmatch(value) is not None
+
+
+def is_piece_of_text(name: str, keys: Iterable[Any]) -> bool:
+    """Tell a token of a language, from what stands beside it, from one of a server."""
+    return squeeze(name) == "token" and any(
+        type(key) is str and _OF_PIECE.fullmatch(key) is not None for key in keys
+    )
 
 
 def is_own_name(name: str, value: str) -> bool:

@@ -7,6 +7,7 @@ pattern knows any more: secrets are found first, in the whole text's positions.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.text.commands import (
@@ -24,7 +25,7 @@ from chaukas.sdk.capture.redaction.text.unescaped import decoded, has_escaped_le
 from chaukas.sdk.capture.redaction.text.value_spans import REDACTED
 from chaukas.sdk.capture.redaction.tokens.patterns import has_marker, secret_spans
 
-from .benign import is_benign_item
+from .benign import is_benign_item, is_piece_of_text
 from .languages import count_foreign
 from .names import is_sensitive, squeeze, words_of
 
@@ -55,6 +56,7 @@ _ESCAPE_STEPS = 2
 _SIGNS_PER_STEP = 4
 _WIDE_CHARS_PER_PLACE = 400
 _WORD_CHARS = 16
+_KEYS_BESIDE = 16
 _SHORT_CHARS = 4096
 _OPEN_REACH_CHARS = 1024 * 1024
 _OPENINGS = (
@@ -151,18 +153,20 @@ class Redactor:
         """Tell whether a value of this name is hidden."""
         return self.hides_all or is_sensitive(name, self._squeezed)
 
-    def hides(self, name: str, item: object) -> bool:
+    def hides(self, name: str, item: object, of: Sequence[Any] = ()) -> bool:
         """
         Tell whether a value under a sensitive name is hidden.
 
         Args:
             name: A name that is sensitive.
             item: Its value; only exact built-in types are looked at.
+            of: The pairs among which it stands.
 
         """
         if self.hides_all or (self._squeezed and squeeze(name) in self._squeezed):
             return True
-        return not is_benign_item(name, item)
+        keys = (key for key, _ in of[:_KEYS_BESIDE])
+        return not (is_benign_item(name, item) or is_piece_of_text(name, keys))
 
     def is_suspect(self, text: str) -> bool:
         """

@@ -20,6 +20,10 @@ CODE_FORMS: Final[tuple[Form, ...]] = (
                 r"identified(?: with [\w'\"]{1,40})?\s{1,8}(?:by|as)\s{1,8}"
                 r"(?:password\s{1,8}|values\s{1,8})?" + value
             ),
+            head=re.compile(
+                r"(?:\b(?:user|role|alter|create|grant|connect)\b[^;]{0,150}"
+                r"|(?:^|[\n;])\s{0,8})\Z"
+            ),
         )
         for value in (
             r"\\*[\"'](?P<secret>[^\s\"'\\;]+)",

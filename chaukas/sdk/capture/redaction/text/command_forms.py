@@ -88,6 +88,11 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
             r"(?:sudo -s|\w[^|\n]{0,120}(?:password-stdin|with-token|--stdin))"
         ),
     ),
+    # `-passin pass:x1…` of openssl.
+    Form(
+        "pass:",
+        re.compile(r"-pass(?:in|out|wd)?[ =]\\*[\"']?pass:(?P<secret>[^\s\"'\\]+)"),
+    ),
     Form("vault login", re.compile(r"vault login (?!-)(?P<secret>[^\s\"'|;]+)")),
     Form(
         "net user",
@@ -150,7 +155,11 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
     ),
     Form(
         "securestring",
-        re.compile(r"convertto-securestring (?:-string )?[\"'](?P<secret>[^\"'\n$]+)"),
+        re.compile(
+            r"convertto-securestring "
+            r"(?:-(?:string|asplaintext|force|(?:secure)?key \S+) ){0,4}"
+            r"(?:\\*[\"'](?P<quoted>[^\"'\n$\\]+)|(?P<secret>[^\s\"'$(\-][^\s\"')]*))"
+        ),
     ),
     Form("nmcli", re.compile(r"nmcli [^\n]{1,160}? password (?P<secret>[^\s|;&]+)")),
     Form(
@@ -228,6 +237,10 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
         re.compile(
             r"net use (?:[a-z]: |\* )?\S{1,160} (?![/*\\])(?P<secret>\S+) /user"
         ),
+    ),
+    Form(
+        "> user ",
+        re.compile(r"ftp> user [\"']?[^\s\"']{1,64}[\"']? [\"']?(?P<secret>[^\s\"']+)"),
     ),
     Form(
         "ftp -",

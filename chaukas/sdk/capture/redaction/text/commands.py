@@ -89,7 +89,7 @@ def has_command_marker(low: str) -> bool:
         or ("<" in low and ("<<<" in low or "rsakeyvalue" in low))
         or ("'" in low and "sp_addlogin" in low)
         or ("0" in low and "radtest" in low)
-        or (">" in low and "acl setuser" in low)
+        or (">" in low and ("acl setuser" in low or "ftp> user " in low))
         or ("(" in low and _HAS_CALL(low) is not None)
         or "kty" in low
     )

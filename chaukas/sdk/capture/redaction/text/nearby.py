@@ -43,6 +43,7 @@ _SIGNS: Final = re.compile(
 _MARKUP: Final = re.compile(
     r"(?:<[^<>]{0,80}>|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
 )
+_GIVEN: Final = re.compile(r"[ \t]+[:+]?=[ \t]")
 _NAME: Final = re.compile(r"(?!\w*ed$)[a-z_@][\w.\-]+")
 # After these and a colon stands something else.
 _LABELS: Final = frozenset(
@@ -57,6 +58,7 @@ _CLOSING: Final = " \t\r\n)]\"'"
 _MARKS: Final = " \t\n\r\"'`([{"
 _APART: Final = frozenset(",;|{}\n\"'=")
 _ASSIGNS: Final = ("=", ":", "=>", ":=")
+_IS: Final = frozenset("is was be ist lautet est es \u00e9 \u00e8 = ->".split())
 # What announces a value, alone or one after the other.
 _VERBS: Final = frozenset(
     "is was to as be = : -> => := are being set used now ist lautet est es \u00e9"
@@ -277,6 +279,8 @@ def _values_near(
         if other is not None:
             is_foreign = _is_foreign(other[0].lower(), low, end, start)
             at = other.end()
+        # What is given a value in the next line is a name.
+        is_foreign = is_foreign or _GIVEN.match(text, position) is not None
         value = word[at:].rstrip(".,:")
         is_value = is_led and is_announced
         is_code = is_value and _CODE.fullmatch(value) and _names_code(low, name, end)
@@ -294,8 +298,11 @@ def _values_near(
         lead = word.rstrip(":=").lower()
         is_named = _is_foreign(word.lower(), low, end, start)
         is_foreign = is_named and len(lead) < len(word)
-        is_led = (is_led and lead in _VERBS) or (
-            word.endswith(":") and not is_named and lead not in _LABELS
+        is_led = (
+            (is_led and lead in _VERBS)
+            # `the password for the VPN is x1…`
+            or (lead in _IS and _APART.isdisjoint(text[end:start]))
+            or (word.endswith(":") and not is_named and lead not in _LABELS)
         )
         is_said = is_led
         is_announced = True
