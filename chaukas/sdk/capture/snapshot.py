@@ -432,7 +432,7 @@ class Capture:
             return name, False
         rules = self._rules
         try:
-            is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS])
+            is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS], node.key)
             is_hidden = is_secret and rules.redactor.hides(name[:_NAME_CHARS], item, of)
             left = max(0, self._budget.work)
             work = Work(left)
@@ -447,9 +447,9 @@ class Capture:
         if not rules.content and not is_plain_name(shown):
             # A name that is data, such as an address.
             shown = f"<{len(name)} chars>"
-        if shown == "kty":
+        if shown in ("kty", "key"):
             # The parts of a key stand beside it, under names of one letter.
-            self._placed = True
+            self._placed = self._placed or shown == "kty"
         # A subclass of str may have an equality of its own.
         elif type(key) is str and shown == key and not is_secret:
             if len(rules.safe_names) >= _NAMES_KNOWN:

@@ -88,7 +88,7 @@ _KEY_OWNERS: Final = frozenset(
     " deepseek openrouter replicate elastic serp serpapi tavily exa langsmith"
     " langfuse wandb xai perplexity together fireworks rapidapi maps wg wireguard"
     " wlan wifi network preshared server psk wep wpa anon write ingest ingestion"
-    " x".split()
+    " nwk local device mesh pairing join link ltk irk zwave zigbee lorawan x".split()
 )
 
 _PASS_OWNERS: Final = frozenset(
@@ -138,7 +138,7 @@ _HARMLESS_LAST: Final = frozenset(
     "suggestion warning encryption fingerprint hashing metadata i"
     "nfo detail summary issuer audience subject claim left change"
     " spent mismatch stdin alg box bar board view dialog modal store dough crumble"
-    " monster baker".split()
+    " monster baker check outcome verdict reason".split()
 )
 
 # What was done to a secret is no secret: `token_expired`. But these make one of it.
@@ -307,7 +307,9 @@ def _is_secret_at(parts: list[str], at: int) -> bool:
     part = parts[at]
     before = parts[at - 1] if at else ""
     is_last = at == len(parts) - 1
-    if (before, part) in _PAIRS or (part == "pw" and is_last):
+    # `one-time code`
+    is_once = part == "code" and parts[max(0, at - 2) : at] == ["one", "time"]
+    if is_once or (before, part) in _PAIRS or (part == "pw" and is_last):
         return True
     if part == "token":
         return before not in _HARMLESS_TOKENS

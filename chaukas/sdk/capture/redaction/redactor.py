@@ -18,7 +18,7 @@ from chaukas.sdk.capture.redaction.text.named_values import (
     has_pair_marker,
     pair_spans,
 )
-from chaukas.sdk.capture.redaction.text.nearby import near_spans
+from chaukas.sdk.capture.redaction.text.nearby import looks_secret, near_spans
 from chaukas.sdk.capture.redaction.text.sentences import typed_spans
 from chaukas.sdk.capture.redaction.text.tables import grid_spans
 from chaukas.sdk.capture.redaction.text.unescaped import decoded, has_escaped_letters
@@ -149,9 +149,19 @@ class Redactor:
         self._patterns = tuple(_compiled(pattern) for pattern in patterns)
         self.has_patterns = bool(self._patterns)
 
-    def is_sensitive(self, name: str) -> bool:
-        """Tell whether a value of this name is hidden."""
-        return self.hides_all or is_sensitive(name, self._squeezed)
+    def is_sensitive(self, name: str, parent: object = None) -> bool:
+        """
+        Tell whether a value of this name is hidden.
+
+        Args:
+            name: The name.
+            parent: The name of the structure in which it stands, if it has one.
+
+        """
+        if self.hides_all or is_sensitive(name, self._squeezed):
+            return True
+        is_part = name == "key" and type(parent) is str
+        return is_part and is_sensitive(f"{parent} {name}")
 
     def hides(self, name: str, item: object, of: Sequence[Any] = ()) -> bool:
         """
@@ -165,6 +175,9 @@ class Redactor:
         """
         if self.hides_all or (self._squeezed and squeeze(name) in self._squeezed):
             return True
+        if name == "key":
+            # Of what stands around it: `{"encryption": {"key": …}}`.
+            return type(item) is str and looks_secret(item)
         keys = (key for key, _ in of[:_KEYS_BESIDE])
         return not (is_benign_item(name, item) or is_piece_of_text(name, keys))
 

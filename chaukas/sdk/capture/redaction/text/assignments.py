@@ -127,6 +127,7 @@ _SELECTOR: Final = re.compile(
     r"\s*[\"']?name[\"']?: ?[\"']?[\w.\-]{1,64}[\"']?, ?"
     r"[\"']?key[\"']?: ?[\"']?[\w.\-]{1,64}[\"']?\s*"
 )
+_SPACES_LIMIT: Final = 2
 _BLOCK_LINES: Final = 200
 _REFERENCE: Final = re.compile(
     r"!(?:(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}"
@@ -269,7 +270,11 @@ def _string_span(place: Place, opened: re.Match[str]) -> tuple[int, int] | None:
     span = quoted_span(text, opened, place.name)
     if span and last_word(place.name) == "cookie" and _COOKIES.fullmatch(text, *span):
         return None
-    if span and last_word(place.name) == "token" and _is_piece(place, span[1]):
+    if (
+        span
+        and place.low.startswith("token", place.start)
+        and _is_piece(place, span[1])
+    ):
         return None
     # `unexpected token: 'else'`.
     is_said = place.separator in (":", "->", "<-", "=>") and not place.close
@@ -375,7 +380,7 @@ def _entry_spans(name: str, start: int, content: str) -> Iterator[tuple[int, int
     value = content.strip("\"'")
     if entry is not None and len(value) < 5 and value.isdigit():
         return
-    if " " in value and content[:1] not in ("'", '"'):
+    if " " in value and (content[:1] not in ("'", '"') or _is_sentence(value)):
         return
     if entry is not None and is_about(entry[0].strip(" \t:\"'")):
         is_block = _BLOCK_SIGN.fullmatch(content) is not None
@@ -396,8 +401,11 @@ def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
     if is_filled or text.endswith(_PACKAGES, 0, place.start):
         return
     is_map = text[position] == "{"
-    if is_map and squeeze(place.name) == "tokens":
-        # The rules of a lexer.
+    if squeeze(place.name) == "tokens" and (
+        # The rules of a lexer, and what it has found.
+        is_map
+        or is_piece_of_text("token", _KEYS.findall(text, position, position + 200))
+    ):
         return
     end = bracket_end(text, position)
     if is_map and (
@@ -441,15 +449,17 @@ def _holds_none(place: Place, position: int, end: int) -> bool:
     return any(form.fullmatch(inner) is not None for form in forms)
 
 
+def _is_sentence(text: str) -> bool:
+    """Tell a sentence from what somebody has chosen."""
+    return text[-1:] == "." and text.count(" ") > _SPACES_LIMIT and is_prose(text)
+
+
 def _are_errors(inner: str) -> bool:
     """Tell the errors of a form: a list of sentences under the name of a field."""
     sentences = _SENTENCE.findall(inner)
     if not sentences or _SENTENCE.sub("", inner).strip(", \\\r\n\t"):
         return False
-    return all(
-        is_said_of(said) or (said[-1] == "." and said.count(" ") > 2 and is_prose(said))
-        for said in sentences
-    )
+    return all(is_said_of(said) or _is_sentence(said) for said in sentences)
 
 
 def _is_line(place: Place) -> bool:

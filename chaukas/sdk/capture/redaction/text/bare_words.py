@@ -23,6 +23,7 @@ __all__ = ("LINE_REST", "PROSE_WORD", "is_counted", "is_other", "is_token", "is_
 
 LINE_REST: Final = re.compile(r"[^\r\n]*")
 PROSE_WORD: Final = re.compile(r"[^\W\d_][^\W\d_A-Z]{0,14}")
+_CODE_SIGNS: Final = frozenset("?()[]")
 _GAP_CHARS: Final = 64
 _SYMBOLS_LIMIT: Final = 4
 _GIVEN: Final = re.compile(r"[ \t]+(?:=[ \t]|\|[ \t]*[A-Z\"'])")
@@ -44,12 +45,15 @@ _DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:[?!]?\.[A-Za-z_]{1,40}){1,8};?")
 
 def is_other(place: Place, value: str, end: int) -> bool:
     """Tell a name that is given a value itself, and the next part of a path."""
+    # `E/Auth: WRONG_PASSWORD: try again`.
+    is_label = value.endswith(":") and place.text.startswith(" ", end)
+    value = value.rstrip(":")
     if not value.replace(".", "_").isidentifier():
         return False
     # `Task :auth:compileKotlin`.
     is_path = place.before == ":" and place.value_at == place.name_end + 1
     is_path = is_path and is_name_like(value)
-    return is_path or _GIVEN.match(place.text, end) is not None
+    return is_path or is_label or _GIVEN.match(place.text, end) is not None
 
 
 def is_counted(text: str, name: str, start: int) -> bool:
@@ -75,6 +79,9 @@ def is_word(place: Place, value: str, end: int) -> bool:
         return True
     if place.separator == ":":
         return _is_said(place, value, end)
+    if place.separator in ("==", "===") and not place.close:
+        # What code compares with: `token === t ? a : b`.
+        return is_name_like(value) or not _CODE_SIGNS.isdisjoint(value)
     # Code that hands on a variable: `settings.API_KEY`, `token == expected_token`.
     last = value.rpartition(".")[2].rstrip(";")
     if _DOTTED.fullmatch(value) and (is_sensitive(last) or last in QUERY_NAMES):
@@ -118,7 +125,7 @@ def _is_typed(name: str, value: str) -> bool:
         or (low == "token" and _SYMBOL.fullmatch(value) is not None)
         # The part of a program that has written the line.
         or (low == "auth" and _FIELD.match(value) is not None)
-        or (value[:1] in _POINTERS and is_said_of(_POINTER.sub("", value)))
+        or (value[:1] in _POINTERS and is_said_of(_POINTER.sub("", value).rstrip("]")))
     )
 
 

@@ -32,6 +32,8 @@ REDACTED: Final = "[REDACTED]"
 """What is shown in the place of a secret."""
 OPEN: Final = re.compile(r"(?:[bBrRuUfFnN@]{1,2}(?=[\"']))?(\\*(?:\"\"\"|'''|[\"'`]))")
 BARE: Final = re.compile(r"(?:[^\s\"'&;]|&(?![\w.%\[\]\-]{1,64}=))+")
+_OWN_BRACKETS: Final = 4
+_OPENING: Final = {")": "(", "]": "[", "}": "{"}
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _BRACKETS_LIMIT: Final = 2000
 CALL: Final = re.compile(
@@ -46,6 +48,10 @@ _ENCODING: Final = re.compile(
 )
 # Calls that look for what the text is like.
 _LOOKS: Final = re.compile(r"(?:\bre\.\w+|RegExp|Regex|Pattern\.compile)\(\Z")
+_KEYWORD: Final = re.compile(r"(?<!\w)(\w{1,32}) ?= ?\Z")
+_VALUE_WORDS: Final = frozenset(
+    "default value val v data text content s key raw".split()
+)
 _MAKES: Final = re.compile(
     r"(?:\b(?:md5|sha1|sha256|sha512|hash|hashpw|b64encode|bytes|encode|SecretStr|SecretBytes"
     r"|SecureString|Secret|Token|secret)|_hash|_b64encode)\(\Z",
@@ -141,6 +147,12 @@ def quote_end(text: str, start: int, opened: str) -> int:
 def trimmed(bare: re.Match[str]) -> tuple[int, int]:
     """Return a bare value without the signs that follow it."""
     value = bare[0].rstrip(",.)]}\\`")
+    # Brackets of its own stay: `${TOKEN}`.
+    for sign in bare[0][len(value) : len(value) + _OWN_BRACKETS]:
+        opening = _OPENING.get(sign)
+        if opening is None or value.count(opening) <= value.count(sign):
+            break
+        value += sign
     # `def f(token=None):`
     value = value[:-2] if value.endswith("):") and value[:-2].isalnum() else value
     return bare.start(), bare.start() + len(value)
@@ -161,9 +173,17 @@ def call_span(text: str, name: str, call: re.Match[str]) -> tuple[int, int] | No
     for literal in _LITERAL.finditer(text, call.end(), end):
         if literal.start() > closed:
             break
+        keyword = _KEYWORD.search(text, max(0, literal.start() - 40), literal.start())
+        if keyword is not None and not _is_of_secret(keyword[1]):
+            continue
         if _is_handed(name, call[0], literal[2]):
             first = (literal.start(2) if first is None else first[0], literal.end(2))
     return first
+
+
+def _is_of_secret(keyword: str) -> bool:
+    """Tell the argument that holds a secret from one that says where it is kept."""
+    return keyword.lower() in _VALUE_WORDS or is_sensitive(keyword)
 
 
 def _arguments_end(text: str, start: int) -> int:
