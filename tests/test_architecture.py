@@ -56,6 +56,10 @@ PARTS: tuple[str, ...] = (
     ),
     # The one global, and what users call.
     "sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",
+    # Reading a record, in no recorded process: where its events are kept and indexed,
+    # and what can be asked about them.
+    "store",
+    "query",
     # What asks a record or a recorder, and prints; and names handed on lazily.
     "cli+chaukas testing",
 )
@@ -69,7 +73,8 @@ EDGES = {
         "sdk.sinks.collector.envelope sdk.sinks.collector.http "
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
-        "sdk.capture.held sdk.integrations.shared.openai_api.frozen"
+        "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
+        "query.answers"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
@@ -103,7 +108,8 @@ LATE = frozenset({"agents", "genai_prices", "google"})
 FUNCTION_LINES = 60
 MODULE_LINES = 600
 FOLDER_MODULES = 15
-LEVELS = 10
+LEVELS = 12
+"""Nine for what a recorded process loads, three for those who read the record."""
 LONG_MODULES: dict[str, int] = {}
 """Modules that may be longer, up to a limit of their own, and why."""
 
@@ -263,7 +269,7 @@ def test_the_map_names_no_module_that_is_gone() -> None:
     assert not [entry for entry in entries if entry not in modules()]
 
 
-def test_there_are_at_most_ten_levels() -> None:
+def test_there_are_not_too_many_levels() -> None:
     assert len(PARTS) <= LEVELS
 
 
