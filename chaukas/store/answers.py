@@ -179,7 +179,13 @@ class EventRow:
     duration_ms: float | None
     input_tokens: int | None
     output_tokens: int | None
+    cached_tokens: int | None
     cost_usd: float | None
+    first_token_ms: float | None
+    wait_ms: float | None
+    """Of a retry: the wait before it."""
+    outcome: str
+    """Of a decision; `waiting` of an agent's end; `partial` of a piece of output."""
     event: dict[str, Any] | None = None
     """The event as recorded; None unless asked for."""
 
