@@ -74,7 +74,7 @@ EDGES = {
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
         "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
-        "query.answers"
+        "query.answers store.facts store.cursor store.sqlite.rows store.files.index"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from chaukas.store.files.lines import UnreadableError
+from chaukas.store.filter import FilterError
+from chaukas.store.protocol import CursorError, NotFoundError
+
 from .answers import (
     Diff,
     DiffRow,
@@ -17,19 +21,28 @@ from .answers import (
     Turn,
     to_json,
 )
+from .query import Query
+from .source import Source, open_source
 
 __all__ = (
+    "CursorError",
     "Diff",
     "DiffRow",
     "EventDetail",
     "FieldHelp",
+    "FilterError",
+    "NotFoundError",
     "PromptAnswer",
+    "Query",
     "SessionDetail",
+    "Source",
     "Span",
     "Status",
     "Summary",
     "TextDiff",
     "Tree",
     "Turn",
+    "UnreadableError",
+    "open_source",
     "to_json",
 )

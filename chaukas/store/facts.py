@@ -77,6 +77,7 @@ _OF: Final = {
     "TOOL_CALL_END": "tool",
     "MCP_CALL_END": "mcp",
     "AGENT_HANDOFF": "handoff",
+    "RETRY": "retry",
 }
 _OWN: Final = "chaukas."
 _SCORE: Final = "chaukas.score"
@@ -180,39 +181,17 @@ def facts_of(event: dict[str, Any], line: bytes) -> Facts:
     counts = _counts(kind_name, event, metadata) if side < 0 else _NOTHING
     system = text_of(metadata.get("name")) if kind == "system" else ""
     is_own = system.startswith(_OWN)
-    ended, dropped = _stream_facts(system, metadata, own) if is_own else ("", 0)
-    of, cause = _OF.get(kind_name, ""), ""
-    wait = None
-    outcome = ""
-    if kind in _TROUBLED:
-        outcome, cause, wait = _trouble(kind, event, said.text)
-        of = "retry" if kind == "retry" else ""
-    elif kind == "agent":
-        outcome = "waiting" if _is_waiting(metadata) else ""
-    if side < 0 and metadata.get("orphan") is True:
-        cause = "orphan"
     is_partial = kind == "output" and event.get("is_partial") is True
-    trace, session = _id(event.get("trace_id")), _id(event.get("session_id"))
-    if is_own and system == _SCORE:
-        score = object_of(metadata.get("score"))
-        trace = trace or _id(score.get("trace_id"))
-    rank, end_status, end_ms = _end(kind, status, event, metadata, counts.duration_ms)
+    outcome, cause, wait = _trouble(kind, side, event, said.text)
+    duration = counts.duration_ms
     return Facts(
-        _id(event.get("event_id")) or _made_id(event, line),
-        _id(event.get("tenant_id")) or "default",
-        _id(event.get("project_id")) or "default",
-        session,
-        trace,
-        _id(event.get("span_id")),
-        _id(event.get("parent_span_id")),
+        *_place(event, line, metadata, system),
         _moment(event.get("timestamp")),
         kind_name,
         kind,
         status,
         one_line(text_of(event.get("agent_name")) or text_of(event.get("agent_id"))),
-        said.name,
-        said.text,
-        said.words,
+        *said,
         _id(metadata.get("user_id")),
         _id(metadata.get("framework")),
         one_line(text_of(metadata.get("workflow_name"))) if kind == "agent" else "",
@@ -220,10 +199,10 @@ def facts_of(event: dict[str, Any], line: bytes) -> Facts:
         _id(own.get("stream")),
         _whole(own.get("seq")),
         side,
-        of,
-        "partial" if is_partial else outcome,
-        counts.duration_ms,
-        None if counts.duration_ms is None else bucket_of(counts.duration_ms),
+        _OF.get(kind_name, ""),
+        outcome,
+        duration,
+        None if duration is None else bucket_of(duration),
         counts.first_token_ms,
         wait,
         counts.input_tokens,
@@ -232,21 +211,35 @@ def facts_of(event: dict[str, Any], line: bytes) -> Facts:
         counts.reasoning_tokens,
         counts.cost_pico,
         counts.unpriced,
-        rank,
-        end_status,
-        end_ms,
+        *_end(kind, status, event, metadata, duration),
         cause,
         _shown(event) if kind in _SHOWN and not is_partial else "",
         is_own,
         is_partial,
-        ended,
-        dropped,
+        *(_stream_facts(system, metadata, own) if is_own else ("", 0)),
         line,
     )
 
 
+def _place(
+    event: dict[str, Any], line: bytes, metadata: dict[str, Any], system: str
+) -> tuple[str, str, str, str, str, str, str]:
+    """Return the ids of an event: what it is, whose, and where in the tree."""
+    trace = _id(event.get("trace_id"))
+    if system == _SCORE and not trace:
+        trace = _id(object_of(metadata.get("score")).get("trace_id"))
+    return (
+        _id(event.get("event_id")) or _made_id(event, line),
+        _id(event.get("tenant_id")) or "default",
+        _id(event.get("project_id")) or "default",
+        _id(event.get("session_id")),
+        trace,
+        _id(event.get("span_id")),
+        _id(event.get("parent_span_id")),
+    )
+
+
 _SIDES: Final = {"start": 1, "end": -1}
-_TROUBLED: Final = frozenset({"error", "retry", "policy"})
 _SHOWN: Final = frozenset({"input", "output"})
 
 
@@ -310,9 +303,14 @@ def _pico(cost: dict[str, Any]) -> int | None:
 
 
 def _trouble(
-    kind: str, event: dict[str, Any], text: str
+    kind: str, side: int, event: dict[str, Any], text: str
 ) -> tuple[str, str, float | None]:
-    """Return outcome, cause and wait of an error, a retry or a decision."""
+    """Return outcome, cause and wait; the cause of what is no trouble is empty."""
+    if side:
+        metadata = object_of(event.get("metadata"))
+        is_orphan = side < 0 and metadata.get("orphan") is True
+        outcome = "waiting" if kind == "agent" and _is_waiting(metadata) else ""
+        return outcome, "orphan" if is_orphan else "", None
     if kind == "policy":
         outcome = text_of(object_of(event.get("policy")).get("outcome"))
         return outcome, cause_of(text) if outcome == "deny" else "", None
@@ -320,7 +318,9 @@ def _trouble(
         retry = object_of(event.get("retry"))
         cause = cause_of(text_of(retry.get("error_message")))
         return "", cause or "retry", _number(retry.get("backoff_ms"))
-    return "", cause_of(text) or "error", None
+    if kind == "output" and event.get("is_partial") is True:
+        return "partial", "", None
+    return "", (cause_of(text) or "error") if kind == "error" else "", None
 
 
 def _end(

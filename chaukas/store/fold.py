@@ -15,7 +15,21 @@ if TYPE_CHECKING:
 
     from .facts import Facts
 
-__all__ = ("LAST_MOMENT", "DayKey", "Deltas", "RunKey", "SessionKey", "Sums", "fold")
+__all__ = (
+    "LAST_MOMENT",
+    "NO_BUCKET",
+    "DayKey",
+    "Deltas",
+    "RunKey",
+    "SessionKey",
+    "StreamSums",
+    "Sums",
+    "day_key",
+    "day_sums",
+    "fold",
+    "names_of",
+    "sums_row",
+)
 
 LAST_MOMENT: Final = 1 << 62
 """Stands for no first moment: everything is earlier."""

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from chaukas.sdk.wire import normal
+from chaukas.store.content import object_of, text_of
+from chaukas.store.facts import Facts, event_of, facts_of
+from chaukas.store.fold import Deltas, fold, sums_row
+from chaukas.store.protocol import Rejection, Verdicts
 
-from .content import object_of, text_of
-from .facts import Facts, event_of, facts_of
-from .fold import Deltas, fold, sums_row
-from .protocol import Rejection, Verdicts
 from .read import SqliteReader
-from .schema import prepare
+from .schema import clear, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -158,6 +158,11 @@ class SqliteStore:
             else:
                 conflicts.append(Rejection(fact.event_id, "conflict"))
         return list(fresh.values()), duplicate, conflicts
+
+    def reset(self) -> None:
+        """Remove all events, as of a record that was replaced."""
+        with self.transaction() as sql:
+            clear(sql)
 
     def reader(self, tenant: str | None) -> SqliteReader:
         """Return a reader with a connection of its own; see `Store.reader`."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ("VERSION", "NewerSchemaError", "prepare")
+__all__ = ("VERSION", "NewerSchemaError", "clear", "prepare")
 
 VERSION: Final = 1
 """Of the tables; it stands in `PRAGMA user_version`."""
@@ -110,10 +110,10 @@ CREATE TABLE label (
 );
 CREATE INDEX label_by_trace ON label(trace) WHERE trace <> '';
 CREATE TABLE source (
-    path TEXT PRIMARY KEY, head TEXT NOT NULL, done INTEGER NOT NULL,
-    tail BLOB NOT NULL
+    head TEXT PRIMARY KEY, path TEXT NOT NULL, done INTEGER NOT NULL,
+    tail BLOB NOT NULL, is_whole INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE VIEW runs AS SELECT
     r.trace AS trace_id, r.tenant AS tenant_id, r.project AS project_id,
@@ -221,3 +221,18 @@ def prepare(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def clear(connection: sqlite3.Connection) -> None:
+    """Remove everything, and make empty tables, within the caller's transaction."""
+    rows = connection.execute(
+        "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')"
+        " AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'words_%'"
+    ).fetchall()
+    for kind, name in sorted(rows, reverse=True):
+        # The names are those of this module.
+        connection.execute(f'DROP {kind.upper()} "{name}"')
+    for step in _STEPS:
+        for statement in step.split(";\n"):
+            if statement.strip():
+                connection.execute(statement)

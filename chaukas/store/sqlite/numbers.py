@@ -10,21 +10,23 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from .answers import NumberRow, Numbers
-from .buckets import bucket_of, quantile_ms
-from .facts import PICO
-from .fold import NO_BUCKET
-from .protocol import BY, OF
+from chaukas.store.answers import NumberRow, Numbers
+from chaukas.store.buckets import bucket_of, quantile_ms
+from chaukas.store.facts import PICO
+from chaukas.store.fold import NO_BUCKET
+from chaukas.store.protocol import BY, OF
+
 from .where import RUN_DURATION, matching, of_events, of_runs, run_status
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from .filter import Filter
+    from chaukas.store.filter import Filter
+
     from .where import Condition
 
-__all__ = ("Question", "answer", "number_row", "question_of", "tally_rows")
+__all__ = ("Question", "answer", "number_row", "question_of", "tally_rows", "width_for")
 
 _WIDTHS_S: Final = {"minute": 60, "hour": 3600, "day": 86_400}
 _LADDER_S: Final = (

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from .answers import EventRow, Label, RunRow, RunStatus, SessionRow
-from .facts import PICO
-from .fold import LAST_MOMENT
+from chaukas.store.answers import EventRow, Label, RunRow, RunStatus, SessionRow
+from chaukas.store.facts import PICO
+from chaukas.store.fold import LAST_MOMENT
+
 from .where import RUN_DURATION
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .answers import Cause
+from chaukas.store.answers import Cause
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from .answers import StreamRow
+    from chaukas.store.answers import StreamRow
+
     from .where import Condition
 
 __all__ = ("KINDS", "UNENDED", "losses_of", "of_events", "of_runs", "of_streams")

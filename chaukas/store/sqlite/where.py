@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from .facts import PICO
-from .filter import FIELDS
+from chaukas.store.facts import PICO
+from chaukas.store.filter import FIELDS
 
 if TYPE_CHECKING:
-    from .filter import Filter, Term
+    from chaukas.store.filter import Filter, Term
 
 __all__ = (
     "OF_SESSION",

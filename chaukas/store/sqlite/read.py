@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from . import numbers as counted
-from . import trouble
-from .answers import (
+from chaukas.store.answers import (
     Cause,
     EventRow,
     Label,
@@ -22,11 +20,15 @@ from .answers import (
     SessionRow,
     StreamRow,
 )
-from .cursor import cursor_of, read_cursor
-from .facts import event_of, facts_of
-from .filter import Filter, Term
-from .fold import LAST_MOMENT
-from .protocol import NotFoundError
+from chaukas.store.cursor import cursor_of, read_cursor
+from chaukas.store.facts import event_of, facts_of
+from chaukas.store.filter import Filter, Term
+from chaukas.store.fold import LAST_MOMENT
+from chaukas.store.protocol import NotFoundError
+from chaukas.store.snippet import snippet_of
+
+from . import numbers as counted
+from . import trouble
 from .rows import (
     EVENT_COLUMNS,
     LABEL_COLUMNS,
@@ -37,7 +39,6 @@ from .rows import (
     run_row,
     session_row,
 )
-from .snippet import snippet_of
 from .where import (
     OF_SESSION,
     RUN_DURATION,
@@ -53,14 +54,12 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from .protocol import EventOrder
+    from chaukas.store.protocol import EventOrder
 
 __all__ = ("SqliteReader",)
 
 _MOST: Final = 1000
-_MOST_EVENTS: Final = (
-    "event e LEFT JOIN run r ON r.id = e.run LEFT JOIN session s ON s.id = e.session"
-)
+_MOST_EVENTS: Final = 100_000
 _AGENTS: Final = 16
 
 _RUN_SORTS: Final = {
@@ -281,6 +280,17 @@ class SqliteReader:
             ],
         ).fetchall()  # fmt: skip
         return self._event_rows(rows, whole=True)
+
+    def outside_events(self, session: SessionRow, limit: int) -> tuple[EventRow, ...]:
+        """Return events of a session that are in no run of it."""
+        rows = self._sql.execute(
+            f"SELECT {EVENT_COLUMNS} FROM {_EVENTS}"
+            " WHERE e.session = (SELECT id FROM session WHERE session = ?"
+            " AND tenant = ? AND project = ?) AND e.kind <> 'session'"
+            " AND NOT coalesce(r.is_run, 0) ORDER BY e.at, e.id LIMIT ?",
+            [session.session_id, session.tenant_id, session.project_id, limit],
+        ).fetchall()
+        return self._event_rows(rows, whole=False)
 
     def event(self, event_id: str) -> EventRow:
         """Return one whole event; see `Reader.event`."""
