@@ -60,13 +60,20 @@ PARTS: tuple[str, ...] = (
     # and what can be asked about them.
     "store",
     "query",
+    # The page of a record, and its server.
+    "viewer",
     # What asks a record or a recorder, and prints; and names handed on lazily.
     "cli+chaukas testing",
 )
 """The levels from the lowest up; parts on a level by a space, one part by a plus."""
 
 EDGES = {
-    "click": "cli.commands cli.doctor cli.output cli.settings cli.spool",
+    "starlette": (
+        "viewer.access viewer.api viewer.app viewer.export viewer.files viewer.follow "
+        "viewer.guard viewer.record viewer.serve"
+    ),
+    "uvicorn": "viewer.serve",
+    "click": "cli.view cli.commands cli.doctor cli.output cli.settings cli.spool",
     "orjson": (
         "sdk.record.recorder sdk.record.history sdk.integrity.recorded_line "
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
@@ -108,7 +115,7 @@ LATE = frozenset({"agents", "genai_prices", "google"})
 FUNCTION_LINES = 60
 MODULE_LINES = 600
 FOLDER_MODULES = 15
-LEVELS = 12
+LEVELS = 13
 """Nine for what a recorded process loads, three for those who read the record."""
 LONG_MODULES: dict[str, int] = {}
 """Modules that may be longer, up to a limit of their own, and why."""

@@ -22,6 +22,7 @@ from .input import Lines, UnreadableError, oldest_first, recorded_event_in
 from .output import count, say
 from .spool import spool
 from .tree import render
+from .view import view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,7 @@ def main() -> None:
 
 main.add_command(doctor)
 main.add_command(spool)
+main.add_command(view)
 
 
 @main.command()
