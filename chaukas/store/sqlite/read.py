@@ -26,6 +26,7 @@ from chaukas.store.filter import Filter, Term
 from chaukas.store.fold import LAST_MOMENT
 from chaukas.store.protocol import NotFoundError
 from chaukas.store.snippet import snippet_of
+from chaukas.store.tally import question_of
 
 from . import numbers as counted
 from . import trouble
@@ -388,7 +389,7 @@ class SqliteReader:
         self, by: Sequence[str], filter_: Filter, of: str = "", limit: int = 1000
     ) -> Numbers:
         """Return sums by group; see `Reader.numbers`."""
-        question = counted.question_of(by, of)
+        question = question_of(by, of)
         return counted.answer(
             self._sql, question, filter_, self._tenant, self._live, _clamped(limit)
         )
