@@ -73,7 +73,14 @@ EDGES = {
         "viewer.guard viewer.record viewer.serve"
     ),
     "uvicorn": "viewer.serve",
-    "click": "cli.view cli.commands cli.doctor cli.output cli.settings cli.spool",
+    "click": (
+        "cli.commands cli.doctor cli.output cli.settings cli.spool cli.ask.export "
+        "cli.ask.label cli.ask.lists cli.ask.mcp cli.ask.run cli.ask.source "
+        "cli.ask.summary cli.ask.tail cli.ask.view"
+    ),
+    "rich": "cli.ask.source cli.ask.table cli.ask.tail",
+    "mcp": "cli.mcp_server",
+    "duckdb": "cli.ask.export",
     "orjson": (
         "sdk.record.recorder sdk.record.history sdk.integrity.recorded_line "
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
@@ -81,7 +88,8 @@ EDGES = {
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
         "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
-        "query.answers store.facts store.cursor store.sqlite.rows store.files.index"
+        "query.answers query.labels cli.ask.export cli.mcp_server store.facts "
+        "store.cursor store.sqlite.rows store.files.index"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
@@ -109,7 +117,7 @@ EDGES = {
 }
 """Where each package of others may be imported; nowhere else, and no other package."""
 
-LATE = frozenset({"agents", "genai_prices", "google"})
+LATE = frozenset({"agents", "duckdb", "genai_prices", "google", "rich"})
 """Packages that are imported inside functions only: heavy, or perhaps not there."""
 
 FUNCTION_LINES = 60

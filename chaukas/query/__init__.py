@@ -21,6 +21,7 @@ from .answers import (
     Turn,
     to_json,
 )
+from .labels import NewLabel, write_label
 from .query import Query
 from .source import Source, open_source
 
@@ -31,6 +32,7 @@ __all__ = (
     "EventDetail",
     "FieldHelp",
     "FilterError",
+    "NewLabel",
     "NotFoundError",
     "PromptAnswer",
     "Query",
@@ -45,4 +47,5 @@ __all__ = (
     "UnreadableError",
     "open_source",
     "to_json",
+    "write_label",
 )

@@ -7,6 +7,7 @@ Filters come as the text that a person writes; a store does the work.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.integrity import content_hash
@@ -19,7 +20,7 @@ from .prompt import prompt_of
 from .tree import nodes_of, tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
     from chaukas.store.answers import (
@@ -89,21 +90,39 @@ class Query:
 
     def run(self, trace_id: str) -> RunRow:
         """
-        Return one run, by its id or by the beginning of it that only it has.
+        Return one run.
 
         Raises:
-            NotFoundError: There is none, or several begin like this.
+            NotFoundError: There is none.
         """
-        try:
-            return self._reader.run(trace_id)
-        except NotFoundError:
-            found = self._reader.values("trace", trace_id, 2) if trace_id else []
-            if len(found) == 1:
-                return self._reader.run(found[0])
-            if found:
-                text = f"several runs begin with {trace_id!r}: give more of the id."
-                raise NotFoundError(text) from None
-            raise
+        return self._reader.run(trace_id)
+
+    def find_run(self, text: str) -> str:
+        """
+        Return the id of the run that a person means.
+
+        Args:
+            text: The id, or the beginning or end of it that only one run has; `last`
+                for the newest run.
+
+        Raises:
+            NotFoundError: There is none, or there are several.
+        """
+        if text == "last":
+            newest = self._reader.runs(Filter(), limit=1).items
+            if newest:
+                return newest[0].trace_id
+            raise NotFoundError("no run is in this record.")
+        with suppress(NotFoundError):
+            return self._reader.run(text).trace_id
+        plain = text.replace("*", "")
+        terms = (Term("trace", ":", (f"{plain}*", f"*{plain}")),)
+        found = self._reader.runs(Filter(terms), limit=2).items if plain else ()
+        if len(found) == 1:
+            return found[0].trace_id
+        if found:
+            raise NotFoundError(f"several runs have {text!r} in their id: give more.")
+        raise NotFoundError(f"no run {text!r} is in this record.")
 
     def tree(self, trace_id: str, limit: int = 20_000) -> Tree:
         """
@@ -167,6 +186,14 @@ class Query:
     ) -> tuple[list[EventRow], int]:
         """Return whole events that arrived after one, and the last number looked at."""
         return self._reader.events_after(number, _parsed(filter), limit)
+
+    def newest_number(self) -> int:
+        """Return the number of the event that arrived last; 0 for none."""
+        return self._reader.newest_number()
+
+    def lines(self, filter: str = "") -> Iterator[bytes]:
+        """Yield events as recorded, without line breaks, in the order of arrival."""
+        return self._reader.lines(_parsed(filter))
 
     def search(
         self, text: str, filter: str = "", cursor: str = "", limit: int = 50

@@ -36,6 +36,7 @@ stays the same it is there the next time.
 
 _HOST: Final = "127.0.0.1"
 _EVERY_S: Final = 1.0
+_PATIENCE_S: Final = 30.0
 
 
 class PortTakenError(Exception):
@@ -53,7 +54,7 @@ def serve(
     Serve until Ctrl-C or SIGTERM.
 
     Args:
-        source: The record; it is read while it is served, and closed at the end.
+        source: The record; it is read while it is served, and not closed.
         port: 0 for any free one; None for the usual one, or any if that is in use.
         opens_browser: Open the page in the user's browser.
         say: Is told the address, once it answers.
@@ -94,9 +95,7 @@ def serve(
                 server.run(sockets=[bound])
         finally:
             stop.set()
-            reading.join(timeout=_EVERY_S)
-            if not reading.is_alive():
-                source.close()
+            reading.join(_PATIENCE_S)
 
 
 class _Server(uvicorn.Server):
@@ -145,9 +144,17 @@ def _bound(port: int | None) -> socket.socket:
     raise PortTakenError(f"port {port} is in use")
 
 
+class _StoppedError(Exception):
+    """Reading ends half way; the next one continues there."""
+
+
 def _read(source: Source, stop: threading.Event) -> None:
+    def goes_on(_progress: object) -> None:
+        if stop.is_set():
+            raise _StoppedError
+
     while not stop.is_set():
         # Its status says what is wrong, and the file may be whole in a moment.
-        with suppress(UnreadableError):
-            source.read()
+        with suppress(UnreadableError, _StoppedError):
+            source.read(goes_on)
         stop.wait(_EVERY_S)

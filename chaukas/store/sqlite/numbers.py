@@ -6,37 +6,27 @@ Percentiles come from buckets, which add up; see `buckets`.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from chaukas.store.answers import NumberRow, Numbers
-from chaukas.store.buckets import bucket_of, quantile_ms
-from chaukas.store.facts import PICO
+from chaukas.store.buckets import bucket_of
 from chaukas.store.fold import NO_BUCKET
-from chaukas.store.protocol import BY, OF
+from chaukas.store.tally import NAMED, TIMES, date_of, tally
 
 from .where import RUN_DURATION, matching, of_events, of_runs, run_status
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from chaukas.store.answers import Numbers
     from chaukas.store.filter import Filter
+    from chaukas.store.tally import Counted, Question
 
     from .where import Condition
 
-__all__ = ("Question", "answer", "number_row", "question_of", "tally_rows", "width_for")
+__all__ = ("answer",)
 
-_WIDTHS_S: Final = {"minute": 60, "hour": 3600, "day": 86_400}
-_LADDER_S: Final = (
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600,
-    43_200, 86_400, 172_800, 604_800, 2_592_000, 31_536_000,
-)  # fmt: skip
-_INTERVALS: Final = 120
-_NAMES: Final = {"model": "model", "tool": "tool", "server": "mcp", "to": "handoff"}
-"""What a name is of, by the word that it is grouped by."""
-_TIMES: Final = ("time", "minute", "hour", "day")
+_DAY_S: Final = 86_400
 
 _DAY_BY: Final = {
     "day": "d.day",
@@ -73,38 +63,6 @@ _RUN_BY: Final = {
 _DAY_FILTERS: Final = {"tenant": "d.tenant", "project": "d.project", "agent": "d.agent"}
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is counted, and by what."""
-
-    by: tuple[str, ...]
-    of: str
-
-
-def question_of(by: Sequence[str], of: str) -> Question:
-    """
-    Return the question, or say why it is none.
-
-    Raises:
-        ValueError: A word is unknown, or the words do not go together.
-    """
-    for word in by:
-        if word not in BY:
-            raise ValueError(f"cannot group by {word!r}, but by {', '.join(BY)}")
-    if len(set(by)) != len(by) or sum(word in _TIMES for word in by) > 1:
-        raise ValueError("cannot group by the same thing twice")
-    kinds = {_NAMES[word] for word in by if word in _NAMES}
-    if len(kinds) > 1:
-        raise ValueError("cannot group by models, tools and servers at the same time")
-    implied = next(iter(kinds), "")
-    of = of or implied or ("agent" if list(by) == ["agent"] else "run")
-    if of not in OF:
-        raise ValueError(f"cannot count {of!r}, but {', '.join(OF)}")
-    if implied and of != implied:
-        raise ValueError(f"{of} has no {by[0]}: count {implied}s, or group otherwise")
-    return Question(tuple(by), of)
-
-
 def answer(
     sql: sqlite3.Connection,
     question: Question,
@@ -114,7 +72,7 @@ def answer(
     limit: int,
 ) -> Numbers:
     """Return the sums."""
-    width_s = None
+    width_s = 0
     if question.of == "run":
         where = of_runs(filter_, tenant, live)
         width_s = _width(sql, question, "run r", where, "r.first")
@@ -126,9 +84,7 @@ def answer(
         what = f"{_EVENTS} AND e.of = '{question.of}'"
         width_s = _width(sql, question, what, where, "e.at")
         found = _of_events(sql, question, where, width_s)
-    return tally_rows(
-        question, found, limit, width_s if "time" in question.by else None
-    )
+    return tally(question, found, limit, width_s if "time" in question.by else None)
 
 
 # Joined so that further conditions can follow.
@@ -137,13 +93,10 @@ _EVENTS: Final = (
     " WHERE 1"
 )
 
-Counted = tuple[tuple[str, ...], int, tuple[float, ...]]
-"""Key, bucket, and sums: count, failed, cancelled, retries, three of tokens, cost, …"""
-
 
 def _is_by_day(question: Question, filter_: Filter) -> bool:
     """Return whether the sums by day can answer it."""
-    named = {word for word, what in _NAMES.items() if what == question.of}
+    named = {word for word, what in NAMED.items() if what == question.of}
     return set(question.by) <= _DAY_BY.keys() and filter_.fields <= (
         _DAY_FILTERS.keys() | (named - {"to"})
     )
@@ -163,7 +116,6 @@ def _of_days(
         condition, values = matching(column, term.values)
         conditions.append(f"NOT {condition}" if term.is_not else condition)
         params += values
-    # All parts are words of this module.
     rows = sql.execute(
         f"SELECT d.of, {''.join(f'{column}, ' for column in columns)} d.bucket,"
         " sum(d.count), sum(d.failed), sum(d.cancelled), sum(d.retries),"
@@ -173,16 +125,15 @@ def _of_days(
         f" GROUP BY {''.join(f'{column}, ' for column in columns)} d.of, d.bucket",
         params,
     )
-    return _counted(rows, question, None)
+    return _counted(rows, question, is_day=True)
 
 
 def _of_events(
-    sql: sqlite3.Connection, question: Question, where: Condition, width_s: int | None
+    sql: sqlite3.Connection, question: Question, where: Condition, width_s: int
 ) -> Iterable[Counted]:
     condition, params = where
     columns = [_time(word, "e.at", width_s) or _EVENT_BY[word] for word in question.by]
     keys = "".join(f"{column}, " for column in columns)
-    # All parts are words of this module.
     rows = sql.execute(
         f"SELECT e.of, {keys} coalesce(e.bucket, {NO_BUCKET}),"
         " sum(e.of <> 'retry'), sum(e.status = 'failed' AND e.of <> 'retry'),"
@@ -193,7 +144,7 @@ def _of_events(
         f" GROUP BY {keys} e.of, e.bucket",
         [question.of, *params],
     )
-    return _counted(rows, question, width_s)
+    return _counted(rows, question)
 
 
 def _of_runs(
@@ -201,7 +152,7 @@ def _of_runs(
     question: Question,
     where: Condition,
     live: frozenset[str] | None,
-    width_s: int | None,
+    width_s: int,
 ) -> Iterable[Counted]:
     condition, params = where
     status, status_params = run_status(live)
@@ -214,7 +165,6 @@ def _of_runs(
         else:
             columns.append(_time(word, "r.first", width_s) or _RUN_BY[word])
     sql.create_function("bucket", 1, bucket_of, deterministic=True)
-    # All parts are words of this module.
     rows = sql.execute(
         "SELECT 'run',"
         f" {''.join(f'{column} AS k{n}, ' for n, column in enumerate(columns))}"
@@ -226,45 +176,30 @@ def _of_runs(
         f" GROUP BY {''.join(f'k{n}, ' for n in range(len(columns)))} b",
         [*keys, *status_params, *status_params, *params],
     )
-    return _counted(rows, question, width_s)
+    return _counted(rows, question)
 
 
 def _counted(
-    rows: Iterable[Sequence[Any]], question: Question, width_s: int | None
-) -> Iterable[Counted]:
+    rows: Iterable[Sequence[Any]], question: Question, *, is_day: bool = False
+) -> Iterator[Counted]:
     size = len(question.by)
     for row in rows:
-        of, key, bucket = row[0], row[1 : 1 + size], row[1 + size]
-        sums = tuple(row[2 + size :])
-        named = any(word in _NAMES and word != "model" for word in question.by)
-        if of == "retry" and (question.of == "handoff" or named):
-            # A retry names the model whose call it repeats, and no tool.
+        of, values, bucket = row[0], row[1 : 1 + size], row[1 + size]
+        if of == "retry" and not question.counts_retries:
             continue
-        if of == "retry" and question.of in {"tool", "mcp"}:
-            continue
-        words = zip(question.by, key, strict=True)
-        yield tuple(_shown(word, value, width_s) for word, value in words), bucket, sums
+        words = zip(question.by, values, strict=True)
+        key = tuple(_shown(word, value, is_day=is_day) for word, value in words)
+        yield key, bucket, row[2 + size :]
 
 
-def _shown(word: str, value: Any, width_s: int | None) -> str:
-    if word == "day" and type(value) is int and width_s is None:
-        return _date(value * 86_400)
+def _shown(word: str, value: Any, *, is_day: bool) -> str:
     if word == "day":
-        return _date(value)
+        return date_of(value * _DAY_S if is_day else value)
     return str(value)
 
 
-def _date(seconds: int) -> str:
-    from datetime import datetime, timezone
-
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d")
-    except (OverflowError, OSError, ValueError):
-        return "?"
-
-
-def _time(word: str, column: str, width_s: int | None) -> str:
-    if word not in _TIMES or width_s is None:
+def _time(word: str, column: str, width_s: int) -> str:
+    if word not in TIMES:
         return ""
     return f"({column} / {width_s * 1_000_000}) * {width_s}"
 
@@ -275,71 +210,14 @@ def _width(
     source: str,
     where: Condition,
     column: str,
-) -> int | None:
-    """Return the length of an interval in seconds, if it is grouped by time."""
-    word = next((word for word in question.by if word in _TIMES), "")
-    if word != "time":
-        return _WIDTHS_S.get(word)
+) -> int:
+    """Return the length of an interval in seconds."""
+    if "time" not in question.by:
+        return question.width_s(0, 0)
     condition, params = where
     glue = "AND" if " WHERE " in source else "WHERE"
-    # All parts are words of this module.
     first, last = sql.execute(
         f"SELECT min({column}), max({column}) FROM {source} {glue} {condition}",
         params,
     ).fetchone()
-    return width_for(first or 0, last or 0)
-
-
-def width_for(first_us: int, last_us: int) -> int:
-    """Return the shortest interval in seconds of which at most 120 are needed."""
-    for width_s in _LADDER_S:
-        step = width_s * 1_000_000
-        if last_us // step - first_us // step < _INTERVALS:
-            return width_s
-    return _LADDER_S[-1]
-
-
-def tally_rows(
-    question: Question, found: Iterable[Counted], limit: int, width_s: int | None
-) -> Numbers:
-    """Return the answer that sums by key and bucket make up."""
-    sums: dict[tuple[str, ...], list[float]] = {}
-    buckets: defaultdict[tuple[str, ...], dict[int, int]] = defaultdict(dict)
-    for key, bucket, numbers in found:
-        for place in ((0, key), (1, ())):
-            group = (str(place[0]), *place[1])
-            known = sums.setdefault(group, [0.0] * 10)
-            for index, number in enumerate(numbers):
-                known[index] += number or 0
-            if bucket != NO_BUCKET and numbers[0]:
-                counts = buckets[group]
-                counts[bucket] = counts.get(bucket, 0) + int(numbers[0])
-    total = number_row((), sums.pop(("1",), [0.0] * 10), buckets[("1",)])
-    rows = [
-        number_row(group[1:], numbers, buckets[group])
-        for group, numbers in sums.items()
-        # Of a group with nothing but retries, nothing was counted.
-        if numbers[0]
-    ]
-    is_by_time = any(word in _TIMES for word in question.by)
-    rows.sort(key=lambda row: row.key if is_by_time else _rank(row))
-    shown = tuple(rows[:limit])
-    return Numbers(
-        question.by, question.of, shown, total, width_s, len(rows) > len(shown)
-    )
-
-
-def _rank(row: NumberRow) -> tuple[Any, ...]:
-    return (-row.cost_usd, -row.count, *row.key)
-
-
-def number_row(
-    key: tuple[str, ...], sums: Sequence[float], buckets: dict[int, int]
-) -> NumberRow:
-    """Return one group's row from its sums and its durations by bucket."""
-    whole = [round(number) for number in sums]
-    return NumberRow(
-        key, whole[0], whole[1], whole[2], whole[3], whole[4], whole[5], whole[6],
-        whole[7] / PICO, whole[8],
-        quantile_ms(buckets, 0.5), quantile_ms(buckets, 0.95), round(sums[9] / 1000, 3),
-    )  # fmt: skip
+    return question.width_s(first or 0, last or 0)

@@ -26,6 +26,7 @@ from chaukas.store.filter import Filter, Term
 from chaukas.store.fold import LAST_MOMENT
 from chaukas.store.protocol import NotFoundError
 from chaukas.store.snippet import snippet_of
+from chaukas.store.tally import question_of
 
 from . import numbers as counted
 from . import trouble
@@ -52,7 +53,7 @@ from .where import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from chaukas.store.protocol import EventOrder
 
@@ -320,9 +321,7 @@ class SqliteReader:
     ) -> tuple[list[EventRow], int]:
         """Return what arrived after an event; see `Reader.events_after`."""
         condition, params = of_events(filter_, self._tenant, self._live)
-        (newest,) = self._sql.execute(
-            "SELECT coalesce(max(id), 0) FROM event"
-        ).fetchone()
+        newest = self.newest_number()
         rows = self._sql.execute(
             f"SELECT {EVENT_COLUMNS} FROM {_EVENTS}"
             f" WHERE e.id > ? AND e.id <= ? AND {condition} ORDER BY e.id LIMIT ?",
@@ -331,6 +330,22 @@ class SqliteReader:
         found = list(self._event_rows(rows, whole=True))
         is_full = len(found) == _clamped(limit)
         return found, found[-1].number if is_full else max(number, newest)
+
+    def newest_number(self) -> int:
+        """Return the number of the event that arrived last; 0 for none."""
+        statement = "SELECT coalesce(max(id), 0) FROM event"
+        return int(self._sql.execute(statement).fetchone()[0])
+
+    def lines(self, filter_: Filter) -> Iterator[bytes]:
+        """Yield events as recorded, in the order of arrival."""
+        condition, params = of_events(filter_, self._tenant, self._live)
+        rows = self._sql.execute(
+            f"SELECT b.line FROM {_EVENTS} JOIN body b ON b.id = e.id"
+            f" WHERE {condition} ORDER BY e.id",
+            params,
+        )
+        for (line,) in rows:
+            yield bytes(line)
 
     def search(
         self, text: str, filter_: Filter, cursor: str = "", limit: int = 50
@@ -374,7 +389,7 @@ class SqliteReader:
         self, by: Sequence[str], filter_: Filter, of: str = "", limit: int = 1000
     ) -> Numbers:
         """Return sums by group; see `Reader.numbers`."""
-        question = counted.question_of(by, of)
+        question = question_of(by, of)
         return counted.answer(
             self._sql, question, filter_, self._tenant, self._live, _clamped(limit)
         )

@@ -176,6 +176,14 @@ CREATE VIEW troubles AS SELECT
     strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1e6, 'unixepoch') AS at
 FROM event e LEFT JOIN run r ON r.id = e.run LEFT JOIN session s ON s.id = e.session
 WHERE e.cause IS NOT NULL;
+CREATE VIEW labels AS SELECT
+    e.event_id, l.tenant AS tenant_id, l.project AS project_id, l.session AS session_id,
+    l.trace AS trace_id, l.span AS span_id,
+    strftime('%Y-%m-%dT%H:%M:%fZ', l.at / 1e6, 'unixepoch') AS at,
+    l.name, json_extract(l.value, '$') AS value, l.comment, r.status AS run_status,
+    r.input, r.output
+FROM label l JOIN event e ON e.id = l.event LEFT JOIN runs r
+    ON r.trace_id = l.trace AND r.tenant_id = l.tenant;
 CREATE VIEW handoffs AS SELECT
     e.event_id, r.trace AS trace_id, s.session AS session_id, e.tenant AS tenant_id,
     json_extract(b.line, '$.agent_handoff.from_agent_name') AS from_agent,

@@ -228,6 +228,9 @@ def _of_event(term: Term, live: frozenset[str] | None) -> Condition:
 
 def _of_named_event(term: Term) -> Condition:
     condition, values = matching("e.name", term.values)
+    if term.field == "model":
+        # A retry is called as the model is whose call it repeats.
+        return f"(e.kind IN ('model', 'retry') AND {condition})", values
     return f"(e.kind = ? AND {condition})", [_EVENT_NAMES[term.field], *values]
 
 
