@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ("PAGE", "BuildError", "build", "is_built", "is_current")
+__all__ = ("PAGE", "BuildError", "build", "is_built", "is_current", "tools")
 
 PAGE: Final = Path(__file__).parent / "page"
 """Where the built page is."""
@@ -70,7 +70,7 @@ def build(say: Callable[[str], None]) -> None:
             "this installation of chaukas has no page: no Node was there when it was"
             f" built. Install Node {_NODE_MAJOR} or later, then chaukas again."
         )
-    node, npm = _tools()
+    node, npm = tools()
     say("chaukas: building the page, once for this checkout (half a minute) …")
     digest = _digest()
     _install(node, npm)
@@ -105,8 +105,13 @@ def _digest() -> str:
     return digest.hexdigest()
 
 
-def _tools() -> tuple[list[str], list[str]]:
-    """Return the commands of node and npm, from the PATH or from the dev extra."""
+def tools() -> tuple[list[str], list[str]]:
+    """
+    Return the commands of node and npm, from the PATH or from the dev extra.
+
+    Raises:
+        BuildError: There is none, or an old one.
+    """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _major(node) >= _NODE_MAJOR:
         return [node], [npm]

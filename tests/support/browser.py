@@ -67,6 +67,13 @@ class Watched:
             assert monotonic() < deadline_s, f"never true: {script}"
             self.page.wait_for_timeout(40)
 
+    def settle(self) -> None:
+        """Wait until two pictures in a row are the same, charts included."""
+        before = b""
+        while (now := self.page.screenshot()) != before:
+            before = now
+            self.page.wait_for_timeout(120)
+
     def copied(self, text: str) -> str:
         """Return what is on the clipboard, once it holds a text."""
         read = "navigator.clipboard.readText()"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -14,14 +15,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.example_runs import run_example
+from tests.support.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ("ROOT", "Answer", "Served", "served")
+__all__ = ("ROOT", "Answer", "Served", "recorded", "served", "wait_until_read")
 
 ROOT = Path(__file__).resolve().parents[2]
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/open/([\w-]+)")
 _DEADLINE_S = 120
+_RECORDED = (
+    "handoffs",
+    "tools",
+    "guardrails",
+    "streaming",
+    "openai_retry_example",
+    "tawk_style_platform",
+    "multi_tenant_sessions",
+)
 # Without the command, which builds the page first where it is not built.
 _SERVE = """
 import sys
@@ -30,6 +43,23 @@ from chaukas.viewer.serve import serve
 serve(open_source(sys.argv[1:]), port=0, opens_browser=False,
       say=lambda line: print(line, flush=True))
 """
+
+
+def recorded(folder: Path) -> Path:
+    """Run several examples; return the folder with their records."""
+    records = folder / "records"
+    records.mkdir()
+    for name in _RECORDED:
+        own = folder / name
+        own.mkdir()
+        file = run_example(name, own).file
+        file.rename(records / file.name)
+    return records
+
+
+def wait_until_read(server: Served) -> None:
+    """Return once the record is indexed."""
+    until(lambda: json.loads(server.ask("/api/status").body)["state"] != "reading")
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.browser import Watched, browser, watched
-from tests.support.example_runs import run_example
-from tests.support.page_server import Served, served
+from tests.support.page_server import Served, recorded, served, wait_until_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,25 +18,11 @@ if TYPE_CHECKING:
 
 __all__: tuple[str, ...] = ()
 
-EXAMPLES = (
-    "handoffs",
-    "tools",
-    "guardrails",
-    "streaming",
-    "openai_retry_example",
-    "tawk_style_platform",
-    "multi_tenant_assistant",
-)
-
 
 @pytest.fixture(scope="session")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the records of several examples."""
-    folder = tmp_path_factory.mktemp("records")
-    for name in EXAMPLES:
-        ran = run_example(name, tmp_path_factory.mktemp(name))
-        ran.file.rename(folder / ran.file.name)
-    return folder
+    return recorded(tmp_path_factory.mktemp("examples"))
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +49,3 @@ def seen(chromium: Browser, viewed: Served) -> Iterator[Watched]:
     with watched(chromium, viewed) as page:
         yield page
         assert (page.dialogs, page.strangers, page.complaints) == ([], [], [])
-
-
-def wait_until_read(server: Served) -> None:
-    """Return once the record is indexed."""
-    while json.loads(server.ask("/api/status").body)["state"] == "reading":
-        pass

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chaukas.viewer import build
 from tests.support.browser import Watched, watched
-from tests.support.page_server import Served, served
-from tests.viewer.conftest import wait_until_read
+from tests.support.example_runs import EXAMPLES
+from tests.support.page_pictures import (
+    run_of,
+    runs_of,
+    session_of,
+    spans_of,
+    take_pictures,
+    views,
+)
+from tests.support.page_server import ROOT, Served, served, wait_until_read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,26 +30,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+WEB = ROOT / "chaukas/viewer/web"
+CHECKS = (
+    "vitest/vitest.mjs run",
+    "svelte-check/bin/svelte-check --tsconfig ./tsconfig.json --fail-on-warnings",
+)
 ROWS = "[role=table] .body"
 STEPS = "[role=treegrid] .body"
-
-
-def _runs(server: Served, query: str = "") -> list[dict[str, Any]]:
-    answer = server.ask(f"/api/runs?filter={query}&limit=200")
-    return list(json.loads(answer.body)["items"])
-
-
-def _run(server: Served, agent: str, **wanted: object) -> str:
-    """Return the first run of an agent, by what else must hold of it."""
-    for run in _runs(server):
-        if run["agents"][:1] == [agent] and wanted.items() <= run.items():
-            return str(run["trace_id"])
-    raise AssertionError(f"no run of {agent}")
-
-
-def _spans(server: Served, trace: str) -> list[dict[str, Any]]:
-    answer = server.ask(f"/api/tree?trace_id={trace}")
-    return list(json.loads(answer.body)["spans"])
 
 
 # --- 1. one command ------------------------------------------------------------------
@@ -60,13 +58,40 @@ def test_the_address_that_is_printed_opens_the_page(
         context.close()
 
 
+def test_the_example_records_others_and_serves_them(tmp_path: Path) -> None:
+    program = str((EXAMPLES / "view").with_suffix(".py"))
+    command = [sys.executable, program, "--no-open", "--port", "0"]
+    with served([], tmp_path, command=command) as server:
+        assert server.enter().status == 303
+        wait_until_read(server)
+        assert len(runs_of(server)) > 20
+        assert server.end() == 0
+
+
+@pytest.mark.parametrize("command", CHECKS)
+def test_the_sources_of_the_page_pass_their_own_checks(
+    viewed: Served, command: str
+) -> None:
+    # The server has installed what they need.
+    script, *options = command.split()
+    node, _npm = build.tools()
+    done = subprocess.run(
+        [*node, str(WEB / "node_modules" / script), *options],
+        cwd=WEB,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # --- 2. runs -------------------------------------------------------------------------
 
 
 def test_runs_are_listed_the_newest_first(seen: Watched, viewed: Served) -> None:
     seen.go("#/runs")
     seen.page.locator(ROWS).first.wait_for()
-    runs = _runs(viewed)
+    runs = runs_of(viewed)
     assert seen.count(ROWS) == len(runs)
     first = seen.text(ROWS)
     assert runs[0]["agents"][0] in first
@@ -184,15 +209,10 @@ def test_words_are_found_in_events(seen: Watched) -> None:
 # --- 4. a session as a chat ----------------------------------------------------------
 
 
-def _session(server: Served) -> dict[str, Any]:
-    items = json.loads(server.ask("/api/sessions").body)["items"]
-    return dict(max(items, key=lambda each: each["runs"]))
-
-
 def test_a_session_is_a_chat_with_what_happened_in_each_turn(
     seen: Watched, viewed: Served
 ) -> None:
-    session = _session(viewed)
+    session = session_of(viewed)
     seen.go(f"#/session/{session['session_id']}?tenant={session['tenant_id']}")
     seen.page.locator(".turns > li").first.wait_for()
     assert seen.count(".turns > li") == session["runs"]
@@ -204,7 +224,7 @@ def test_a_session_is_a_chat_with_what_happened_in_each_turn(
 
 
 def test_a_session_is_opened_from_the_list(seen: Watched) -> None:
-    seen.go("#/sessions")
+    seen.go("#/sessions?sort=-runs")
     seen.page.locator(ROWS).first.wait_for()
     seen.press("j", "Enter")
     seen.page.locator(".turns > li").first.wait_for()
@@ -216,8 +236,8 @@ def test_a_session_is_opened_from_the_list(seen: Watched) -> None:
 def test_a_run_is_a_tree_with_a_bar_for_each_span(
     seen: Watched, viewed: Served
 ) -> None:
-    trace = _run(viewed, "reception")
-    spans = _spans(viewed, trace)
+    trace = run_of(viewed, "reception")
+    spans = spans_of(viewed, trace)
     seen.go(f"#/run/{trace}")
     seen.page.locator(STEPS).first.wait_for()
     assert seen.count(STEPS) == len(spans)
@@ -232,15 +252,15 @@ def test_a_run_is_a_tree_with_a_bar_for_each_span(
 def test_retries_and_first_tokens_are_drawn_inside_the_bars(
     seen: Watched, viewed: Served
 ) -> None:
-    seen.go(f"#/run/{_run(viewed, 'travel desk', retries=2)}")
+    seen.go(f"#/run/{run_of(viewed, 'travel desk', retries=2)}")
     seen.page.locator(".mark.retry").first.wait_for()
     assert seen.count(".mark.retry") == 2
-    seen.go(f"#/run/{_run(viewed, 'poet')}")
+    seen.go(f"#/run/{run_of(viewed, 'poet')}")
     seen.page.locator(".mark.first-token").first.wait_for()
 
 
 def test_parallel_tools_are_seen_side_by_side(seen: Watched, viewed: Served) -> None:
-    trace = _run(viewed, "travel desk", retries=2)
+    trace = run_of(viewed, "travel desk", retries=2)
     seen.go(f"#/run/{trace}?mode=lanes")
     seen.page.locator("g.kind-tool").first.wait_for()
     boxes = [box.bounding_box() for box in seen.page.locator("g.kind-tool rect").all()]
@@ -251,8 +271,8 @@ def test_parallel_tools_are_seen_side_by_side(seen: Watched, viewed: Served) -> 
 def test_lanes_have_arrows_for_handoffs_and_nested_agents(
     seen: Watched, viewed: Served
 ) -> None:
-    for run in _runs(viewed):
-        kinds = {span["name"] for span in _spans(viewed, run["trace_id"])}
+    for run in runs_of(viewed):
+        kinds = {span["name"] for span in spans_of(viewed, run["trace_id"])}
         if "ask_accountant" in kinds:
             seen.go(f"#/run/{run['trace_id']}?mode=lanes")
             seen.page.locator("path.arrow").first.wait_for(state="attached")
@@ -263,7 +283,7 @@ def test_lanes_have_arrows_for_handoffs_and_nested_agents(
 
 
 def test_the_map_chooses_a_stretch_of_the_run(seen: Watched, viewed: Served) -> None:
-    seen.go(f"#/run/{_run(viewed, 'travel desk', retries=2)}")
+    seen.go(f"#/run/{run_of(viewed, 'travel desk', retries=2)}")
     seen.page.locator(STEPS).first.wait_for()
     before = seen.page.locator(".head .axis").inner_text()
     box = seen.page.locator("svg[aria-label*='drag to choose']").bounding_box()
@@ -279,12 +299,12 @@ def test_the_map_chooses_a_stretch_of_the_run(seen: Watched, viewed: Served) -> 
 
 
 def test_one_key_shows_the_critical_path(seen: Watched, viewed: Served) -> None:
-    trace = _run(viewed, "travel desk", retries=2)
+    trace = run_of(viewed, "travel desk", retries=2)
     seen.go(f"#/run/{trace}")
     seen.page.locator(STEPS).first.wait_for()
     seen.press("c")
     seen.page.locator(f"{STEPS}.faint").first.wait_for()
-    off = sum(not span["is_critical"] for span in _spans(viewed, trace))
+    off = sum(not span["is_critical"] for span in spans_of(viewed, trace))
     assert seen.count(f"{STEPS}.faint") == off
 
 
@@ -303,7 +323,7 @@ def test_a_run_that_grows_is_followed(
             page.page.locator(STEPS).first.wait_for()
             with growing.open("ab") as file:
                 file.write(b"".join(lines[8:]))
-            page.page.locator(STEPS).get_by_text("ask_accountant").wait_for(
+            page.page.locator(STEPS).get_by_text("ask_accountant").first.wait_for(
                 timeout=20_000
             )
 
@@ -312,7 +332,7 @@ def test_a_run_that_grows_is_followed(
 
 
 def _open(seen: Watched, viewed: Served, trace: str, kind: str, nth: int = 0) -> None:
-    spans = [span for span in _spans(viewed, trace) if span["kind"] == kind]
+    spans = [span for span in spans_of(viewed, trace) if span["kind"] == kind]
     seen.go(f"#/run/{trace}?event={spans[nth]['event_ids'][0]}")
     seen.page.locator("article[aria-label=Detail] footer").wait_for()
 
@@ -320,7 +340,7 @@ def _open(seen: Watched, viewed: Served, trace: str, kind: str, nth: int = 0) ->
 def test_a_model_call_shows_what_is_new_and_on_demand_all(
     seen: Watched, viewed: Served
 ) -> None:
-    trace = _run(viewed, "travel desk", retries=2)
+    trace = run_of(viewed, "travel desk", retries=2)
     _open(seen, viewed, trace, "model", 1)
     seen.see("New in this call", "article")
     new = seen.page.locator("ol[aria-label='New in this call'] > li").count()
@@ -332,14 +352,14 @@ def test_a_model_call_shows_what_is_new_and_on_demand_all(
 
 
 def test_cost_says_the_rate_that_made_it(seen: Watched, viewed: Served) -> None:
-    _open(seen, viewed, _run(viewed, "reception"), "model")
+    _open(seen, viewed, run_of(viewed, "reception"), "model")
     seen.see("a million tokens", "article")
 
 
 def test_arguments_and_results_are_json_that_folds_and_is_copied(
     seen: Watched, viewed: Served
 ) -> None:
-    _open(seen, viewed, _run(viewed, "travel desk", retries=2), "tool")
+    _open(seen, viewed, run_of(viewed, "travel desk", retries=2), "tool")
     tree = seen.page.locator("article .json").first
     assert "Lisbon" in tree.inner_text()
     tree.locator(".fold").first.click()
@@ -349,8 +369,8 @@ def test_arguments_and_results_are_json_that_folds_and_is_copied(
 
 
 def test_what_was_hidden_is_marked_with_its_path(seen: Watched, viewed: Served) -> None:
-    trace = _run(viewed, "shop", errors=1)
-    spans = _spans(viewed, trace)
+    trace = run_of(viewed, "shop", errors=1)
+    spans = spans_of(viewed, trace)
     at = [s["name"] for s in spans if s["kind"] == "tool"].index("sign_in")
     _open(seen, viewed, trace, "tool", at)
     seen.see("Hidden before it was written", "article")
@@ -358,7 +378,7 @@ def test_what_was_hidden_is_marked_with_its_path(seen: Watched, viewed: Served) 
 
 
 def test_an_error_shows_its_innermost_frame(seen: Watched, viewed: Served) -> None:
-    _open(seen, viewed, _run(viewed, "shop", errors=1), "error")
+    _open(seen, viewed, run_of(viewed, "shop", errors=1), "error")
     seen.see("raise LookupError", "article")
     seen.see("tools.py", "article")
 
@@ -375,7 +395,7 @@ def test_the_detail_says_whether_an_event_was_altered(
     with served([altered], tmp_path) as server:
         server.enter()
         wait_until_read(server)
-        trace = _run(server, "reception")
+        trace = run_of(server, "reception")
         with watched(chromium, server) as page:
             _open(page, server, trace, "input")
             assert page.count(".integrity-ok") == 1
@@ -385,8 +405,8 @@ def test_the_detail_says_whether_an_event_was_altered(
 
 def test_every_kind_of_span_has_a_detail(seen: Watched, viewed: Served) -> None:
     shown: set[str] = set()
-    for run in _runs(viewed):
-        for span in _spans(viewed, run["trace_id"]):
+    for run in runs_of(viewed):
+        for span in spans_of(viewed, run["trace_id"]):
             if span["kind"] not in shown:
                 shown.add(span["kind"])
                 seen.go(f"#/run/{run['trace_id']}?event={span['event_ids'][0]}")
@@ -402,7 +422,7 @@ def test_every_kind_of_span_has_a_detail(seen: Watched, viewed: Served) -> None:
 def test_the_graph_of_a_run_has_its_agents_and_what_they_called(
     seen: Watched, viewed: Served
 ) -> None:
-    trace = _run(viewed, "travel desk", retries=2)
+    trace = run_of(viewed, "travel desk", retries=2)
     seen.go(f"#/run/{trace}")
     seen.page.locator(STEPS).first.wait_for()
     seen.press("g")
@@ -421,7 +441,7 @@ def test_the_graph_of_a_run_has_its_agents_and_what_they_called(
 
 def test_a_click_in_the_graph_of_all_runs_filters(seen: Watched) -> None:
     seen.go("#/graph")
-    seen.page.get_by_role("button", name=re.compile("^tool weather")).click()
+    seen.page.get_by_role("button", name=re.compile("^weather ")).click()
     seen.page.wait_for_url(re.compile("#/runs.q=tool%3Aweather"))
     seen.page.locator(ROWS).first.wait_for()
 
@@ -448,7 +468,7 @@ def test_two_marked_runs_are_compared(seen: Watched) -> None:
 def test_a_run_is_compared_with_the_median_of_its_agent(
     seen: Watched, viewed: Served
 ) -> None:
-    seen.go(f"#/run/{_run(viewed, 'porter', status='completed')}")
+    seen.go(f"#/run/{run_of(viewed, 'porter', status='completed')}")
     seen.page.locator(STEPS).first.wait_for()
     seen.press("m")
     seen.see("median run of porter")
@@ -459,7 +479,7 @@ def test_a_run_is_compared_with_the_median_of_its_agent(
 
 
 def test_a_run_is_stepped_through_by_keys(seen: Watched, viewed: Served) -> None:
-    trace = _run(viewed, "reception")
+    trace = run_of(viewed, "reception")
     seen.go(f"#/run/{trace}")
     seen.page.locator(STEPS).first.wait_for()
     seen.press("s")
@@ -477,7 +497,7 @@ def test_a_run_is_stepped_through_by_keys(seen: Watched, viewed: Served) -> None
 
 
 def test_a_model_call_is_copied_and_never_sent(seen: Watched, viewed: Served) -> None:
-    _open(seen, viewed, _run(viewed, "reception"), "model")
+    _open(seen, viewed, run_of(viewed, "reception"), "model")
     seen.page.get_by_text("Copy as curl").click()
     seen.copied("curl")
     text = seen.ask("navigator.clipboard.readText()")
@@ -499,12 +519,13 @@ def test_trouble_is_grouped_by_cause_and_leads_to_an_example(seen: Watched) -> N
     seen.page.locator("article[aria-label=Detail]").wait_for()
 
 
-def test_numbers_lead_to_their_runs(seen: Watched) -> None:
+def test_numbers_lead_to_their_runs(seen: Watched, viewed: Served) -> None:
     seen.go("#/numbers?by=tool")
     row = seen.page.locator("tbody tr", has_text="weather")
     row.wait_for()
     calls = row.locator("td").nth(1).inner_text()
-    assert calls == "3"
+    numbers = json.loads(viewed.ask("/api/numbers?by=tool").body)["rows"]
+    assert calls == str(next(n["count"] for n in numbers if n["key"] == ["weather"]))
     assert seen.count("figure canvas") == 4
     row.locator("a").first.click()
     seen.page.wait_for_url(re.compile("#/runs.q=tool%3Aweather"))
@@ -536,7 +557,7 @@ def test_numbers_are_saved_as_csv(seen: Watched) -> None:
 def test_an_exported_run_opens_offline(
     chromium: Browser, seen: Watched, viewed: Served, tmp_path: Path
 ) -> None:
-    trace = _run(viewed, "travel desk", retries=2)
+    trace = run_of(viewed, "travel desk", retries=2)
     seen.go(f"#/run/{trace}")
     seen.page.locator(STEPS).first.wait_for()
     with seen.page.expect_download() as saved:
@@ -552,7 +573,7 @@ def test_an_exported_run_opens_offline(
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else 0)
     page.goto(file.as_uri())
     page.locator(STEPS).first.wait_for()
-    assert page.locator(STEPS).count() == len(_spans(viewed, trace))
+    assert page.locator(STEPS).count() == len(spans_of(viewed, trace))
     for key in "jjj":
         page.keyboard.press(key)
     page.locator("article ol[aria-label='New in this call']").wait_for()
@@ -566,7 +587,7 @@ def test_an_exported_run_opens_offline(
 
 
 def test_a_link_leads_to_its_event(seen: Watched, viewed: Served) -> None:
-    trace = _run(viewed, "travel desk", retries=2)
+    trace = run_of(viewed, "travel desk", retries=2)
     _open(seen, viewed, trace, "tool", 1)
     seen.page.get_by_text("Copy link").click()
     seen.copied("event=")
@@ -586,7 +607,7 @@ def test_everything_is_reached_by_keys_alone(seen: Watched, viewed: Served) -> N
     seen.until(f"document.querySelectorAll('{ROWS}').length === 1")
     seen.press("j", "Enter")
     seen.page.locator(STEPS).first.wait_for()
-    spans = _spans(viewed, _run(viewed, "travel desk", retries=2))
+    spans = spans_of(viewed, run_of(viewed, "travel desk", retries=2))
     here = f"{STEPS}[aria-selected=true]"
 
     def chosen() -> str:
@@ -625,42 +646,27 @@ def test_everything_is_reached_by_keys_alone(seen: Watched, viewed: Served) -> N
 # --- for everyone: screen readers, dark and light, narrow ----------------------------
 
 
-def _views(server: Served) -> dict[str, str]:
-    trace = _run(server, "travel desk", retries=2)
-    other = _run(server, "travel desk", retries=1)
-    session = _session(server)
-    tool = next(s for s in _spans(server, trace) if s["kind"] == "tool")
-    model = next(s for s in _spans(server, trace) if s["kind"] == "model")
-    return {
-        "runs": "#/runs",
-        "sessions": "#/sessions",
-        "session": f"#/session/{session['session_id']}?tenant={session['tenant_id']}",
-        "run": f"#/run/{trace}",
-        "model": f"#/run/{trace}?event={model['event_ids'][0]}",
-        "tool": f"#/run/{trace}?event={tool['event_ids'][0]}",
-        "lanes": f"#/run/{trace}?mode=lanes",
-        "graph-of-run": f"#/run/{trace}?mode=graph",
-        "step": f"#/run/{trace}?mode=step&event={tool['event_ids'][0]}",
-        "compare": f"#/compare?left={trace}&right={other}",
-        "trouble": "#/trouble",
-        "numbers": "#/numbers?by=model",
-        "graph": "#/graph",
-        "search": "#/search?q=Lisbon",
-    }
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_view_has_a_serious_fault_for_screen_readers(
     chromium: Browser, viewed: Served, scheme: str
 ) -> None:
     found = {}
     with watched(chromium, viewed, scheme=scheme) as page:
-        for name, route in _views(viewed).items():
+        for name, route in views(viewed).items():
             page.go(route)
-            page.page.wait_for_timeout(400)
+            page.settle()
             if faults := page.serious_faults():
                 found[name] = faults
     assert found == {}
+
+
+def test_the_pictures_of_the_documents_show_something(
+    chromium: Browser, viewed: Served, tmp_path: Path
+) -> None:
+    pictures = list(take_pictures(chromium, viewed, tmp_path / "pictures"))
+    assert len(pictures) == 8
+    # A page without anything on it is a fifth of that.
+    assert min(picture.stat().st_size for picture in pictures) > 20_000
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -668,7 +674,7 @@ def test_every_view_is_readable_at_360_pixels(
     chromium: Browser, viewed: Served, scheme: str
 ) -> None:
     with watched(chromium, viewed, size=(360, 740), scheme=scheme) as page:
-        for name, route in _views(viewed).items():
+        for name, route in views(viewed).items():
             page.go(route)
             wide = page.ask("document.documentElement.scrollWidth")
             assert wide <= 360, name
@@ -722,7 +728,7 @@ def test_no_stored_text_does_anything(
     with served([tmp_path], tmp_path) as server:
         server.enter()
         wait_until_read(server)
-        runs = _runs(server)
+        runs = runs_of(server)
         assert len(runs) > 10
         with watched(chromium, server) as page:
             for route in (
@@ -741,7 +747,7 @@ def test_no_stored_text_does_anything(
             for session in sessions[:6]:
                 page.go("#/sessions")
                 page.page.locator(ROWS).nth(sessions.index(session)).click()
-                page.page.locator(".turns").wait_for()
+                page.see("its runs")
                 _is_untouched(page)
             for run in runs:
                 page.go(f"#/run/{run['trace_id']}")

@@ -8,8 +8,14 @@ export const source: Source = sourceOf(document.getElementById("record"));
 /** Something that a view tells those that hear it. */
 type Heard = (rows: EventRow[]) => void;
 
+/** Where the page is; a file that was exported is nowhere but at its run. */
+export function here(): Route {
+  const route = parseRoute(location.hash);
+  return source.isExported ? { ...route, view: "run" } : route;
+}
+
 class PageState {
-  route: Route = $state(parseRoute(location.hash));
+  route: Route = $state(here());
   status: Status | null = $state(null);
   fields: FieldHelp[] = $state([]);
   nowUs = $state(Date.now() * 1000);
@@ -60,7 +66,7 @@ export function go(view: View, id = "", options: Record<string, string> = {}, is
   const hash = link(view, id, options);
   if (isStep) history.replaceState(null, "", hash);
   else history.pushState(null, "", hash);
-  page.route = parseRoute(hash);
+  page.route = here();
 }
 
 /** Change options of where the page is; an empty one is taken out. */
