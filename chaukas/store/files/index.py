@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ("Index", "Progress", "cache_folder")
 
-_TAIL_BYTES: Final = 64
+_TAIL_BYTES: Final = 4096
 _KEPT_S: Final = 30 * 86_400
 _SCHEMA_WORD: Final = "index-1"
 """Part of an index's name: another word for another way of reading events."""
+_COUNTS: Final = ("events", "skipped", "repeated", "conflicts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Progress:
     done_bytes: int
     total_bytes: int
     events: int
-    """New events, so far."""
+    """New events, so far; likewise the rest."""
     skipped_lines: int
     repeated: int
     conflicts: int
@@ -100,7 +101,7 @@ class Index:
         self._temporary: str | None = None
         self._has_looked = False
         self._done_bytes = 0
-        self._counts = {"events": 0, "skipped": 0, "repeated": 0, "conflicts": 0}
+        self._counts = dict.fromkeys(_COUNTS, 0)
         files_of(self.source)
         path = self._path(folder)
         try:
@@ -158,6 +159,7 @@ class Index:
             self.store.reset()
             marks = {}
         self._has_looked = True
+        self._counts = dict.fromkeys(_COUNTS, 0)
         total = total_bytes(found)
         self._done_bytes = 0
         for path, head in heads.items():
@@ -251,7 +253,7 @@ class Index:
         """Return how many events, skipped lines, repeated events and conflicts."""
         with self.store.transaction() as sql:
             rows = dict(sql.execute("SELECT name, value FROM fact").fetchall())
-        return {name: int(rows.get(name, 0)) for name in self._counts}
+        return {name: int(rows.get(name, 0)) for name in _COUNTS}
 
     def _progress(self, total: int) -> Progress:
         counts = self._counts
