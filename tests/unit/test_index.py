@@ -83,7 +83,7 @@ def test_a_line_that_is_being_written_is_left_for_later(
     assert source.status().skipped_lines == 0
     with path.open("ab") as file:
         file.write(last[40:])
-    assert source.read().events == 9
+    assert source.read().events == 1
     source.close()
 
 
@@ -133,7 +133,7 @@ def test_a_rotation_is_read_with_its_file_and_each_event_once(
     source = opened(path)
     rotated(path, 1)
     written(path, run("t2", 5))
-    assert source.read().events == 16
+    assert source.read().events == 8
     aside = rotated(path, 2)
     with gzip.open(f"{aside}.gz", "wb") as packed:
         packed.write(aside.read_bytes())

@@ -187,7 +187,8 @@ class Index:
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         start = mark.done if mark else 0
-        if mark and not _holds(path, mark):
+        is_again = mark is not None and not _holds(path, mark)
+        if is_again:
             start = 0
         packed = path.suffix == ".gz"
         if mark and packed and mark.is_whole:
@@ -197,7 +198,7 @@ class Index:
             return
         before, size = self._done_bytes, size_of(path)
         for piece in pieces_of(path, start):
-            self._take(path, head, piece)
+            self._take(path, head, piece, is_again=is_again)
             # Of a packed file it is not known how much is left.
             share = min(piece.end, size)
             self._done_bytes = before + share
@@ -207,14 +208,16 @@ class Index:
         if packed or (mark and mark.path != str(path)):
             self._rename(path, head, is_whole=packed)
 
-    def _take(self, path: Path, head: str, piece: Piece) -> None:
+    def _take(self, path: Path, head: str, piece: Piece, *, is_again: bool) -> None:
         facts, skipped = _facts_in(piece.data)
         with self.store.transaction() as sql:
             row = sql.execute("SELECT done FROM source WHERE head = ?", (head,))
-            known = row.fetchone()
-            if known is not None and known[0] >= piece.end:
-                # Another process was faster.
-                return
+            (done,) = row.fetchone() or (0,)
+            if not is_again and done > piece.start:
+                # Another process was here first; perhaps not with all of it.
+                if done >= piece.end:
+                    return
+                facts, skipped = _facts_in(piece.data[done - piece.start :])
             fresh, repeated, conflicts = self.store.add(facts)
             sql.execute(
                 "INSERT OR REPLACE INTO source (head, path, done, tail)"
