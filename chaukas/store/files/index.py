@@ -36,7 +36,7 @@ __all__ = ("Index", "Progress", "cache_folder")
 
 _TAIL_BYTES: Final = 4096
 _KEPT_S: Final = 30 * 86_400
-_SCHEMA_WORD: Final = "index-1"
+_SCHEMA_WORD: Final = "index-2"
 """Part of an index's name: another word for another way of reading events."""
 _COUNTS: Final = ("events", "skipped", "repeated", "conflicts")
 
