@@ -286,6 +286,7 @@ class Query:
         parsed = _parsed(filter)
         reader = self._reader
         by_status = reader.numbers(("status",), parsed, "run")
+        counts = {row.key[0]: row.count for row in by_status.rows}
         streams = reader.streams()
         times = reader.span_of_time()
         sessions = reader.sessions(parsed, limit=1)
@@ -296,7 +297,7 @@ class Query:
             events=reader.event_count(),
             sessions=sessions.matched or 0,
             runs=by_status.total.count,
-            by_status={row.key[0]: row.count for row in by_status.rows},
+            by_status={name: counts[name] for name in _STATUSES if name in counts},
             tenants=tuple(reader.values("tenant", limit=20)),
             totals=reader.numbers((), parsed, "model").total,
             run_totals=by_status.total,

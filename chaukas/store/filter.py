@@ -133,7 +133,7 @@ _ALIASES: Final = {
 _TERM: Final = re.compile(
     r"""(?P<minus>-?)
         (?:(?P<field>[A-Za-z_]+)(?P<op>>=|<=|[:<>=]))?
-        (?P<value>"(?:[^"\\]|\\.)*"?|(?:[^\s",]|"(?:[^"\\]|\\.)*"?|,)*)""",
+        (?P<value>(?:[^\s",]|"(?:[^"\\]|\\.)*"?|,)*)""",
     re.VERBOSE,
 )
 _VALUE: Final = re.compile(r'"((?:[^"\\]|\\.)*)("?)|([^",]+)')

@@ -96,36 +96,45 @@ class Sums:
     def add(self, fact: Facts) -> None:
         """Add one event."""
         self.events += 1
-        self.user = max(self.user, fact.user)
-        self.framework = max(self.framework, fact.framework)
+        # Comparisons, since calls of min and max would be most of the work.
+        if fact.user > self.user:  # noqa: PLR1730
+            self.user = fact.user
+        if fact.framework > self.framework:  # noqa: PLR1730
+            self.framework = fact.framework
         if fact.is_own:
             return
         at = fact.at_us
-        self.first = min(self.first, at)
-        self.last = max(self.last, at)
+        if at < self.first:  # noqa: PLR1730
+            self.first = at
+        if at > self.last:  # noqa: PLR1730
+            self.last = at
         kind = fact.kind
-        if fact.side < 0:
-            if kind == "model":
-                self.calls += 1
-                self.input_tokens += fact.input_tokens
-                self.output_tokens += fact.output_tokens
-                self.cached_tokens += fact.cached_tokens
-                self.reasoning_tokens += fact.reasoning_tokens
-                self.cost += fact.cost_pico or 0
-                self.unpriced += fact.unpriced
-            elif kind == "tool":
-                self.tools += 1
-        elif kind == "error":
-            self.errors += 1
-        elif kind == "retry":
-            self.retries += 1
-        elif fact.outcome == "deny":
-            self.denials += 1
+        if fact.side:
+            if fact.side < 0:
+                self._add_end(kind, fact)
+        else:
+            self.errors += kind == "error"
+            self.retries += kind == "retry"
+            self.denials += fact.outcome == "deny"
+
+    def _add_end(self, kind: str, fact: Facts) -> None:
+        if kind == "model":
+            self.calls += 1
+            self.input_tokens += fact.input_tokens
+            self.output_tokens += fact.output_tokens
+            self.cached_tokens += fact.cached_tokens
+            self.reasoning_tokens += fact.reasoning_tokens
+            self.cost += fact.cost_pico or 0
+            self.unpriced += fact.unpriced
+        elif kind == "tool":
+            self.tools += 1
 
     def add_texts(self, fact: Facts) -> None:
         """Add what only a run has: its place, how it began, how it ended."""
-        self.session = max(self.session, fact.session)
-        self.project = max(self.project, fact.project)
+        if fact.session > self.session:  # noqa: PLR1730
+            self.session = fact.session
+        if fact.project > self.project:  # noqa: PLR1730
+            self.project = fact.project
         kind = fact.kind
         if kind in _RUNNING:
             self.is_run = True
@@ -159,14 +168,18 @@ class StreamSums:
     def add(self, fact: Facts) -> None:
         """Add one event."""
         self.events += 1
-        self.first = min(self.first, fact.at_us)
-        self.last = max(self.last, fact.at_us)
+        at, seq = fact.at_us, fact.seq
+        if at < self.first:  # noqa: PLR1730
+            self.first = at
+        if at > self.last:  # noqa: PLR1730
+            self.last = at
         self.dropped = max(self.dropped, fact.dropped)
-        seq = fact.seq
         if seq is not None:
             self.numbered += 1
-            self.min_seq = seq if self.min_seq is None else min(self.min_seq, seq)
-            self.max_seq = seq if self.max_seq is None else max(self.max_seq, seq)
+            if self.min_seq is None or seq < self.min_seq:
+                self.min_seq = seq
+            if self.max_seq is None or seq > self.max_seq:
+                self.max_seq = seq
 
 
 class Deltas:
@@ -183,31 +196,45 @@ class Deltas:
         self.openers: dict[tuple[RunKey, str], tuple[str, str]] = {}
         self.days: dict[DayKey, list[int]] = {}
         self.labels: list[Facts] = []
+        self._named: dict[tuple[RunKey, tuple[str, ...]], int] = {}
 
     def add(self, fact: Facts) -> None:
         """Add one event."""
-        if fact.stream:
-            key = (fact.stream, fact.tenant)
-            stream = self.streams.get(key)
-            if stream is None:
-                stream = self.streams[key] = StreamSums()
-            stream.add(fact)
-        if fact.ended_stream:
-            self.ended.add(fact.ended_stream)
+        tenant, stream = fact.tenant, fact.stream
+        if stream:
+            key = (stream, tenant)
+            sums = self.streams.get(key)
+            if sums is None:
+                sums = self.streams[key] = StreamSums()
+            sums.add(fact)
         if fact.session:
-            place = (fact.tenant, fact.project, fact.session)
-            session = self.sessions.get(place)
-            if session is None:
-                session = self.sessions[place] = Sums()
-            session.add(fact)
-            if fact.kind == "session" and fact.name > session.name:
-                session.name = fact.name
+            self._add_to_session((tenant, fact.project, fact.session), fact)
         if fact.trace:
-            self._add_to_run((fact.tenant, fact.trace), fact)
+            self._add_to_run((tenant, fact.trace), fact)
         if fact.of:
             self._add_to_day(fact)
-        if fact.is_own and fact.name == "chaukas.score":
-            self.labels.append(fact)
+        if fact.is_own:
+            if fact.ended_stream:
+                self.ended.add(fact.ended_stream)
+            if fact.name == "chaukas.score":
+                self.labels.append(fact)
+
+    def finish(self) -> None:
+        """Work out what was left until all events are here."""
+        for (key, about), at_us in self._named.items():
+            for kind, name in _names(*about):
+                place = (key, kind, name)
+                known = self.names.get(place)
+                if known is None or at_us < known:
+                    self.names[place] = at_us
+
+    def _add_to_session(self, key: SessionKey, fact: Facts) -> None:
+        session = self.sessions.get(key)
+        if session is None:
+            session = self.sessions[key] = Sums()
+        session.add(fact)
+        if fact.kind == "session" and fact.name > session.name:
+            session.name = fact.name
 
     def _add_to_run(self, key: RunKey, fact: Facts) -> None:
         run = self.runs.get(key)
@@ -217,24 +244,22 @@ class Deltas:
         if fact.is_own:
             return
         run.add_texts(fact)
-        kind = fact.kind
-        if kind != "session":
-            for what, name in names_of(fact):
-                self._name(key, what, name, fact.at_us)
-            if fact.side:
-                span = (key, f"{kind}{fact.span}")
-                self.opened[span] += fact.side
-                if fact.side > 0:
-                    self.openers[span] = (fact.stream, fact.tenant)
         if fact.path:
             order = f"{fact.at_us:019d}{fact.event_id}"
             self.paths.append((key, order, fact.path))
-
-    def _name(self, key: RunKey, kind: str, name: str, at_us: int) -> None:
-        place = (key, kind, name)
-        known = self.names.get(place)
-        if known is None or at_us < known:
-            self.names[place] = at_us
+        kind = fact.kind
+        if kind == "session":
+            return
+        # Most events of a run say what others of it said: their names wait.
+        named = (key, _about(fact))
+        known = self._named.get(named)
+        if known is None or fact.at_us < known:
+            self._named[named] = fact.at_us
+        if fact.side:
+            span = (key, kind + fact.span)
+            self.opened[span] += fact.side
+            if fact.side > 0:
+                self.openers[span] = (fact.stream, fact.tenant)
 
     def _add_to_day(self, fact: Facts) -> None:
         sums = day_sums(fact)
@@ -247,21 +272,30 @@ class Deltas:
                 known[index] += number
 
 
+def _about(fact: Facts) -> tuple[str, ...]:
+    return (
+        fact.kind, fact.agent, fact.name if fact.kind in _NAMED else "",
+        fact.outcome if fact.kind == "policy" else "", fact.user, fact.framework,
+    )  # fmt: skip
+
+
 def names_of(fact: Facts) -> list[tuple[str, str]]:
     """Return what a filter can find the run of an event by: field and value."""
-    kind = fact.kind
-    found = [("kind", kind)]
-    if fact.agent:
-        found.append(("agent", fact.agent))
-    if kind in _NAMED and fact.name:
-        found.append(("server" if kind == "mcp" else kind, fact.name))
-    if kind == "policy" and fact.outcome:
-        found.append(("policy", fact.outcome))
-    if fact.user:
-        found.append(("user", fact.user))
-    if fact.framework:
-        found.append(("framework", fact.framework))
-    return found
+    return _names(*_about(fact))
+
+
+def _names(
+    kind: str, agent: str, name: str, outcome: str, user: str, framework: str
+) -> list[tuple[str, str]]:
+    pairs = (
+        ("kind", kind),
+        ("agent", agent),
+        ("server" if kind == "mcp" else kind, name),
+        ("policy", outcome),
+        ("user", user),
+        ("framework", framework),
+    )
+    return [pair for pair in pairs if pair[1]]
 
 
 def day_key(fact: Facts) -> DayKey:
@@ -293,6 +327,7 @@ def fold(facts: Iterable[Facts]) -> Deltas:
     deltas = Deltas()
     for fact in facts:
         deltas.add(fact)
+    deltas.finish()
     return deltas
 
 

@@ -74,7 +74,8 @@ def run(trace: str, at: float = 0.0, **about: Any) -> list[dict[str, Any]]:
         event("OUTPUT_EMITTED", at + 0.9, span_id=f"{trace}o", **below,
               message={"role": "assistant", "text": answer}),
         event("AGENT_END", at + 1.0, span_id=f"{trace}a", **place,
-              status=outcome.upper(), performance={"duration_ms": 1000},
+              status="COMPLETED" if outcome == "waiting" else outcome.upper(),
+              performance={"duration_ms": 1000},
               metadata={**meta, "run": {"outcome": outcome, "duration_ms": 1000}}),
     ]  # fmt: skip
 

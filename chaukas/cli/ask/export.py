@@ -221,7 +221,7 @@ _PARQUET: Final = {
         "BIGINT",
     ),
     **dict.fromkeys("duration_ms first_token_ms cost_usd wait_ms".split(), "DOUBLE"),
-    **dict.fromkeys("started ended at".split(), "TIMESTAMPTZ"),
+    **dict.fromkeys("started ended moment".split(), "TIMESTAMPTZ"),
     "day": "DATE",
 }
 """Types of the columns that are no texts."""

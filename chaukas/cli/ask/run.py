@@ -33,6 +33,8 @@ _MARKS = {
     "waiting": "waiting",
 }
 _FOLDED = frozenset({"data", "state"})
+_SLOWER_MS = 100.0
+_SLOWER_SHARE = 0.2
 _CHANGES = {"same": " ", "added": "+", "missing": "-", "changed": "~"}
 
 
@@ -202,8 +204,9 @@ def diff(
     Lay two runs beside each other: what is added (+), missing (-), changed (~).
 
     LEFT and RIGHT are ids of runs, or their ends; `last` is the newest run. Texts of
-    prompts, answers, arguments and results are compared line by line. Exit code 0:
-    both are the same, 1: they differ, or there is no such run.
+    prompts, answers, arguments and results are compared line by line; a step that
+    took 20 % and 100 ms more or less is shown, too. Exit code 0: both are the same,
+    1: they differ, or there is no such run.
     """
     with asked(source) as query:
         found = query.diff(query.find_run(left), query.find_run(right), limit)
@@ -219,12 +222,20 @@ def _diff_lines(found: Diff, *, is_full: bool) -> Iterator[str]:
     yield f"- {_head(found.left)}"
     yield f"+ {_head(found.right)}"
     for row in found.rows:
-        if row.change != "same" or is_full:
+        if row.change != "same" or is_full or _is_other_speed(row):
             yield from _diff_row(row)
     yield (
         f"{found.same:,} the same, {found.changed:,} changed,"
         f" {found.added:,} added, {found.missing:,} missing"
     )
+
+
+def _is_other_speed(row: DiffRow) -> bool:
+    """Return whether a step took so much more or less time that one should know."""
+    if row.slower_ms is None or row.left is None:
+        return False
+    before_ms = row.left.duration_ms or 0.0
+    return abs(row.slower_ms) >= max(_SLOWER_MS, _SLOWER_SHARE * before_ms)
 
 
 def _diff_row(row: DiffRow) -> Iterator[str]:

@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ("Index", "Progress", "cache_folder")
 
-_TAIL_BYTES: Final = 64
+_TAIL_BYTES: Final = 4096
 _KEPT_S: Final = 30 * 86_400
-_SCHEMA_WORD: Final = "index-1"
+_SCHEMA_WORD: Final = "index-2"
 """Part of an index's name: another word for another way of reading events."""
+_COUNTS: Final = ("events", "skipped", "repeated", "conflicts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Progress:
     done_bytes: int
     total_bytes: int
     events: int
-    """New events, so far."""
+    """New events, so far; likewise the rest."""
     skipped_lines: int
     repeated: int
     conflicts: int
@@ -100,7 +101,7 @@ class Index:
         self._temporary: str | None = None
         self._has_looked = False
         self._done_bytes = 0
-        self._counts = {"events": 0, "skipped": 0, "repeated": 0, "conflicts": 0}
+        self._counts = dict.fromkeys(_COUNTS, 0)
         files_of(self.source)
         path = self._path(folder)
         try:
@@ -158,6 +159,7 @@ class Index:
             self.store.reset()
             marks = {}
         self._has_looked = True
+        self._counts = dict.fromkeys(_COUNTS, 0)
         total = total_bytes(found)
         self._done_bytes = 0
         for path, head in heads.items():
@@ -185,7 +187,8 @@ class Index:
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         start = mark.done if mark else 0
-        if mark and not _holds(path, mark):
+        is_again = mark is not None and not _holds(path, mark)
+        if is_again:
             start = 0
         packed = path.suffix == ".gz"
         if mark and packed and mark.is_whole:
@@ -195,7 +198,7 @@ class Index:
             return
         before, size = self._done_bytes, size_of(path)
         for piece in pieces_of(path, start):
-            self._take(path, head, piece)
+            self._take(path, head, piece, is_again=is_again)
             # Of a packed file it is not known how much is left.
             share = min(piece.end, size)
             self._done_bytes = before + share
@@ -205,14 +208,16 @@ class Index:
         if packed or (mark and mark.path != str(path)):
             self._rename(path, head, is_whole=packed)
 
-    def _take(self, path: Path, head: str, piece: Piece) -> None:
+    def _take(self, path: Path, head: str, piece: Piece, *, is_again: bool) -> None:
         facts, skipped = _facts_in(piece.data)
         with self.store.transaction() as sql:
             row = sql.execute("SELECT done FROM source WHERE head = ?", (head,))
-            known = row.fetchone()
-            if known is not None and known[0] >= piece.end:
-                # Another process was faster.
-                return
+            (done,) = row.fetchone() or (0,)
+            if not is_again and done > piece.start:
+                # Another process was here first; perhaps not with all of it.
+                if done >= piece.end:
+                    return
+                facts, skipped = _facts_in(piece.data[done - piece.start :])
             fresh, repeated, conflicts = self.store.add(facts)
             sql.execute(
                 "INSERT OR REPLACE INTO source (head, path, done, tail)"
@@ -251,7 +256,7 @@ class Index:
         """Return how many events, skipped lines, repeated events and conflicts."""
         with self.store.transaction() as sql:
             rows = dict(sql.execute("SELECT name, value FROM fact").fetchall())
-        return {name: int(rows.get(name, 0)) for name in self._counts}
+        return {name: int(rows.get(name, 0)) for name in _COUNTS}
 
     def _progress(self, total: int) -> Progress:
         counts = self._counts

@@ -39,6 +39,7 @@ STDIN: Final = "-"
 LINE_BYTES: Final = 16 * 1024 * 1024
 """No event is a tenth as long."""
 _PIECE_BYTES: Final = 4 * 1024 * 1024
+_BLANK_BYTES: Final = 256 * 1024
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -74,7 +75,7 @@ def reason_of(error: Exception) -> str:
 
 def head_of(path: Path) -> bytes:
     """
-    Return the first line of a file; empty while there is none.
+    Return the first line of a file that is not blank; empty while there is none.
 
     By it a file is known again that was renamed or packed meanwhile.
 
@@ -83,7 +84,10 @@ def head_of(path: Path) -> bytes:
     """
     try:
         with opened(path) as file:
-            line = file.readline(LINE_BYTES)
+            line, blank_bytes = b"\n", 0
+            while line.isspace() and blank_bytes < _BLANK_BYTES:
+                line = file.readline(LINE_BYTES)
+                blank_bytes += len(line)
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableError(path, reason_of(error)) from None
     is_whole = line.endswith(b"\n") or event_of(line) is not None

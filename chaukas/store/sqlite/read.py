@@ -225,9 +225,10 @@ class SqliteReader:
 
     def _agents(self, runs: Sequence[int]) -> tuple[str, ...]:
         rows = self._sql.execute(
-            "SELECT name FROM run_name WHERE kind = 'agent' AND run IN"
-            " (SELECT value FROM json_each(?)) GROUP BY name ORDER BY min(at), name"
-            " LIMIT ?",
+            # In this order: there are few runs, and many names of agents.
+            "SELECT n.name FROM json_each(?) j CROSS JOIN run_name n"
+            " ON n.run = j.value AND n.kind = 'agent'"
+            " GROUP BY n.name ORDER BY min(n.at), n.name LIMIT ?",
             (json.dumps(list(runs)), _AGENTS),
         )
         return tuple(name for (name,) in rows)

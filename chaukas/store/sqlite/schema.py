@@ -165,7 +165,7 @@ WHERE e.of = 'tool';
 CREATE VIEW messages AS SELECT
     e.event_id, r.trace AS trace_id, s.session AS session_id,
     e.tenant AS tenant_id, e.project AS project_id, e.user AS user_id, e.agent,
-    e.name AS role, strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1e6, 'unixepoch') AS at,
+    e.name AS role, strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1e6, 'unixepoch') AS moment,
     json_extract(b.line, '$.message.text') AS text
 FROM event e JOIN body b ON b.id = e.id LEFT JOIN run r ON r.id = e.run
     LEFT JOIN session s ON s.id = e.session
@@ -173,13 +173,13 @@ WHERE e.kind IN ('input', 'output') AND e.outcome <> 'partial';
 CREATE VIEW troubles AS SELECT
     e.event_id, e.kind, r.trace AS trace_id, s.session AS session_id,
     e.tenant AS tenant_id, e.agent, e.name AS code, e.cause, e.text, e.wait_ms,
-    strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1e6, 'unixepoch') AS at
+    strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1e6, 'unixepoch') AS moment
 FROM event e LEFT JOIN run r ON r.id = e.run LEFT JOIN session s ON s.id = e.session
 WHERE e.cause IS NOT NULL;
 CREATE VIEW labels AS SELECT
     e.event_id, l.tenant AS tenant_id, l.project AS project_id, l.session AS session_id,
     l.trace AS trace_id, l.span AS span_id,
-    strftime('%Y-%m-%dT%H:%M:%fZ', l.at / 1e6, 'unixepoch') AS at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', l.at / 1e6, 'unixepoch') AS moment,
     l.name, json_extract(l.value, '$') AS value, l.comment, r.status AS run_status,
     r.input, r.output
 FROM label l JOIN event e ON e.id = l.event LEFT JOIN runs r
