@@ -56,13 +56,31 @@ PARTS: tuple[str, ...] = (
     ),
     # The one global, and what users call.
     "sdk.integrations.openai_agents_enhanced+sdk+sdk._runtime+sdk._session+sdk.testing+sdk.maintenance",
+    # Reading a record, in no recorded process: where its events are kept and indexed,
+    # and what can be asked about them.
+    "store",
+    "query",
+    # The page of a record, and its server.
+    "viewer",
     # What asks a record or a recorder, and prints; and names handed on lazily.
     "cli+chaukas testing",
 )
 """The levels from the lowest up; parts on a level by a space, one part by a plus."""
 
 EDGES = {
-    "click": "cli.commands cli.doctor cli.export cli.output cli.settings cli.spool",
+    "starlette": (
+        "viewer.access viewer.api viewer.app viewer.export viewer.files viewer.follow "
+        "viewer.guard viewer.record viewer.serve"
+    ),
+    "uvicorn": "viewer.serve",
+    "click": (
+        "cli.commands cli.doctor cli.output cli.settings cli.spool cli.ask.export "
+        "cli.ask.label cli.ask.lists cli.ask.mcp cli.ask.run cli.ask.source "
+        "cli.ask.summary cli.ask.tail cli.ask.view"
+    ),
+    "rich": "cli.ask.source cli.ask.table cli.ask.tail",
+    "mcp": "cli.mcp_server",
+    "duckdb": "cli.ask.export",
     "orjson": (
         "sdk.record.recorder sdk.record.history sdk.integrity.recorded_line "
         "sdk.capture.snapshot sdk.capture.size cli.input cli.output "
@@ -72,7 +90,9 @@ EDGES = {
         "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
         "sdk.sinks.otlp.mapping.conversation sdk.sinks.otlp.mapping.join "
         "sdk.sinks.otlp.mapping.messages "
-        "sdk.sinks.otlp.sink"
+        "sdk.sinks.otlp.sink "
+        "query.answers query.labels cli.ask.export cli.mcp_server store.facts "
+        "store.cursor store.sqlite.rows store.files.index"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
@@ -102,13 +122,16 @@ EDGES = {
 }
 """Where each package of others may be imported; nowhere else, and no other package."""
 
-LATE = frozenset({"agents", "genai_prices", "google", "opentelemetry"})
+LATE = frozenset(
+    {"agents", "duckdb", "genai_prices", "google", "opentelemetry", "rich"}
+)
 """Packages that are imported inside functions only: heavy, or perhaps not there."""
 
 FUNCTION_LINES = 60
 MODULE_LINES = 600
 FOLDER_MODULES = 15
-LEVELS = 10
+LEVELS = 13
+"""Nine for what a recorded process loads, three for those who read the record."""
 LONG_MODULES: dict[str, int] = {}
 """Modules that may be longer, up to a limit of their own, and why."""
 
@@ -268,7 +291,7 @@ def test_the_map_names_no_module_that_is_gone() -> None:
     assert not [entry for entry in entries if entry not in modules()]
 
 
-def test_there_are_at_most_ten_levels() -> None:
+def test_there_are_not_too_many_levels() -> None:
     assert len(PARTS) <= LEVELS
 
 

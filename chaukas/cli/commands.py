@@ -17,8 +17,8 @@ import click
 from chaukas.sdk import integrity
 from chaukas.sdk._version import VERSION
 
+from .ask import COMMANDS, show_run
 from .doctor import doctor
-from .export import export
 from .input import Lines, UnreadableError, oldest_first, recorded_event_in
 from .output import count, say
 from .spool import spool
@@ -47,8 +47,9 @@ def main() -> None:
 
 
 main.add_command(doctor)
-main.add_command(export)
 main.add_command(spool)
+for _command in COMMANDS:
+    main.add_command(_command)
 
 
 @main.command()
@@ -85,7 +86,13 @@ def verify(files: tuple[Path, ...], *, partial: bool) -> None:
 
 @main.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
-def tree(files: tuple[Path, ...]) -> None:
+@click.option("--run", default="", help="One run: its id or the end of it; last.")
+@click.option("--full", is_flag=True, help="With --run: stores too.")
+@click.option("--json", "as_json", is_flag=True, help="With --run: as JSON.")
+@click.option("--limit", default=20_000, help="With --run: most lines.")
+def tree(
+    files: tuple[Path, ...], run: str, limit: int, *, full: bool, as_json: bool
+) -> None:
     """
     Show what happened, as a tree: sessions, agents, models, tools.
 
@@ -93,8 +100,19 @@ def tree(files: tuple[Path, ...]) -> None:
     "cut" is what a process that is gone left without its end. Times are UTC. Give
     all files of a rotation together, .gz or not; - is the standard input.
 
-    Exit code 1: a file holds no event. 2: a file cannot be read.
+    With --run one run: FILE may be a folder or a spool too, times count from the
+    run's start, and what each step said is shown.
+
+    Exit code 1: a file holds no event, or there is no such run. 2: a file cannot be
+    read.
     """
+    if run:
+        show_run(files, run, is_full=full, as_json=as_json, limit=limit)
+        return
+    _show_all(files)
+
+
+def _show_all(files: tuple[Path, ...]) -> None:
     skipped = 0
     lines = Lines(())
 

@@ -8,19 +8,20 @@ named and refused, before it can take memory or time without end.
 
 from __future__ import annotations
 
-import gzip
-import io
-import os
-import stat
-import sys
 import zlib
 from bisect import bisect_left
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from chaukas.sdk.integrity import is_event
+from chaukas.store.files.lines import (
+    LINE_BYTES,
+    STDIN,
+    UnreadableError,
+    opened,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,23 +36,11 @@ __all__ = (
     "recorded_event_in",
 )
 
-_STDIN: Final = "-"
-_LINE_BYTES: Final = 16 * 1024 * 1024
-"""No event is a tenth as long."""
 _BLANK_BYTES: Final = 256 * 1024
 """Blank lines in a row; more of them are an archive made to keep us busy."""
 _BOM: Final = b"\xef\xbb\xbf"
-_GZIP: Final = b"\x1f\x8b"
 _BESIDE: Final = (".lock", ".tmp")
 """Endings of what a rotation keeps beside its files, and `events.jsonl*` names too."""
-
-
-class UnreadableError(Exception):
-    """A file cannot be read; the text names it, says why, and what to do."""
-
-    def __init__(self, path: Path, reason: str, remedy: str = "") -> None:
-        remedy = remedy or "Give a file of events, such as chaukas_events.jsonl."
-        super().__init__(f"cannot read {str(path)!r}: {reason}. {remedy}")
 
 
 class Lines:
@@ -141,14 +130,9 @@ def oldest_first(files: Sequence[Path]) -> list[Path]:
         for path in dict.fromkeys(named)
         if path.suffix != ".gz" or path.with_suffix("") not in plain
     ]
-    if len(wanted) < 2 or any(str(path) == _STDIN for path in wanted):
+    if len(wanted) < 2 or any(str(path) == STDIN for path in wanted):
         return wanted
     return sorted(wanted, key=_first_time)
-
-
-def reason_of(error: Exception) -> str:
-    """Return why a file could not be read, for people."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _first_time(path: Path) -> str:
@@ -162,10 +146,10 @@ def _first_time(path: Path) -> str:
 
 def _lines_of(path: Path) -> Iterator[bytes]:
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             blank_bytes = 0
-            while line := file.readline(_LINE_BYTES + 1):
-                if len(line) > _LINE_BYTES:
+            while line := file.readline(LINE_BYTES + 1):
+                if len(line) > LINE_BYTES:
                     reason = "it has a line of more than 16 MiB, which no event takes"
                     raise UnreadableError(path, reason)
                 blank_bytes = 0 if line.strip() else blank_bytes + len(line)
@@ -177,41 +161,3 @@ def _lines_of(path: Path) -> Iterator[bytes]:
     # The latter two come from a damaged archive.
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableError(path, reason_of(error)) from None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, unpacked if need be; never one that could keep us waiting."""
-    with ExitStack() as stack:
-        if str(path) == _STDIN:
-            file = _stdin(path)
-            # It is not ours to close.
-            stack.callback(file.detach)
-        else:
-            # With it a pipe that nobody writes to does not block.
-            fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-            _refuse_all_but_files(path, fd)
-            file = stack.enter_context(os.fdopen(fd, "rb"))
-        if path.suffix == ".gz" or file.peek(2)[:2] == _GZIP:
-            yield cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=file)))
-        else:
-            yield file
-
-
-def _stdin(path: Path) -> io.BufferedReader:
-    if sys.stdin is None:
-        raise UnreadableError(path, "the standard input is closed")
-    # In a test it may be any binary stream; all of them can be read into.
-    raw = cast("io.RawIOBase", sys.stdin.buffer)
-    return io.BufferedReader(raw)
-
-
-def _refuse_all_but_files(path: Path, fd: int) -> None:
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
-        return
-    os.close(fd)
-    if stat.S_ISDIR(mode):
-        raise UnreadableError(path, "it is a folder", "Name the files in it.")
-    reason = "it is a pipe or a device, and no file"
-    raise UnreadableError(path, reason, "Give - to read the standard input.")

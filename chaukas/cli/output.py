@@ -21,6 +21,7 @@ __all__ = (
     "printable",
     "say",
     "say_json",
+    "say_styled",
     "seconds_of",
     "size",
     "time_of",
@@ -39,6 +40,12 @@ def say(line: str, *, err: bool = False) -> None:
     disk, ends the command with exit code 2; a reader that left is click's matter.
     """
     _print(printable(line), err=err)
+
+
+def say_styled(text: str) -> None:
+    """Print lines with colours in them, whose texts were made `printable` before."""
+    for line in text.split("\n"):
+        _print(line, err=False)
 
 
 def printable(text: str) -> str:

@@ -1,9 +1,4 @@
-"""
-The command that sends what was recorded earlier to where it was not sent then.
-
-One function for each format: it is given the lines of the files, and says what became
-of them.
-"""
+"""Send what was recorded earlier, as spans, to where it was not sent then."""
 
 from __future__ import annotations
 
@@ -12,26 +7,24 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import click
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from chaukas.sdk.sinks.collector.responses import Action
 from chaukas.sdk.sinks.otlp.factory import sink_of
 
 from .input import Lines, UnreadableError, oldest_first, recorded_event_in
 from .output import count, say
-from .settings import loaded_with, set_option
+from .settings import loaded_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from chaukas.sdk.config import Config
     from chaukas.sdk.sinks.collector.responses import Answer
     from chaukas.sdk.sinks.otlp.sink import OtlpSink
 
-__all__ = ("export",)
+__all__ = ("send_spans",)
 
 _LEFT: Final = 1
 _UNREAD: Final = 2
@@ -39,7 +32,6 @@ _BATCH: Final = 256
 _TRIES: Final = 6
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 30.0
-_FILE = click.Path(path_type=Path)
 
 
 class _StoppedError(Exception):
@@ -56,27 +48,23 @@ class _Done:
     """Spans that were sent without their END."""
 
 
-@click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
-@click.option(
-    "--otlp",
-    "endpoint",
-    metavar="ENDPOINT",
-    required=True,
-    help="Send spans to this OTLP receiver: http(s)://… or grpc(s)://host:port.",
-)
-@set_option
-def export(files: tuple[Path, ...], endpoint: str, given: tuple[str, ...]) -> None:
+def send_spans(
+    files: Sequence[Path], endpoint: str, given: tuple[str, ...]
+) -> NoReturn:
     """
-    Send recorded events as OpenTelemetry spans.
+    Send recorded events as OpenTelemetry spans, say what became of them, and end.
 
-    Spans keep the ids of the record, so what is sent twice is the same span. Headers
-    are read from CHAUKAS_OTLP_HEADERS or OTEL_EXPORTER_OTLP_HEADERS. Give all files of
-    a rotation together, .gz or not; - is the standard input. A span whose END is in no
-    file is sent as one that its process left open.
+    Spans keep the ids of the record, so what is sent twice is the same span. A span
+    whose END is in no file is sent as one that its process left open.
 
-    Exit code 1: something was not sent. 2: a file cannot be read, or the address is
-    none.
+    Args:
+        files: All files of a rotation together; `-` is the standard input.
+        endpoint: Of the OTLP receiver.
+        given: Settings, as `NAME=VALUE`.
+
+    Raises:
+        SystemExit: 0: all was sent. 1: something was not. 2: a file cannot be read,
+            or the address is none.
     """
     config = _config_with(endpoint, given)
     sink, done = sink_of(config, os.environ), _Done()
@@ -109,7 +97,7 @@ def _config_with(endpoint: str, given: tuple[str, ...]) -> Config:
     return replace(loaded.config, otlp_endpoint=endpoint)
 
 
-def _events_in(files: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
+def _events_in(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     """Yield each event with the stream that it is of."""
     for line in Lines(oldest_first(files)):
         event = recorded_event_in(line)
