@@ -67,9 +67,9 @@ PARTS: tuple[str, ...] = (
 
 EDGES = {
     "click": (
-        "cli.commands cli.doctor cli.output cli.settings cli.spool cli.ask.export "
-        "cli.ask.label cli.ask.lists cli.ask.mcp cli.ask.run cli.ask.source "
-        "cli.ask.summary cli.ask.tail"
+        "cli.commands cli.doctor cli.output cli.settings cli.spool "
+        "cli.ask.export cli.ask.label cli.ask.lists cli.ask.mcp cli.ask.run "
+        "cli.ask.source cli.ask.summary cli.ask.tail"
     ),
     "rich": "cli.ask.source cli.ask.table cli.ask.tail",
     "mcp": "cli.mcp_server",
@@ -81,12 +81,16 @@ EDGES = {
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
         "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
+        "sdk.sinks.otlp.mapping.conversation sdk.sinks.otlp.mapping.join "
+        "sdk.sinks.otlp.mapping.messages "
+        "sdk.sinks.otlp.sink "
         "query.answers query.labels cli.ask.export cli.mcp_server store.facts "
         "store.cursor store.sqlite.rows store.files.index"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
-        "sdk.sinks.collector.grpc sdk.testing.collector.grpc_server "
+        "sdk.sinks.collector.grpc sdk.sinks.otlp.grpc "
+        "sdk.testing.collector.grpc_server "
         "sdk.testing.collector.server"
     ),
     "wrapt": (
@@ -97,8 +101,9 @@ EDGES = {
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "
         "sdk.sinks.collector.retry_after "
-        "sdk.testing.collector.store"
+        "sdk.testing.collector.store sdk.sinks.otlp.answers"
     ),
+    "opentelemetry": "sdk.sinks.otlp.encode sdk.sinks.otlp.provider",
     "genai_prices": "sdk.record.pricing",
     # For type checkers alone, which bring it with them.
     "typing_extensions": "sdk",
@@ -110,7 +115,9 @@ EDGES = {
 }
 """Where each package of others may be imported; nowhere else, and no other package."""
 
-LATE = frozenset({"agents", "duckdb", "genai_prices", "google", "rich"})
+LATE = frozenset(
+    "agents duckdb genai_prices google opentelemetry rich".split()
+)
 """Packages that are imported inside functions only: heavy, or perhaps not there."""
 
 FUNCTION_LINES = 60

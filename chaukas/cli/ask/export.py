@@ -17,8 +17,16 @@ import click
 import orjson
 
 from chaukas.cli.output import printable, say
+from chaukas.cli.settings import set_option
 
-from .source import fail, filter_option, opened, read, source_argument
+from .source import (
+    configured_file,
+    fail,
+    filter_option,
+    opened,
+    read,
+    source_argument,
+)
 from .table import csv_line
 
 if TYPE_CHECKING:
@@ -60,6 +68,14 @@ _MANY: Final = 10_000
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File or folder to write."
 )
+@click.option(
+    "--otlp",
+    "endpoint",
+    default="",
+    metavar="ENDPOINT",
+    help="Send spans to this OTLP receiver: http(s)://… or grpc(s)://host:port.",
+)
+@set_option
 def export(
     source: tuple[Path, ...],
     format_: str,
@@ -67,17 +83,34 @@ def export(
     run: str,
     filter_: str,
     output: Path | None,
+    endpoint: str,
+    given: tuple[str, ...],
 ) -> None:
     """
-    Write events or tables for other programs: JSONL, CSV, Parquet, SQLite, HTML.
+    Write events or tables for other programs: JSONL, CSV, Parquet, SQLite, HTML, OTLP.
 
     JSONL without --table gives the events as they were recorded, of which --filter
     and --run take a part. CSV, and JSONL with --table, give the rows of a table; a
     cell of CSV that a spreadsheet could take for a formula gets an apostrophe.
     Parquet needs `pip install 'chaukas-sdk[view]'`.
 
-    Exit code 1: there is no such run. 2: something cannot be read or written.
+    With --otlp the events of the files are sent as OpenTelemetry spans. They keep the
+    ids of the record, so what is sent twice is the same span. Headers are read from
+    CHAUKAS_OTLP_HEADERS or OTEL_EXPORTER_OTLP_HEADERS. A span whose END is in no file
+    is sent as one that its process left open.
+
+    Exit code 1: there is no such run, or something was not sent. 2: something cannot
+    be read or written, or the address is none.
     """
+    if endpoint:
+        if filter_ or run or table or output:
+            raise click.UsageError(
+                "--otlp sends whole files, and takes no part of one."
+            )
+        from chaukas.cli.export import send_otlp
+
+        send_otlp(source or (configured_file(),), endpoint, given)
+        return
     if format_ in {"parquet", "sqlite"} and output is None:
         raise click.UsageError(f"--format {format_} needs --output.")
     if format_ == "csv" and table is None:
