@@ -18,7 +18,13 @@ import click
 from chaukas.sdk import integrity
 from chaukas.sdk._version import VERSION
 
-from .input import Lines, UnreadableError, oldest_first, recorded_event_in
+from .input import (
+    Lines,
+    UnreadableError,
+    files_in,
+    oldest_first,
+    recorded_event_in,
+)
 from .output import count, say
 from .tree import render
 
@@ -91,8 +97,8 @@ def verify(files: tuple[Path, ...], *, partial: bool) -> None:
     """
     Check whether events were altered, taken out or moved.
 
-    Give all files of a rotation together, .gz or not: they are one chain; - is the
-    standard input. The first problem is named with its file and line.
+    Give all files of a rotation together, .gz or not, or their folder: they are one
+    chain; - is the standard input. The first problem is named with its file and line.
 
     Exit code 0: the record is whole and unaltered. 1: something is wrong, or a file
     holds no event. 2: a file cannot be read. 3: nothing is wrong, but not all is
@@ -100,7 +106,7 @@ def verify(files: tuple[Path, ...], *, partial: bool) -> None:
     event or repeats one.
     """
     try:
-        lines = Lines(oldest_first(files))
+        lines = Lines(oldest_first(files_in(files)))
         report = integrity.verify(lines)
     except UnreadableError as error:
         _end_unread(error)
@@ -125,10 +131,9 @@ def tree(
 
     One line for each pair of START and END, with its outcome, duration and tokens;
     "cut" is what a process that is gone left without its end. Times are UTC. Give
-    all files of a rotation together, .gz or not; - is the standard input.
-
-    With --run one run: FILE may be a folder or a spool too, times count from the
-    run's start, and what each step said is shown.
+    all files of a rotation together, .gz or not, their folder, or a spool; - is the
+    standard input. With --run one run: times count from its start, and what each
+    step said is shown.
 
     Exit code 1: a file holds no event, or there is no such run. 2: a file cannot be
     read.
@@ -155,7 +160,7 @@ def _show_all(files: tuple[Path, ...]) -> None:
                 skipped += 1
 
     try:
-        lines = Lines(oldest_first(files))
+        lines = Lines(oldest_first(files_in(files)))
         shown = render(events())
     except UnreadableError as error:
         _end_unread(error)
