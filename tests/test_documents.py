@@ -39,7 +39,10 @@ DOCUMENTS = tuple(
     path
     for path in sorted(ROOT.rglob("*.md"))
     # Environments and caches hold documents of others.
-    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    if not any(
+        part.startswith(".") or part == "node_modules"
+        for part in path.relative_to(ROOT).parts
+    )
 )
 """Every document of the project."""
 
@@ -368,6 +371,8 @@ def exists(words: list[str]) -> bool:
     program, *rest = words
     if program == "chaukas":
         return rest[0] in command.commands
+    if program == "pip":
+        return rest[0] == "install"
     if program.endswith(("python", "python3")):
         if rest[0] == "-m":
             return rest[1] in {"pip", "venv", "pytest", "ruff", "mypy"}
@@ -423,7 +428,7 @@ def files_of_the_project() -> list[Path]:
     )
     if listed.returncode == 0:
         return [ROOT / name for name in listed.stdout.split("\0") if name]
-    skipped = {".venv", ".git", "__pycache__"}
+    skipped = {".venv", ".git", "__pycache__", "node_modules"}
     return [
         path
         for path in ROOT.rglob("*")

@@ -291,6 +291,7 @@ ELSEWHERE = {
     "adk_travel_agents": "frameworks/google_adk/test_examples.py",
     "multi_tenant_assistant": "test_examples.py",
     "sdk_tour": "test_sdk_tour.py",
+    "view": "viewer/test_page.py",
     "voice_bot": "examples/test_voice_bot.py",
 }
 """Examples whose trees are not among `TREES`, and the tests that have them."""

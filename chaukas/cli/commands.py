@@ -47,6 +47,7 @@ _LISTED = 20
 _ELSEWHERE = {
     "doctor": "chaukas.cli.doctor:doctor",
     "spool": "chaukas.cli.spool:spool",
+    "view": "chaukas.cli.ask.view:view",
     "summary": "chaukas.cli.ask.summary:summary",
     "runs": "chaukas.cli.ask.lists:runs",
     "sessions": "chaukas.cli.ask.lists:sessions",

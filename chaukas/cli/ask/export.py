@@ -18,16 +18,11 @@ import orjson
 
 from chaukas.cli.output import printable, say
 from chaukas.cli.settings import set_option
+from chaukas.cli.spans import send_spans
 
-from .source import (
-    configured_file,
-    fail,
-    filter_option,
-    opened,
-    read,
-    source_argument,
-)
+from .source import fail, filter_option, opened, read, source_argument
 from .table import csv_line
+from .view import require_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,9 +66,10 @@ _MANY: Final = 10_000
 @click.option(
     "--otlp",
     "endpoint",
-    default="",
     metavar="ENDPOINT",
-    help="Send spans to this OTLP receiver: http(s)://… or grpc(s)://host:port.",
+    default="",
+    help="Send all events of the files as spans to this OTLP receiver instead:"
+    " http(s)://… or grpc(s)://host:port.",
 )
 @set_option
 def export(
@@ -94,23 +90,20 @@ def export(
     cell of CSV that a spreadsheet could take for a formula gets an apostrophe.
     Parquet needs `pip install 'chaukas-sdk[view]'`.
 
-    With --otlp the events of the files are sent as OpenTelemetry spans. They keep the
-    ids of the record, so what is sent twice is the same span. Headers are read from
-    CHAUKAS_OTLP_HEADERS or OTEL_EXPORTER_OTLP_HEADERS. A span whose END is in no file
-    is sent as one that its process left open.
+    --otlp sends spans, with the ids of the record; headers are read from
+    CHAUKAS_OTLP_HEADERS or OTEL_EXPORTER_OTLP_HEADERS. Give all files of a rotation
+    together. A span without END is sent as one that its process left open.
 
     Exit code 1: there is no such run, or something was not sent. 2: something cannot
     be read or written, or the address is none.
     """
     if endpoint:
-        if filter_ or run or table or output:
-            raise click.UsageError(
-                "--otlp sends whole files, and takes no part of one."
-            )
-        from chaukas.cli.export import send_otlp
-
-        send_otlp(source or (configured_file(),), endpoint, given)
-        return
+        if not source or table or run or filter_ or output is not None:
+            text = "--otlp sends all events of the files that are named, and no part."
+            raise click.UsageError(text)
+        send_spans(source, endpoint, given)
+    if given:
+        raise click.UsageError("--set goes with --otlp.")
     if format_ in {"parquet", "sqlite"} and output is None:
         raise click.UsageError(f"--format {format_} needs --output.")
     if format_ == "csv" and table is None:
@@ -178,13 +171,10 @@ def _file(output: Path | None) -> Iterator[BinaryIO]:
 def _page(source: Source, query: Query, run: str) -> str:
     if not run:
         raise click.UsageError("--format html needs --run.")
-    try:
-        from importlib import import_module
+    require_page()
+    from chaukas.viewer.export import exported_run
 
-        exported_run = import_module("chaukas.viewer.export").exported_run
-    except ImportError:
-        fail("the page needs: pip install 'chaukas-sdk[view]'.")
-    return str(exported_run(query, source.status(), query.find_run(run)))
+    return exported_run(query, source.status(), query.find_run(run))
 
 
 def _rows(index: Path, table: str, *, as_csv: bool) -> Iterator[bytes]:

@@ -1,9 +1,4 @@
-"""
-Sends what was recorded earlier to where it was not sent then.
-
-One function for each format: it is given the lines of the files, and says what became
-of them.
-"""
+"""Send what was recorded earlier, as spans, to where it was not sent then."""
 
 from __future__ import annotations
 
@@ -12,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from chaukas.sdk.sinks.collector.responses import Action
 from chaukas.sdk.sinks.otlp.factory import sink_of
@@ -29,7 +24,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.sinks.collector.responses import Answer
     from chaukas.sdk.sinks.otlp.sink import OtlpSink
 
-__all__ = ("send_otlp",)
+__all__ = ("send_spans",)
 
 _LEFT: Final = 1
 _UNREAD: Final = 2
@@ -53,22 +48,23 @@ class _Done:
     """Spans that were sent without their END."""
 
 
-def send_otlp(files: tuple[Path, ...], endpoint: str, given: tuple[str, ...]) -> None:
+def send_spans(
+    files: Sequence[Path], endpoint: str, given: tuple[str, ...]
+) -> NoReturn:
     """
-    Send recorded events as OpenTelemetry spans.
+    Send recorded events as OpenTelemetry spans, say what became of them, and end.
 
-    Spans keep the ids of the record, so what is sent twice is the same span. Headers
-    are read from CHAUKAS_OTLP_HEADERS or OTEL_EXPORTER_OTLP_HEADERS. Give all files of
-    a rotation together, .gz or not; - is the standard input. A span whose END is in no
-    file is sent as one that its process left open.
-
-    Ends the process with exit code 1 if something was not sent, 2 if a file cannot be
-    read or the address is none, else 0.
+    Spans keep the ids of the record, so what is sent twice is the same span. A span
+    whose END is in no file is sent as one that its process left open.
 
     Args:
-        files: Of a rotation.
-        endpoint: The receiver: http(s)://… or grpc(s)://host:port.
-        given: Settings as `NAME=VALUE`.
+        files: All files of a rotation together; `-` is the standard input.
+        endpoint: Of the OTLP receiver.
+        given: Settings, as `NAME=VALUE`.
+
+    Raises:
+        SystemExit: 0: all was sent. 1: something was not. 2: a file cannot be read,
+            or the address is none.
     """
     config = _config_with(endpoint, given)
     sink, done = sink_of(config, os.environ), _Done()
@@ -101,7 +97,7 @@ def _config_with(endpoint: str, given: tuple[str, ...]) -> Config:
     return replace(loaded.config, otlp_endpoint=endpoint)
 
 
-def _events_in(files: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
+def _events_in(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     """Yield each event with the stream that it is of."""
     for line in Lines(oldest_first(files)):
         event = recorded_event_in(line)
