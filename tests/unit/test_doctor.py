@@ -539,7 +539,7 @@ def test_a_failure_makes_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_config: Config) -> Any:
         yield fail("faults", "lost", "Please report this.")
 
-    monkeypatch.setattr("chaukas.cli.doctor.check_faults", broken)
+    monkeypatch.setattr("chaukas.cli.faults.check_faults", broken)
     done = doctor("--faults")
     assert done.exit_code == 1
     assert done.output == (
