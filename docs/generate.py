@@ -31,19 +31,24 @@ from chaukas.cli.tree import render  # noqa: E402
 from chaukas.sdk.config import RETRY_SETTINGS, RetryConfig, settings_table  # noqa: E402
 from chaukas.sdk.events import TRAITS, EventType  # noqa: E402
 from chaukas.sdk.integrations import INTEGRATIONS  # noqa: E402
+from chaukas.sdk.sinks.otlp.mapping.join import Joiner  # noqa: E402
+from chaukas.sdk.sinks.otlp.mapping.names import NAMES as OTLP_NAMES  # noqa: E402
+from chaukas.sdk.sinks.otlp.mapping.spans import Mapping as OtlpMapping  # noqa: E402
+from chaukas.sdk.sinks.otlp.mapping.spans import span_of  # noqa: E402
 from chaukas.sdk.wire.proto import events_pb2  # noqa: E402
 from tests.support.recordings import story  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.patching import Patch
+    from chaukas.sdk.sinks.otlp.mapping.span import Span
     from chaukas.sdk.typing import Event
 
 __all__ = ("CONTENTS", "DOCUMENTS", "blocks", "patches", "rewritten")
 
-DOCUMENTS = ("EVENTS.md", "CONFIGURATION.md", "COVERAGE.md")
+DOCUMENTS = ("EVENTS.md", "CONFIGURATION.md", "COVERAGE.md", "OPENTELEMETRY.md")
 """The documents with generated blocks."""
 
 CONTENTS = {
@@ -112,6 +117,8 @@ def blocks() -> dict[str, str]:
         "moments": _moments(),
         "settings": settings_table(),
         "retry_config": _retry_config(),
+        "otlp names": _otlp_names(),
+        "otlp spans": _fenced("text", "\n".join(_otlp_spans(chat))),
         **coverage_rows.blocks(coverage_rows.stops_of(coverage_rows.play())),
     }
     for kind in EventType:
@@ -122,6 +129,46 @@ def blocks() -> dict[str, str]:
         )
         made[f"example {kind.name}"] = _fenced("json", _pretty(_ordered(example)))
     return made
+
+
+def _otlp_names() -> str:
+    """Return the table of attributes: each fact, and its name in each version."""
+    lines = ["| fact | 1.36 | 1.41 | head | OpenInference |", "|---|---|---|---|---|"]
+    for row in OTLP_NAMES:
+        if row.v1_41.startswith("chaukas."):
+            continue
+        cells = (row.v1_36, row.v1_41, row.head, row.openinference)
+        shown = " | ".join(f"`{cell}`" if cell else "-" for cell in cells)
+        lines.append(f"| {row.fact} | {shown} |")
+    ours = [f"`{row.v1_41}`" for row in OTLP_NAMES if row.v1_41.startswith("chaukas.")]
+    lines += ["", f"Without a convention, in every version: {', '.join(ours)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _otlp_spans(events: list[Event]) -> Iterator[str]:
+    """Yield the spans of the conversation, as a backend shows them."""
+    joined = [each for each in Joiner().join(events) if each.kind != "LOG"]
+    mapping = OtlpMapping.of("1.41", "both")
+    spans = sorted((span_of(each, mapping) for each in joined), key=_start_of)
+    yield from _otlp_lines(spans, "", 0)
+
+
+def _start_of(span: Span) -> tuple[int, str]:
+    return span.start_ns, span.span_id
+
+
+def _otlp_lines(spans: list[Span], parent: str, depth: int) -> Iterator[str]:
+    for span in spans:
+        if span.parent_span_id != parent:
+            continue
+        kind = span.attributes["openinference.span.kind"]
+        tokens = span.attributes.get("gen_ai.usage.input_tokens")
+        facts = {f"{tokens} tokens in" if tokens else ""}
+        facts |= {event.name for event in span.events}
+        facts |= {"ERROR"} if span.status else set()
+        told = ", ".join(sorted(fact for fact in facts if fact))
+        yield f"{'  ' * depth}{span.name}  [{kind}]{f'  {told}' if told else ''}"
+        yield from _otlp_lines(spans, span.span_id, depth + 1)
 
 
 def rewritten(text: str, made: dict[str, str]) -> str:

@@ -88,12 +88,16 @@ EDGES = {
         "sdk.testing.collector.store sdk.testing.collector.rules "
         "sdk.integrations.shared.model_facts sdk.integrations.shared.read "
         "sdk.capture.held sdk.integrations.shared.openai_api.frozen "
+        "sdk.sinks.otlp.mapping.conversation sdk.sinks.otlp.mapping.join "
+        "sdk.sinks.otlp.mapping.messages "
+        "sdk.sinks.otlp.sink "
         "query.answers query.labels cli.ask.export cli.mcp_server store.facts "
         "store.cursor store.sqlite.rows store.files.index"
     ),
     "urllib3": "sdk.sinks.collector.connection",
     "grpc": (
-        "sdk.sinks.collector.grpc sdk.testing.collector.grpc_server "
+        "sdk.sinks.collector.grpc sdk.sinks.otlp.grpc "
+        "sdk.testing.collector.grpc_server "
         "sdk.testing.collector.server"
     ),
     "wrapt": (
@@ -104,8 +108,9 @@ EDGES = {
     "google": (
         "sdk.wire.schema sdk.wire.trees sdk.sinks.collector.verdicts "
         "sdk.sinks.collector.retry_after "
-        "sdk.testing.collector.store"
+        "sdk.testing.collector.store sdk.sinks.otlp.answers"
     ),
+    "opentelemetry": "sdk.sinks.otlp.encode sdk.sinks.otlp.provider",
     "genai_prices": "sdk.record.pricing",
     # For type checkers alone, which bring it with them.
     "typing_extensions": "sdk",
@@ -117,7 +122,9 @@ EDGES = {
 }
 """Where each package of others may be imported; nowhere else, and no other package."""
 
-LATE = frozenset({"agents", "duckdb", "genai_prices", "google", "rich"})
+LATE = frozenset(
+    {"agents", "duckdb", "genai_prices", "google", "opentelemetry", "rich"}
+)
 """Packages that are imported inside functions only: heavy, or perhaps not there."""
 
 FUNCTION_LINES = 60

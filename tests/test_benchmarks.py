@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from agents import set_trace_processors
 
+import calls
 import cost
 import delivery
 import imports
@@ -124,6 +125,18 @@ def test_the_scripts_print_a_line_per_scenario(
     assert cost.main([*how, "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["scenario"] for line in lines] == ["single", "tools"]
+
+
+def test_calls_are_counted_for_each_event_and_for_a_run_that_is_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert calls.main(["--scenario=single", "--top=1"]) == 0
+    _, line, top = capsys.readouterr().out.splitlines()
+    name, events, python, c_calls, left_out = line.split()
+    assert (name, events) == ("single", "6")
+    assert 0 < float(python) < float(left_out)
+    assert float(c_calls) > 0
+    assert ".py:" in top
 
 
 def test_memory_is_sampled_in_a_process_of_its_own(

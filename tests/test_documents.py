@@ -371,6 +371,8 @@ def exists(words: list[str]) -> bool:
     program, *rest = words
     if program == "chaukas":
         return rest[0] in command.commands
+    if program == "pip":
+        return rest[0] == "install"
     if program.endswith(("python", "python3")):
         if rest[0] == "-m":
             return rest[1] in {"pip", "venv", "pytest", "ruff", "mypy"}

@@ -84,6 +84,18 @@ TREES = {
             MODEL
             OUTPUT
     """,
+    "otlp": """
+        SESSION
+          AGENT front desk
+            INPUT
+            MODEL
+            HANDOFF front desk -> forecaster
+          AGENT forecaster
+            MODEL
+            TOOL weather
+            MODEL
+            OUTPUT
+    """,
     "streaming": """
         SESSION
           AGENT poet

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 __all__ = ("loaded_with", "origin_of", "set_option")
 
 _ARGUMENT = "argument "
-_SECRET = frozenset({"api_key"})
+_SECRET = {
+    "api_key": "Set CHAUKAS_API_KEY, or --set api_key_file=PATH.",
+    "otlp_headers": "Set CHAUKAS_OTLP_HEADERS.",
+}
+"""Settings that are no argument of a program, and where to give them instead."""
 
 
 def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,7 +65,7 @@ def _pair_of(text: str) -> tuple[str, str]:
     if row.name in _SECRET:
         message = (
             f"--set {name}: refused, since other users can see the arguments of a"
-            " program. Set CHAUKAS_API_KEY, or --set api_key_file=PATH."
+            f" program. {_SECRET[row.name]}"
         )
         raise click.UsageError(message)
     if not sign:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.delivery.plan import SpoolPlan
     from chaukas.sdk.integrations import Known
     from chaukas.sdk.integrations.base import BaseIntegrationWrapper
+    from chaukas.sdk.record.note import Note
     from chaukas.sdk.record.recorder import Recorder
     from chaukas.sdk.record.sessions import SessionBook
     from chaukas.sdk.system.clock import Clock
@@ -99,13 +100,13 @@ class Runtime:
         """Make what belongs to one process; again in each forked child."""
         # Late, so that importing chaukas costs little.
         from chaukas.sdk.capture.limits import Limits
-        from chaukas.sdk.delivery.factory import pipeline_of
+        from chaukas.sdk.delivery.factory import pipeline_of, uses_grpc
         from chaukas.sdk.record.recorder import Recorder
         from chaukas.sdk.record.sessions import SessionBook
 
         config = self.config
         ids = self._given_ids or RandomIds()
-        if "grpc" in config.sinks:
+        if uses_grpc(config):
             self._load_grpc()
         self.pipeline = pipeline_of(
             self._make_sink(),
@@ -201,8 +202,8 @@ class Runtime:
             facts["data"] = dict(data)
         self.recorder.emit(EventType.SYSTEM, self._own_run, {}, metadata=facts)
 
-    def _report_of(self, stats: Stats) -> bytes | None:
-        """Build the pipeline's own SYSTEM event; runs on the writer's thread."""
+    def _report_of(self, stats: Stats) -> Note | None:
+        """Return the pipeline's own SYSTEM event; runs on the writer's thread."""
         facts = {
             "emitted": stats.emitted,
             "written": stats.written,
@@ -211,7 +212,7 @@ class Runtime:
             "queued": stats.queued,
             "dropped": dict(stats.dropped),
         }
-        return self.recorder.encode_report(
+        return self.recorder.report_note(
             self._own_run,
             {
                 "name": "chaukas.pipeline",
@@ -220,9 +221,9 @@ class Runtime:
             },
         )
 
-    def _report_adopted(self, stream: str, counts: dict[str, int]) -> bytes:
-        """Build the SYSTEM event about a dead process; on a thread of chaukas."""
-        return self.recorder.encode_report(
+    def _report_adopted(self, stream: str, counts: dict[str, int]) -> Note:
+        """Return the SYSTEM event about a dead process; on a thread of chaukas."""
+        return self.recorder.report_note(
             self._own_run,
             {
                 "name": "chaukas.adopted",
@@ -301,7 +302,6 @@ class Runtime:
             del self._renewals[me]
         missed, self._missed = self._missed, 0
         for _ in range(missed):
-            self.pipeline.next_seq()
             self.pipeline.drop("fork_lost")
 
     def close(self, reason: str, timeout_s: float) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chaukas.sdk.delivery.spool.inspect import SpoolState
     from chaukas.sdk.integrations import Known
     from chaukas.sdk.sinks.collector.responses import Remote
+    from chaukas.sdk.sinks.joining import JoiningRemote
 
     from .config import Config
 
@@ -93,7 +94,7 @@ def sink_keys(config: Config) -> tuple[str, ...]:
     return () if plan is None else tuple(each.key for each in plan.destinations)
 
 
-def remotes_of(config: Config) -> tuple[Remote, ...]:
+def remotes_of(config: Config) -> tuple[Remote | JoiningRemote, ...]:
     """Return the sinks behind the spool, not yet connected."""
     plan = _plan_of(config)
     return () if plan is None else tuple(each.remote for each in plan.destinations)

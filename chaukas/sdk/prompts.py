@@ -7,14 +7,14 @@ others by their digests (`history` says why).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .typing import Event
 
-__all__ = ["Prompt", "rebuild_prompts"]
+__all__ = ["Call", "Found", "Prompt", "call_of", "items_of", "rebuild_prompts"]
 
 _MODEL_START = "EVENT_TYPE_MODEL_INVOCATION_START"
 
@@ -33,10 +33,25 @@ class Prompt(NamedTuple):
         return None not in self.items
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
+    """A model call, as far as its prompt goes."""
+
     span_id: str
     stream: str
+    """Which process wrote it: digests mean something in its events only."""
     request: dict[str, Any]
+    """`llm_invocation.request` of its START."""
+
+
+_V_co = TypeVar("_V_co", covariant=True)
+
+
+class Found(Protocol[_V_co]):
+    """What is known by stream and digest: a dict, or something that forgets."""
+
+    def get(self, key: tuple[str, str], /) -> _V_co | None:
+        """Return what the key names, None if that is not known."""
+        ...
 
 
 def rebuild_prompts(events: Iterable[Event]) -> dict[str, Prompt]:
@@ -48,10 +63,10 @@ def rebuild_prompts(events: Iterable[Event]) -> dict[str, Prompt]:
             files of a rotation together: what an earlier file holds is only named
             in a later one.
     """
-    calls = [_call_of(event) for event in events if event.get("type") == _MODEL_START]
+    calls = [call_of(event) for event in events if event.get("type") == _MODEL_START]
     texts: dict[tuple[str, str], str] = {}
     items: dict[tuple[str, str], Any] = {}
-    inputs: dict[tuple[str, str], _Call] = {}
+    inputs: dict[tuple[str, str], Call] = {}
     for call in calls:
         request = call.request
         if "system" in request:
@@ -64,31 +79,35 @@ def rebuild_prompts(events: Iterable[Event]) -> dict[str, Prompt]:
         call.span_id: Prompt(
             call.span_id,
             texts.get((call.stream, call.request.get("system_hash", "")), ""),
-            _items_of(call, items, inputs),
+            items_of(call, items, inputs),
         )
         for call in calls
     }
 
 
-def _call_of(event: Event) -> _Call:
+def call_of(event: Event) -> Call:
+    """Return the call whose MODEL_INVOCATION_START is given."""
     metadata = event.get("metadata", {})
     request = event.get("llm_invocation", {}).get("request")
-    return _Call(
+    return Call(
         event.get("span_id", ""),
         metadata.get("chaukas", {}).get("stream", ""),
         request if type(request) is dict else {},
     )
 
 
-def _items_of(
-    call: _Call,
-    items: dict[tuple[str, str], Any],
-    inputs: dict[tuple[str, str], _Call],
-) -> list[Any]:
-    """Return the whole input of *call*, outermost base last."""
+def items_of(call: Call, items: Found[Any], inputs: Found[Call]) -> list[Any]:
+    """
+    Return the whole input of *call*, in order; None for an item that is not known.
+
+    Args:
+        call: The call.
+        items: Items by stream and digest.
+        inputs: Calls by stream and digest of their whole input.
+    """
     parts: list[list[Any]] = []
     end = -1
-    current: _Call | None = call
+    current: Call | None = call
     seen: set[str] = set()
     while current is not None:
         request = current.request
@@ -110,9 +129,7 @@ def _items_of(
     return [item for part in reversed(parts) for item in part]
 
 
-def _own_items(
-    call: _Call, items: dict[tuple[str, str], Any], start: int, total: int
-) -> list[Any]:
+def _own_items(call: Call, items: Found[Any], start: int, total: int) -> list[Any]:
     """Return the items behind the base: written here, or held by another event."""
     request = call.request
     named = {int(index): digest for index, digest in request.get("input_refs", ())}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Names: TypeAlias = str | list[str] | tuple[str, ...] | set[str] | frozenset[str]
-    Content: TypeAlias = dict[Any, Any] | Callable[[Any], dict[Any, Any]]
+    Content: TypeAlias = dict[Any, Any] | Callable[[Any], dict[Any, Any] | None]
     """Members of an event, or what returns them on the writer's thread, where it is
     called with the `Capture` of the event."""
     Patterns: TypeAlias = re.Pattern[str] | Sequence[str | re.Pattern[str]]
@@ -65,6 +65,12 @@ class Settings(TypedDict, total=False):
     client_cert: str | PurePath | None
     client_key: str | PurePath | None
     collector_compat: Literal["auto", "published"] | None
+    otlp_endpoint: str | None
+    otlp_headers: str | Mapping[str, str] | None
+    otlp_signals: Names | None
+    otel_provider: object
+    semconv: Literal["1.36", "1.41", "head"] | None
+    flavour: Literal["both", "genai", "openinference"] | None
     output_file: str | PurePath | None
     file_path: str | PurePath | None
     batch_size: int | None

@@ -6,12 +6,14 @@ It needs `websockets`, which google-genai needs anyway.
     with GeminiLiveServer([Said("Hello"), Called("weather")]) as live:
         model = Gemini(model="gemini-2.5-flash-live", client=live.client())
 
-Each turn of the user, and each result of a tool, takes the next answer of the script.
+Each turn of the user, and each result of a tool, takes the next answer of the script;
+so does a client that comes back to go on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import threading
 from collections import deque
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ("Answer", "Called", "GeminiLiveServer", "HungUp", "Said")
+__all__ = ("Answer", "Called", "GeminiLiveServer", "GoesAway", "HungUp", "Said")
 
 _JOIN_DEADLINE_S = 5.0
 _USAGE = {"promptTokenCount": 10, "responseTokenCount": 5, "totalTokenCount": 15}
@@ -42,12 +44,16 @@ class Said:
         heard: What the user had said before, if that was speech.
         is_cut: The user interrupts it.
         is_spoken: It speaks aloud: the text is the transcript of what it says.
+        audio: What it says, as PCM of 24 kHz.
+        is_lost: The connection breaks before its turn is over.
     """
 
     text: str
     heard: str = ""
     is_cut: bool = False
     is_spoken: bool = False
+    audio: bytes = b""
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,28 @@ class Called:
 
 @dataclass(frozen=True)
 class HungUp:
-    """The server closes the connection instead of answering."""
+    """
+    The server closes the connection instead of answering.
+
+    Args:
+        code: Of the WebSocket protocol.
+        reason: Why.
+        at_setup: It does so as soon as a client comes back.
+    """
 
     code: int = 1011
     reason: str = "The server goes away."
+    at_setup: bool = False
 
 
-Answer: TypeAlias = Said | Called | HungUp
+@dataclass(frozen=True)
+class GoesAway:
+    """The server says that it will close the connection soon."""
+
+    time_left: str = "5s"
+
+
+Answer: TypeAlias = Said | Called | HungUp | GoesAway
 
 
 class GeminiLiveServer:
@@ -145,9 +166,23 @@ class GeminiLiveServer:
                 message = json.loads(text)
                 self.received.append(message)
                 if "setup" in message:
-                    await _send(socket, {"setupComplete": {}})
+                    await self._set_up(socket, message["setup"])
                 elif _ends_a_turn(message):
                     await self._answer(socket)
+
+    async def _set_up(self, socket: Any, setup: dict[str, Any]) -> None:
+        resumed = setup.get("sessionResumption")
+        is_back = bool(resumed and resumed.get("handle"))
+        first = self._answers[0] if self._answers else None
+        if is_back and isinstance(first, HungUp) and first.at_setup:
+            await self._answer(socket)
+            return
+        await _send(socket, {"setupComplete": {}})
+        if resumed is not None:
+            handle = {"newHandle": f"handle-{len(self.received)}", "resumable": True}
+            await _send(socket, {"sessionResumptionUpdate": handle})
+        if is_back:
+            await self._answer(socket)
 
     async def _answer(self, socket: Any) -> None:
         if not self._answers:
@@ -156,6 +191,8 @@ class GeminiLiveServer:
             case Said() as said:
                 for message in _messages_of(said):
                     await _send(socket, message)
+                if said.is_lost:
+                    await socket.close(1011, "The connection is lost.")
             case Called() as called:
                 number = len(self.received)
                 call = {
@@ -165,6 +202,8 @@ class GeminiLiveServer:
                 }
                 await _send(socket, {"toolCall": {"functionCalls": [call]}})
                 await _send(socket, _TURN_ENDS)
+            case GoesAway() as leaving:
+                await _send(socket, {"goAway": {"timeLeft": leaving.time_left}})
             case HungUp() as end:
                 await socket.close(end.code, end.reason)
 
@@ -191,6 +230,10 @@ def _messages_of(said: Said) -> Iterable[dict[str, Any]]:
     if said.heard:
         heard = {"text": said.heard, "finished": True}
         yield {"serverContent": {"inputTranscription": heard}}
+    if said.audio:
+        data = base64.b64encode(said.audio).decode()
+        sound = {"mimeType": "audio/pcm;rate=24000", "data": data}
+        yield {"serverContent": {"modelTurn": {"parts": [{"inlineData": sound}]}}}
     for word in said.text.split():
         if said.is_spoken:
             yield {"serverContent": {"outputTranscription": {"text": f"{word} "}}}
@@ -198,6 +241,7 @@ def _messages_of(said: Said) -> Iterable[dict[str, Any]]:
             yield {"serverContent": {"modelTurn": {"parts": [{"text": f"{word} "}]}}}
     if said.is_cut:
         yield {"serverContent": {"interrupted": True}}
+    if said.is_cut or said.is_lost:
         return
     if said.is_spoken:
         whole = {"text": "", "finished": True}

@@ -63,6 +63,7 @@ FRAMEWORKS = {
             "crewai",
             "crewai",
             (Release("1.11.0"), Release("1.14.7"), Release("1.15.30")),
+            ("crewai[a2a]", "litellm<1.96", "mcpadapt", "openai-agents<0.20"),
         ),
         Framework(
             "google_adk",
@@ -77,6 +78,7 @@ FRAMEWORKS = {
                 "a2a-sdk",
                 "aiohttp",
                 "aiosqlite",
+                "anthropic",
                 "mcp",
                 "opentelemetry-sdk",
                 "sqlalchemy[asyncio]",

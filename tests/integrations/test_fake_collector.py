@@ -34,7 +34,7 @@ def collector():
 
 def ask(collector, method, path, body=b"", headers=None):
     """Return status, headers and body of the answer to one request."""
-    client = http.client.HTTPConnection(urlsplit(collector.endpoint).netloc, timeout=5)
+    client = http.client.HTTPConnection(urlsplit(collector.endpoint).netloc, timeout=60)
     try:
         client.request(method, path, body, headers or {})
         answer = client.getresponse()
@@ -60,7 +60,7 @@ def protobuf_batch(events):
 def call(collector, body, method=BATCH, **options):
     """Make one gRPC call, and return its answer."""
     with grpc.insecure_channel(collector.grpc_endpoint.removeprefix("grpc://")) as way:
-        return way.unary_unary(method)(body, timeout=5, **options)
+        return way.unary_unary(method)(body, timeout=60, **options)
 
 
 def test_both_import_paths_give_the_same_names():

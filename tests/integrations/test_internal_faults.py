@@ -42,10 +42,10 @@ from chaukas.sdk.integrations.openai_agents.tools import wrap as tools_wrap
 from chaukas.sdk.integrations.openai_agents.voice import models
 from chaukas.sdk.integrations.openai_client import answers as client_answers
 from chaukas.sdk.integrations.openai_client import calls as client_calls
-from chaukas.sdk.integrations.openai_client import retries as client_retries
 from chaukas.sdk.integrations.shared import model_content
 from chaukas.sdk.integrations.shared import models as shared_models
 from chaukas.sdk.integrations.shared.models import Request
+from chaukas.sdk.integrations.shared.openai_api import client_retries
 from chaukas.sdk.record import recorder as record_module
 from chaukas.sdk.record.recorder import EventPairManager, Recorder
 from chaukas.sdk.record.retries import RetryDetector

@@ -309,6 +309,73 @@ def test_a_tool_that_opens_a_session_itself_has_its_calls_below_it(hub: Hub) -> 
     assert call["metadata"]["framework"] == "openai_agents"
 
 
+def test_a_call_that_another_task_awaits_stands_where_it_was_made(hub: Hub) -> None:
+    async def scenario() -> Any:
+        asked: asyncio.Queue[Any] = asyncio.Queue()
+        wanted: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def own_session() -> None:
+            async with hub.session() as session:
+                await session.initialize()
+                asked.put_nowait(session)
+                call, answer = await wanted.get()
+                answer.set_result(await call)
+
+        owner = asyncio.create_task(own_session())
+        session = await asked.get()
+
+        @function_tool
+        async def ask() -> str:
+            """Have the owner of the session ask the station."""
+            answer = asyncio.get_running_loop().create_future()
+            call = session.call_tool("add", {"a": 1, "b": 2})
+            wanted.put_nowait((call, answer))
+            return json.dumps((await answer).structured_content)
+
+        with chaukas.sdk.session("chat"):
+            agent = assistant(calls(("ask", {})), say("3"), tools=[ask])
+            answered = await Runner.run(agent, "Hi")
+        await owner
+        return answered.final_output
+
+    recorded = record(scenario)
+    assert recorded.value == "3"
+    assert tree_of(recorded.events) == tree(
+        """
+        SESSION
+          MCP initialize
+        SESSION
+          AGENT Assistant
+            INPUT
+            MODEL
+            TOOL ask
+              MCP tools/call
+                MCP tools/list
+            MODEL
+            OUTPUT
+        """
+    )
+
+
+def test_a_call_outside_of_a_run_stands_in_the_session_where_it_was_made(
+    hub: Hub,
+) -> None:
+    async def scenario() -> None:
+        async with hub.session() as session:
+            await session.initialize()
+            with chaukas.sdk.session("chat", tenant_id="acme"):
+                call = session.call_tool("add", {"a": 1, "b": 2})
+            await call
+
+    recorded = record(scenario)
+    call = next(
+        each
+        for each in named(recorded.events, "MCP_CALL_START")
+        if each["mcp_call"]["operation"] == "tools/call"
+    )
+    assert (call["session_id"], call["tenant_id"]) == ("chat", "acme")
+
+
 def test_an_error_that_leaves_a_tool_is_told_once_where_it_came_from(hub: Hub) -> None:
     @function_tool(failure_error_function=None)
     async def ask() -> str:

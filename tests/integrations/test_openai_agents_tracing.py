@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -24,11 +25,14 @@ from agents import (
     trace,
 )
 from agents.tracing import SpanError
+from agents.tracing.spans import NoOpSpan, SpanImpl
 
 import chaukas.sdk
 from tests.support.agent_runs import Mode, calls, record, run_in, say
 from tests.support.scenarios import assistant
 from tests.support.trees import named, only, tree_of
+
+_SPAN_METHODS = ("start", "finish")
 
 switched = pytest.mark.parametrize("is_disabled", [False, True], ids=["on", "disabled"])
 
@@ -151,6 +155,30 @@ def test_a_custom_span_is_told_at_its_end_where_it_stands(is_disabled: bool) -> 
     assert span["performance"]["duration_ms"] > 0
     assert span["parent_span_id"] == only(events, "TOOL_CALL_START")["span_id"]
     assert span["status"] == "EVENT_STATUS_COMPLETED"
+
+
+def test_spans_of_the_sdk_are_left_alone_until_there_is_a_custom_one() -> None:
+    places = [vars(cls)[name] for cls in (SpanImpl, NoOpSpan) for name in _SPAN_METHODS]
+
+    def standing() -> list[Any]:
+        classes = (SpanImpl, NoOpSpan)
+        return [vars(cls)[name] for cls in classes for name in _SPAN_METHODS]
+
+    async def story() -> None:
+        await Runner.run(hello(), "Hi")
+        assert standing() == places
+        assert all(type(place) is FunctionType for place in standing())
+        for _ in range(2):
+            with custom_span("own work"):
+                pass
+        assert not any(type(place) is FunctionType for place in standing())
+
+    recorded = record(story)
+    assert [event["metadata"]["name"] for event in own(recorded.events)] == [
+        "own work",
+        "own work",
+    ]
+    assert all(type(place) is FunctionType for place in standing())
 
 
 @switched

@@ -49,6 +49,7 @@ class PipelineLaws(RuleBasedStateMachine):
         self.marks: list[tuple[FlushMarker, int]] = []
         self.is_closed = False
         self.steps = 0
+        self.seq = 0
 
     @initialize()
     def begin(self) -> None:
@@ -74,7 +75,7 @@ class PipelineLaws(RuleBasedStateMachine):
         size=st.one_of(st.integers(0, 600), st.integers(0, 25_000)), vital=st.booleans()
     )
     def put(self, *, size: int, vital: bool) -> None:
-        seq = self.pipe.next_seq()
+        self.seq = seq = self.seq + 1
         event = b'{"seq":%d,"x":"%s"}' % (seq, b"x" * size)
         cost = len(event) + EVENT_OVERHEAD_BYTES
         limit = LIMIT_BYTES if vital else LIMIT_BYTES * 9 // 10

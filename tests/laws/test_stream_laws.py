@@ -22,24 +22,38 @@ _PEM = f"-----BEGIN PRIVATE KEY-----\n{_LONG}\n{_LONG}\n-----END PRIVATE KEY----
 
 
 class Listener:
-    """Stands for the recorder, and keeps what is told."""
+    """Stands for recorder, pipeline and writer, and keeps what is told."""
 
     def __init__(self, step_ns: int) -> None:
         self.clock = FakeClock(step_ns=step_ns)
+        self.pipeline = self
         self.told: list[str] = []
         self.hidden: list[str] = []
+        self.is_full = False
+        self.lost: list[int] = []
+        """Which notes never come to the writer, counted from 0."""
+        self.notes = 0
 
-    def capture(self, _run: object) -> Capture:
-        return Capture(RULES)
+    def has_room(self, _size_bytes: int) -> bool:
+        return not self.is_full
 
-    def emit(self, _kind: Any, _run: Any, content: Any, **options: Any) -> None:
-        self.told.append(content["message"]["text"])
-        self.hidden += options["capture"].redacted
+    def emit(self, _kind: Any, _run: Any, content: Any, **_options: Any) -> None:
+        self.notes += 1
+        if self.notes - 1 in self.lost:
+            return
+        capture = Capture(RULES)
+        made = content(capture)
+        if made is not None:
+            self.told.append(made["message"]["text"])
+            self.hidden += capture.redacted
 
 
-def told(chunks: list[str], step_ns: int = 60_000_000) -> Listener:
+def told(
+    chunks: list[str], step_ns: int = 60_000_000, lost: list[int] | None = None
+) -> Listener:
     """Stream the chunks and return who listened."""
     listener = Listener(step_ns)
+    listener.lost = lost or []
     pieces = ResponseDeltas(listener, None, "s")  # type: ignore[arg-type]
     for chunk in chunks:
         pieces.take({"type": "response.output_text.delta", "delta": chunk})
@@ -113,6 +127,25 @@ def test_a_planted_secret_is_not_torn(planted: tuple[str, str], size: int) -> No
 
     assert not [part for part in fragments(secret) if part in joined]
     assert joined == Redactor().redact(whole)
+
+
+@pytest.mark.parametrize("lost", range(8))
+def test_behind_a_piece_that_was_lost_nothing_is_told(lost: int) -> None:
+    chunks = ["It is ", "s", "k-proj-", _P, _P, _P, f"{_P} and ", "more."]
+    listener = told(chunks, lost=[lost])
+    joined = "".join(listener.told)
+    assert not [part for part in fragments(_P) if part in joined]
+    assert Redactor().redact("".join(chunks)).startswith(joined)
+
+
+def test_what_finds_no_room_comes_with_what_follows() -> None:
+    listener = Listener(60_000_000)
+    pieces = ResponseDeltas(listener, None, "s")  # type: ignore[arg-type]
+    for number, word in enumerate(("one ", "two ", "three ", "four ")):
+        listener.is_full = number < 2
+        pieces.take({"type": "response.output_text.delta", "delta": word})
+    pieces.finish()
+    assert listener.told == ["one two three ", "four "]
 
 
 HUGE = "".join(f"{_P}{number:05}" for number in range(2000))

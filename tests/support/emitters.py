@@ -16,6 +16,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count as numbers
 from pathlib import Path
 
 from chaukas.sdk.delivery.factory import pipeline_of
@@ -38,9 +41,12 @@ def start(*args: object) -> subprocess.Popen[bytes]:
     )
 
 
-def event(pipe: Pipeline, writer: str, size: int = 900) -> bytes:
+_numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: numbers(1))
+
+
+def event(writer: str, size: int = 900) -> bytes:
     """Return an event with the next number of its stream."""
-    seq = pipe.next_seq()
+    seq = next(_numbers[writer])
     body = {
         "event_id": f"{writer}-{seq}",
         "metadata": {"chaukas": {"seq": seq, "stream": writer}},
@@ -81,7 +87,7 @@ def many(path: str, writer: str, count: str) -> None:
     """Emit `count` events as fast as the bound allows, then close."""
     pipe = pipeline(path)
     for n in range(int(count)):
-        pipe.put(event(pipe, writer))
+        pipe.put(event(writer))
         if n % 500 == 0:
             pipe.flush(20.0)
     sys.exit(0 if pipe.close(20.0) else 1)
@@ -93,7 +99,7 @@ def rotating(path: str, writer: str, count: str) -> None:
     rotation = Rotation(limit_bytes=60_000, keep=10_000, gzip=True)
     pipe = pipeline(path, rotation=rotation)
     for n in range(int(count)):
-        pipe.put(event(pipe, writer))
+        pipe.put(event(writer))
         if n % 7 == 0:
             pipe.flush(20.0)
     sys.exit(0 if pipe.close(20.0) else 1)
@@ -103,7 +109,7 @@ def leaving(path: str, way: str) -> None:
     """Emit, wait until it is written, and end without a farewell."""
     pipe = pipeline(path)
     for _ in range(100):
-        pipe.put(event(pipe, "w"))
+        pipe.put(event("w"))
     pipe.flush(20.0)
     if way == "exit":
         os._exit(7)
@@ -115,7 +121,7 @@ def leaving(path: str, way: str) -> None:
 def quiet_exit(path: str) -> None:
     """End normally without closing the pipeline."""
     pipe = pipeline(path)
-    pipe.put(event(pipe, "w"))
+    pipe.put(event("w"))
 
 
 def forking(path: str, count: str) -> None:
@@ -125,7 +131,7 @@ def forking(path: str, count: str) -> None:
 
     def emit() -> None:
         while not stop.is_set():
-            pipe.put(event(pipe, "parent", size=20_000))
+            pipe.put(event("parent", size=20_000))
             stop.wait(0.0002)
 
     threading.Thread(target=emit).start()
@@ -152,7 +158,7 @@ def child(inherited: Pipeline, path: str, writer: str) -> None:
     is_shut = len(list(Path("/proc/self/fd").iterdir())) <= fds_before
     own = pipeline(path)
     for _ in range(3):
-        own.put(event(own, writer))
+        own.put(event(writer))
     is_stored = own.close(20.0)
     os._exit(0 if is_stored and is_shut else 1)
 
@@ -165,7 +171,7 @@ def crowded(path: str, threads: str, count: str) -> None:
     def emit(thread: int) -> None:
         barrier.wait()
         for _ in range(int(count)):
-            pipe.put(event(pipe, f"t{thread}"))
+            pipe.put(event(f"t{thread}"))
 
     crowd = [threading.Thread(target=emit, args=(t,)) for t in range(int(threads))]
     for each in crowd:
@@ -182,7 +188,7 @@ def limited(path: str, limit: str) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
     pipe = pipeline(path)
     for _ in range(50):
-        pipe.put(event(pipe, "w"))
+        pipe.put(event("w"))
     is_stored_at_first = pipe.flush(0.3)
     error = pipe.stats().last_error
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

@@ -213,6 +213,70 @@ Adobe|p8e-|{{N32}}|p8e-1
 Frame.io|fio-u-|{{W64}}|fio-u-turn
 Riot Games|RGAPI-|{_UUID}|RGAPI-docs
 Persona|persona_sandbox_|{{N36}}|persona_sandbox_mode
+OpenAI client|ek_|{{H32}}|ek_key_of_the_client
+Modal|as-|{{N22}}|as-a-service-with-models
+Anyscale|esecret_|{{N26}}|esecret_name
+Cartesia|sk_car_|{{N22}}|sk_car_rental_terms
+SettleMint|sm_pat_|{{N16}}|sm_pat_settings
+Kaggle|KGAT_|{{H32}}|KGAT_token
+Databento|db-|{{N29}}|db-migrations-of-the-shop
+Google OAuth code|4/0A|{{W70}}|4/0A
+Firebase messages|AAAA{{N7}}:APA91b|{{W134}}|APA91b
+Login with Amazon|amzn1.oa2-cs.v1.|{{H64}}|amzn1.oa2-cs.v1.
+Backblaze|K00|5{{N27}}|K001234
+UpCloud|ucat_|{{U26}}|ucat_name
+Akamai|akab-|{{L16}}-{{L16}}|akab-client-token
+Confluent|cflt|{{N60}}|cflt
+Zuplo|zpka_|{{H32}}_{{H8}}|zpka_api_reference
+Inngest|signkey-prod-|{{H64}}|signkey-prod-settings
+Trigger|tr_dev_|{{N24}}|tr_dev_tools
+NetBird|nbp_|{{N36}}|nbp_profile
+LocalStack|ls-|{{N8}}-{{N4}}-{{N4}}-{{N4}}-{{N12}}|ls-files-of-the-index
+Defined Networking|dnkey-|{{N26}}-{{N52}}|dnkey-of-the-host
+Axiom|xaat-|{{H8}}-{{H4}}-{{H4}}-{{H4}}-{{H12}}|xaat-token
+Coralogix|cxtp_|{{N30}}|cxtp_ingress
+LogicMonitor|lmb_|{{N80}}|lmb_bearer
+Rootly|rootly_|{{H64}}|rootly_incident
+JFrog reference|cmVmdGtuOjAx|{{N52}}|cmVmdGtuOjAx
+NuGet|oy2|{{L43}}|oy2
+GitLab runner|GR1348941|{{W20}}|GR1348941
+GitHub, older|v1.|{{H40}}|v1.2.3-rc.1
+Bitbucket Data Center|BBDC-|{{N44}}|BBDC-release-notes
+Sourcegraph, others|slk_|{{H64}}|slk_product
+Socket|sktsec_|{{N44}}|sktsec_scan
+Chromatic|chpt_|{{H15}}|chpt_title
+Unkey|unkey_|{{N24}}|unkey_client
+Val Town|vtwn_|{{N27}}|vtwn_name
+DevCycle|dvc_server_|{{H8}}_{{H4}}_{{H4}}_{{H12}}_{{H7}}|dvc_server_settings
+WakaTime|waka_|{{H8}}-{{H4}}-{{H4}}-{{H4}}-{{H12}}|waka_time_of_the_day
+Adafruit|aio_|{{N28}}|aio_pika_connection
+Ionic|ion_|{{N42}}|ion_content
+Samsara|samsara_api_|{{N30}}|samsara_api_reference
+Chief Tools|ctp_|{{N36}}|ctp_page
+42|s-s4t2ud-|{{H64}}|s-s4t2ud-page
+Authress|sc_|{{L10}}.{{L4}}.acc-{{L10}}.{{N60}}|sc_account.name
+Canada Notify|gcntfy-|name-{{N64}}|gcntfy-page
+Turnstile|0x4AAAAAAA|{{N27}}|0x4AAAAAAA
+Liveblocks|sk_dev_|{{N64}}|sk_dev_environment
+Stytch|secret-live-|{{N32}}=|secret-live-stream-of-the-game
+Metabase|mb_|{{N43}}=|mb_convert_encoding
+PubNub|sec-c-|{{N48}}|sec-c-level
+Pangea|pts_|{{L32}}|pts_offset
+Intercom|dG9rO|{{N55}}|dG9rO
+eBay|PRD-|{{H12}}-{{H8}}-{{H4}}-{{H4}}|PRD-release-notes
+WooCommerce|ck_|{{H40}}|ck_editor
+Shopify partners|prtapi_|{{H32}}|prtapi_page
+Midtrans|Mid-server-|{{W24}}|Mid-server-room-layout
+Xendit|xnd_development_|{{N52}}|xnd_development_guide
+Omise|skey_|test_{{L19}}|skey_binding
+Asaas|$aact_|prod_{{N160}}|$aact_name
+Mercado Pago|APP_USR-|{{D16}}-{{D6}}-{{H32}}-{{D9}}|APP_USR-guide
+Cashfree|cfsk_ma_prod_|{{H32}}_{{H8}}|cfsk_ma_prod_page
+Polar|polar_|oat_{{N44}}|polar_coordinates_of_a_point
+Alchemy|alcht_|{{N30}}|alcht_page
+MailerSend|mlsn.|{{H64}}|mlsn.com
+Telnyx|KEY|{{U32}}_{{N22}}|KEY_VALUE_STORE
+Matrix|syt_|{{N12}}_{{N20}}_{{N6}}|syt_token
 age|AGE-SECRET-KEY-1|{{U58}}|AGE-SECRET-KEY-1
 minisign|RWRTY0Iy|{{S180}}|RWRTY0Iy
 private key in base64|LS0tLS1CRUdJTi|{{S80}}|LS0tLS1CRUdJTi

@@ -155,6 +155,11 @@ _OTHERS = [
     Planted("curl-user", f"curl -u admin:{_PASSWORD} https://x.test", _PASSWORD),
     Planted("bearer", f"sent Bearer {_A} to the server", _A),
     Planted("bearer-short", "sent bearer abc123 to it", "abc123"),
+    Planted("okta", f"sent SSWS 00{_A} to the server", _A),
+    Planted("hash", "pbkdf2_sha256$" + "600000$" + _A + "$" + _A + "=", _A),
+    Planted("scrypt", "scrypt:" + "32768:8:1$" + _A[:16] + "$" + "0a" * 32, "0a" * 32),
+    Planted("couchdb", "a = -pbkdf2-" + "0a" * 20 + "," + "1b" * 16 + ",10", "0a" * 20),
+    Planted("scram", "SCRAM-SHA-256$" + f"4096:{_A}$" + f"{_A}:{_A}=", _A),
     Planted(
         "basic",
         "Basic " + base64.b64encode(f"u:{_PASSWORD}".encode()).decode(),

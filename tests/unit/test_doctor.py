@@ -136,7 +136,7 @@ def test_a_key_in_plain_text_is_a_warning(endpoint: str, level: Level) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("colour=red", "--set 'colour': no such setting. See"),
+        ("weather=fine", "--set 'weather': no such setting. See"),
         ("tenant_idd=acme", "no such setting. Did you mean tenant_id? See"),
         ("tenant_id", "--set 'tenant_id': the value is missing. Write --set"),
         ("api_key=hunter2", "--set api_key: refused, since other users can see"),

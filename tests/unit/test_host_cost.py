@@ -7,19 +7,18 @@ The ceilings are a little above what was counted last; lower them with the code.
 from __future__ import annotations
 
 import asyncio
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from agents import Agent, Runner, function_tool
 from agents.testing import ScriptedModel, assistant_message, function_call
 
+from calls import calls_of
 from chaukas import sdk as chaukas
 from chaukas.sdk.testing import capture_events
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from types import FrameType
 
 
 @function_tool
@@ -44,27 +43,17 @@ async def _tools() -> None:
 
 def _calls_of(run: Callable[[], Awaitable[None]]) -> int:
     """Return how many functions of chaukas a run calls, on its own thread."""
-    count = 0
 
-    def note(frame: FrameType, event: str, _argument: Any) -> None:
-        nonlocal count
-        count += event == "call" and "/chaukas/sdk/" in frame.f_code.co_filename
-
-    async def main() -> None:
+    async def main() -> int:
         # What is done once for a process is done.
         await run()
-        sys.setprofile(note)
-        try:
-            await run()
-        finally:
-            sys.setprofile(None)
+        return (await calls_of(run)).python.total()
 
-    asyncio.run(main())
-    return count
+    return asyncio.run(main())
 
 
 @pytest.mark.parametrize(
-    ("run", "events", "ceiling"), [(_single, 6, 52), (_tools, 14, 48)]
+    ("run", "events", "ceiling"), [(_single, 6, 44), (_tools, 14, 40)]
 )
 def test_an_event_costs_the_host_few_calls(
     run: Callable[[], Awaitable[None]], events: int, ceiling: int
@@ -74,7 +63,7 @@ def test_an_event_costs_the_host_few_calls(
     assert calls / events <= ceiling
 
 
-@pytest.mark.parametrize(("run", "ceiling"), [(_single, 105), (_tools, 165)])
+@pytest.mark.parametrize(("run", "ceiling"), [(_single, 82), (_tools, 118)])
 def test_a_run_that_is_left_out_costs_the_host_next_to_nothing(
     run: Callable[[], Awaitable[None]], ceiling: int
 ) -> None:

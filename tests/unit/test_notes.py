@@ -13,6 +13,7 @@ from chaukas.sdk.capture.deferred import DeferredCapture
 from chaukas.sdk.capture.held import freeze, held_bytes_of, thawed
 from chaukas.sdk.capture.snapshot import BUDGET, Capture, Rules
 from chaukas.sdk.events import EventType
+from chaukas.sdk.integrations.shared.deltas import DeltaBuffer
 from chaukas.sdk.record.context import Run, Session
 from chaukas.sdk.testing import capture_events
 
@@ -69,6 +70,27 @@ def test_the_applications_redact_is_called_on_the_writers_thread_only() -> None:
         chaukas.flush()
     assert len(threads) == 1
     assert threading.current_thread() not in threads
+
+
+def test_a_streamed_text_is_cut_on_the_writers_thread_only() -> None:
+    threads = set()
+
+    def redact(_path: str, value: object) -> object:
+        threads.add(threading.current_thread())
+        return value
+
+    with capture_events(redact=redact, stream_events="deltas") as events:
+        runtime = _runtime.active()
+        assert runtime is not None
+        deltas = DeltaBuffer(runtime.recorder, _run(), "s")
+        deltas.name(0, "call", "search")
+        for _ in range(200):
+            deltas.add("text", 0, "hello ")
+        deltas.finish()
+    assert threading.current_thread() not in threads
+    told = [event["message"]["text"] for event in _own(events())]
+    assert "".join(told) == "hello " * 200
+    assert len(told) < 10
 
 
 def test_a_redact_that_never_comes_back_stops_no_host() -> None:

@@ -531,6 +531,28 @@ class TestIdentity:
         assert host.Thing.method is host.Thing.method
         assert Heir.method is host.Thing.method
 
+    def test_the_function_of_a_method_is_what_its_class_holds(self, host, patcher):
+        seen = Seen()
+        patcher.install(Patch(target(host, "Thing.method"), seen))
+        thing = host.Thing(3)
+
+        function = thing.method.__func__
+
+        # Who puts a layer on an object takes the function and calls it with that.
+        assert function is host.Thing.method
+        assert types.MethodType(function, thing)(1) == thing.method(1)
+        assert len(seen.calls) == 2
+        assert not hasattr(host.Thing.method, "__func__")
+
+    def test_a_second_layer_is_not_lost_with_the_function(self, host, patcher):
+        inner, outer = Seen(), Seen()
+        patcher.install(Patch(target(host, "Thing.method"), inner))
+        patcher.install(Patch(target(host, "Thing.method"), outer))
+        thing = host.Thing(3)
+
+        assert types.MethodType(thing.method.__func__, thing)(1) == thing.method(1)
+        assert (len(inner.calls), len(outer.calls)) == (2, 2)
+
     def test_an_overridden_method_is_another(self, host, patcher):
         class Heir(host.Thing):
             """Has its own."""

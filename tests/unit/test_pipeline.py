@@ -78,8 +78,7 @@ def test_events_reach_the_sink_in_the_order_of_a_thread(make: Any) -> None:
 def test_lines_form_a_chain_that_can_be_verified(make: Any) -> None:
     sink = MemorySink()
     pipe = make(sink)
-    for _ in range(700):
-        seq = pipe.next_seq()
+    for seq in range(1, 701):
         pipe.put(b'{"metadata":{"chaukas":{"seq":%d,"stream":"s"}}}' % seq)
     assert pipe.flush(10.0)
     report = integrity.verify(sink.lines)
@@ -94,9 +93,54 @@ def test_without_integrity_a_line_is_the_event_itself(make: Any) -> None:
     assert sink.lines == [event(1) + b"\n"]
 
 
-def test_numbers_start_at_one_and_never_repeat(make: Any) -> None:
-    pipe = make(MemorySink())
-    assert [pipe.next_seq() for _ in range(3)] == [1, 2, 3]
+def test_events_are_numbered_from_one_in_the_order_of_the_file(make: Any) -> None:
+    sink = MemorySink()
+    pipe = make(sink)
+    for _ in range(3):
+        pipe.put(Numbered())
+    assert pipe.flush(10.0)
+    pipe.put(Numbered())
+    assert pipe.flush(10.0)
+    assert numbers_in(sink) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("reason", ["memory_full", "capture_error", "fork_lost"])
+def test_what_never_came_leaves_a_gap_in_the_numbers(make: Any, reason: str) -> None:
+    sink = MemorySink()
+    pipe = make(sink)
+    pipe.put(Numbered())
+    pipe.drop(reason)
+    pipe.drop(reason)
+    assert pipe.flush(10.0)
+    pipe.put(Numbered())
+    assert pipe.flush(10.0)
+    assert numbers_in(sink) == [1, 4]
+
+
+def test_what_cannot_be_made_leaves_a_gap_and_what_is_no_event_does_not(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL", raising=False)
+    sink = MemorySink()
+    pipe = make(sink)
+    for answer in ("event", "nothing", "error", "nothing", "event"):
+        pipe.put(Numbered(answer))
+    assert pipe.flush(10.0)
+    assert numbers_in(sink) == [1, 3]
+    stats = pipe.stats()
+    assert (stats.emitted, stats.written, stats.queued) == (3, 2, 0)
+    assert stats.dropped == {"capture_error": 1}
+    assert stats.queued_bytes == 0
+
+
+def test_the_dead_of_other_processes_leave_no_gap(make: Any) -> None:
+    sink = MemorySink()
+    pipe = make(sink)
+    pipe.drop("crash_lost")
+    for _ in range(2):
+        pipe.put(Numbered())
+        assert pipe.flush(10.0)
+    assert numbers_in(sink) == [1, 2]
 
 
 def test_an_unused_pipeline_starts_no_thread(
@@ -288,10 +332,24 @@ def test_refused_events_are_counted_with_their_reason(make: Any) -> None:
     assert numbers_in(sink) == [0, 2]
 
 
+class Numbered:
+    """Makes an event that holds its number, nothing, or an error."""
+
+    weight_bytes = 8
+
+    def __init__(self, answer: str = "event") -> None:
+        self.answer = answer
+
+    def make(self, seq: int) -> bytes | None:
+        if self.answer == "error":
+            raise ValueError("no")
+        return event(seq) if self.answer == "event" else None
+
+
 class NoEvent:
     weight_bytes = 8
 
-    def make(self) -> Any:
+    def make(self, _seq: int) -> Any:
         return "not bytes"
 
 

@@ -280,6 +280,13 @@ UNITS = (
     "token " + "?a=" * 80,
     "token " + "a.b-c/d@e:" * 25,
     "token\n\n" + '"' * 50,
+    " -p a1b2c3d4x5 ",
+    'api: {"key": "a1b2c3d4e5f6a7b8c9"} ',
+    "password of the db: a1-b2\n",
+    "token=" + "(" * 30 + ")" * 30,
+    "token=f(\n",
+    "token: a.b = ",
+    '"tokens": [{"token": "a", "pos": 1}] ',
 )
 
 

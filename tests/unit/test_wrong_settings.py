@@ -123,6 +123,8 @@ ACCEPTED: dict[str, set[str]] = {
     "integrations": set(),
     "output_mode": set(),
     "endpoint": set(),
+    "otlp_endpoint": set(),
+    "otlp_signals": set(),
     "bool": {"true"},
     "int": set(),
     "float": set(),
@@ -138,6 +140,10 @@ ACCEPTED: dict[str, set[str]] = {
     "Callable[[str, Any], object]": {"a function that raises"},
     "Literal['counts', 'deltas']": set(),
     "Literal['auto', 'published']": set(),
+    "Literal['1.36', '1.41', 'head']": set(),
+    "Literal['both', 'genai', 'openinference']": set(),
+    "str | Mapping[str, str]": set(),
+    "object": set(),
 }
 
 

@@ -17,6 +17,8 @@ import click
 import orjson
 
 from chaukas.cli.output import printable, say
+from chaukas.cli.settings import set_option
+from chaukas.cli.spans import send_spans
 
 from .source import fail, filter_option, opened, read, source_argument
 from .table import csv_line
@@ -61,6 +63,15 @@ _MANY: Final = 10_000
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File or folder to write."
 )
+@click.option(
+    "--otlp",
+    "endpoint",
+    metavar="ENDPOINT",
+    default="",
+    help="Send all events of the files as spans to this OTLP receiver instead:"
+    " http(s)://… or grpc(s)://host:port.",
+)
+@set_option
 def export(
     source: tuple[Path, ...],
     format_: str,
@@ -68,17 +79,31 @@ def export(
     run: str,
     filter_: str,
     output: Path | None,
+    endpoint: str,
+    given: tuple[str, ...],
 ) -> None:
     """
-    Write events or tables for other programs: JSONL, CSV, Parquet, SQLite, HTML.
+    Write events or tables for other programs: JSONL, CSV, Parquet, SQLite, HTML, OTLP.
 
     JSONL without --table gives the events as they were recorded, of which --filter
     and --run take a part. CSV, and JSONL with --table, give the rows of a table; a
     cell of CSV that a spreadsheet could take for a formula gets an apostrophe.
     Parquet needs `pip install 'chaukas-sdk[view]'`.
 
-    Exit code 1: there is no such run. 2: something cannot be read or written.
+    --otlp sends spans, with the ids of the record; headers are read from
+    CHAUKAS_OTLP_HEADERS or OTEL_EXPORTER_OTLP_HEADERS. Give all files of a rotation
+    together. A span without END is sent as one that its process left open.
+
+    Exit code 1: there is no such run, or something was not sent. 2: something cannot
+    be read or written, or the address is none.
     """
+    if endpoint:
+        if not source or table or run or filter_ or output is not None:
+            text = "--otlp sends all events of the files that are named, and no part."
+            raise click.UsageError(text)
+        send_spans(source, endpoint, given)
+    if given:
+        raise click.UsageError("--set goes with --otlp.")
     if format_ in {"parquet", "sqlite"} and output is None:
         raise click.UsageError(f"--format {format_} needs --output.")
     if format_ == "csv" and table is None:

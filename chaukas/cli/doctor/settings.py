@@ -6,6 +6,7 @@ Secrets appear only as a mark that they are set.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from chaukas.cli.settings import origin_of
 from chaukas.cli.tree.line import shown
 from chaukas.sdk.config import SETTINGS, SWITCHES, summary_of
+from chaukas.sdk.delivery.factory import places_of
 
 from .finding import fail, ok, warn
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ("check_settings",)
 
 _VALUE_CHARS = 200
+_SECRETS = ("api_key", "otlp_headers")
 _PLAIN = ("http", "grpc")
 
 
@@ -36,7 +39,7 @@ def check_settings(loaded: Loaded) -> Iterator[Finding]:
     for row in given:
         origin = origin_of(loaded.origins[row.name])
         value = summary.get(row.target, "taken into account")
-        text = "set, not shown" if row.name == "api_key" else _text_of(value)
+        text = "set, not shown" if row.name in _SECRETS else _text_of(value)
         yield ok(
             "settings",
             f"{row.name} = {text}, from {origin}",
@@ -92,6 +95,8 @@ def _check_sense(loaded: Loaded) -> Iterator[Finding]:
 def _way_of(name: str, config: Config) -> str:
     if name == "file":
         return f"the file {str(config.output_file.absolute())!r}"
+    if name in ("otlp", "otel"):
+        return f"{places_of(replace(config, sinks=(name,)))}, as spans"
     place = summary_of(config)["endpoint"]
     return f"{place} over {'gRPC' if name == 'grpc' else 'HTTP'}"
 

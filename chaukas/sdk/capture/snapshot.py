@@ -399,7 +399,7 @@ class Capture:
                 if type(name) is not int and budget.spend(_KEY_WORK):
                     budget.chars = left
                     return filled
-                key, is_hidden = self._key(name, node, item)
+                key, is_hidden = self._key(name, node, item, pairs)
                 if is_hidden:
                     target[key] = REDACTED
                     continue
@@ -425,15 +425,15 @@ class Capture:
 
     # Keys.
 
-    def _key(self, key: Any, node: Node, item: Any) -> tuple[str, bool]:
+    def _key(self, key: Any, node: Node, item: Any, of: Any) -> tuple[str, bool]:
         """Return how a key is shown, and whether its value must be hidden."""
         name = name_of_key(key)
         if type(key) is int and name not in node.target:
             return name, False
         rules = self._rules
         try:
-            is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS])
-            is_hidden = is_secret and rules.redactor.hides(name[:_NAME_CHARS], item)
+            is_secret = rules.redactor.is_sensitive(name[:_NAME_CHARS], node.key)
+            is_hidden = is_secret and rules.redactor.hides(name[:_NAME_CHARS], item, of)
             left = max(0, self._budget.work)
             work = Work(left)
             if len(name) > _KEY_CHARS:
@@ -447,9 +447,9 @@ class Capture:
         if not rules.content and not is_plain_name(shown):
             # A name that is data, such as an address.
             shown = f"<{len(name)} chars>"
-        if shown == "kty":
+        if shown in ("kty", "key"):
             # The parts of a key stand beside it, under names of one letter.
-            self._placed = True
+            self._placed = self._placed or shown == "kty"
         # A subclass of str may have an equality of its own.
         elif type(key) is str and shown == key and not is_secret:
             if len(rules.safe_names) >= _NAMES_KNOWN:

@@ -310,12 +310,19 @@ def _sinks_of(read: _Readings) -> tuple[tuple[str, ...], tuple[Problem, ...]]:
     """Decide where events go, dropping what cannot work; never nowhere."""
     endpoint = read.values.get("endpoint")
     scheme = "" if endpoint is None else endpoint.value.partition("://")[0].lower()
-    known_bad = any(problem.setting == "endpoint" for problem in read.problems)
+    bad = {problem.setting for problem in read.problems}
+    known_bad = "endpoint" in bad
     problems: list[Problem] = []
     sinks: list[str] = []
-    for mode in _modes_of(read, scheme):
+    modes = _modes_of(read, scheme)
+    if "otel_provider" in read.values and "otel" not in modes:
+        modes = (*modes, "otel") if "output_mode" in read.values else ("otel",)
+    for mode in modes:
         wrong = mode == "http" and scheme.startswith("grpc")
-        if mode == "file" or (endpoint is not None and not wrong):
+        if mode == "otlp" and "otlp_endpoint" in bad:
+            # The standard variables may name another place than was meant.
+            continue
+        if mode in ("file", "otlp", "otel") or (endpoint is not None and not wrong):
             sinks.append(mode)
         elif endpoint is not None:
             place = shown(endpoint_without_secrets(endpoint.value))

@@ -18,6 +18,7 @@ from .values import (
     ENDPOINT,
     FILE,
     FLAG,
+    HEADERS,
     HIDDEN_PATTERNS,
     INTEGRATIONS,
     KEYS,
@@ -25,8 +26,10 @@ from .values import (
     MODES,
     NAMES,
     PATH,
+    PROVIDER,
     REDACTOR,
     SECRET,
+    SIGNALS,
     TAGS,
     TEXT,
     Kind,
@@ -96,7 +99,7 @@ class Config:
     project_id: str = "default"
     enabled: bool = True
     sinks: tuple[str, ...] = ("file",)
-    """One or several of file, http, grpc; never empty."""
+    """One or several of file, http, grpc, otlp, otel; never empty."""
     endpoint: str | None = None
     api_key: str | Callable[[], str] | None = None
     api_key_file: Path | None = None
@@ -104,6 +107,13 @@ class Config:
     client_cert: Path | None = None
     client_key: Path | None = None
     collector_compat: str = "auto"
+    otlp_endpoint: str | None = None
+    otlp_headers: tuple[tuple[str, str], ...] = ()
+    otlp_signals: tuple[str, ...] = ("traces",)
+    # Never compared: it is an object of the application's.
+    otel_provider: object = field(default=None, compare=False)
+    semconv: str = "1.41"
+    flavour: str = "both"
     output_file: Path = Path("chaukas_events.jsonl")
     batch_size: int = 512
     flush_interval_s: float = 1.0
@@ -156,10 +166,15 @@ def summary_of(config: Config) -> dict[str, object]:
     return {name: _summary_of_value(name, getattr(config, name)) for name in names}
 
 
+_UNSHOWN = frozenset(
+    {"api_key", "otel_provider", "otlp_headers", "redact", "redact_patterns"}
+)
+
+
 def _summary_of_value(name: str, value: object) -> object:
-    if name == "endpoint" and isinstance(value, str):
+    if name in {"endpoint", "otlp_endpoint"} and isinstance(value, str):
         return endpoint_without_secrets(value)
-    if name in {"api_key", "redact", "redact_patterns"}:
+    if name in _UNSHOWN:
         return bool(value) if isinstance(value, (str, tuple)) else value is not None
     if isinstance(value, tuple):
         return list(value)
@@ -228,7 +243,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "output_mode",
         MODES,
-        "Where events go: one or several of `file`, `http`, `grpc`; `api` is `http`. "
+        "Where events go: one or several of `file`, `http`, `grpc`, `otlp`, `otel` "
+        "(the application's own tracer provider); `api` is `http`. "
         "Without it the endpoint decides, and `file` holds without one.",
         field="sinks",
     ),
@@ -264,6 +280,43 @@ SETTINGS: tuple[Setting, ...] = (
         choice("auto", "published"),
         "`published` takes the empty HTTP answers of the published Chaukas backend for "
         "acknowledgements; `auto` asks the endpoint what it is.",
+    ),
+    Setting(
+        "otlp_endpoint",
+        ENDPOINT,
+        "Receiver of spans for mode `otlp`: `http(s)://…`, to which `/v1/traces` is "
+        "added, or `grpc(s)://host:port`. Without it OpenTelemetry's own variables "
+        "hold, see [OPENTELEMETRY.md](OPENTELEMETRY.md).",
+        fallback=Fallback("otlp_endpoint", None, "No spans are sent."),
+    ),
+    Setting(
+        "otlp_headers",
+        HEADERS,
+        "Headers sent to it, such as `authorization=Bearer%20…`; a mapping in code. "
+        "Never shown anywhere.",
+    ),
+    Setting(
+        "otlp_signals",
+        SIGNALS,
+        "What is sent there: one or several of `traces`, `logs`, `metrics`. Not every "
+        "backend takes all of them.",
+    ),
+    Setting(
+        "otel_provider",
+        PROVIDER,
+        "Tracer provider of the OpenTelemetry SDK that gets the spans, for mode "
+        "`otel`, which it implies; without it the global one.",
+        variables=None,
+    ),
+    Setting(
+        "semconv",
+        choice("1.36", "1.41", "head"),
+        "Version of OpenTelemetry's conventions for generative AI that spans follow.",
+    ),
+    Setting(
+        "flavour",
+        choice("both", "genai", "openinference"),
+        "Whose attributes spans have: OpenTelemetry's, OpenInference's, or both.",
     ),
     Setting(
         "output_file",

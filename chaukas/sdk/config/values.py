@@ -35,6 +35,7 @@ __all__ = (
     "ENDPOINT",
     "FILE",
     "FLAG",
+    "HEADERS",
     "HIDDEN_PATTERNS",
     "INTEGRATIONS",
     "INTEGRATION_NAMES",
@@ -43,8 +44,10 @@ __all__ = (
     "MODES",
     "NAMES",
     "PATH",
+    "PROVIDER",
     "REDACTOR",
     "SECRET",
+    "SIGNALS",
     "TAGS",
     "TEXT",
     "Kind",
@@ -83,11 +86,14 @@ _SECONDS_PER = {
     **dict.fromkeys(("d", "day", "days"), 86_400.0),
 }
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-_SINKS = {"file": "file", "http": "http", "grpc": "grpc", "api": "http"}
+_SINKS = {each: each for each in ("file", "http", "grpc", "otlp", "otel")}
+_SINKS["api"] = "http"
+_SIGNALS = ("traces", "logs", "metrics")
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 # Redaction leaves them out of account: two names would be taken for one.
 _OTHER_SEPARATORS = re.compile(r"[,;|]")
 
+_HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}: [ -~]{1,16384}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 INTEGRATION_NAMES = tuple(known.name for known in KNOWN)
@@ -325,7 +331,7 @@ def _read_endpoint(value: object) -> str:
 
 
 def _read_modes(value: object) -> tuple[str, ...]:
-    error = UnreadableError("file, http or grpc, or several with commas")
+    error = UnreadableError("file, http, grpc, otlp or otel, or several with commas")
     try:
         words = [word.lower() for word in _read_names(value)]
     except UnreadableError:
@@ -333,6 +339,38 @@ def _read_modes(value: object) -> tuple[str, ...]:
     if not words or any(word not in _SINKS for word in words):
         raise error
     return tuple(dict.fromkeys(_SINKS[word] for word in words))
+
+
+def _read_headers(value: object) -> tuple[tuple[str, str], ...]:
+    """Read headers: a mapping, or `name=value,name=value` as OpenTelemetry has it."""
+    from urllib.parse import unquote
+
+    error = UnreadableError("a mapping of headers, or name=value with commas between")
+    text = plain_text(value)
+    if text is not None:
+        parts = [part.partition("=") for part in text.split(",") if part.strip()]
+        pairs = [(name, unquote(rest)) for name, sign, rest in parts if sign]
+        if len(pairs) < len(parts):
+            raise error
+    elif type(value) is dict:
+        pairs = [(plain_text(k) or "", plain_text(v) or "") for k, v in value.items()]
+    else:
+        raise error
+    made = tuple((name.strip(), rest.strip()) for name, rest in pairs)
+    if not made or not all(_HEADER.fullmatch(f"{n}: {v}") for n, v in made):
+        raise error
+    return made
+
+
+def _read_signals(value: object) -> tuple[str, ...]:
+    expected = f"one or several of {', '.join(_SIGNALS)}"
+    try:
+        words = tuple(word.lower() for word in _read_names(value))
+    except UnreadableError:
+        raise UnreadableError(expected) from None
+    if not words or any(word not in _SIGNALS for word in words):
+        raise UnreadableError(expected)
+    return words
 
 
 def _read_level(value: object) -> str:
@@ -366,6 +404,13 @@ def _compiled(part: object) -> re.Pattern[str] | None:
     # Some texts exhaust the stack or the numbers of `re`; warnings may be errors.
     except Exception:
         return None
+
+
+def _read_provider(value: object) -> object:
+    # By its class alone: nothing is asked of an object of the application's.
+    if not any(each.__name__ == "TracerProvider" for each in type(value).__mro__):
+        raise UnreadableError("a TracerProvider of the OpenTelemetry SDK")
+    return value
 
 
 def _read_redactor(value: object) -> object:
@@ -483,8 +528,11 @@ PATH = Kind(_read_path, "str | PurePath")
 FILE = Kind(_read_file, "str | PurePath")
 ENDPOINT = Kind(_read_endpoint, "str", endpoint_without_secrets, shown_endpoint)
 MODES = Kind(_read_modes, "Names", _joined)
+SIGNALS = Kind(_read_signals, "Names", _joined)
 LOG_LEVEL = Kind(_read_level, "str | int")
+HEADERS = Kind(_read_headers, "str | Mapping[str, str]", hidden, hidden)
 HIDDEN_PATTERNS = Kind(
     _read_patterns, "Patterns", lambda found: f"{len(found)} patterns", hidden
 )
+PROVIDER = Kind(_read_provider, "object", hidden)
 REDACTOR = Kind(_read_redactor, "Callable[[str, Any], object]", hidden)

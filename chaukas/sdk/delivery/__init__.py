@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from chaukas.sdk.delivery.spool.cursor import Cursor
 from chaukas.sdk.delivery.spool.folder import Spool
 from chaukas.sdk.delivery.spool.owner import About
 from chaukas.sdk.sinks import Outcome, SpooledSink
+from chaukas.sdk.sinks.joining import JoiningRemote
 from chaukas.sdk.system.threads import sleep
 
 from .quarantine import Quarantine
@@ -188,16 +190,23 @@ class Delivery(SpooledSink):
             wall=self._wall,
             monotonic=self._monotonic,
         )
-        return Sender(
-            one.remote,
-            lambda: self._own_cursor(one.key),
-            pace=replace(plan.pace, flush_interval_s=0.0) if one.is_near else plan.pace,
-            quarantine=quarantine,
-            on_recovery=self._recovered,
-            on_finished=self.recovery.finished,
-            backoff=self._backoff,
-            monotonic=self._monotonic,
-        )
+        options: dict[str, Any] = {
+            "pace": replace(plan.pace, flush_interval_s=0.0)
+            if one.is_near
+            else plan.pace,
+            "quarantine": quarantine,
+            "on_recovery": self._recovered,
+            "on_finished": self.recovery.finished,
+            "backoff": self._backoff,
+            "monotonic": self._monotonic,
+        }
+        remote, open_own = one.remote, partial(self._own_cursor, one.key)
+        if isinstance(remote, JoiningRemote):
+            # Late: a program without such a sink needs nothing of it.
+            from .joining_sender import JoiningSender
+
+            return JoiningSender(remote, open_own, disk=self.spool.disk, **options)
+        return Sender(remote, open_own, **options)
 
     def _recovered(self) -> None:
         self.on_recovery()

@@ -48,7 +48,7 @@ class CountedQueue(BoundedQueue):
         self._refused = 0
         self._is_fresh = False
 
-    def put(self, event: bytes | Unmade, *, vital: bool) -> None:
+    def put(self, event: bytes | Unmade, *, vital: bool = False) -> None:
         """Queue an event as `BoundedQueue` does; first it is counted in the page."""
         page = self._page
         if page is not None:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from chaukas.sdk.sinks.collector.grpc import GrpcSink
     from chaukas.sdk.sinks.collector.http import HttpSink
     from chaukas.sdk.sinks.collector.responses import Remote
+    from chaukas.sdk.sinks.joining import JoiningRemote
     from chaukas.sdk.sinks.jsonl import JsonlSink
 
-__all__ = ["fallback_dir", "output_of", "pipeline_of", "places_of"]
+__all__ = ["fallback_dir", "output_of", "pipeline_of", "places_of", "uses_grpc"]
 
 _PLACE_CHARS = 256
 
@@ -83,13 +84,21 @@ def pipeline_of(
     return Pipeline(delivery, queue, stream=stream, monotonic=monotonic, **options)
 
 
+def uses_grpc(config: Config) -> bool:
+    """Return whether a sink sends over gRPC, whose library is best loaded early."""
+    if "otlp" not in config.sinks:
+        return "grpc" in config.sinks
+    from chaukas.sdk.sinks.otlp.environment import target_of
+
+    is_grpc = target_of(config, os.environ).protocol == "grpc"
+    return is_grpc or "grpc" in config.sinks
+
+
 def places_of(config: Config) -> str:
     """Return where events go, for people: no credentials, and of bounded length."""
-    from chaukas.sdk.config import endpoint_without_secrets
-
-    file, endpoint = str(config.output_file.absolute()), config.endpoint or ""
+    file = str(config.output_file.absolute())
     places = [
-        file if name == "file" else f"{endpoint_without_secrets(endpoint)} ({name})"
+        file if name == "file" else f"{_place_of(name, config)} ({name})"
         for name in config.sinks
     ]
     return " and ".join(
@@ -128,16 +137,30 @@ def _key_of(name: str, config: Config) -> str:
 def _place_of(name: str, config: Config) -> str:
     if name == "file":
         return str(config.output_file.absolute())
-    from chaukas.sdk.config import summary_of
+    from chaukas.sdk.config import endpoint_without_secrets
 
-    return str(summary_of(config)["endpoint"])
+    if name == "otel":
+        return "the tracer provider of the application"
+    if name != "otlp":
+        return endpoint_without_secrets(config.endpoint or "")
+    from chaukas.sdk.sinks.otlp.environment import target_of
+
+    return endpoint_without_secrets(target_of(config, os.environ).endpoint)
 
 
-def _remote_of(name: str, config: Config) -> Remote:
+def _remote_of(name: str, config: Config) -> Remote | JoiningRemote:
     if name == "file":
         from chaukas.sdk.sinks.file import FileRemote
 
         return FileRemote(_file_of(config))
+    if name == "otel":
+        from chaukas.sdk.sinks.otlp.factory import provider_sink_of
+
+        return provider_sink_of(config)
+    if name == "otlp":
+        from chaukas.sdk.sinks.otlp.factory import sink_of
+
+        return sink_of(config, os.environ)
     return _collector_class(name)(
         config.endpoint or "",
         api_key=config.api_key,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chaukas.sdk.sinks.collector.responses import Remote
+    from chaukas.sdk.sinks.joining import JoiningRemote
 
 __all__ = ["Destination", "Pace", "SpoolPlan"]
 
@@ -24,7 +25,7 @@ class Destination:
     Letters, digits and `-`; stable over restarts, and another for each place and
     tenant: a spool is delivered only to the sinks for which it was written.
     """
-    remote: Remote
+    remote: Remote | JoiningRemote
     place: str = ""
     """Where that is, for people: endpoint without secrets, or path of the file."""
     is_near: bool = False

@@ -20,15 +20,16 @@ from .retry import Backoff, Breaker
 from .worker import NEVER, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from chaukas.sdk.delivery.spool.cursor import Cursor
     from chaukas.sdk.sinks.collector.responses import Remote
+    from chaukas.sdk.sinks.joining import JoiningRemote
 
     from .plan import Pace
     from .quarantine import Quarantine
 
-__all__ = ["Sender"]
+__all__ = ["Sender", "answer_of"]
 
 _LONGEST_REST_S: Final = 5.0
 _LOG_AFTER: Final = 3
@@ -55,7 +56,7 @@ class Sender(Worker):
 
     def __init__(
         self,
-        remote: Remote,
+        remote: Remote | JoiningRemote,
         open_own: Callable[[], Cursor],
         *,
         pace: Pace,
@@ -145,7 +146,7 @@ class Sender(Worker):
             self._idle(now_s)
             return
         self.wanted = self.wanted_bytes = NEVER
-        self._deliver(cursor)
+        self.deliver(cursor)
 
     def abandon(self) -> None:
         """Close what a forked child inherited; send nothing."""
@@ -173,8 +174,8 @@ class Sender(Worker):
 
     def _next(self) -> Cursor | None:
         """Choose a spool to read from: one's own and the others by turns."""
-        while self._adopted and self._adopted[0].is_done:
-            self._finish(self._adopted.pop(0))
+        while self._adopted and self.is_over(self._adopted[0]):
+            self.finish(self._adopted.pop(0))
         waiting = self._adopted[0] if self._adopted else None
         own = self.own
         if own is None or own.is_done or not self._is_ready(own):
@@ -182,7 +183,12 @@ class Sender(Worker):
         self._turn_of_adopted = not self._turn_of_adopted
         return waiting if waiting is not None and self._turn_of_adopted else own
 
-    def _finish(self, cursor: Cursor) -> None:
+    def is_over(self, cursor: Cursor) -> bool:
+        """Return whether nothing of a spool waits."""
+        return cursor.is_done
+
+    def finish(self, cursor: Cursor) -> None:
+        """Be through with an adopted spool."""
         self._checks.pop(id(cursor.segments), None)
         cursor.close()
         if self._on_finished is not None:
@@ -217,11 +223,12 @@ class Sender(Worker):
         if not self._is_ready(own):
             self.rest(self._since_s + self._pace.flush_interval_s - now_s)
 
-    def _deliver(self, cursor: Cursor) -> None:
+    def deliver(self, cursor: Cursor) -> None:
+        """Send the next batch of a spool."""
         try:
             lines = cursor.read(self._most(cursor), self._limit_bytes)
         except OSError as error:
-            self._fail(_answer_of(error))
+            self._fail(answer_of(error))
             return
         if not cursor.segments.is_own:
             lines = self._only_sound(cursor, lines)
@@ -229,15 +236,28 @@ class Sender(Worker):
             return
         lines = self._perhaps_shrunk(cursor, lines)
         try:
-            answer = self.remote.send(lines)
+            answer = self.send(cursor, lines)
         # A sink may be anything, and whatever it throws means that nobody
         # acknowledged the batch.
         except Exception as error:
-            answer = _answer_of(error)
+            answer = answer_of(error)
         finally:
             self.attempts += 1
         if not self.is_ending:
-            self._settle(cursor, lines, answer)
+            self.settle_answer(cursor, lines, answer)
+
+    def send(self, cursor: Cursor, lines: Sequence[bytes]) -> Answer:
+        """Send the next events of a spool."""
+        del cursor
+        return self.remote.send(lines)
+
+    def advance(self, cursor: Cursor, lines: Sequence[bytes]) -> None:
+        """Settle the first events of those that were read last."""
+        cursor.advance(len(lines))
+
+    def keep(self, line: bytes, reason: str) -> None:
+        """Set an event aside."""
+        self._quarantine.keep(line, self.name, reason)
 
     def _most(self, cursor: Cursor) -> int:
         suspects = cursor.suspect_end - cursor.at
@@ -265,7 +285,8 @@ class Sender(Worker):
             return lines
         return [shrunk[2]]
 
-    def _settle(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
+    def settle_answer(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
+        """Do what an answer means for the batch that was sent."""
         action = answer.action
         if action is Action.ACKED:
             self._take_ack(cursor, lines, answer)
@@ -281,7 +302,9 @@ class Sender(Worker):
     def _take_ack(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
         rejected = [each for each in answer.rejected if 0 <= each[0] < len(lines)]
         for index, reason in rejected:
-            self._quarantine.keep(lines[index], self.name, reason)
+            self.keep(lines[index], reason)
+        for index in answer.suspects:
+            self.keep(lines[index], "perhaps rejected")
         # All at once: a report in between would speak of a part of them.
         for index, _ in rejected:
             self._count_lost(cursor, index)
@@ -292,7 +315,8 @@ class Sender(Worker):
         self._guilty = 0
         self._shrunk = None
         self._succeed()
-        cursor.advance(len(lines))
+        if lines:
+            self.advance(cursor, lines)
 
     def _bisect(self, cursor: Cursor, lines: list[bytes], answer: Answer) -> None:
         if len(lines) > 1:
@@ -307,7 +331,7 @@ class Sender(Worker):
     ) -> None:
         """Set an event aside, and stop where the sink likes none at all."""
         self._give_up(cursor, line, answer.cause or reason)
-        cursor.advance(1)
+        self.advance(cursor, [line])
         self._guilty += 1
         if self._guilty < _GUILTY_IN_A_ROW:
             self._succeed()
@@ -330,7 +354,7 @@ class Sender(Worker):
         self._set_aside(cursor, lines[0], answer, "too_large")
 
     def _give_up(self, cursor: Cursor, line: bytes, reason: str) -> None:
-        self._quarantine.keep(line, self.name, reason)
+        self.keep(line, reason)
         self._count_lost(cursor, 0)
 
     def _count_lost(self, cursor: Cursor, index: int) -> None:
@@ -389,7 +413,8 @@ class Sender(Worker):
                 cursor.close()
 
 
-def _answer_of(error: Exception) -> Answer:
+def answer_of(error: Exception) -> Answer:
+    """Return the answer for a sink that raised."""
     name = type(error).__name__
     return Answer(
         Action.RETRY,

@@ -95,6 +95,8 @@ class Patch:
     post_import: bool = False
     """Do not import the module; wait until the host does. It is missing at once where
     the package, loaded already, has no such module."""
+    on_demand: bool = False
+    """Wait until `install_rest` is called: nothing is in the way of calls before."""
     on_object: bool = False
     """The holder is an object of the module: patch what it holds itself, put there
     by somebody else, and leave alone what it has from its class."""
@@ -156,6 +158,7 @@ class MonkeyPatcher:
         self._installed: dict[Patch, _Installation] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._awaited: set[Patch] = set()
+        self._is_demanded = False
         self._here = threading.local()
         self._births = Switch()
         # One object, so that it can be recognised where it is already in place.
@@ -182,7 +185,8 @@ class MonkeyPatcher:
 
         Returns:
             `active`, also if it already was; `missing` if the module cannot be
-            imported or has no such function; `waiting` if its import is awaited.
+            imported or has no such function; `waiting` if its import is awaited, or
+            the call of `install_rest`.
         """
         try:
             return self._install(patch)
@@ -191,6 +195,16 @@ class MonkeyPatcher:
             self._outcomes[patch.target] = "missing"
             report(f"install {patch.target}", error)
             return "missing"
+
+    def install_rest(self) -> None:
+        """Put in force what was to wait for this; never raises."""
+        if self._is_demanded:
+            return
+        self._is_demanded = True
+        with self.installing():
+            for patch in tuple(self._awaited):
+                if patch.on_demand:
+                    self.install(patch)
 
     @contextlib.contextmanager
     def installing(self) -> Iterator[None]:
@@ -209,6 +223,7 @@ class MonkeyPatcher:
             self._installed.clear()
             self._outcomes.clear()
             self._awaited.clear()
+            self._is_demanded = False
             _forget(self)
             reloads.unwatch(self.loaded_again)
             births.turn_off()
@@ -259,7 +274,11 @@ class MonkeyPatcher:
             if patch in self._installed:
                 outcome = "active"
             elif (holder := _holder_of(module, patch)) is not None:
-                outcome = self._put_in_force(patch, holder)
+                if patch.on_demand and not self._is_demanded:
+                    self._awaited.add(patch)
+                    outcome = "waiting"
+                else:
+                    outcome = self._put_in_force(patch, holder)
             self._outcomes[patch.target] = outcome
             return outcome
 

@@ -86,6 +86,14 @@ class PlacedMethod(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]
             return getattr, (self._self_owner, wrapped.__name__)
         return wrapped.__reduce_ex__(protocol)
 
+    @property
+    def __func__(self) -> object:
+        """What the class holds, as of any method: called by itself, it is wrapped."""
+        instance, parent = self._self_instance, self._self_parent
+        if instance is None or self._self_binding != "function":
+            return cast("Any", self.__wrapped__).__func__
+        return parent.__get__(None, type(instance))
+
     def __copy__(self) -> PlacedMethod:
         """Return the same, as methods do."""
         return self

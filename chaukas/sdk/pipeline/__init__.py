@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chaukas.sdk.sinks import SpooledSink
 from chaukas.sdk.system.threads import allocate_lock, get_ident, start_thread
@@ -35,6 +34,18 @@ _DRAIN_SHARE = 0.2
 _STORE_REPORT_S = 2.0
 
 
+class _Put(Protocol):
+    """Takes an event."""
+
+    def __call__(self, event: bytes | Unmade, *, vital: bool = False) -> None:
+        """
+        Take *event*: one canonical JSON object, without newline, or what makes it.
+
+        A *vital* one may use the reserve: an error, an end, a report.
+        """
+        ...
+
+
 class Pipeline:
     """
     A bounded queue, one writer thread and one sink, or a spool and several.
@@ -50,8 +61,8 @@ class Pipeline:
         stream: Name of this chain of events, unique to the process instance.
         integrity: Chain each event to the one before it.
         linger_s: How long the writer waits for more after a first event.
-        report: Builds the encoded SYSTEM event about a loss or a recovery; None
-            means silence. Runs on the writer's thread.
+        report: Returns the SYSTEM event about a loss or a recovery; None means
+            silence. Runs on the writer's thread.
         report_adopted: The same about the spool of a dead process, given its
             stream and counts. Runs on a thread of its own.
         tick: Housekeeping, run on the writer's thread.
@@ -72,8 +83,8 @@ class Pipeline:
         stream: str,
         integrity: bool = True,
         linger_s: float = 0.004,
-        report: Callable[[Stats], bytes | None] | None = None,
-        report_adopted: Callable[[str, dict[str, int]], bytes | None] | None = None,
+        report: Callable[[Stats], Unmade | None] | None = None,
+        report_adopted: Callable[[str, dict[str, int]], Unmade | None] | None = None,
         tick: Callable[[], None] | None = None,
         tick_interval_s: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
@@ -103,13 +114,6 @@ class Pipeline:
             linger_s=linger_s,
             monotonic=monotonic,
         )
-        self.next_seq = count(1).__next__
-        """
-        Returns the number of the next event, starting at 1.
-
-        Take one for every event, also for one that is then given to `drop`: the gap
-        that it leaves shows the loss to a reader who trusts no counter.
-        """
         self._pid = os.getpid()
         self._starting = allocate_lock()
         self._starts = 0
@@ -120,37 +124,27 @@ class Pipeline:
         self._is_closed = False
         self._is_abandoned = False
         self._is_stored = False
-        # False sends `put` the slow way: not started, dead, closed, abandoned.
-        self._is_ready = False
-
-    def put(self, event: bytes | Unmade, *, vital: bool = False) -> None:
+        self.put: _Put = self._put_unready
         """
-        Take an event; never raises, waits or does I/O.
+        Takes an event; never raises, waits or does I/O.
 
-        Args:
-            event: The event as one canonical JSON object, without newline, or what
-                makes it on the writer's thread.
-            vital: It may use the reserve: an error, an end, a report.
+        The queue's own while the writer is at work, which spares a call.
         """
-        if self._is_ready or self._prepare():
+
+    def _put_unready(self, event: bytes | Unmade, *, vital: bool = False) -> None:
+        """Take an event while there is no writer: not started, dead, closed."""
+        if self._prepare():
             self._queue.put(event, vital=vital)
         elif not self._is_abandoned:
             self._queue.drop("after_close")
 
-    def offer(self, event: bytes | Unmade) -> None:
+    def has_room(self, size_bytes: int) -> bool:
         """
-        Take an event like `put`, but only while half of the memory is free.
+        Tell whether half of the memory stays free beside so many bytes more.
 
-        For what may be missed: it is the first to be dropped, as `memory_full`.
-
-        Args:
-            event: The event as one canonical JSON object, without newline, or what
-                makes it on the writer's thread.
+        For what can wait: ask before `put`.
         """
-        if self._is_ready or self._prepare():
-            self._queue.offer(event)
-        elif not self._is_abandoned:
-            self._queue.drop("after_close")
+        return self._queue.has_room(size_bytes)
 
     def drop(self, reason: str) -> None:
         """
@@ -194,6 +188,7 @@ class Pipeline:
         return stats_of(
             written=pending.written,
             refused=list(pending.refused),
+            void=pending.void,
             settled_bytes=self._queue.settled_bytes,
             cells=self._queue.cells,
             ended=self._is_closed,
@@ -218,7 +213,7 @@ class Pipeline:
             return True
         if not self._is_closing:
             self._is_closing = True
-            self._is_ready = False
+            self.put = self._put_unready
             now_s = self._monotonic()
             if self._delivery is None:
                 self._is_stored = self._finish(now_s + timeout_s)
@@ -238,7 +233,7 @@ class Pipeline:
         anything afterwards.
         """
         self._is_abandoned = self._is_closing = True
-        self._is_ready = False
+        self.put = self._put_unready
         self._writer.forget()
         self._queue = BoundedQueue(0)
         self._sink.abandon()
@@ -258,7 +253,7 @@ class Pipeline:
         self._queue.items.put(mark)
         return mark.wait(_STORE_REPORT_S)
 
-    def _put_report(self, event: bytes) -> None:
+    def _put_report(self, event: Unmade) -> None:
         # Not through `put`: the last report comes when that is closed already.
         self._queue.put(event, vital=True)
 
@@ -275,12 +270,14 @@ class Pipeline:
             now_s = self._monotonic()
             if self._is_alive or self._is_closing or now_s < self._start_after_s:
                 return
-            self._is_alive = self._is_ready = True
+            self._is_alive = True
+            self.put = self._queue.put
             start_thread(self._run, ())
             self._starts += 1
         except RuntimeError:
             # The system has no thread to give, now. Events wait in the queue.
-            self._is_alive = self._is_ready = False
+            self._is_alive = False
+            self.put = self._put_unready
             self._start_after_s = now_s + _START_AGAIN_S
         finally:
             self._starting.release()
@@ -292,7 +289,7 @@ class Pipeline:
         finally:
             self._writer_ident = 0
             # In this order: the next thread may start at once.
-            self._is_ready = False
+            self.put = self._put_unready
             self._is_alive = False
 
     def _wait(self, mark: FlushMarker, deadline_s: float) -> bool:

@@ -1,8 +1,9 @@
 """
 Turns queued events into the lines that a sink stores.
 
-Chaining happens here, on the writer's thread and in queue order: the order of
-the chain is then the order of the file, and no host thread pays for a hash.
+Numbering and chaining happen here, on the writer's thread and in queue order: the
+order of the numbers and of the chain is then the order of the file, and no host thread
+pays for a hash.
 """
 
 from __future__ import annotations
@@ -42,11 +43,14 @@ class PendingBatch:
     __slots__ = (
         "_costs",
         "_is_chained",
+        "_missing",
         "_prev",
         "_queue",
+        "_seq",
         "_taken",
         "batch",
         "refused",
+        "void",
         "written",
     )
 
@@ -54,6 +58,8 @@ class PendingBatch:
         self._queue = queue
         self._is_chained = integrity
         self._prev = ""
+        self._seq = 0
+        self._missing = 0
         self._taken: deque[bytes | Unmade | FlushMarker] = deque()
         self._costs: list[int] = []
         self.batch: list[bytes] = []
@@ -62,6 +68,8 @@ class PendingBatch:
         """Events that the sink has stored."""
         self.refused = [0] * len(REASONS)
         """Events dropped on this side of the queue, one number per reason."""
+        self.void = 0
+        """What was queued as an event and turned out to be none."""
 
     def __bool__(self) -> bool:
         """Return whether anything is held."""
@@ -90,6 +98,7 @@ class PendingBatch:
         pending, batch, total = self._taken, self.batch, 0
         if batch:
             return marks
+        missing = self._queue.missing_count()
         while pending and len(batch) < _MAX_EVENTS:
             item = pending[0]
             if isinstance(item, FlushMarker):
@@ -102,6 +111,10 @@ class PendingBatch:
                     break
                 self._add(item)
             pending.popleft()
+        # What never came leaves a gap behind what was queued before it, about: it shows
+        # the loss to a reader who trusts no counter.
+        self._seq += missing - self._missing
+        self._missing = missing
         return marks
 
     def settle(self, verdict: Verdict) -> int:
@@ -111,7 +124,7 @@ class PendingBatch:
         self.written += stored
         self.refused[INDEX_OF.get(verdict.reason, _QUARANTINED)] += done - stored
         self._queue.settled_bytes += sum(self._costs[:done])
-        self._queue.note_refused(sum(self.refused))
+        self._queue.note_refused(sum(self.refused) + self.void)
         del self.batch[:done], self._costs[:done]
         return done
 
@@ -136,8 +149,9 @@ class PendingBatch:
         self._costs.append(cost)
 
     def _made(self, event: Unmade, cost: int) -> bytes | None:
+        self._seq += 1
         try:
-            return event.make()
+            made = event.make(self._seq)
         # An application's own function takes part in it: its exit would end the
         # writer, and its interrupt is nobody's on this thread.
         except BaseException as error:
@@ -149,10 +163,18 @@ class PendingBatch:
             with suppress(Exception):
                 report("making an event", problem)
             return None
+        if made is None:
+            self._seq -= 1
+            self.void += 1
+            self._note_gone(cost)
+        return made
 
     def _refuse(self, reason: int, cost: int) -> None:
         self.refused[reason] += 1
-        self._queue.note_refused(sum(self.refused))
+        self._note_gone(cost)
+
+    def _note_gone(self, cost: int) -> None:
+        self._queue.note_refused(sum(self.refused) + self.void)
         self._queue.settled_bytes += cost
 
     def _line_of(self, event: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from chaukas.sdk.system.threads import SimpleQueue, allocate_lock, get_ident
@@ -17,7 +18,7 @@ from .gil import GilHandover
 from .stats import INDEX_OF, Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "EVENT_OVERHEAD_BYTES",
@@ -32,9 +33,12 @@ EVENT_OVERHEAD_BYTES: Final = 64
 
 _FAST_COUNT: Final = 128
 _RESERVE: Final = 0.1
-_MEMORY_FULL_NAME: Final = "memory_full"
-_MEMORY_FULL: Final = INDEX_OF[_MEMORY_FULL_NAME]
+_MEMORY_FULL: Final = INDEX_OF["memory_full"]
+_CRASH_LOST: Final = INDEX_OF["crash_lost"]
 _CAPTURE_ERROR: Final = INDEX_OF["capture_error"]
+
+
+_size_of = attrgetter("size")
 
 
 class Unmade(Protocol):
@@ -43,9 +47,15 @@ class Unmade(Protocol):
     weight_bytes: int
     """What it keeps in memory."""
 
-    def make(self) -> bytes:
+    def make(self, seq: int) -> bytes | None:
         """
         Return it as one canonical JSON object, without newline.
+
+        Args:
+            seq: Its number in the stream, counted from 1.
+
+        Returns:
+            None if there is nothing to record after all.
 
         Raises:
             Exception: It cannot be made, and is lost.
@@ -136,7 +146,7 @@ class BoundedQueue:
         """The counters of all threads that ever emitted."""
         return list(self._cells.values())
 
-    def put(self, event: bytes | Unmade, *, vital: bool) -> None:
+    def put(self, event: bytes | Unmade, *, vital: bool = False) -> None:
         """Queue an event, or count it as dropped when memory is full."""
         # Two live threads never have the same ident, so a cell has one owner
         # even when an ident is used again.
@@ -160,12 +170,14 @@ class BoundedQueue:
         if self._monotonic() >= self.handover.due_s:
             self.handover.hand_over()
 
-    def offer(self, event: bytes | Unmade) -> None:
-        """Queue an event like `put`, but only while half of the memory is free."""
-        if self.held_bytes() + size_bytes_of(event) > self.limit // 2:
-            self.drop(_MEMORY_FULL_NAME)
-        else:
-            self.put(event, vital=False)
+    def has_room(self, size_bytes: int) -> bool:
+        """Tell whether half of the memory stays free beside what weighs so much."""
+        return self.held_bytes() + size_bytes <= self.limit // 2
+
+    def missing_count(self) -> int:
+        """Return how many events of this stream never came to the writer."""
+        drops = [cell.drops for cell in self.cells]
+        return sum(map(sum, drops)) - sum(each[_CRASH_LOST] for each in drops)
 
     def drop(self, reason: str, events: int = 1) -> None:
         """Count events that never came; an unknown reason is capture_error."""
@@ -195,7 +207,9 @@ class BoundedQueue:
         """Return the size of all events that are in memory."""
         # Settled first: a sum that is too large only drops an event too early.
         settled = self.settled_bytes
-        return sum([cell.size for cell in self.cells]) - settled
+        # All in C, as it is asked for at each event while the writer holds some.
+        sizes: Iterable[int] = map(_size_of, list(self._cells.values()))
+        return sum(sizes) - settled
 
     def _is_full(self, size: int, *, vital: bool) -> bool:
         limit = self.limit if vital else self.limit - int(self.limit * _RESERVE)

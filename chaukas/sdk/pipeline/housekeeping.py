@@ -16,6 +16,7 @@ from .log_limit import LOGGER, LogLimit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .bounded_queue import Unmade
     from .stats import Stats
 
 __all__ = ["Housekeeping"]
@@ -28,7 +29,7 @@ class Housekeeping:
     Args:
         stats: Reads the current counts.
         put: Queues the event of a report, using the reserve.
-        report: Builds that event, or returns None to stay silent.
+        report: Returns that event, or None to stay silent.
         tick: Housekeeping to do about once per interval.
         tick_interval_s: Time between two rounds in seconds; a round comes
             late while the sink blocks.
@@ -38,8 +39,8 @@ class Housekeeping:
         self,
         *,
         stats: Callable[[], Stats],
-        put: Callable[[bytes], None],
-        report: Callable[[Stats], bytes | None] | None,
+        put: Callable[[Unmade], None],
+        report: Callable[[Stats], Unmade | None] | None,
         tick: Callable[[], None] | None,
         tick_interval_s: float,
     ) -> None:
@@ -99,7 +100,7 @@ class Housekeeping:
         if report is not None:
             self._call("pipeline.report", lambda: self._put_if(report(stats)))
 
-    def _put_if(self, event: bytes | None) -> None:
+    def _put_if(self, event: Unmade | None) -> None:
         if event is not None:
             self._put(event)
 

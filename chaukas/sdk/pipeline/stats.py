@@ -110,6 +110,7 @@ def stats_of(
     *,
     written: int,
     refused: Iterable[int],
+    void: int = 0,
     settled_bytes: int,
     ended: bool,
     restarts: int,
@@ -123,6 +124,7 @@ def stats_of(
         cells: Counters of the emitting threads.
         written: Events stored by the sink.
         refused: Events dropped by the writer, one number per reason.
+        void: What was queued as an event and turned out to be none.
         settled_bytes: Size of all events that left memory.
         ended: Nothing will be written any more: what waits is lost.
         restarts: Passed on.
@@ -137,7 +139,7 @@ def stats_of(
         written, errors = acked + spooled, outcome.errors
         for reason, lost in outcome.lost.items():
             drops[INDEX_OF[reason]] += lost
-    emitted = size = 0
+    emitted, size = -void, 0
     for cell in cells:
         drops = [a + b for a, b in zip(drops, cell.drops, strict=True)]
         emitted += cell.count

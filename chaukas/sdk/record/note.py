@@ -27,9 +27,11 @@ _WEIGHT_BYTES: Final = 1_024
 class Maker(Protocol):
     """What makes events of notes."""
 
-    def make(self, note: Note) -> bytes:
+    def make(self, note: Note, seq: int) -> bytes | None:
         """
-        Return the encoded event of *note*.
+        Return the encoded event of *note*, the number *seq* of its stream.
+
+        None if there is nothing to record after all.
 
         Raises:
             Exception: It cannot be made.
@@ -46,7 +48,8 @@ class Note:
         kind: Its type; status, severity and author follow from it.
         run: Run that it belongs to; its ids are noted.
         content: Top-level members, deferred; or a function that returns them, captured,
-            on the writer's thread, in the order of events, from what cannot change.
+            on the writer's thread, in the order of events, from what cannot change;
+            None if there is nothing to record after all.
         metadata: The same of `metadata`.
         weight_bytes: What a function for *content* keeps in memory.
     """
@@ -67,7 +70,6 @@ class Note:
         "recorder",
         "run",
         "run_id",
-        "seq",
         "severity",
         "span_id",
         "status",
@@ -138,14 +140,17 @@ class Note:
                     self.weight_bytes += held.weight_bytes
         return copy
 
-    def make(self) -> bytes:
+    def make(self, seq: int) -> bytes | None:
         """
-        Return the encoded event.
+        Return the encoded event; None if there is nothing to record after all.
+
+        Args:
+            seq: Its number in the stream.
 
         Raises:
             Exception: It cannot be made; it is lost.
         """
-        return self.recorder.make(self)
+        return self.recorder.make(self, seq)
 
 
 def resolved(value: Any, captures: list[Taker]) -> Any:

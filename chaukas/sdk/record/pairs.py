@@ -90,10 +90,9 @@ class EventPairManager:
             content: As for `Recorder.emit`.
             parent_span_id: Span under which it stands.
             closing: Content of the END, should nobody end the pair.
-            on_close: Ends the pair by the rules of its kind, should one above it end
-                first, see `close_under`.
+            on_close: Ends it by the rules of its kind, see `close_under`.
             agent: Agent that START and END name instead of the one in force.
-            capture: As for `Recorder.emit`.
+            capture: As for `Recorder.emit`; so are those that follow.
             metadata: The same.
             at_ns: The same.
             weight_bytes: The same.

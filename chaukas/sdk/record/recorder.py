@@ -105,17 +105,12 @@ class EventQueue(Protocol):
     stream: str
     """Name of this chain of events."""
 
-    @property
-    def next_seq(self) -> Callable[[], int]:
-        """Returns the number of the next event."""
-        ...
-
     def put(self, event: Note, *, vital: bool = False) -> None:
         """Take an event that is still to be made."""
         ...
 
-    def offer(self, event: Note) -> None:
-        """Take one that may be dropped first."""
+    def has_room(self, size_bytes: int) -> bool:
+        """Tell whether there is room for what can wait."""
         ...
 
     def drop(self, reason: str) -> None:
@@ -194,12 +189,10 @@ class Recorder:
 
     def count_failed(self) -> None:
         """Count an event that could not be captured, before it was one."""
-        self.pipeline.next_seq()
         self.pipeline.drop("capture_error")
 
     def refuse(self) -> None:
         """Count an event that comes after the end."""
-        self.pipeline.next_seq()
         self.pipeline.drop("after_close")
 
     def emit(
@@ -218,16 +211,14 @@ class Recorder:
         at_ns: int = 0,
         duration_ns: int = 0,
         weight_bytes: int = 0,
-        is_spare: bool = False,
         is_captured: bool = False,
         problems: list[Exception] | None = None,
     ) -> None:
         """
         Record one event of *run*; what the arguments mean is said at `Note`.
 
-        One that `is_spare` is the first to be dropped when memory fills up. With
-        *problems*, for callers that hold a lock, what goes wrong is put in there and
-        nothing is logged.
+        With *problems*, for callers that hold a lock, what goes wrong is put in there
+        and nothing is logged.
         """
         if not run.sampled or SUPPRESSED.get():
             return
@@ -235,10 +226,7 @@ class Recorder:
             if _process_id() != self._pid:
                 self._follow_fork()
             pipeline = self.pipeline
-            # First, as an event that then cannot be made leaves a gap.
-            seq = pipeline.next_seq()
             note = Note(self, kind, run, content, metadata, weight_bytes)
-            note.seq = seq
             note.stream = pipeline.stream
             note.now_ns = self.clock.time_ns()
             note.at_ns = at_ns
@@ -253,10 +241,7 @@ class Recorder:
         except Exception as error:
             self._note_failed(error, problems)
             return
-        if is_spare:
-            pipeline.offer(note)
-        else:
-            pipeline.put(note, vital=TRAITS[kind].vital)
+        pipeline.put(note, vital=TRAITS[kind].vital)
 
     def _note_failed(self, error: Exception, problems: list[Exception] | None) -> None:
         self.pipeline.drop("capture_error")
@@ -265,16 +250,24 @@ class Recorder:
         else:
             problems.append(error)
 
-    def make(self, note: Note) -> bytes:
+    def make(self, note: Note, seq: int) -> bytes | None:
         """
         Return the encoded event of *note*; on the writer's thread.
+
+        Args:
+            note: What the host's thread noted.
+            seq: Number of the event in its stream.
+
+        Returns:
+            None if there is nothing to record after all.
 
         Raises:
             Exception: It cannot be made.
         """
-        event, hidden = self._frame(note)
+        event, hidden = self._frame(note, seq)
         captures: list[Taker] = [] if note.capture is None else [note.capture]
-        content, metadata = note.content, note.metadata
+        content: Any = note.content
+        metadata: Any = note.metadata
         if note.has_deferred:
             content = resolved(content, captures)
             metadata = resolved(metadata, captures)
@@ -284,6 +277,8 @@ class Recorder:
             made = captures[0].made
             content = content(made) if callable(content) else content
             metadata = metadata(made) if callable(metadata) else metadata
+        if content is None:
+            return None
         if note.duration_ns:
             duration_ms = ms_between(0, note.duration_ns)
             content = {**content, "performance": {"duration_ms": duration_ms}}
@@ -326,10 +321,9 @@ class Recorder:
         # Last, so that what failed is tried again.
         self._pid = _process_id()
 
-    def encode_report(self, run: Run, metadata: dict[str, Any]) -> bytes:
-        """Return an encoded SYSTEM event without queueing it, for the pipeline."""
+    def report_note(self, run: Run, metadata: dict[str, Any]) -> Note:
+        """Return the note of a SYSTEM event without queueing it, for the pipeline."""
         note = Note(self, EventType.SYSTEM, run, {}, metadata, 0)
-        note.seq = self.pipeline.next_seq()
         note.stream = self.pipeline.stream
         note.now_ns = self.clock.time_ns()
         note.at_ns = note.duration_ns = 0
@@ -337,15 +331,15 @@ class Recorder:
         note.span_id = self.ids.span_id()
         note.parent_span_id = note.status = note.severity = ""
         note.is_captured = True
-        return self.make(note)
+        return note
 
-    def _frame(self, note: Note) -> tuple[Event, list[str]]:
+    def _frame(self, note: Note, seq: int) -> tuple[Event, list[str]]:
         """Return what every event has, and the paths of ids that were hidden."""
         hidden: list[str] = []
         run = note.run
         session = run.session
         own: dict[str, Any] = {
-            "chaukas": {"sdk": self._version, "seq": note.seq, "stream": note.stream}
+            "chaukas": {"sdk": self._version, "seq": seq, "stream": note.stream}
         }
         if note.framework:
             own["framework"] = note.framework

@@ -4,7 +4,8 @@ A program with a crew, a flow and tools, that prints what it sees; with chaukas 
     python program.py plain|recorded FILE
 
 Run in a process of its own, so that two runs differ in nothing but chaukas. It writes
-the bodies of its requests, its results and what became of its objects into FILE.
+every byte of its requests, its results, what became of its objects, the events of the
+bus and the spans of CrewAI's own telemetry into FILE.
 """
 
 from __future__ import annotations
@@ -12,22 +13,41 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import os
 import pickle
+import re
 import sys
 from pathlib import Path
+from socketserver import StreamRequestHandler
 from typing import Any
 
+# CrewAI's own spans are made, and kept here instead of being sent.
+os.environ |= {"CREWAI_DISABLE_TELEMETRY": "false", "OTEL_SDK_DISABLED": "false"}
+
+# Late: what is set above counts when they are loaded.
+import crewai.events as all_events
 from crewai import LLM, Agent, Crew, Task
 from crewai.events import BaseEventListener, crewai_event_bus
+from crewai.events.base_events import BaseEvent
 from crewai.events.event_bus import CrewAIEventsBus
 from crewai.flow import Flow, listen, start
+from crewai.telemetry import telemetry
 from crewai.tools import tool
+from opentelemetry.sdk.trace.export import SpanExportResult
 
 from loopback import Call, Fail, ModelServer, Text, ToolCalls
 
 __all__ = ("main",)
 
-_IDS = ("Id", "id", "uuid")
+SPANS: list[Any] = []
+
+
+def _keep(_self: Any, spans: Any) -> Any:
+    SPANS.extend((each.name, sorted(each.attributes or ())) for each in spans)
+    return SpanExportResult.SUCCESS
+
+
+telemetry.SafeOTLPSpanExporter.export = _keep
 
 
 @tool("add")
@@ -49,36 +69,63 @@ SCRIPT = (
     Text("three"),
     Text("four"),
     Text("flow"),
-    *(Fail(400) for _ in range(6)),
+    Fail(400),
 )
+POINTS = Text("one"), Text("two"), Text("two again")
 
 
 class Seen(BaseEventListener):
-    """Counts the events that CrewAI's bus gives to its listeners."""
+    """Notes the events that CrewAI's bus gives to its listeners."""
 
     def __init__(self) -> None:
-        self.kinds: list[str] = []
+        self.told: list[Any] = []
         super().__init__()
 
     def setup_listeners(self, bus: CrewAIEventsBus) -> None:
-        """Listen to what a crew does."""
-        from crewai.events import (
-            CrewKickoffCompletedEvent,
-            LLMCallStartedEvent,
-            TaskCompletedEvent,
-            ToolUsageFinishedEvent,
-        )
+        """Listen to whatever there is."""
+        kinds = [getattr(all_events, name) for name in all_events.__all__]
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseEvent):
+                bus.on(kind)(self._heard)
 
-        for kind in (
-            CrewKickoffCompletedEvent,
-            LLMCallStartedEvent,
-            TaskCompletedEvent,
-            ToolUsageFinishedEvent,
-        ):
+    def _heard(self, _source: Any, event: Any) -> None:
+        known = ("type", "task_name", "agent_role", "tool_name", "error")
+        told = [str(getattr(event, name, "")) for name in known]
+        self.told.append([*told, sorted(vars(event))])
 
-            @bus.on(kind)
-            def heard(_source: Any, event: Any) -> None:
-                self.kinds.append(event.type)
+
+class Sent:
+    """A stream that a server reads, and all that was read of it."""
+
+    received = bytearray()
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def readline(self, *args: Any) -> bytes:
+        """Keep a line of the head."""
+        return self._kept(self._stream.readline(*args))
+
+    def read(self, *args: Any) -> bytes:
+        """Keep a body."""
+        return self._kept(self._stream.read(*args))
+
+    def _kept(self, data: bytes) -> bytes:
+        self.received += data
+        return data
+
+
+def _watch_the_wire() -> None:
+    setup = StreamRequestHandler.setup
+
+    def watched(self: StreamRequestHandler) -> None:
+        setup(self)
+        self.rfile = Sent(self.rfile)  # type: ignore[assignment]
+
+    StreamRequestHandler.setup = watched  # type: ignore[method-assign]
 
 
 class Small(Flow[dict]):  # type: ignore[type-arg]
@@ -113,6 +160,14 @@ def crew_of(llm: Any) -> Crew:
     return Crew(agents=[worker, other], tasks=[first, second])
 
 
+def deep(item: Any) -> Any:
+    """Return the fields of a deep copy, or why there can be none."""
+    try:
+        return sorted(vars(copy.deepcopy(item)))
+    except TypeError as error:
+        return str(error)
+
+
 def ways(llm: Any) -> dict[str, Any]:
     """Return what the program sees, as texts and numbers."""
     crew = crew_of(llm)
@@ -127,6 +182,8 @@ def ways(llm: Any) -> dict[str, Any]:
         "fields": sorted(vars(crew)),
         "agent_fields": sorted(vars(crew.agents[0])),
         "deep": copy.deepcopy(done).raw,
+        "deep_agent": deep(crew.agents[1]),
+        "deep_task": deep(Task(description="d", expected_output="e")),
         "dumped": sorted(crew.agents[0].model_dump(exclude={"llm", "tools"})),
         "pickled": pickle.loads(pickle.dumps(done)).raw,
         "flow": small(llm).kickoff(),
@@ -144,21 +201,69 @@ def ways(llm: Any) -> dict[str, Any]:
     return seen
 
 
+def checkpoint_of(llm: Any, folder: Path) -> Any:
+    """Return what CrewAI writes down of a crew between two tasks, and the way on."""
+    from crewai.state.checkpoint_config import CheckpointConfig
+
+    workers = [Agent(role=r, goal="g", backstory="b", llm=llm) for r in ("one", "two")]
+    tasks = [
+        Task(description=f"Say {each.role}", expected_output="e", agent=each)
+        for each in workers
+    ]
+    Crew(agents=workers, tasks=tasks).kickoff(
+        from_checkpoint=CheckpointConfig(location=str(folder))
+    )
+    first = min(folder.rglob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    again = CheckpointConfig(restore_from=str(first))
+    restored = Crew.from_checkpoint(again)
+    restored.agents[1].llm = llm
+    state = json.loads(first.read_text("utf-8"))
+    # What its own listeners have noted till then is a matter of chance.
+    return [_shape(state["entities"]), sorted(state), restored.kickoff().raw]
+
+
+def _shape(value: Any) -> Any:
+    """Return JSON without what differs by chance: ids, times, counts."""
+    if isinstance(value, dict) and any(map(_UUID.search, value)):
+        return sorted(json.dumps(_shape(each)) for each in value.values())
+    if isinstance(value, dict):
+        return {key: _shape(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_shape(each) for each in value]
+    if isinstance(value, str) and not _CHANGING.search(value):
+        return value
+    return type(value).__name__
+
+
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_CHANGING = re.compile(rf"{_UUID.pattern}|\d\d:\d\d:\d\d|127\.0\.0\.1|[0-9a-f]{{32}}")
+
+
 def main() -> None:
     """Run everything once."""
-    mode, output = sys.argv[1:]
+    mode, output = sys.argv[1:3]
     if mode == "recorded":
         import chaukas
 
         chaukas.enable_chaukas(output_file=f"{output}.events")
     listener = Seen()
-    with ModelServer(SCRIPT) as server:
+    _watch_the_wire()
+    # There are no checkpoints in an old release.
+    is_old = sys.argv[3:] == ["old"]
+    with ModelServer(SCRIPT if is_old else (*POINTS, *SCRIPT)) as server:
         llm = LLM(model="openai/gpt-4o-mini", base_url=server.base_url, api_key="x")
-        seen = ways(llm)
-        seen["requests"] = [each.body for each in server.requests]
+        points = Path(output).parent / "points"
+        point = None if is_old else checkpoint_of(llm, points)
+        seen = {**ways(llm), "checkpoint": point}
+        seen["requests"] = len(server.requests)
+    # The port is another one each time.
+    wire = re.sub(rb"127\.0\.0\.1:\d+", b"HOST", bytes(Sent.received))
+    seen["wire"] = wire.decode("latin-1")
     crewai_event_bus.flush()
     # Handlers run in threads: in which order is a matter of chance.
-    seen["events"] = sorted(listener.kinds)
+    seen["events"] = sorted(listener.told)
+    telemetry.Telemetry().provider.force_flush()
+    seen["spans"] = sorted(SPANS)
     if mode == "recorded":
         chaukas.disable_chaukas()
     Path(output).write_text(json.dumps(seen, default=str, indent=1), encoding="utf-8")

@@ -20,6 +20,8 @@ _FEEDBACK = "a person's feedback on a flow is not told"
 _LIMITS = "a tool's limit, and a tool that is not there, have no event"
 _NAMES = "guardrails have no name"
 _LOOP = "CrewAI has no retry of its own"
+# There the answers of this script do not lead to a remote agent.
+_FORM = ""
 
 NEEDS: dict[str, tuple[str, str]] = {
     "test_a_hook_that_aborts_a_run_is_a_decision_and_an_error": ("1.15.10", _HOOKS),
@@ -49,6 +51,21 @@ NEEDS: dict[str, tuple[str, str]] = {
     "test_an_example_records_this_tree[crewai_crew]": ("1.14", _NAMES),
     "test_the_wait_of_crewai_itself_is_measured": ("1.15.11", _LOOP),
     "test_eighteen_requests_are_eighteen_on_record": ("1.15.11", _LOOP),
+    "test_a_tool_that_a_model_of_litellm_asks_for_is_one_tool[True]": (
+        "1.14",
+        # There it cannot read the tools of a stream that litellm reads.
+        "",
+    ),
+    "test_an_agent_alone_that_asks_a_remote_one_is_one_run[kickoff]": ("1.14", _FORM),
+    "test_an_agent_alone_that_asks_a_remote_one_is_one_run[kickoff_async]": (
+        "1.14",
+        _FORM,
+    ),
+    "test_a_tool_that_runs_an_agent_of_another_framework_has_it_inside": (
+        "1.14",
+        # No openai-agents that can be installed with it works there.
+        "",
+    ),
     "test_turns_of_a_conversation_are_runs_of_its_session": ("1.15", ""),
     "test_a_crew_that_is_cancelled_is_no_error": (
         "1.15.11",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from tests.frameworks.crewai.scripted import (
     recorded,
     served,
     task,
+    words,
 )
 from tests.support.trees import named, only, tree, tree_of
 
@@ -276,44 +276,6 @@ def test_an_agent_that_calls_what_it_overrides_is_one_agent() -> None:
     assert tree_of(events()) == ONE
 
 
-def test_crews_side_by_side_do_not_mix() -> None:
-    async def main() -> None:
-        crews = [crew(task(agent(f"answer {n}"), f"task {n}")) for n in range(20)]
-        await asyncio.gather(
-            *(each.akickoff() for each in crews[:10]),
-            *(each.kickoff_async() for each in crews[10:]),
-        )
-
-    with recorded() as events:
-        asyncio.run(main())
-    _check_twenty(events())
-
-
-def test_crews_in_threads_do_not_mix() -> None:
-    def one(number: int) -> None:
-        crew(task(agent(f"answer {number}"), f"task {number}")).kickoff()
-
-    with recorded() as events, ThreadPoolExecutor(20) as pool:
-        list(pool.map(one, range(20)))
-    _check_twenty(events())
-
-
-def _check_twenty(events: list[Any]) -> None:
-    spans = tree_of(events)
-    assert spans.count("AGENT crew") + spans.count(" x") >= 1
-    outputs = named(events, "OUTPUT_EMITTED")
-    assert len({each["trace_id"] for each in outputs}) == len(outputs) == 20
-    inputs = {
-        each["trace_id"]: each["message"]["text"]
-        for each in named(events, "INPUT_RECEIVED")
-    }
-    for each in outputs:
-        number = each["message"]["text"].removeprefix("answer ")
-        assert inputs[each["trace_id"]] == f"task {number}"
-    by_trace = Counter(each["trace_id"] for each in events if "trace_id" in each)
-    assert all(count >= 8 for trace, count in by_trace.items() if trace in inputs)
-
-
 def test_two_tenants_at_once_share_nothing() -> None:
     async def one(tenant: str) -> None:
         async with chaukas.session(f"{tenant}-chat", tenant_id=tenant):
@@ -331,10 +293,16 @@ def test_two_tenants_at_once_share_nothing() -> None:
         assert each["session_id"] == f"{each['tenant_id']}-chat"
 
 
-def test_a_kickoff_for_each_input_is_as_many_runs() -> None:
+@pytest.mark.parametrize(
+    "kind", ["kickoff_for_each", "kickoff_for_each_async", "akickoff_for_each"]
+)
+def test_a_kickoff_for_each_input_is_as_many_runs(kind: str) -> None:
     with recorded() as events:
         worker = agent("a", "b")
-        crew(task(worker, "Say {n}")).kickoff_for_each([{"n": 1}, {"n": 2}])
+        given = crew(task(worker, "Say {n}"))
+        result = getattr(given, kind)([{"n": 1}, {"n": 2}])
+        if kind != "kickoff_for_each":
+            asyncio.run(_awaited(result))
     assert tree_of(events()) == ONE.replace("AGENT crew", "AGENT crew x2")
     assert len({e["trace_id"] for e in named(events(), "OUTPUT_EMITTED")}) == 2
 
@@ -357,7 +325,7 @@ def test_a_task_is_replayed_in_a_run_of_its_own() -> None:
         "OUTPUT",
     ]
     kinds = {
-        e["span_id"]: e["metadata"]["agent_type"]
+        e["span_id"]: e["metadata"].get("agent_type")
         for e in named(events(), "AGENT_START")
     }
     assert kinds[replay["parent_span_id"]] == "crew_replay"
@@ -443,6 +411,86 @@ def test_an_agent_without_a_crew_is_a_run(kind: str) -> None:
             OUTPUT
         """
     )
+
+
+@pytest.mark.parametrize("kind", ["kickoff", "kickoff_async"])
+def test_an_agent_of_the_older_kind_is_a_run(kind: str) -> None:
+    from crewai.lite_agent import LiteAgent
+
+    from tests.frameworks.crewai.test_tools import add
+
+    answers = words("add", {"a": 1, "b": 2}), "Thought: ah\nFinal Answer: three"
+    with recorded() as events:
+        llm = ScriptedLLM(*answers, is_native=False)
+        worker: Any = LiteAgent(
+            role="writer", goal="g", backstory="b", llm=llm, tools=[add]
+        )
+        result = getattr(worker, kind)("1 + 2?")
+        if kind != "kickoff":
+            result = asyncio.run(_awaited(result))
+    assert result.raw == "three"
+    assert tree_of(events()) == tree(
+        """
+        SESSION
+          AGENT writer
+            INPUT
+            MODEL
+            TOOL add
+            MODEL
+            OUTPUT
+        """
+    )
+
+
+def test_an_agent_of_the_older_kind_works_again_for_its_guardrail() -> None:
+    from crewai.lite_agent import LiteAgent
+
+    verdicts = [(False, "too short"), (True, "longer")]
+    with recorded() as events:
+        llm = ScriptedLLM("Final Answer: short", "Final Answer: longer")
+        worker = LiteAgent(
+            role="writer",
+            goal="g",
+            backstory="b",
+            llm=llm,
+            guardrail=lambda _output: verdicts.pop(0),
+        )
+        assert worker.kickoff("Say it").raw == "longer"
+    assert tree_of(events()) == tree(
+        """
+        SESSION
+          AGENT writer
+            INPUT
+            MODEL
+            POLICY <lambda> deny
+            RETRY guardrail 1/3
+            MODEL
+            POLICY <lambda> allow
+            OUTPUT
+        """
+    )
+
+
+def test_an_agent_that_waits_for_its_next_minute_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from crewai.utilities import rpm_controller
+
+    from tests.frameworks.crewai.test_tools import add
+
+    clock = SimpleNamespace(sleep=lambda _seconds: None)
+    monkeypatch.setattr(rpm_controller, "time", clock)
+    with recorded() as events:
+        worker = agent([call("add", {"a": 1, "b": 2})], "three", tools=[add], max_rpm=1)
+        crew(task(worker)).kickoff()
+    (wait,) = [
+        each
+        for each in named(events(), "SYSTEM")
+        if each["metadata"]["name"] == "crewai.rpm_wait"
+    ]
+    starts = {each["agent_name"]: each for each in named(events(), "AGENT_START")}
+    assert wait["parent_span_id"] == starts["writer"]["span_id"]
+    assert "RETRY" not in tree_of(events())
 
 
 def test_a_model_alone_stands_under_the_session() -> None:

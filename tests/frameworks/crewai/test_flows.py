@@ -101,6 +101,12 @@ def test_agents_and_models_of_a_flow_stand_in_it() -> None:
             OUTPUT
         """
     )
+    _, first, second = named(events(), "AGENT_START")
+    *_, direct = named(events(), "MODEL_INVOCATION_START")
+    methods = [first["metadata"], second["metadata"], direct["llm_invocation"]]
+    assert methods[0]["flow_method"] == "awaited"
+    assert methods[1]["flow_method"] == "plain"
+    assert methods[2]["metadata"]["flow_method"] == "direct"
 
 
 class Parallel(Flow):

@@ -53,3 +53,39 @@ def test_tools_of_a_server_have_their_calls_inside() -> None:
             OUTPUT
         """
     )
+
+
+def test_tools_of_an_adapter_have_their_calls_inside() -> None:
+    from mcp import StdioServerParameters
+    from mcpadapt.core import MCPAdapt
+    from mcpadapt.crewai_adapter import CrewAIAdapter
+
+    station = StdioServerParameters(command=sys.executable, args=[str(STATION)])
+    with recorded() as events, MCPAdapt(station, CrewAIAdapter()) as tools:
+        worker = agent(
+            [call("weather", {"city": "Lisbon"})],
+            [call("radar", {"city": "Lisbon"}, "c2")],
+            "sunny",
+            tools=tools,
+        )
+        crew(task(worker)).kickoff()
+    # The adapter hands the text of a failure on as any other.
+    assert tree_of(events()) == tree(
+        """
+        SESSION
+          MCP initialize
+          MCP tools/list x2
+          AGENT crew
+            INPUT
+            AGENT writer
+              MODEL
+              TOOL weather
+                MCP tools/call
+              MODEL
+              TOOL radar
+                MCP tools/call FAILED
+                  ERROR MCPToolError recoverable
+              MODEL
+            OUTPUT
+        """
+    )

@@ -9,7 +9,14 @@ from typing import Any
 from crewai.knowledge.source.string_knowledge_source import StringKnowledgeSource
 from crewai.memory.unified_memory import Memory
 
-from tests.frameworks.crewai.scripted import ScriptedLLM, agent, crew, recorded, task
+from tests.frameworks.crewai.scripted import (
+    ScriptedLLM,
+    agent,
+    call,
+    crew,
+    recorded,
+    task,
+)
 from tests.support.trees import named, only, tree, tree_of
 
 
@@ -131,3 +138,50 @@ def test_a_plan_of_an_agent_is_a_change_of_state() -> None:
     assert shown.count("STATE_UPDATE") == 1
     change = only(events(), "STATE_UPDATE")["state_update"]["store"]
     assert change["store"] == "plan"
+
+
+def test_each_step_of_a_plan_has_its_models_and_tools() -> None:
+    from tests.frameworks.crewai.test_tools import add
+
+    def step(number: int, text: str, tool: str | None, *before: int) -> dict[str, Any]:
+        names = ("step_number", "description", "tool_to_use", "depends_on")
+        return dict(zip(names, (number, text, tool, list(before)), strict=True))
+
+    steps = [step(1, "add", "add"), step(2, "say", None, 1)]
+    plan = json.dumps({"plan": "think", "steps": steps, "ready": True})
+    observed = json.dumps(
+        {
+            "step_completed_successfully": True,
+            "key_information_learned": "3",
+            "remaining_plan_still_valid": True,
+            "suggested_refinements": None,
+            "needs_full_replan": False,
+            "goal_already_achieved": False,
+        }
+    )
+    add_them = [call("add", {"a": 1, "b": 2})]
+    with recorded() as events:
+        worker = agent(
+            plan,
+            *(add_them, "three", observed, "said", observed, "It is three"),
+            # CrewAI asks for ever if an answer does not please it.
+            KeyboardInterrupt(),
+            reasoning=True,
+            tools=[add],
+        )
+        assert crew(task(worker)).kickoff().raw == "It is three"
+    assert tree_of(events()) == tree(
+        """
+        SESSION
+          AGENT crew
+            INPUT
+            AGENT writer
+              MODEL
+              STATE_UPDATE
+              MODEL
+              TOOL add
+              MODEL x5
+            OUTPUT
+        """
+    )
+    assert only(events(), "TOOL_CALL_START")["tool_call"]["tool_id"] == "c1"

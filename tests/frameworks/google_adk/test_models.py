@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,8 @@ import pytest
 from google.adk.agents import LlmAgent
 from google.adk.agents.run_config import RunConfig, StreamingMode
 from google.adk.models.google_llm import Gemini
+from google.adk.models.llm_response import LlmResponse
+from google.adk.plugins.base_plugin import BasePlugin
 from google.genai import types
 
 from tests.frameworks.google_adk.support import (
@@ -144,6 +149,84 @@ def test_requests_that_the_client_repeats_are_told_with_what_was_slept() -> None
 
 
 @pytest.mark.skipif(RELEASE < (1, 20), reason="its client repeats nothing by itself")
+class _Claude(BaseHTTPRequestHandler):
+    """Says that it is overloaded twice, then answers."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.count += 1  # type: ignore[attr-defined]
+        is_busy = self.server.count < 3  # type: ignore[attr-defined]
+        body: dict[str, Any] = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude-sonnet-4-5",
+            "content": [{"type": "text", "text": "hello"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 7, "output_tokens": 3},
+        }
+        if is_busy:
+            error = {"type": "overloaded_error", "message": "Overloaded"}
+            body = {"type": "error", "error": error}
+        data = json.dumps(body).encode()
+        self.send_response(529 if is_busy else 200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.send_header("request-id", f"req_{self.server.count}")  # type: ignore[attr-defined]
+        if is_busy:
+            self.send_header("retry-after-ms", "20")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_requests_that_the_client_of_claude_repeats_are_told() -> None:
+    anthropic = pytest.importorskip("anthropic")
+    if RELEASE < (1, 20):
+        pytest.skip("its Claude is one of Vertex alone")
+    from google.adk.models.anthropic_llm import AnthropicLlm
+
+    name = "claude-sonnet-4-5"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Claude)
+    server.count = 0  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    client = anthropic.AsyncAnthropic(
+        api_key="not-used",
+        base_url=f"http://127.0.0.1:{server.server_port}",
+        max_retries=2,
+    )
+    model = AnthropicLlm(model=name)
+    # As every release keeps the client that it makes.
+    vars(model)["_anthropic_client"] = client
+    try:
+        events = play(ask(runner_of(LlmAgent(name="root", model=model))))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MODEL
+              RETRY http 1/2
+              RETRY http 2/2
+            OUTPUT
+        """
+    )
+    start = only(events, "MODEL_INVOCATION_START")["llm_invocation"]
+    assert (start["provider"], start["model"]) == ("anthropic", name)
+    first = named(events, "RETRY")[0]["retry"]
+    assert first["metadata"]["status"] == 529
+    assert first["metadata"]["request_id"] == "req_1"
+    assert first["metadata"]["model"] == name
+    assert first["strategy"] == "retry_after"
+    end = only(events, "MODEL_INVOCATION_END")["llm_invocation"]
+    assert (end["prompt_tokens"], end["completion_tokens"]) == (7, 3)
+
+
 def test_a_stream_that_the_client_repeats() -> None:
     with gemini(Fail(503), Text("one two"), attempts=3) as runner:
         events = play(ask(runner, run_config=SSE))
@@ -192,6 +275,18 @@ def test_the_second_request_after_a_broken_connection_is_a_retry() -> None:
             OUTPUT
         """
     )
+
+
+def test_a_run_while_an_error_is_handled_repeats_nothing() -> None:
+    async def program(runner: Any) -> None:
+        try:
+            raise ConnectionError("of before")
+        except ConnectionError:
+            await ask(runner)
+
+    with gemini(Text("hi")) as runner:
+        events = play(program(runner))
+    assert tree_of(events) == ONE_TURN
 
 
 def test_a_stream_that_breaks_fails_the_model() -> None:
@@ -277,6 +372,31 @@ def test_a_search_of_the_provider_is_a_tool_with_what_it_read() -> None:
     assert read["metadata"]["queries"] == ["weather in Rome"]
 
 
+def test_a_retrieval_of_the_provider_is_a_tool_with_what_it_read() -> None:
+    uri = "gs://handbook/leave.pdf"
+    grounding = {
+        "retrievalQueries": ["days of leave"],
+        "groundingChunks": [{"retrievedContext": {"uri": uri, "title": "Leave"}}],
+    }
+    reply = answer([{"text": "thirty"}], groundingMetadata=grounding)
+    with gemini(reply) as runner:
+        events = play(ask(runner))
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MODEL
+              TOOL retrieval
+                DATA_ACCESS retrieval
+            OUTPUT
+        """
+    )
+    read = only(events, "DATA_ACCESS")["data_access"]
+    assert read["document_ids"] == [uri]
+    assert read["metadata"]["queries"] == ["days of leave"]
+
+
 def test_code_that_the_provider_runs_is_a_tool() -> None:
     reply = answer(
         [
@@ -320,6 +440,51 @@ def test_code_that_adk_runs_is_a_tool() -> None:
     assert output["stdout"].strip() == "3"
 
 
+def test_a_model_that_raises_fails_its_agent() -> None:
+    events = play(ask(runner_of(agent(ValueError("out of order")))))
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root FAILED
+            INPUT
+            MODEL FAILED
+              ERROR ValueError
+        """
+    )
+
+
+@pytest.mark.parametrize("by_plugin", [False, True])
+def test_a_model_whose_failure_a_callback_answers_is_recoverable(
+    by_plugin: bool,
+) -> None:
+    answer = LlmResponse(
+        content=types.Content(role="model", parts=[types.Part(text="sorry")])
+    )
+
+    class Handler(BasePlugin):
+        async def on_model_error_callback(self, **_: Any) -> Any:
+            return answer
+
+    if not by_plugin and RELEASE < (1, 16):
+        pytest.skip("callbacks of agents hear of no errors before")
+    own = {} if by_plugin else {"on_model_error_callback": lambda **_: answer}
+    plugins = [Handler(name="handler")] if by_plugin else []
+    root = agent(ValueError("out of order"), **own)
+    events = play(ask(runner_of(root, plugins=plugins)))
+    assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MODEL FAILED
+              ERROR ValueError recoverable
+            OUTPUT
+        """
+    )
+    error = only(events, "ERROR")["error"]
+    assert error["recovery_action"] == "on_model_error_callback"
+
+
 @pytest.mark.skipif(RELEASE < (2, 9), reason="it came with 2.9")
 def test_a_model_that_falls_back_to_another() -> None:
     from google.adk.models import FallbackModel
@@ -349,7 +514,6 @@ def test_a_model_that_falls_back_to_another() -> None:
 
 @pytest.mark.skipif(RELEASE < (2, 6), reason="it came with 2.6")
 def test_a_plugin_that_asks_the_model_again_is_a_retry() -> None:
-    from google.adk.models.llm_response import LlmResponse
     from google.adk.plugins._reflect_retry_model_plugin import (
         ReflectAndRetryModelPlugin,
     )

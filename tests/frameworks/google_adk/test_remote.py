@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("a2a")
 
 import uvicorn
-from google.adk.agents.remote_a2a_agent import RemoteA2aAgent
 
 from tests.frameworks.google_adk.support import (
     RELEASE,
@@ -25,6 +24,8 @@ from tests.support.trees import named, tree
 
 if RELEASE < (2, 9):
     pytest.skip("it is served in another way", allow_module_level=True)
+
+from google.adk.agents.remote_a2a_agent import RemoteA2aAgent
 
 
 def _free_port() -> int:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+import re
+from contextlib import aclosing, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from google.adk.agents import BaseAgent, ParallelAgent
+from google.adk.events.event import Event
 from google.adk.plugins.base_plugin import BasePlugin
 
 import chaukas
@@ -114,13 +118,17 @@ def test_a_run_that_is_cancelled_in_its_model() -> None:
 
 def test_a_run_that_times_out_in_a_tool() -> None:
     async def program() -> None:
+        entered = asyncio.Event()
+
         async def slow() -> str:
             """Wait."""
+            entered.set()
             await _never()
             return ""
 
-        root = agent([("slow", {})], tools=[slow])
-        await asyncio.wait_for(ask(runner_of(root)), 0.3)
+        task = asyncio.create_task(ask(runner_of(agent([("slow", {})], tools=[slow]))))
+        await entered.wait()
+        await asyncio.wait_for(task, 0)
 
     assert shape(program()) == tree(
         """
@@ -257,6 +265,67 @@ def test_many_runs_at_once_do_not_mix() -> None:
     assert len(by_trace) == 50
 
 
+def test_many_runs_with_agents_in_parallel_do_not_mix() -> None:
+    async def echo(number: str, who: str) -> str:
+        """Come back later, so that the others go on."""
+        await asyncio.sleep(0)
+        return f"{number} {who}"
+
+    def root(number: int) -> ParallelAgent:
+        return ParallelAgent(
+            name="par",
+            sub_agents=[
+                agent(
+                    [("echo", {"number": str(number), "who": who})],
+                    f"answer {number} {who}",
+                    name=who,
+                    tools=[echo],
+                )
+                for who in ("p1", "p2", "p3")
+            ],
+        )
+
+    async def program() -> None:
+        runs = [ask(runner_of(root(n)), f"question {n}") for n in range(50)]
+        await asyncio.gather(*runs)
+
+    events = play(program())
+    below = """
+                  MODEL
+                  TOOL echo
+                  MODEL
+                  OUTPUT"""
+    trees = {
+        tree_of([event for event in events if event.get("session_id") == session])
+        for session in {event["session_id"] for event in named(events, "AGENT_START")}
+    }
+    # Agents of one run may begin in any order; these begin in theirs.
+    assert trees == {
+        tree(
+            f"""
+            SESSION
+              AGENT par
+                INPUT
+                AGENT p1{below}
+                AGENT p2{below}
+                AGENT p3{below}
+            """
+        )
+    }
+    numbers: dict[str, set[str]] = {}
+    for event in events:
+        found = re.findall(r"(?:question|answer) (\d+)|'number': '(\d+)'", str(event))
+        told = {first or second for first, second in found}
+        numbers.setdefault(event["trace_id"], set()).update(told)
+    assert sorted(len(found) for found in numbers.values() if found) == [1] * 50
+    for kind, text in (
+        ("OUTPUT_EMITTED", "message"),
+        ("TOOL_CALL_END", "tool_response"),
+    ):
+        for event in named(events, kind):
+            assert event["agent_name"] in str(event[text])
+
+
 def test_sessions_of_two_users_with_one_name_are_two() -> None:
     async def program() -> None:
         runner = runner_of(agent("one", "two"))
@@ -267,6 +336,41 @@ def test_sessions_of_two_users_with_one_name_are_two() -> None:
     events = play(program())
     ids = [event["session_id"] for event in named(events, "SESSION_START")]
     assert sorted(ids) == ["app1/ann/s1", "app1/bob/s1"]
+
+
+def test_names_with_slashes_are_not_taken_for_other_names() -> None:
+    async def program() -> None:
+        runner = runner_of(agent("one", "two"))
+        for user, name in (("ann", "a/s1"), ("ann/a", "s1")):
+            await new_session(runner, user, session_id=name)
+            await ask(runner, "hi", name, user=user)
+
+    events = play(program())
+    ids = [event["session_id"] for event in named(events, "SESSION_START")]
+    assert ids == ["app1/ann/a%2Fs1", "app1/ann%2Fa/s1"]
+
+
+def test_an_event_of_another_kind_spoils_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Odd(BaseAgent):
+        async def _run_async_impl(self, ctx: Any) -> Any:
+            yield Event(author="odd", content=said("hello"))
+            yield Event(author="odd", content=said("more"), partial=True)
+
+    class Spoiler(BasePlugin):
+        async def on_event_callback(self, **_: Any) -> Any:
+            return SimpleNamespace(author="odd", content=said("mine"), partial=False)
+
+    async def program() -> None:
+        runner = runner_of(Odd(name="odd"), plugins=[Spoiler(name="spoiler")])
+        with suppress(AttributeError):
+            await ask(runner)
+
+    events = play(program())
+    assert len(named(events, "AGENT_START")) == len(named(events, "AGENT_END")) == 1
+    assert tree_of(events).startswith("SESSION\n  AGENT odd")
+    assert not [each for each in caplog.records if each.name.startswith("chaukas")]
 
 
 def test_a_run_that_makes_too_many_calls_fails() -> None:

@@ -8,6 +8,20 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from fastapi.openapi.models import (
+    APIKey,
+    APIKeyIn,
+    OAuth2,
+    OAuthFlowAuthorizationCode,
+    OAuthFlows,
+)
+from google.adk.agents import ParallelAgent
+from google.adk.auth.auth_credential import (
+    AuthCredential,
+    AuthCredentialTypes,
+    OAuth2Auth,
+)
+from google.adk.auth.auth_tool import AuthConfig
 from google.adk.models.llm_response import LlmResponse
 from google.adk.plugins.base_plugin import BasePlugin
 from google.adk.tools.base_tool import BaseTool
@@ -293,24 +307,93 @@ def test_a_long_running_tool_with_a_ticket() -> None:
     )
 
 
-def test_a_long_running_tool_that_answers_later() -> None:
-    async def program() -> None:
-        root = agent([("later", {})], "done", tools=[LongRunningFunctionTool(later)])
-        runner = runner_of(root)
-        session = await new_session(runner)
-        events = await ask(runner, "hi", session)
-        (call,) = [c for event in events for c in event.get_function_calls()]
-        response = types.FunctionResponse(
-            id=call.id, name="later", response={"result": "now"}
-        )
-        part = types.Part(function_response=response)
-        await ask(runner, types.Content(role="user", parts=[part]), session)
+def test_a_tool_that_retrieves_by_its_class_is_a_data_access() -> None:
+    if RELEASE < (1, 20):
+        pytest.skip("its retrieval tools want packages of others")
+    from google.adk.tools.retrieval.base_retrieval_tool import BaseRetrievalTool
 
-    def later() -> None:
-        """Answer later."""
+    class Handbook(BaseRetrievalTool):
+        """A retrieval of the application."""
 
-    events = play(program())
+        def _get_declaration(self) -> Any:
+            return types.FunctionDeclaration(name=self.name, description="Look up")
+
+        async def run_async(self, *, args: dict[str, Any], tool_context: Any) -> Any:
+            return {"results": [{"id": "doc-7", "score": 0.5, "text": args["query"]}]}
+
+    tool = Handbook(name="handbook", description="Look up")
+    root = agent([("handbook", {"query": "leave"})], "done", tools=[tool])
+    events = play(ask(runner_of(root)))
     assert tree_of(events) == tree(
+        """
+        SESSION
+          AGENT root
+            INPUT
+            MODEL
+            TOOL handbook
+              DATA_ACCESS handbook
+            MODEL
+            OUTPUT
+        """
+    )
+    found = only(events, "DATA_ACCESS")["data_access"]
+    assert found["document_ids"] == ["doc-7"]
+    assert found["metadata"]["arguments"] == {"query": "leave"}
+    assert "declared" not in found["metadata"]
+
+
+@pytest.mark.skipif(RELEASE < (1, 20), reason="it came later")
+def test_a_tool_of_google_that_asks_a_store_is_a_data_access() -> None:
+    from google.adk.tools.google_tool import GoogleTool
+
+    def execute_sql(query: str) -> dict[str, Any]:
+        """Run a query."""
+        return {"status": "SUCCESS", "rows": [{"id": "r1"}]}
+
+    execute_sql.__module__ = "google.adk.tools.bigquery.query_tool"
+    root = agent(
+        [("execute_sql", {"query": "SELECT 1"})],
+        "done",
+        tools=[GoogleTool(execute_sql)],
+    )
+    events = play(ask(runner_of(root)))
+    found = only(events, "DATA_ACCESS")["data_access"]
+    assert found["datasource"] == "execute_sql"
+    assert found["metadata"]["arguments"] == {"query": "SELECT 1"}
+
+
+def later() -> None:
+    """Answer later."""
+
+
+async def _answered_later(resumable: bool) -> None:
+    root = agent([("later", {})], "done", tools=[LongRunningFunctionTool(later)])
+    if resumable:
+        from google.adk.apps.app import App, ResumabilityConfig
+
+        config = ResumabilityConfig(is_resumable=True)
+        root = App(name="app1", root_agent=root, resumability_config=config)
+    runner = runner_of(root)
+    session = await new_session(runner)
+    events = await ask(runner, "hi", session)
+    (call,) = [c for event in events for c in event.get_function_calls()]
+    response = types.FunctionResponse(
+        id=call.id, name="later", response={"result": "now"}
+    )
+    part = types.Part(function_response=response)
+    more = {"invocation_id": events[-1].invocation_id} if resumable else {}
+    await ask(runner, types.Content(role="user", parts=[part]), session, **more)
+
+
+@pytest.mark.parametrize("resumable", [False, True])
+def test_a_long_running_tool_that_answers_later(resumable: bool) -> None:
+    if resumable and RELEASE < (2, 5):
+        pytest.skip("such a run is resumed in another way")
+    events = play(_answered_later(resumable))
+    drawn = tree_of(events).split("\n")
+    # A resumable one notes in its session how far each agent is.
+    lines = [line for line in drawn if "STATE_UPDATE" not in line]
+    assert "\n".join(lines).replace("root waiting", "root") == tree(
         """
         SESSION
           AGENT root
@@ -326,6 +409,92 @@ def test_a_long_running_tool_that_answers_later() -> None:
     )
     facts = named(events, "INPUT_RECEIVED")[1]["message"]["metadata"]
     assert facts["tool_name"] == "later"
+    traces = {event["trace_id"] for event in named(events, "AGENT_START")}
+    assert len(traces) == 1 or not resumable
+
+
+def _wanted() -> AuthConfig:
+    scheme = APIKey(**{"in": APIKeyIn.header, "name": "X-Key"})
+    raw = AuthCredential(auth_type=AuthCredentialTypes.API_KEY, api_key="first-key")
+    return AuthConfig(auth_scheme=scheme, raw_auth_credential=raw)
+
+
+def secret(tool_context: Any) -> str:
+    """Ask for a key, and use it."""
+    if tool_context.get_auth_response(_wanted()) is None:
+        tool_context.request_credential(_wanted())
+        return "pending"
+    return "ok"
+
+
+async def _given_a_key(given: bool) -> None:
+    runner = runner_of(agent([("secret", {})], *["done"] * 2, tools=[secret]))
+    session = await new_session(runner)
+    events = await ask(runner, "hi", session)
+    (asked,) = [
+        call
+        for event in events
+        for call in event.get_function_calls()
+        if call.name == "adk_request_credential"
+    ]
+    answer = _wanted()
+    answer.exchanged_auth_credential = AuthCredential(
+        auth_type=AuthCredentialTypes.API_KEY, api_key="second-key"
+    )
+    response = types.FunctionResponse(
+        id=asked.id,
+        name=asked.name,
+        response=answer.model_dump(mode="json", exclude_none=True) if given else {},
+    )
+    message = types.Content(role="user", parts=[types.Part(function_response=response)])
+    await ask(runner, message, session)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_tool_that_asks_for_a_credential(given: bool) -> None:
+    events = play(_given_a_key(given))
+    lines = [line for line in tree_of(events).split("\n") if "MODEL" not in line]
+    asked = "\n".join(lines)
+    first, _, second = asked.partition("  DATA_ACCESS InMemorySessionService\n")
+    # Releases before 2.5 tell the model that the tool waits, which answers.
+    assert first.replace(" waiting", "").replace("    OUTPUT\n", "") == (
+        "SESSION\n  AGENT root\n    INPUT\n    TOOL secret\n"
+        "    POLICY tool_auth review\n"
+    )
+    outcome = "allow" if given else "deny"
+    # Most releases fail of an answer without any.
+    assert second.split("\n")[1] == f"    POLICY tool_auth {outcome}"
+    if given:
+        assert "    TOOL secret\n" in second
+    assert "-key" not in str(events)
+
+
+def test_a_tool_that_is_not_run_without_a_credential() -> None:
+    from google.adk.tools.authenticated_function_tool import AuthenticatedFunctionTool
+
+    def guarded(credential: Any = None) -> str:
+        """Use a credential."""
+        return "ok"
+
+    flow = OAuthFlowAuthorizationCode(
+        authorizationUrl="http://127.0.0.1/a",
+        tokenUrl="http://127.0.0.1/t",
+        scopes={"read": "Read"},
+    )
+    oauth = OAuth2Auth(client_id="c", client_secret="client-secret")
+    config = AuthConfig(
+        auth_scheme=OAuth2(flows=OAuthFlows(authorizationCode=flow)),
+        raw_auth_credential=AuthCredential(
+            auth_type=AuthCredentialTypes.OAUTH2, oauth2=oauth
+        ),
+    )
+    tool = AuthenticatedFunctionTool(func=guarded, auth_config=config)
+    events = play(ask(runner_of(agent([("guarded", {})], "done", tools=[tool]))))
+    # Before 1.14 it is not told whether the function of a tool ran.
+    lines = [line for line in tree_of(events).split("\n") if "TOOL" not in line][:5]
+    assert lines[-1] == "    POLICY tool_auth review"
+    assert RELEASE < (1, 14) or not named(events, "TOOL_CALL_START")
+    assert "client-secret" not in str(events)
 
 
 def test_what_a_tool_in_a_thread_records_stands_below_it() -> None:
@@ -339,6 +508,25 @@ def test_what_a_tool_in_a_thread_records_stands_below_it() -> None:
     own = [e for e in named(events, "SYSTEM") if e["metadata"].get("name") == "noted"]
     assert [event["parent_span_id"] for event in own] == [tool["span_id"]]
     assert own[0]["agent_name"] == "root"
+
+
+@pytest.mark.skipif(RELEASE < (2, 5), reason="it came later")
+def test_what_tools_in_a_pool_of_threads_record_names_their_agent() -> None:
+    from google.adk.agents.run_config import RunConfig, ToolThreadPoolConfig
+
+    def note() -> str:
+        """Record something."""
+        chaukas.event("noted", {})
+        return "x"
+
+    subs = [agent([("note", {})], "y", name=n, tools=[note]) for n in ("p1", "p2")]
+    config = RunConfig(tool_thread_pool_config=ToolThreadPoolConfig(max_workers=2))
+    root = ParallelAgent(name="par", sub_agents=subs)
+    events = play(ask(runner_of(root), run_config=config))
+    tools = {e["span_id"]: e["agent_name"] for e in named(events, "TOOL_CALL_START")}
+    own = [e for e in named(events, "SYSTEM") if e["metadata"].get("name") == "noted"]
+    assert len(own) == 2
+    assert {e["parent_span_id"]: e["agent_name"] for e in own} == tools
 
 
 class Sum(BaseModel):
@@ -379,12 +567,19 @@ def test_an_answer_in_another_form_fails_the_agent() -> None:
     )
 
 
-def test_a_model_that_is_replaced_by_a_callback_is_not_called() -> None:
+@pytest.mark.parametrize("by_plugin", [False, True])
+def test_a_model_that_is_replaced_by_a_callback_is_not_called(by_plugin: bool) -> None:
     answer = LlmResponse(
         content=types.Content(role="model", parts=[types.Part(text="no")])
     )
-    root = agent("x", before_model_callback=lambda **_: answer)
-    events = play(ask(runner_of(root)))
+
+    class Guard(BasePlugin):
+        async def before_model_callback(self, **_: Any) -> Any:
+            return answer
+
+    own = {} if by_plugin else {"before_model_callback": lambda **_: answer}
+    plugins = [Guard(name="guard")] if by_plugin else []
+    events = play(ask(runner_of(agent("x", **own), plugins=plugins)))
     assert tree_of(events) == tree(
         """
         SESSION

@@ -6,6 +6,7 @@ secrets all day, and a record in which that is hidden explains nothing.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ __all__ = (
     "is_benign_text",
     "is_name_like",
     "is_own_name",
+    "is_piece_of_text",
     "is_prose",
     "is_said_of",
     "is_schema_text",
@@ -57,6 +59,15 @@ BENIGN_WORDS: Final = frozenset(
 )
 """Words that say what a value should be, or that there is none."""
 
+# What is put together of variables: `f"{user}:{password}"`.
+_TEMPLATE: Final = re.compile(
+    r"(?:[$#%]?\{[\w.\[\]'\"()!:]{1,64}\}|[:@/ .,_\-&=?]){1,16}"
+)
+_SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}")
+_LINKS: Final = frozenset("localkey linkkey joinkey devicekey".split())
+_SYMBOL: Final = re.compile(r"[A-Z]{2,6}")
+_SIGNS_LIMIT: Final = 4
+_OWN_WORDS: Final = 2
 _FETCH_MODES: Final = frozenset({"include", "omit", "same-origin"})
 _NO_VALUES: Final = frozenset(
     "none null nil undefined true false str string n/a default required hidden masked"
@@ -76,6 +87,9 @@ _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{3,8}")
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]{1,20}(?:_[A-Z0-9]{1,20}){1,5}")
 _DURATION: Final = re.compile(
     r"[0-9]{1,6}[a-zA-Z]{0,4}|P(?:[0-9]+[DWMY])?(?:T[0-9HMS]+)?"
+)
+_ALGORITHM: Final = re.compile(
+    r"[A-Za-z]{1,8}[\-_]?[0-9]{1,4}[A-Za-z]{0,4}(?:[\-_][A-Za-z0-9]{1,8}){0,3}"
 )
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _NUMBERS: Final = re.compile(r"[0-9][0-9 .,_/]*")
@@ -99,7 +113,7 @@ _SAID_CHARS: Final = 160
 _LABEL: Final = re.compile(
     r"(?:[^\W\d_a-z]|API|Api)(?:[^\W\d_A-Z]{1,24}|(?<=[A-Z])PI)?"
     r"(?:[ '\u2019\-]{1,2}(?:[^\W\d_A-Z]{1,24}|[A-Z][^\W\d_A-Z]{1,24}|API)){0,3}"
-    r"[ ]?[:*.]?"
+    r"[ ]?[:*.?\u2026]?"
 )
 _GLUED_LABELS: Final = ("passwort", "kennwort", "wachtwoord", "l\u00f6senord")
 _IDEOGRAMS: Final = re.compile(
@@ -132,7 +146,8 @@ _GENERIC: Final = re.compile(
     r"|[\w.\-]+:v?[0-9]+(?:\.[0-9]+){1,3}|\*(?:const|mut)(?: \w+)?|[dl\-][rwxst\-]{9}"
     r"|v?[0-9][\w.\-]{0,40}@sha256:[0-9a-f]{8,64}"
     r"|X(?:-[A-Z][a-z]+){1,4}(?:-V?[0-9])?"
-    # Where a secret is kept, not what it is.
+    # Where a secret is kept, or said more about, not what it is.
+    r"|https?://[\w.\-]{1,80}(?::[0-9]{1,5})?(?:/[a-z_.~\-]{0,30}[0-9]{0,5}){0,8}(?:#[a-z\-]{0,40})?"
     r"|@Microsoft\.KeyVault\([^()]{1,200}\)|(?:arn:[\w\-]+:|(?:op|vault|ssm|awssm|secretsmanager|keyvault|file):/)[^\s@]+"
 )
 # What a form asks of a field: `required|min:8|confirmed`.
@@ -165,6 +180,12 @@ _SCHEMA_TYPES: Final = frozenset(
     " openIdConnect none basic bearer".split()
 )
 _ITEMS: Final = 64
+# What is known of a token of a language.
+_OF_PIECE: Final = re.compile(
+    r"(?:top_?)?log_?probs?|log_?probability|lemma|pos|(?:start|end)_?offset|position"
+    r"|bytes|token_?id|token_?str|is_stop|ner|dep",
+    re.IGNORECASE,
+)
 _FILE_NAMES: Final = frozenset(
     "pwd oldpwd netrc pgpass htpasswd kubeconfig dockerconfigjson dockercfg".split()
 )
@@ -220,18 +241,31 @@ def is_benign_text(name: str, value: str) -> bool:
     scheme, _, rest = value.partition(" ")
     if rest and scheme.lower() in SCHEMES:
         value = rest.strip()
-    if PLACEHOLDER.fullmatch(value) is not None:
+    if any(form.fullmatch(value) for form in (PLACEHOLDER, _TEMPLATE, _SHORTENED)):
         return True
     last, squeezed = last_word(name), squeeze(name)
-    if _VARIABLE.fullmatch(value) is not None and is_sensitive(value):
-        # The name of a variable: `API_KEY_ENV = "ACME_API_KEY"`.
-        return True
-    is_form = (last == "pin" and _PIN.fullmatch(value) is None) or (
-        squeezed == "signingkey" and _KEY_ID.fullmatch(value) is not None
+    # The name of a variable: `API_KEY_ENV = "ACME_API_KEY"`.
+    is_form = _VARIABLE.fullmatch(value) is not None and (
+        is_sensitive(value) or name.startswith(value) or value.startswith(name)
+    )
+    # What links records, too, has such a name.
+    is_form = is_form or (squeezed in _LINKS and is_name_like(value))
+    # A symbol that is traded.
+    is_form = is_form or (squeezed == "token" and _SYMBOL.fullmatch(value) is not None)
+    # A key of the keyboard.
+    is_form = is_form or (squeezed == "accesskey" and len(value) == 1)
+    is_form = is_form or (
+        len(value) < _SIGNS_LIMIT and not any(map(str.isalnum, value))
+    )
+    is_form = (
+        is_form
+        or (last == "pin" and _PIN.fullmatch(value) is None)
+        or (squeezed == "signingkey" and _KEY_ID.fullmatch(value) is not None)
     )
     # A label: `"password": "Password"`.
     is_label = squeeze(value) == squeezed
-    is_label = is_label and (value[:1].isupper() or "pass" not in squeezed)
+    is_long = len(words_of(name)) > _OWN_WORDS
+    is_label = is_label and (value[:1].isupper() or "pass" not in squeezed or is_long)
     is_mode = last == "auth" and value.lower() in BENIGN_WORDS
     # Of a request in a browser.
     is_mode = is_mode or (last == "credential" and value.lower() in _FETCH_MODES)
@@ -262,7 +296,7 @@ def is_said_of(value: str) -> bool:
         return True
     if _LABEL.fullmatch(value) is not None:
         is_glued = value.isalpha() and value.lower().startswith(_GLUED_LABELS)
-        return is_glued or is_sensitive(value.strip(" .:*"))
+        return is_glued or is_sensitive(value.strip(" .:*?\u2026"))
     if _MESSAGE.match(value) is None:
         return False
     words = value.split()
@@ -279,6 +313,17 @@ def _is_count_or_words(value: str) -> bool:
     if len(value) > 200 or _LETTERS.fullmatch(value) is None:
         return False
     return all(len(word) <= 15 for word in re.split(r"[ ,;]", value))
+
+
+def _is_count(name: str, item: float) -> bool:
+    """Tell how many there are from a secret that is made of digits."""
+    exact = squeeze(name)
+    is_small = -_SMALL < item < _SMALL
+    if last_word(name) == "pin":
+        return _PIN.fullmatch(str(item)) is None
+    is_count = "tokens" in exact or last_word(name) == "cookie"
+    is_count = is_count or (is_small and name[-1:] in "sS")
+    return is_count or (is_small and exact in ("pass", "passes", "token"))
 
 
 def is_benign_item(name: str, item: Any, depth: int = 0) -> bool:
@@ -299,17 +344,20 @@ def is_benign_item(name: str, item: Any, depth: int = 0) -> bool:
         is_error = depth and item[-1:] == "." and item.count(" ") > 2 and is_prose(item)
         return len(item) <= 256 and (bool(is_error) or is_benign_text(name, item))
     if kind is int or kind is float:
-        exact = squeeze(name)
-        is_small = bool(-10_000 < item < 10_000)
-        if last_word(name) == "pin":
-            return _PIN.fullmatch(str(item)) is None
-        is_count = "tokens" in exact or last_word(name) == "cookie"
-        is_count = is_count or (is_small and name[-1:] in "sS")
-        return is_count or (is_small and exact in ("pass", "passes", "token"))
+        return _is_count(name, item)
     if kind is list or kind is tuple:
+        is_read = squeeze(name) == "tokens" and bool(item)
+        is_read = is_read and all(map(_is_piece, item[:_ITEMS]))
         is_short = not depth and len(item) <= _ITEMS
-        return is_short and all(is_benign_item(name, part, 1) for part in item)
+        return is_read or (
+            is_short and all(is_benign_item(name, part, 1) for part in item)
+        )
     return kind is dict and (_is_schema(item) or _is_descriptive(name, item))
+
+
+def _is_piece(item: Any) -> bool:
+    """Tell the description of a token of a language."""
+    return type(item) is dict and is_piece_of_text("token", list(item)[:_ITEMS])
 
 
 def _is_schema(item: dict[Any, Any]) -> bool:
@@ -332,7 +380,9 @@ def _is_schema(item: dict[Any, Any]) -> bool:
 
 def is_setting(value: str) -> bool:
     """Tell a word, a number and a duration from a secret."""
-    return is_name_like(value) or _DURATION.fullmatch(value) is not None
+    return is_name_like(value) or any(
+        form.fullmatch(value) for form in (_DURATION, _ALGORITHM)
+    )
 
 
 def _is_descriptive(name: str, item: dict[Any, Any]) -> bool:
@@ -358,6 +408,13 @@ def _is_descriptive_leaf(name: str, key: str, value: Any) -> bool:
     is_mode = last_word(key) in _MODES and value.isalnum() and len(value) <= _MODE_CHARS
     is_mode = is_mode or (is_about(key) and is_setting(value))
     return is_mode or _COLOUR.fullmatch(value) is not None
+
+
+def is_piece_of_text(name: str, keys: Iterable[Any]) -> bool:
+    """Tell a token of a language, from what stands beside it, from one of a server."""
+    return squeeze(name) in ("token", "tokenstr") and any(
+        type(key) is str and _OF_PIECE.fullmatch(key) is not None for key in keys
+    )
 
 
 def is_own_name(name: str, value: str) -> bool:

@@ -197,7 +197,7 @@ def _listed(target: list[Any], redactor: Redactor) -> Iterator[str | int]:
             is_found = len(target) == 2 and _is_pair(name, item, redactor)
         if is_found:
             yield at + 1
-    if len(target) <= _OPTION_ITEMS:
+    if 1 < len(target) <= _OPTION_ITEMS:
         yield from _command_items(target)
 
 

@@ -83,6 +83,7 @@ FOREIGN_FORMS: Final = (
     *((word, re.escape(word)) for word in _OTHERS),
     ("kata sandi", "kata sandi"),
     ("palavra", "palavra[ _-]passe"),
+    ("verific", "cod(?:e|igo|ice) d[ei] verific(?:ation|acion|a)"),
 )
 """Where a name may stand: a text that is near it, and the form of the word."""
 

@@ -88,7 +88,7 @@ _KEY_OWNERS: Final = frozenset(
     " deepseek openrouter replicate elastic serp serpapi tavily exa langsmith"
     " langfuse wandb xai perplexity together fireworks rapidapi maps wg wireguard"
     " wlan wifi network preshared server psk wep wpa anon write ingest ingestion"
-    " x".split()
+    " nwk local device mesh pairing join link ltk irk zwave zigbee lorawan x".split()
 )
 
 _PASS_OWNERS: Final = frozenset(
@@ -113,18 +113,19 @@ _CODE_OWNERS: Final = frozenset(
 # What a name says *about* a secret is not the secret: `password_length`.
 _HARMLESS_LAST: Final = frozenset(
     "algorithm algo iteration round backend driver plugin"
-    " version ms accepted count limit length len type name policy url uri endpoint"
+    " version ms count limit length len type name policy url uri endpoint"
     " id expiry"
-    " expire expiration ttl usage used budget size required enable enabled disabled"
-    " strength label description rule scope status path file filename dir"
+    " expire expiration ttl usage budget size required enable strength"
+    " label description rule scope status path file filename dir"
     " directory folder domain server arn ref reference age attempt error present"
-    " valid invalid changed sec second m min minute hour day date time at on by"
-    " consent santa sauce garden agent reset rotation rotated rotate manager"
+    " valid invalid sec second m min minute hour day date time at on by"
+    " consent forgot forgotten attribute period santa sauce garden agent reset"
+    " rotation rotate manager"
     " management engine provider source format pattern regex validator validation"
     " checker field form prompt message notice banner jar recipe cutter"
     " menu ingredient handler helper generator requirement complexity history"
-    " ttl lifetime duration timeout updated created set exist missing needed protected"
-    " less setting preference mode method kind class index idx position offset"
+    " ttl lifetime duration timeout set exist missing less"
+    " setting preference mode method kind class index idx position offset"
     " window rate price cost per ratio distribution logprob prob probability"
     " weight embedding symbol address balance supply holder amount decimal network"
     " standard sale stream streaming latency speed throughput hint help title"
@@ -137,7 +138,13 @@ _HARMLESS_LAST: Final = frozenset(
     "suggestion warning encryption fingerprint hashing metadata i"
     "nfo detail summary issuer audience subject claim left change"
     " spent mismatch stdin alg box bar board view dialog modal store dough crumble"
-    " monster baker".split()
+    " monster baker check outcome verdict reason".split()
+)
+
+# What was done to a secret is no secret: `token_expired`. But these make one of it.
+_MADE: Final = frozenset(
+    "encrypted unencrypted decrypted hashed salted encoded decoded signed shared seed"
+    " stored saved generated hardcoded typed entered embed feed cred red".split()
 )
 
 # Tokens of language models and parsers, and those that turn a page. The last
@@ -151,7 +158,8 @@ _HARMLESS_TOKENS: Final = frozenset(
     " prediction accepted rejected creation read details billed overlap chunk"
     " byte word sub subword visual vision no many top logit sampled draft"
     " message system tool tools function request response extra added"
-    " nft erc20 governance utility csharp design lexer parser syntax".split()
+    " starting pagination lock resume nft erc20 governance utility csharp design"
+    " lexer parser syntax".split()
 )
 
 _OWNERS: Final = {"pass": _PASS_OWNERS, "pat": _PAT_OWNERS, "code": _CODE_OWNERS}
@@ -180,6 +188,7 @@ _GLUED_FIRST: Final = re.compile(
     r"(hash|value|text|key|string|data|id|name|type|count|length|policy|field|url)"
 )
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
+_OF_OBJECT: Final = re.compile(r"token\.[a-z]+_?")
 _NOISE: Final = re.compile(r"[\W_]+")
 _MARKS: Final = re.compile(r"[\u0300-\u036f]")
 
@@ -231,7 +240,7 @@ def _decide(name: str, extra: frozenset[str]) -> bool:
         turned = " ".join(reversed(words_of(english)))
         return is_sensitive(english) or is_sensitive(turned)
     words = words_of(plain)
-    if not words:
+    if not words or _is_of_object(plain, words):
         return False
     # `tokens` is a list of secrets; `max_tokens` a number, and no text either.
     parts = [part for word in words for part in _parts(_singular(word))]
@@ -247,6 +256,13 @@ def _decide(name: str, extra: frozenset[str]) -> bool:
 
 
 _decide_once = lru_cache(maxsize=2048)(_decide)
+
+
+def _is_of_object(name: str, words: list[str]) -> bool:
+    """Tell what a parser knows of a piece of text, as ``token.map``."""
+    if _OF_OBJECT.fullmatch(name) is None or len(words) != 2:
+        return False
+    return words[1] not in _TRIMMED and not is_sensitive(words[1])
 
 
 def _singular(word: str) -> str:
@@ -272,13 +288,18 @@ def _ends_harmless(parts: list[str]) -> bool:
     if parts[0] == "existing" or parts[:2] == ["image", "pull"]:
         # What names a Secret of Kubernetes: `existingSecret`.
         return True
-    return parts[-1] in _HARMLESS_LAST or parts[-2:] == ["expire", "in"]
+    return _is_harmless(parts[-1]) or parts[-2:] == ["expire", "in"]
+
+
+def _is_harmless(word: str) -> bool:
+    """Tell a word that says something about what the words before it name."""
+    return word in _HARMLESS_LAST or (word.endswith("ed") and word not in _MADE)
 
 
 def is_about(name: str) -> bool:
     """Tell a name that says something about a value, as ``access_ttl``."""
     words = words_of(name)
-    return bool(words) and _singular(words[-1]) in _HARMLESS_LAST
+    return bool(words) and _is_harmless(_singular(words[-1]))
 
 
 def _is_secret_at(parts: list[str], at: int) -> bool:
@@ -286,7 +307,9 @@ def _is_secret_at(parts: list[str], at: int) -> bool:
     part = parts[at]
     before = parts[at - 1] if at else ""
     is_last = at == len(parts) - 1
-    if (before, part) in _PAIRS or (part == "pw" and is_last):
+    # `one-time code`
+    is_once = part == "code" and parts[max(0, at - 2) : at] == ["one", "time"]
+    if is_once or (before, part) in _PAIRS or (part == "pw" and is_last):
         return True
     if part == "token":
         return before not in _HARMLESS_TOKENS

@@ -7,6 +7,7 @@ pattern knows any more: secrets are found first, in the whole text's positions.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.text.commands import (
@@ -17,14 +18,14 @@ from chaukas.sdk.capture.redaction.text.named_values import (
     has_pair_marker,
     pair_spans,
 )
-from chaukas.sdk.capture.redaction.text.nearby import near_spans
+from chaukas.sdk.capture.redaction.text.nearby import looks_secret, near_spans
 from chaukas.sdk.capture.redaction.text.sentences import typed_spans
 from chaukas.sdk.capture.redaction.text.tables import grid_spans
 from chaukas.sdk.capture.redaction.text.unescaped import decoded, has_escaped_letters
 from chaukas.sdk.capture.redaction.text.value_spans import REDACTED
 from chaukas.sdk.capture.redaction.tokens.patterns import has_marker, secret_spans
 
-from .benign import is_benign_item
+from .benign import is_benign_item, is_piece_of_text
 from .languages import count_foreign
 from .names import is_sensitive, squeeze, words_of
 
@@ -55,6 +56,7 @@ _ESCAPE_STEPS = 2
 _SIGNS_PER_STEP = 4
 _WIDE_CHARS_PER_PLACE = 400
 _WORD_CHARS = 16
+_KEYS_BESIDE = 16
 _SHORT_CHARS = 4096
 _OPEN_REACH_CHARS = 1024 * 1024
 _OPENINGS = (
@@ -147,22 +149,37 @@ class Redactor:
         self._patterns = tuple(_compiled(pattern) for pattern in patterns)
         self.has_patterns = bool(self._patterns)
 
-    def is_sensitive(self, name: str) -> bool:
-        """Tell whether a value of this name is hidden."""
-        return self.hides_all or is_sensitive(name, self._squeezed)
+    def is_sensitive(self, name: str, parent: object = None) -> bool:
+        """
+        Tell whether a value of this name is hidden.
 
-    def hides(self, name: str, item: object) -> bool:
+        Args:
+            name: The name.
+            parent: The name of the structure in which it stands, if it has one.
+
+        """
+        if self.hides_all or is_sensitive(name, self._squeezed):
+            return True
+        is_part = name == "key" and type(parent) is str
+        return is_part and is_sensitive(f"{parent} {name}")
+
+    def hides(self, name: str, item: object, of: Sequence[Any] = ()) -> bool:
         """
         Tell whether a value under a sensitive name is hidden.
 
         Args:
             name: A name that is sensitive.
             item: Its value; only exact built-in types are looked at.
+            of: The pairs among which it stands.
 
         """
         if self.hides_all or (self._squeezed and squeeze(name) in self._squeezed):
             return True
-        return not is_benign_item(name, item)
+        if name == "key":
+            # Of what stands around it: `{"encryption": {"key": …}}`.
+            return type(item) is str and looks_secret(item)
+        keys = (key for key, _ in of[:_KEYS_BESIDE])
+        return not (is_benign_item(name, item) or is_piece_of_text(name, keys))
 
     def is_suspect(self, text: str) -> bool:
         """

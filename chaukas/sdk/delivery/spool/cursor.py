@@ -94,6 +94,13 @@ class Cursor:
         del self._lines[:count]
         self._keep()
 
+    def pass_to(self, ordinal: int) -> None:
+        """Settle what comes before an event, as another file says that it is."""
+        if ordinal > self.at:
+            self.at = min(ordinal, self.segments.end)
+            self._leave()
+            self._keep()
+
     def close(self) -> None:
         """Close what is open."""
         self._leave()

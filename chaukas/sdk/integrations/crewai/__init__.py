@@ -14,6 +14,7 @@ Record CrewAI by wrapping the functions that do the work; its event bus fills in
 | a person is asked, and answers | POLICY_DECISION, INPUT_RECEIVED |
 | memory, knowledge, a tool's cached answer | DATA_ACCESS, STATE_UPDATE |
 | a plan, a checkpoint, a persisted state, a summary | STATE_UPDATE |
+| a remote agent is asked (A2A) | AGENT_HANDOFF, AGENT |
 | a wait for `max_rpm` | SYSTEM |
 
 A crew and a flow are AGENT pairs around those of their agents. HTTP retries, MCP and
@@ -21,8 +22,7 @@ tenacity have integrations of their own. For crewai 1.11 to 1.15.
 
 Not seen: retries inside the clients of other providers than OpenAI, raw answers of
 models, tools that start threads without their context, why a task was skipped, and
-what runs in other processes, as `crewai run` does. Agents of other frameworks (A2A)
-appear as the tools and models that they are here.
+what runs in other processes, as `crewai run` does or a remote agent.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from chaukas.sdk.record import pricing
 from .bus import Bus
 from .flows import Flows
 from .models import Models
+from .remote import Remotes
 from .runs import CrewRuns
 from .state import FRAMEWORK
 from .stores import Stores
@@ -68,6 +69,7 @@ class CrewAIWrapper(BaseIntegrationWrapper):
             Flows(host, runs),
             models,
             CrewTools(host, runs),
+            Remotes(host, runs),
             stores,
             bus,
         )

@@ -165,7 +165,7 @@ class Bus(Part):
         # An agent alone begins again without a call that could be seen.
         is_alone = run.task_key == 0 and run.agent_key == id(source)
         if is_alone and type(limit) is int and type(number) is int and number < limit:
-            self._runs.note_refused(run, number + 1, limit)
+            self._runs.note_refused(run, limit)
 
     def _hooked(self, event: dict[str, Any]) -> None:
         if event.get("outcome") == "aborted" and node_in_force() is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import ref
 
 from chaukas.sdk.integrations.shared.model_facts import (
     Answer,
@@ -22,7 +23,7 @@ from chaukas.sdk.integrations.shared.read import list_of, parsed, read, text_of
 from chaukas.sdk.integrations.shared.usage import Usage, read_usage
 from chaukas.sdk.record.content import without_defaults
 from chaukas.sdk.record.context import AgentRef
-from chaukas.sdk.system.bounded import WeakMap, id_text
+from chaukas.sdk.system.bounded import id_text
 from chaukas.sdk.system.introspect import (
     attributes_of,
     bare_name_of,
@@ -76,8 +77,8 @@ _SETTINGS = (
     "n",
     "reasoning_effort",
 )
-_INTERNAL: WeakMap[bool] = WeakMap(256)
-"""What is known of classes of flows; asked at each step of each agent."""
+_INTERNAL: dict[int, ref[type]] = {}
+"""Classes of CrewAI's own flows by their identity, which another may have later."""
 _OPENAI = "openai"
 _CUSTOM = "custom"
 
@@ -92,11 +93,17 @@ def held(item: Any, name: str) -> Any:
 
 def private(item: Any, name: str) -> Any:
     """Return a private attribute of a pydantic object; None if it has none."""
+    fields = _slot(item, "__pydantic_private__")
+    return held(item, name) if fields is None else fields.get(name)
+
+
+def _slot(item: Any, name: str) -> dict[str, Any] | None:
+    """Return one of the dicts that pydantic keeps beside an object's own."""
     try:
-        fields = object.__getattribute__(item, "__pydantic_private__")
+        fields = object.__getattribute__(item, name)
     except AttributeError:
-        fields = None
-    return fields.get(name) if type(fields) is dict else held(item, name)
+        return None
+    return fields if type(fields) is dict else None
 
 
 def argument(args: Sequence[Any], kwargs: Mapping[str, Any], at: int, name: str) -> Any:
@@ -153,7 +160,6 @@ def agent_facts(agent: Any) -> dict[str, Any]:
     parts = [text_of(get(name)) for name in ("role", "goal", "backstory")]
     instructions = "\n".join(filter(None, parts))
     facts = {
-        "agent_type": "agent",
         "model": text_of(held(get("llm"), "model")),
         "instructions": instructions,
         "instructions_hash": hash_of(instructions),
@@ -222,12 +228,14 @@ def crew_facts(crew: Any, kind: str) -> dict[str, Any]:
 def is_internal(flow: Any) -> bool:
     """Tell whether CrewAI itself is what runs as a flow: an agent, or a memory."""
     cls = type(flow)
-    known = _INTERNAL.get(cls)
-    if known is None:
-        marked = looked_up(cls, "is_crewai_internal")
-        known = marked is True or _is_of_crewai(flow)
-        _INTERNAL.put(cls, known)
-    return known
+    # Asked at each step of each agent: without a call of ours but for the first.
+    known = _INTERNAL.get(id(cls))
+    if known is not None and known() is cls:
+        return True
+    marked = looked_up(cls, "is_crewai_internal") is True or _is_of_crewai(flow)
+    if marked and len(_INTERNAL) < _NAMES:
+        _INTERNAL[id(cls)] = ref(cls)
+    return marked
 
 
 def flow_ref(flow: Any) -> AgentRef:
@@ -357,8 +365,8 @@ def _provider_in(class_name: str) -> str:
 
 def _tools_in(tools: Any) -> list[str]:
     given = [each for each in list_of(tools)[:_NAMES] if type(each) is dict]
-    functions = [_member(each, "function") or each for each in given]
-    return [text for each in functions if (text := text_of(_member(each, "name")))]
+    functions = (_fields_of(each.get("function") or each) for each in given)
+    return [text for each in functions if (text := text_of(each.get("name")))]
 
 
 def response_of(result: Any, usage: Usage, **facts: Any) -> Answer:
@@ -375,22 +383,27 @@ def response_of(result: Any, usage: Usage, **facts: Any) -> Answer:
 
 def call_of(call: Any) -> tuple[str, str, Any]:
     """Return id, name and arguments of a tool that a model asks for."""
-    inner = (_member(call, name) for name in ("function", "function_call"))
-    function = next((each for each in inner if each is not None), call)
-    given = (_member(function, name) for name in ("arguments", "input", "args"))
-    arguments = next((each for each in given if each is not None), None)
-    call_id = text_of(_member(call, "id")) or text_of(_member(call, "toolUseId"))
-    return call_id, text_of(_member(function, "name")), parsed(arguments)
+    outer = _fields_of(call)
+    inner = _first_in(outer, "function", "function_call")
+    fields = outer if inner is None else _fields_of(inner)
+    given = _first_in(fields, "arguments", "input", "args")
+    call_id = text_of(outer.get("id")) or text_of(outer.get("toolUseId"))
+    return call_id, text_of(fields.get("name")), parsed(given)
 
 
-def _member(item: Any, name: str) -> Any:
-    return _fields_of(item).get(name)
+def _first_in(fields: dict[str, Any], *names: str) -> Any:
+    for name in names:
+        value = fields.get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def usage_of(data: Any) -> Usage:
-    """Return the tokens in a dict of CrewAI's, which has names of its own for some."""
-    if type(data) is not dict:
+    """Return the tokens in what CrewAI counts, which has own names for some."""
+    if data is None:
         return Usage()
+    data = _fields_of(data)
     usage = read_usage(data)
 
     def count(name: str, found: int) -> int:
@@ -422,4 +435,8 @@ def scores_of(results: Any) -> list[float]:
 
 
 def _fields_of(item: Any) -> dict[str, Any]:
-    return item if type(item) is dict else attributes_of(item)
+    if type(item) is dict:
+        return item
+    # Classes of litellm declare few of the fields that they have.
+    own, more = attributes_of(item), _slot(item, "__pydantic_extra__")
+    return {**own, **more} if more else own

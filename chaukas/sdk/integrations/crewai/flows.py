@@ -15,6 +15,7 @@ from chaukas.sdk.integrations.shared.observe import (
 from chaukas.sdk.integrations.shared.policies import decide
 from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
+from chaukas.sdk.record.context import Node
 from chaukas.sdk.system.bounded import BoundedMap, id_text
 from chaukas.sdk.system.introspect import class_name_of
 
@@ -28,7 +29,7 @@ from .facts import (
     output_of,
     private,
 )
-from .state import CrewRun, run_in_force
+from .state import CrewRun, FlowMethod, run_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,13 +169,13 @@ class Flows(Part):
         run = run_in_force()
         if run is None:
             return None
-        name = argument(args, kwargs, 0, "method_name")
+        name = id_text(argument(args, kwargs, 0, "method_name")) or ""
         started_ns = self._recorder.clock.monotonic_ns()
 
         def ended(result: Any) -> None:
             value = text_of(result[0]) if type(result) is tuple and result else ""
             facts = {
-                "method": id_text(name),
+                "method": name,
                 "duration_ms": self._recorder.monotonic_ms_since(started_ns),
                 "route": value if len(value) <= _ROUTE_CHARS else "",
             }
@@ -182,7 +183,9 @@ class Flows(Part):
             place = Here(run, run.agent_span_id)
             record_change(self._recorder, place, "flow", facts, {"state": state})
 
-        return Noted(ended)
+        seen = Noted(ended)
+        seen.node = Node(run, run.agent_span_id, "own_agent", FlowMethod(name))
+        return seen
 
     def _persist(self, _cls: Any, args: Any, kwargs: Any) -> Noted:
         flow = argument(args, kwargs, 0, "flow_instance")

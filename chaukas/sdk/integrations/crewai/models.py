@@ -28,6 +28,7 @@ from .facts import (
     schema_of,
     usage_of,
 )
+from .state import in_method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +147,11 @@ class Models(Part):
         if outer is not None and outer.key == id(llm):
             # `super().call()`, or a call that CrewAI makes once more.
             return None
-        return self._asked(request_of(llm, args, kwargs), id(llm))
+        request = request_of(llm, args, kwargs)
+        method = in_method(node_in_force())
+        if method:
+            request = request._replace(metadata=method)
+        return self._asked(request, id(llm))
 
     def _asked(
         self, request: Request, key: int, *, is_instructed: bool = False

@@ -32,7 +32,7 @@ from .facts import (
     task_facts,
     user_texts,
 )
-from .state import FRAMEWORK, CrewRun, run_in_force
+from .state import FRAMEWORK, CrewRun, in_method, run_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,6 @@ class _Executing(Observation):
     def __init__(self, run: CrewRun) -> None:
         self._run = run
         run.depth += 1
-        run.executions += 1
 
     def ended(self, result: Any) -> None:  # noqa: ARG002
         # Nothing is recorded of it: the task has the result.
@@ -155,7 +154,7 @@ class CrewRuns(Part):
         return self.shared.begin(
             run,
             ref,
-            crew_facts(crew, kind),
+            {**crew_facts(crew, kind), **in_method(run.parent)},
             [given],
             known_as=crew,
             source=source,
@@ -213,14 +212,15 @@ class CrewRuns(Part):
         if run is not None and run.task_key == id(task) and run.agent_key == id(agent):
             self._note_repetition(run, agent, task)
             return _Executing(run)
-        return self._execution(task, agent, executions=1)
+        return self._execution(task, agent, depth=1)
 
-    def _execution(self, task: Any, agent: Any, *, executions: int = 0) -> Running:
+    def _execution(self, task: Any, agent: Any, *, depth: int = 0) -> Running:
         ref = agent_ref(agent)
         run = self.shared.open(CrewRun, agent=ref)
         run.task_key, run.agent_key = id(task), id(agent)
-        run.depth = run.executions = executions
-        facts, text = agent_facts(agent), held(task, "description")
+        run.depth = depth
+        facts = {**agent_facts(agent), **in_method(run.parent)}
+        text = held(task, "description")
         try:
             facts["task"] = task_facts(task, self._recorder.capture(run))
         except BaseException:
@@ -243,14 +243,14 @@ class CrewRuns(Part):
             run.errors.settle(self._recorder, action="retried by the agent")
             limit = held(agent, "max_retry_limit")
             self.shared.note_again(run, "agent", run.depth, limit, error)
-        elif run.executions:
-            limit = held(task, "guardrail_max_retries")
-            self.note_refused(run, run.executions, limit)
+        elif run.guardrail_error is not None:
+            self.note_refused(run, held(task, "guardrail_max_retries"))
 
-    def note_refused(self, run: CrewRun, number: int, limit: Any) -> None:
+    def note_refused(self, run: CrewRun, limit: Any) -> None:
         """Record that an agent works again, since a guardrail refused its output."""
         message, run.guardrail_error = run.guardrail_error, None
-        self.shared.note_again(run, "guardrail", number, limit, message=message)
+        run.refusals += 1
+        self.shared.note_again(run, "guardrail", run.refusals, limit, message=message)
 
     # -- agents alone -------------------------------------------------------------
 
@@ -264,14 +264,29 @@ class CrewRuns(Part):
     def _alone(self, agent: Any, args: Any, kwargs: Any) -> Running | None:
         if argument(args, kwargs, 3, "from_checkpoint") is not None:
             return None
+        node, run = node_in_force(), run_in_force()
+        is_part = run is not None and run.is_repeated and run.agent_key == id(agent)
+        if is_part and node is not None and node.kind == "own_agent":
+            return None
+        return self.alone(agent, argument(args, kwargs, 0, "messages"))
+
+    def alone(self, agent: Any, messages: Any, *, is_repeated: bool = False) -> Running:
+        """
+        Begin the run of an agent without a crew.
+
+        Args:
+            agent: The agent.
+            messages: What it is given.
+            is_repeated: It is kicked off several times in it, for one answer.
+        """
         ref = agent_ref(agent)
         run = self.shared.open(CrewRun, agent=ref)
-        run.agent_key = id(agent)
+        run.agent_key, run.is_repeated = id(agent), is_repeated
         return self.shared.begin(
             run,
             ref,
-            agent_facts(agent),
-            user_texts(argument(args, kwargs, 0, "messages")),
+            {**agent_facts(agent), **in_method(run.parent)},
+            user_texts(messages),
             known_as=agent,
             output_of=output_of,
         )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.integrations.shared.nested.runs import NestedRun
 from chaukas.sdk.record.placement import node_in_force
 
 if TYPE_CHECKING:
-    from chaukas.sdk.record.context import AgentRef
+    from chaukas.sdk.record.context import AgentRef, Node
 
-__all__ = ["FRAMEWORK", "CrewRun", "run_in_force"]
+__all__ = ["FRAMEWORK", "CrewRun", "FlowMethod", "in_method", "run_in_force"]
 
 FRAMEWORK = "crewai"
 
@@ -21,11 +21,12 @@ class CrewRun(NestedRun):
     __slots__ = (
         "agent_key",
         "depth",
-        "executions",
         "guardrail_error",
+        "is_repeated",
         "known_state",
         "last_task",
         "mistaken_turn",
+        "refusals",
         "task_key",
         "task_keys",
     )
@@ -37,9 +38,12 @@ class CrewRun(NestedRun):
         """Identities of the task and the agent that it is the execution of."""
         self.depth = 0
         """Calls of `execute_task` that go on, one inside of the other: retries."""
-        self.executions = 0
         self.guardrail_error: Any = None
         """Captured reason for which a guardrail refused the last output."""
+        self.refusals = 0
+        """How often the agent worked again because of one."""
+        self.is_repeated = False
+        """Its agent is kicked off several times in it."""
         self.mistaken_turn = -1
         """In which the model asked for a tool that is not there."""
         self.task_keys: frozenset[int] = frozenset()
@@ -48,6 +52,18 @@ class CrewRun(NestedRun):
         """Of a crew: agent and name of the task before, if it was waited for."""
         self.known_state: dict[str, str] = {}
         """Of a flow: hashes of the members of its state."""
+
+
+class FlowMethod(NamedTuple):
+    """The method of a flow in which something happens."""
+
+    name: str
+
+
+def in_method(node: Node | None) -> dict[str, Any]:
+    """Return what events say of the method of a flow in which *node* is, if any."""
+    method = None if node is None else node.detail
+    return {"flow_method": method.name} if type(method) is FlowMethod else {}
 
 
 def run_in_force() -> CrewRun | None:

@@ -17,6 +17,7 @@ from chaukas.sdk.record import content
 from chaukas.sdk.record.context import Node
 from chaukas.sdk.record.errors import error_text
 from chaukas.sdk.record.placement import node_in_force
+from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.record.retries import fingerprint_of
 from chaukas.sdk.system.internal_errors import attempt
 from chaukas.sdk.system.introspect import class_name_of
@@ -24,6 +25,7 @@ from chaukas.sdk.system.introspect import class_name_of
 from .facts import (
     agent_facts,
     field,
+    is_final,
     parts_of,
     ref_of,
     session_id_of,
@@ -31,7 +33,7 @@ from .facts import (
     trace_id_of,
     value_of,
 )
-from .state import AgentTurn, Inside, Invocation, invocation_of
+from .state import AgentTurn, Invocation, invocation_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,13 +94,13 @@ class Agents(Part):
     ) -> None:
         super().__init__(host)
         self._runs, self._models, self._callbacks = runs, models, callbacks
+        self._steps = observe_async_generator(self._agent)
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
-        generator = observe_async_generator(self._agent)
         return (
-            Patch(f"{_AGENT}.run_async", generator, _PAIR),
-            Patch(f"{_AGENT}.run_live", generator, _PAIR),
+            Patch(f"{_AGENT}.run_async", self.run, _PAIR),
+            Patch(f"{_AGENT}.run_live", self.run, _PAIR),
             Patch(
                 f"{_AGENT}._handle_before_agent_callback",
                 self._callbacks.hook("before_agent_callback"),
@@ -119,18 +121,21 @@ class Agents(Part):
 
     # -- begin ----------------------------------------------------------------------
 
+    def run(
+        self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap an agent's work, unless the node around it is observed for it."""
+        turn = _turn_in_force()
+        if turn is not None and turn.is_node and turn.name == ref_of(instance).name:
+            return wrapped(*args, **kwargs)
+        return self._steps(wrapped, instance, args, kwargs)
+
     def _agent(self, agent: Any, args: Any, kwargs: dict[str, Any]) -> Observation:
         context = args[0] if args else kwargs.get("parent_context")
-        name = ref_of(agent).name
-        node = node_in_force()
-        turn = node.run if node is not None and node.kind == "agent" else None
-        if isinstance(turn, AgentTurn):
-            if turn.is_node and turn.name == name:
-                # The node sees what the agent says, and ends it.
-                return Inside(Node(turn, turn.agent_span_id, "agent"))
-            if turn.handed_to == name:
-                # Releases before 2.0 run the next agent inside of the last one.
-                self.finish(turn, None)
+        turn = _turn_in_force()
+        if turn is not None and turn.handed_to == ref_of(agent).name:
+            # Releases before 2.0 run the next agent inside of the last one.
+            self.finish(turn, None)
         return _Working(self, self.open(agent, context))
 
     def _node(self, instance: Any, args: Any, kwargs: dict[str, Any]) -> Observation:
@@ -198,13 +203,13 @@ class Agents(Part):
         """Remember an event of an agent, and record a failure that it alone tells."""
         if not turn.sampled:
             return
-        code = value_of(field(event, "error_code"))
-        if parts_of(event) or code or field(event, "actions", "escalate"):
+        code, has_parts = value_of(field(event, "error_code")), bool(parts_of(event))
+        if has_parts or code or field(event, "actions", "escalate"):
             # Others tell of tokens, state, or the end of a turn.
             turn.last_event = event
         if field(event, "author") != turn.name:
             return
-        turn.failure = code if code and not parts_of(event) else ""
+        turn.failure = "" if has_parts else code
         if not code or code in turn.model_failures:
             return
         turn.model_failures.add(code)
@@ -269,12 +274,16 @@ class Agents(Part):
         event = turn.last_event
         if turn.handed_to or event is None:
             return bool(turn.handed_to)
-        return bool(field(event, "actions", "escalate") or event.is_final_response())
+        return field(event, "actions", "escalate") is True or is_final(event)
 
     def _describe(self, turn: AgentTurn, facts: dict[str, Any]) -> None:
         event = turn.last_event
         if turn.handed_to:
             facts["handoff_to"] = turn.handed_to
+        if turn.live is not None:
+            counts = {"in": turn.live.audio_in, "out": turn.live.audio_out}
+            audio = {way: count.facts() for way, count in counts.items()}
+            facts |= without_defaults({"audio": without_defaults(audio)})
         if event is None or field(event, "author") != turn.name:
             return
         if field(event, "actions", "escalate"):
@@ -282,6 +291,13 @@ class Agents(Part):
         said = text_in(event)
         if said and not turn.handed_to:
             facts["output"] = self._recorder.capture(turn).text(said, "metadata.output")
+
+
+def _turn_in_force() -> AgentTurn | None:
+    """Return the agent right here, and none whose tool or model is at work."""
+    node = node_in_force()
+    turn = node.run if node is not None and node.kind == "agent" else None
+    return turn if isinstance(turn, AgentTurn) else None
 
 
 def _type_of(call: Any) -> str:

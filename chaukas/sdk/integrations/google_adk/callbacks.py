@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.shared.observe import Observation, observe_async
 from chaukas.sdk.integrations.shared.policies import record_policy
+from chaukas.sdk.record.context import CURRENT
+from chaukas.sdk.system.internal_errors import attempt
 
 from .facts import parts_of, text_in
 from .state import Invocation, invocation_of, run_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.integrations.shared.runs import AgentRun, Runs
     from chaukas.sdk.patching import Wrap
 
-__all__ = ["Callbacks"]
+__all__ = ["TOOL_AUTH", "Callbacks", "when_answered"]
 
 _CHANGING = "on_user_message_callback"
+TOOL_AUTH = "tool_auth"
+"""Policy by which a tool asks for a credential."""
 
 
-class _Answering(Observation):
-    """Callbacks that may answer in place of a step."""
+def when_answered(note: Callable[[Any], object]) -> Wrap:
+    """
+    Return a wrapper of what runs callbacks, of which most answer nothing.
 
-    def __init__(self, callbacks: Callbacks, policy_id: str) -> None:
-        self._callbacks, self._policy_id = callbacks, policy_id
+    Args:
+        note: Called with an answer.
+    """
 
-    def ended(self, result: Any) -> None:
-        """Record an answer."""
-        if parts_of(result):
-            if self._policy_id == _CHANGING:
-                self._callbacks.changed()
-            self._callbacks.answered(result, self._policy_id)
+    async def watched(wrapped: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        result = await wrapped(*args, **kwargs)
+        if result is not None:
+            attempt("callback", note, result)
+        return result
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        del instance
+        node = CURRENT.get()
+        if node is not None and not node.run.sampled:
+            return wrapped(*args, **kwargs)
+        return watched(wrapped, args, kwargs)
+
+    return wrapper
 
 
 class Callbacks(Part):
@@ -50,10 +66,10 @@ class Callbacks(Part):
 
     def hook(self, policy_id: str) -> Wrap:
         """Return the wrapper of what runs callbacks, which answer in a content."""
-        return observe_async(lambda *_: _Answering(self, policy_id))
+        return when_answered(partial(self.answered, policy_id))
 
     @staticmethod
-    def changed() -> None:
+    def _changed() -> None:
         """Note that a plugin has put something else in place of what the user said."""
         top = invocation_of(run_at())
         if top is not None:
@@ -67,12 +83,24 @@ class Callbacks(Part):
         inputs, run.inputs = run.inputs, []
         for said, facts in inputs:
             self._runs.note_input(run, [said], facts or None, to=to)
+        credentials, run.credentials = run.credentials, {}
+        for call_id, is_given in credentials.items():
+            record_policy(
+                self._recorder,
+                run if to is None else to,
+                run.agent_span_id if to is None else to.agent_span_id,
+                TOOL_AUTH,
+                "allow" if is_given else "deny",
+                rule_ids=[call_id],
+            )
 
-    def answered(self, result: Any, policy_id: str) -> None:
+    def answered(self, policy_id: str, result: Any) -> None:
         """Record that a callback answered in place of what it was called before."""
         run = run_at()
-        if run is None:
+        if run is None or not parts_of(result):
             return
+        if policy_id == _CHANGING:
+            self._changed()
         top = invocation_of(run)
         if top is not None:
             self.note_inputs(top, None if top is run else run)

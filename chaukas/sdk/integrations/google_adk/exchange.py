@@ -198,24 +198,27 @@ def failure_of(response: Any) -> Failure | None:
 def hosted_in(response: Any) -> Iterator[Hosted]:
     """Yield the tools that the provider ran for an answer."""
     held = attributes_of(response)
-    grounding = attributes_of(held.get("grounding_metadata"))
-    queries = list_of(grounding.get("web_search_queries"))
-    chunks = list_of(grounding.get("grounding_chunks"))
-    found = {
-        kind: tuple(
-            filter(None, (text_of(field(chunk, kind, "uri")) for chunk in chunks))
-        )
-        for kind in ("web", "maps")
-    }
-    if queries or found["web"]:
-        yield Hosted("google_search", {"queries": queries}, None, found["web"])
-    if found["maps"]:
-        yield Hosted("google_maps", {}, None, found["maps"])
+    if (grounding := held.get("grounding_metadata")) is not None:
+        yield from _grounded(attributes_of(grounding))
     urls = list_of(field(held.get("url_context_metadata"), "url_metadata"))
     if urls:
         read = tuple(filter(None, (text_of(field(u, "retrieved_url")) for u in urls)))
         yield Hosted("url_context", {"urls": list(read)}, None, read)
     yield from _code_in(response)
+
+
+def _grounded(grounding: dict[str, Any]) -> Iterator[Hosted]:
+    chunks = list_of(grounding.get("grounding_chunks"))
+    for name, kind, asked in (
+        ("google_search", "web", "web_search_queries"),
+        ("google_maps", "maps", ""),
+        ("retrieval", "retrieved_context", "retrieval_queries"),
+    ):
+        queries = list_of(grounding.get(asked))
+        uris = (text_of(field(chunk, kind, "uri")) for chunk in chunks)
+        found = tuple(filter(None, uris))
+        if queries or found:
+            yield Hosted(name, {"queries": queries} if asked else {}, None, found)
 
 
 def _code_in(response: Any) -> Iterator[Hosted]:

@@ -20,6 +20,7 @@ from chaukas.sdk.system.introspect import (
     attributes_of,
     bare_name_of,
     class_name_of,
+    dict_of,
     is_class,
     mro_of,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "agent_facts",
     "answers_in",
     "field",
+    "is_final",
     "is_own",
     "message_of",
     "model_name_of",
@@ -54,18 +56,28 @@ _TRACE_BYTES = 16
 _UUID_CHARS = 36
 _MEDIA = ("inline_data", "file_data")
 _STRUCTURED = ("executable_code", "code_execution_result", "video_metadata")
+_held = object.__getattribute__
 
 
+# These four are asked for each piece of a stream: written out, without calls between
+# them.
 def field(holder: Any, *names: str) -> Any:
     """Return what *holder* holds under the last of *names*, by way of the others."""
     for name in names:
-        holder = attributes_of(holder).get(name)
+        try:
+            held = _held(holder, "__dict__")
+        except AttributeError:
+            return None
+        holder = held.get(name) if type(held) is dict else None
     return holder
 
 
 def value_of(member: Any) -> str:
     """Return the text behind a member of an enumeration, or a text itself."""
-    return text_of(member) or text_of(field(member, "_value_"))
+    if member is None or type(member) is str:
+        return member or ""
+    value = attributes_of(member).get("_value_")
+    return value if type(value) is str else ""
 
 
 def is_own(cls: type) -> bool:
@@ -81,6 +93,15 @@ def name_of_callable(value: Any) -> str:
     if type(value) is FunctionType:
         return value.__qualname__
     return bare_name_of(value) if is_class(value) else class_name_of(value)
+
+
+def is_final(event: Any) -> bool:
+    """Tell whether an event is an answer, by ADK's own judgement."""
+    for cls in mro_of(type(event)):
+        judge = dict_of(cls).get("is_final_response") if is_own(cls) else None
+        if judge is not None:
+            return judge(event) is True
+    return False
 
 
 # --- agents --------------------------------------------------------------------------
@@ -149,17 +170,19 @@ def parts_of(content: Any) -> list[Any]:
     """Return the parts of a content, event or response that has one."""
     held = attributes_of(content)
     inner = held.get("content")
-    return list_of(held.get("parts") if inner is None else field(inner, "parts"))
+    parts = held.get("parts") if inner is None else attributes_of(inner).get("parts")
+    return parts if type(parts) is list else []
 
 
 def text_in(content: Any, *, thoughts: bool = False) -> str:
     """Return the text of a content, or the thoughts in it, put together."""
-    held = map(attributes_of, parts_of(content))
-    return "".join(
-        text_of(part.get("text"))
-        for part in held
-        if part.get("text") and bool(part.get("thought")) is thoughts
-    )
+    texts = []
+    for part in parts_of(content):
+        held = attributes_of(part)
+        text = held.get("text")
+        if type(text) is str and (held.get("thought") is True) is thoughts:
+            texts.append(text)
+    return "".join(texts)
 
 
 def message_of(content: Any) -> dict[str, Any]:
@@ -227,7 +250,8 @@ def session_id_of(app_name: str, user_id: str, session_id: str) -> str:
             return str(uuid.UUID(session_id)) and session_id
         except ValueError:
             pass
-    return f"{app_name}/{user_id}/{session_id}"
+    names = (app_name, user_id, session_id)
+    return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in names)
 
 
 def trace_id_of(invocation_id: str) -> str:

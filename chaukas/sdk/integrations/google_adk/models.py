@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
@@ -10,7 +11,6 @@ from chaukas.sdk.integrations.shared.deltas import DeltaBuffer, wants_deltas
 from chaukas.sdk.integrations.shared.models import ModelCalls
 from chaukas.sdk.integrations.shared.observe import (
     Observation,
-    observe_async,
     observe_async_generator,
 )
 from chaukas.sdk.integrations.shared.policies import record_policy
@@ -21,6 +21,7 @@ from chaukas.sdk.record import content
 from chaukas.sdk.record.placement import node_in_force, place
 from chaukas.sdk.system.internal_errors import attempt
 
+from .callbacks import when_answered
 from .exchange import answer_of, failure_of, hosted_in, request_of
 from .facts import field, model_name_of, text_in, value_of
 from .state import FRAMEWORK, AgentTurn, Delegated, Flow, LlmCall, agent_at
@@ -112,37 +113,6 @@ class _Flowing(Observation):
             self._turn.flow = None
 
 
-class _Answering(Observation):
-    """Callbacks before a model: the first answer counts, and it is not called."""
-
-    def __init__(self, models: Models) -> None:
-        self._models = models
-
-    def ended(self, result: Any) -> None:
-        """Record an answer in place of the model's."""
-        if result is not None:
-            self._models.decided("before_model_callback", result)
-
-
-class _Replacing(Observation):
-    """Callbacks after a response, which may put another in its place."""
-
-    def __init__(self, models: Models, said: str, *, had_failed: bool) -> None:
-        self._models, self._said, self._had_failed = models, said, had_failed
-
-    def ended(self, result: Any) -> None:
-        """Record a replacement that says something else."""
-        if result is None:
-            return
-        turn = agent_at()
-        flow = None if turn is None else turn.flow
-        if self._had_failed and not value_of(field(result, "error_code")):
-            if flow is not None:
-                flow.is_mended = True
-        elif text_in(result) != self._said:
-            self._models.decided(_REPLACED, result)
-
-
 class Models(Part):
     """
     The hooks of models.
@@ -155,7 +125,6 @@ class Models(Part):
         super().__init__(host)
         self.record = ModelCalls(host)
         self._tools = Tools(host)
-        self._after_whole = observe_async(self._after)
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches, outermost first."""
@@ -168,7 +137,7 @@ class Models(Part):
             ),
             Patch(
                 f"{_FLOW}._handle_before_model_callback",
-                observe_async(lambda *_: _Answering(self)),
+                when_answered(partial(self.decided, "before_model_callback")),
                 ("POLICY_DECISION",),
                 post_import=True,
             ),
@@ -198,17 +167,23 @@ class Models(Part):
     ) -> Any:
         """Wrap the callbacks after a response; those of a chunk are let through."""
         response = args[1] if len(args) > 1 else kwargs.get("llm_response")
-        if field(response, "partial"):
+        if field(response, "partial") is True:
             return wrapped(*args, **kwargs)
-        return self._after_whole(wrapped, instance, args, kwargs)
-
-    def _after(
-        self, flow: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Observation | None:
-        del flow
-        response = args[1] if len(args) > 1 else kwargs.get("llm_response")
+        # Read now, as callbacks may change it.
         has_failed = bool(value_of(field(response, "error_code")))
-        return _Replacing(self, text_in(response), had_failed=has_failed)
+        note = partial(self._replaced, text_in(response), has_failed)
+        return when_answered(note)(wrapped, instance, args, kwargs)
+
+    # The arguments are positional because a partial gives them.
+    def _replaced(self, said: str, had_failed: bool, result: Any) -> None:  # noqa: FBT001
+        """Record a response in place of the model's that says something else."""
+        turn = agent_at()
+        flow = None if turn is None else turn.flow
+        if had_failed and not value_of(field(result, "error_code")):
+            if flow is not None:
+                flow.is_mended = True
+        elif text_in(result) != said:
+            self.decided(_REPLACED, result)
 
     def _ask(self, llm: Any, args: Any, kwargs: dict[str, Any]) -> Observation | None:
         node = node_in_force()

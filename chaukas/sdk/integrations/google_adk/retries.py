@@ -1,8 +1,8 @@
 """
 Record what ADK and google-genai repeat by themselves, beside their tenacity loops.
 
-Plugins that ask the model to try again, and the second request that google-genai makes
-when a connection of aiohttp breaks.
+Plugins that ask the model to try again, the second request that google-genai makes when
+a connection of aiohttp breaks, and what the client of Anthropic repeats.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.shared.models import ModelCall, record_retry
+from chaukas.sdk.integrations.shared.models import record_retry
 from chaukas.sdk.integrations.shared.observe import observe
+from chaukas.sdk.integrations.shared.openai_api.client_retries import ClientRetries
 from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.record.recorder import ms_between
 from chaukas.sdk.system.introspect import attributes_of
 
-from .state import agent_at
+from .state import LlmCall, agent_at
 from .tools import Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from chaukas.sdk.record.context import Node
 
 __all__ = ["Retries"]
 
@@ -40,7 +39,7 @@ class Retries(Part):
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches."""
-        return tuple(
+        plain = tuple(
             Patch(
                 target,
                 observe(begin),
@@ -55,6 +54,11 @@ class Retries(Part):
                 (f"{_MODEL}._generate_model_retry_part", self._model, "2.6"),
                 (_CLIENT, self._request, ""),
             )
+        )
+        clients = ClientRetries(self._host)
+        return (
+            *plain,
+            *clients.patches("anthropic", optional=True, post_import=True),
         )
 
     def _tool(self, plugin: Any, args: Any, kwargs: dict[str, Any]) -> None:
@@ -104,8 +108,9 @@ class Retries(Part):
         del client, args, kwargs
         error = sys.exc_info()[1]
         node = node_in_force()
-        call = _model_call(node)
-        if node is None or call is None or error is None:
+        call = None if node is None else node.detail
+        if node is None or not isinstance(call, LlmCall) or id(error) == call.handled:
+            # None is handled around most calls, and now.
             return
         now_ns = self._recorder.clock.monotonic_ns()
         record_retry(
@@ -125,9 +130,3 @@ class Retries(Part):
 def _limit_of(plugin: Any) -> int:
     limit = attributes_of(plugin).get("max_retries")
     return limit if type(limit) is int else 0
-
-
-def _model_call(node: Node | None) -> ModelCall | None:
-    if node is None or node.kind != "model" or not isinstance(node.detail, ModelCall):
-        return None
-    return node.detail

@@ -8,7 +8,6 @@ from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.shared.observe import (
     Observation,
-    observe_async,
     observe_async_generator,
 )
 from chaukas.sdk.integrations.shared.read import text_of
@@ -19,13 +18,13 @@ from chaukas.sdk.record.placement import (
     node_in_force,
     open_session,
     otel_span,
-    place,
 )
 from chaukas.sdk.system.internal_errors import attempt
 
 from .facts import (
     answers_in,
     field,
+    is_final,
     message_of,
     session_id_of,
     text_in,
@@ -54,10 +53,7 @@ _RUN = (
     "DATA_ACCESS",
     "ERROR",
 )
-_DECISIONS = {
-    "adk_request_confirmation": "tool_confirmation",
-    "adk_request_credential": "tool_auth",
-}
+_CONFIRMATION, _CREDENTIAL = "adk_request_confirmation", "adk_request_credential"
 """Function calls that ADK addresses to a person, who answers with a decision."""
 
 
@@ -123,13 +119,6 @@ class RunnerCalls(Part):
                 for name in ("before_run_callback", "on_user_message_callback")
             ),
             Patch(
-                f"{_RUNNER}.rewind_async",
-                observe_async(self._rewind),
-                ("STATE_UPDATE",),
-                min_version="1.17",
-                package="google-adk",
-            ),
-            Patch(
                 "google.adk.runners:create_thread",
                 self.create_thread,
                 min_version="1.5",
@@ -158,30 +147,6 @@ class RunnerCalls(Part):
         else:
             args = (in_place, *args[1:])
         return wrapped(*args, **kwargs)
-
-    def _rewind(self, runner: Any, args: Any, kwargs: dict[str, Any]) -> Observation:
-        del args
-        return _Rewinding(
-            self,
-            session_id_of(
-                text_of(field(runner, "app_name")),
-                text_of(kwargs.get("user_id")),
-                text_of(kwargs.get("session_id")),
-            ),
-            text_of(kwargs.get("rewind_before_invocation_id")),
-        )
-
-    def rewound(self, session_id: str, invocation_id: str) -> None:
-        """Record that a session was taken back to before an invocation."""
-        found = place(
-            self._host.sessions, self._recorder, session_id, framework=FRAMEWORK
-        )
-        self._recorder.emit(
-            EventType.STATE_UPDATE,
-            found.run,
-            content.state_update(rewind={"before_invocation_id": invocation_id}),
-            parent_span_id=found.parent_span_id,
-        )
 
     # -- begin ----------------------------------------------------------------------
 
@@ -215,7 +180,10 @@ class RunnerCalls(Part):
         if text or media:
             run.inputs.append((text, {"media": media} if media else {}))
         for name, call_id, response in answers_in(message):
-            if name not in _DECISIONS:
+            if name == _CREDENTIAL:
+                # Whether there is one is all that is told of it.
+                run.credentials[call_id] = type(response) is dict and bool(response)
+            elif name != _CONFIRMATION:
                 facts = {"function_call_id": call_id, "tool_name": name}
                 run.inputs.append((response, {"source": "tool_result", **facts}))
 
@@ -285,15 +253,19 @@ class RunnerCalls(Part):
             return
         if field(event, "interrupted"):
             return
-        output: Any = text_in(event) or _transcript(event)
+        spoken = _transcript(event)
+        output: Any = text_in(event) or spoken
         if not output:
             output = _workflow_output(event)
-        if output in ("", None) or not event.is_final_response():
+        if output in ("", None) or not is_final(event):
             return
         turn = run.turn_of(author, text_of(field(event, "branch")))
         if turn is not None and self._agents.is_inside_tool(turn):
             return
-        self._runs.note_output(run, output, by=turn)
+        facts = None
+        if turn is not None and turn.live is not None:
+            facts = {"modality": "audio" if spoken else "text"}
+        self._runs.note_output(run, output, facts, by=turn)
 
     # -- end ------------------------------------------------------------------------
 
@@ -305,18 +277,6 @@ class RunnerCalls(Part):
             attempt("agent", self._agents.close, turn, error)
         self._callbacks.note_inputs(run)
         self._runs.finish(run, error)
-
-
-class _Rewinding(Observation):
-    """A session that is taken back."""
-
-    def __init__(self, calls: RunnerCalls, session_id: str, before: str) -> None:
-        self._calls, self._session_id, self._before = calls, session_id, before
-
-    def ended(self, result: Any) -> None:
-        """Record it."""
-        del result
-        self._calls.rewound(self._session_id, self._before)
 
 
 def _transcript(event: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from chaukas.sdk.integrations.shared.audio import AudioCount
 from chaukas.sdk.integrations.shared.models import ModelCall
 from chaukas.sdk.integrations.shared.observe import Observation
 from chaukas.sdk.integrations.shared.runs import AgentRun
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chaukas.sdk.integrations.shared.model_facts import Answer, Failure, Request
+    from chaukas.sdk.integrations.shared.nested.loops import Loop
     from chaukas.sdk.record.context import Node, Run
 
 
@@ -55,11 +58,13 @@ class Delegated(Observation):
 class LlmCall(ModelCall):
     """One call of a model, and the models to which it may fall back."""
 
-    __slots__ = ("delegate", "delegates", "llm")
+    __slots__ = ("delegate", "delegates", "handled", "llm")
 
     def __init__(self, run: Any, llm: Any) -> None:
         super().__init__(run)
         self.llm = llm
+        self.handled = id(sys.exc_info()[1])
+        """Identity of an error that the application handles by this call."""
         self.delegates = 0
         """Models that were called in its place."""
         self.delegate: Delegated | None = None
@@ -84,31 +89,35 @@ class Live:
     """A conversation of an agent."""
 
     __slots__ = (
-        "broke",
+        "audio_in",
+        "audio_out",
         "call",
-        "connections",
-        "is_broken",
-        "is_sending",
+        "is_up",
         "llm",
+        "loop",
         "request",
         "said",
         "sent",
+        "spoken",
         "usage",
     )
 
-    def __init__(self, llm: Any, request: Request) -> None:
+    def __init__(self, llm: Any, request: Request, loop: Loop) -> None:
         self.llm = llm
         self.request = request
-        self.connections = 1
-        self.is_broken = False
-        self.broke: Any = ""
-        """What the last connection broke of, captured."""
-        self.is_sending = False
+        self.loop = loop
+        """Connections since the last one that worked."""
+        self.is_up = False
+        """Something has come over the last connection, and it has not broken."""
         self.sent: list[dict[str, Any]] = []
         """Messages since the model began to speak last."""
         self.call: LlmCall | None = None
         """The turn of the model that goes on."""
         self.said: list[str] = []
+        self.spoken = AudioCount()
+        """Audio of this turn."""
+        self.audio_in, self.audio_out = AudioCount(), AudioCount()
+        """Audio of the whole conversation."""
         self.usage: Any = None
 
 
@@ -129,6 +138,7 @@ class Invocation(AgentRun):
 
     is_of_agents = True
     __slots__ = (
+        "credentials",
         "facts",
         "inputs",
         "is_closing",
@@ -147,6 +157,8 @@ class Invocation(AgentRun):
         """Its consumer has left: what is cancelled now was left early."""
         self.inputs: list[tuple[str, dict[str, Any]]] = []
         """What the user said, until an agent is there to hear it."""
+        self.credentials: dict[str, bool] = {}
+        """Requests for credentials that the user answers, by their id: with any?"""
         self.reads: list[tuple[str, int]] = []
         """Reads of the session before it was placed."""
         self.facts: dict[str, Any] = {}

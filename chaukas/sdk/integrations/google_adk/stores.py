@@ -21,8 +21,10 @@ from .state import FRAMEWORK, Invocation, invocation_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record.context import Run
+    from chaukas.sdk.record.placement import Place
 
     from .runs import RunnerCalls
 
@@ -32,8 +34,9 @@ _SESSIONS = "google.adk.sessions.base_session_service:BaseSessionService"
 _MEMORY = "google.adk.memory.base_memory_service:BaseMemoryService"
 _ARTIFACTS = "google.adk.artifacts.base_artifact_service:BaseArtifactService"
 _READ, _WRITE = ("DATA_ACCESS",), ("STATE_UPDATE",)
-_REST = ("rewind_before_invocation_id", "agent_state", "end_of_agent")
-_TOLD = ("state_delta", "compaction", *_REST)
+_REWIND = "rewind_before_invocation_id"
+_REST = ("agent_state", "end_of_agent")
+_TOLD = ("state_delta", "compaction", _REWIND, *_REST)
 """What an event does beside saying something."""
 _SCOPES = ("user", "app", "temp")
 _ADDED = {
@@ -58,9 +61,12 @@ def scopes_of(delta: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def has_news(args: Any, kwargs: dict[str, Any]) -> bool:
     """Tell whether an event that is appended does more than say something."""
+    node = CURRENT.get()
+    if node is not None and not node.run.sampled:
+        return False
     event = kwargs.get("event", args[1] if len(args) > 1 else None)
     held = attributes_of(event)
-    # LlmCall for each event, of which few do.
+    # Asked for each event, of which few do.
     actions = attributes_of(held.get("actions"))
     for name in _TOLD:
         if actions.get(name):
@@ -116,12 +122,17 @@ class Stores(Part):
     ) -> Patch:
         """Return the patch of a coroutine of a service, in whatever class it is."""
 
-        async def wrapper(
+        def wrapper(
             wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
         ) -> Any:
             is_idle = is_wanted is not None and not is_wanted(args, kwargs)
             if is_idle or not is_most_derived(wrapped, instance, name):
-                return await wrapped(*args, **kwargs)
+                return wrapped(*args, **kwargs)
+            return observed(wrapped, instance, args, kwargs)
+
+        async def observed(
+            wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
+        ) -> Any:
             if before is not None:
                 attempt(name, before, instance, args, kwargs)
             result = await wrapped(*args, **kwargs)
@@ -157,10 +168,16 @@ class Stores(Part):
     def _appended(self, service: Any, args: Any, kwargs: dict[str, Any]) -> None:
         given = (*args, None, None)
         session, event = kwargs.get("session", given[0]), kwargs.get("event", given[1])
-        node = node_in_force()
-        if node is None or not node.run.sampled or SUPPRESSED.get():
+        if SUPPRESSED.get():
             return
-        run: Run = node.run
+        node = node_in_force()
+        if node is None:
+            # The application's own, or a session that is taken back.
+            run: Run = self._place_of(session).run
+        else:
+            run = node.run
+        if not run.sampled:
+            return
         top = invocation_of(run)
         if isinstance(run, Invocation) and top is not None:
             # The runner appends for the agent that has spoken.
@@ -168,22 +185,28 @@ class Stores(Part):
             run = top.turn_of(text_of(field(event, "author")), branch) or run
         changes = self._changes(run, attributes_of(field(event, "actions")))
         if changes:
-            changes["session"] = {
-                "operation": "append_event",
-                "store": class_name_of(service),
-                "id": text_of(field(session, "id")),
-            }
+            changes["session"] = _stored("append_event", service, session)
             self._write(run, run.agent_span_id, changes)
+
+    def _place_of(self, session: Any) -> Place:
+        """Return where something stands that is done to a session of ADK."""
+        held = attributes_of(session)
+        names = (text_of(held.get(name)) for name in ("app_name", "user_id", "id"))
+        found = place(
+            self._host.sessions,
+            self._recorder,
+            session_id_of(*names),
+            framework=FRAMEWORK,
+        )
+        found.run.agent_span_id = found.parent_span_id
+        return found
 
     def _changes(self, run: Run, actions: dict[str, Any]) -> dict[str, Any]:
         delta = actions.get("state_delta")
         changes: dict[str, Any] = {}
         capture = self._recorder.capture(run)
         if type(delta) is dict and delta:
-            changes["state"] = {
-                scope: capture.tree(values, f"state_update.state.{scope}")
-                for scope, values in scopes_of(delta).items()
-            }
+            changes["state"] = _by_scope(capture, delta)
         compaction = attributes_of(actions.get("compaction"))
         if compaction:
             summary = text_in(compaction.get("compacted_content"))
@@ -192,6 +215,14 @@ class Stores(Part):
                 "end": compaction.get("end_timestamp"),
                 "summary": capture.text(summary, "state_update.compaction.summary"),
             }
+        before = text_of(actions.get(_REWIND))
+        if before:
+            changes["rewind"] = {"before_invocation_id": before}
+            files = actions.get("artifact_delta")
+            if type(files) is dict and files:
+                changes["rewind"]["artifacts"] = capture.tree(
+                    files, "state_update.rewind.artifacts"
+                )
         for name in _REST:
             if actions.get(name):
                 changes[name] = capture.tree(actions[name], f"state_update.{name}")
@@ -213,25 +244,10 @@ class Stores(Part):
         # That of an agent that is a tool is a copy of what is on record.
         if type(state) is not dict or not state or node_in_force() is not None:
             return
-        held = attributes_of(session)
-        names = (text_of(held.get(name)) for name in ("app_name", "user_id", "id"))
-        found = place(
-            self._host.sessions,
-            self._recorder,
-            session_id_of(*names),
-            framework=FRAMEWORK,
-        )
-        capture = self._recorder.capture(found.run)
-        changes: dict[str, Any] = {
-            "state": {
-                scope: capture.tree(values, f"state_update.state.{scope}")
-                for scope, values in scopes_of(state).items()
-            },
-            "session": {
-                "operation": "create_session",
-                "store": class_name_of(service),
-                "id": text_of(held.get("id")),
-            },
+        found = self._place_of(session)
+        changes = {
+            "state": _by_scope(self._recorder.capture(found.run), state),
+            "session": _stored("create_session", service, session),
         }
         self._write(found.run, found.parent_span_id, changes)
 
@@ -307,6 +323,23 @@ class Stores(Part):
             parent_span_id=node.parent_span_id,
             capture=capture,
         )
+
+
+def _by_scope(capture: DeferredCapture, state: dict[str, Any]) -> dict[str, Any]:
+    """Return changed keys of the state by their scope, captured."""
+    return {
+        scope: capture.tree(values, f"state_update.state.{scope}")
+        for scope, values in scopes_of(state).items()
+    }
+
+
+def _stored(operation: str, service: Any, session: Any) -> dict[str, str]:
+    """Return what was done to which session, and by what."""
+    return {
+        "operation": operation,
+        "store": class_name_of(service),
+        "id": text_of(field(session, "id")),
+    }
 
 
 def _artifact(kwargs: dict[str, Any], part: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
@@ -24,12 +25,13 @@ from chaukas.sdk.system.introspect import (
     attributes_of,
     bare_name_of,
     class_name_of,
-    looked_up,
+    dict_of,
     mro_of,
     own,
 )
 
 from .agents import INTERRUPTED
+from .callbacks import TOOL_AUTH
 from .facts import field, is_own, parts_of
 from .state import AgentTurn, run_at
 
@@ -56,17 +58,42 @@ _TYPES = {
     "MCPTool": "mcp",
     "RestApiTool": "openapi",
 }
+_RETRIEVALS = frozenset({"BaseRetrievalTool", "DiscoveryEngineSearchTool"})
+_DATA = tuple(
+    f"google.adk.tools.{name}." for name in ("bigquery", "bigtable", "spanner")
+)
+"""Modules of functions that look into stores of Google."""
 _DETECT = "_detect_error_in_response"
-_CONFIRMATION, _AUTH = "tool_confirmation", "tool_auth"
+_CONFIRMATION = "tool_confirmation"
 
 
 class Call(ToolCall):
     """One call of a tool with its callbacks; its pair opens if the tool really runs."""
 
-    __slots__ = ("error", "is_confirmed", "is_entered", "is_unknown", "result", "tool")
+    __slots__ = (
+        "decides_itself",
+        "error",
+        "is_confirmed",
+        "is_entered",
+        "is_unknown",
+        "result",
+        "tool",
+    )
 
     def __init__(self, tool: Any, name: str, call_id: str, arguments: Any) -> None:
-        super().__init__(name, call_id, arguments, {"type": _type_of(tool)})
+        names, has_hook = [], False
+        for cls in mro_of(type(tool)):
+            names.append(bare_name_of(cls))
+            has_hook = has_hook or "_invoke_callable" in dict_of(cls)
+        kind = next((_TYPES[each] for each in names if each in _TYPES), names[0])
+        super().__init__(name, call_id, arguments, {"type": kind})
+        self.is_retrieval = _is_retrieval(tool, names)
+        self.decides_itself = has_hook and "FunctionTool" in names
+        """
+        It says by itself when its function really runs.
+
+        Since 1.14; tools of MCP have that as well, but for their rules alone.
+        """
         self.tool = tool
         self.is_entered = False
         """The tool was asked; it may have refused the arguments."""
@@ -228,10 +255,11 @@ class ToolHooks(Part):
         tool = tools.get(name) if type(tools) is dict else None
         call = Call(tool, name, text_of(asked.get("id")), asked.get("args"))
         call.is_unknown = tool is None
-        confirmation = kwargs.get(
-            "tool_confirmation", args[4] if len(args) > 4 else None
-        )
-        return self._calling(call, confirmation)
+        # Of a live one the fifth argument is a lock.
+        given_last = args[4] if len(args) > 4 else None
+        confirmation = kwargs.get("tool_confirmation", given_last)
+        is_one = class_name_of(confirmation) == "ToolConfirmation"
+        return self._calling(call, confirmation if is_one else None)
 
     def _calling(self, call: Call, confirmation: Any) -> Observation | None:
         run = run_at()
@@ -266,7 +294,7 @@ class ToolHooks(Part):
             kwargs.get("args"),
         )
         call.is_entered = True
-        if not _decides_itself(tool):
+        if not call.decides_itself:
             self.start(run, call)
         seen = _Alone(self, run, call)
         if call.pair is not None:
@@ -275,7 +303,7 @@ class ToolHooks(Part):
 
     def _enter(self, run: AgentRun, call: Call) -> Observation:
         call.is_entered = True
-        if _decides_itself(call.tool):
+        if call.decides_itself:
             return _Asked(call)
         self.start(run, call)
         return _Working(call)
@@ -377,7 +405,7 @@ class ToolHooks(Part):
         asked = False
         for name, policy in (
             ("requested_tool_confirmations", _CONFIRMATION),
-            ("requested_auth_configs", _AUTH),
+            ("requested_auth_configs", TOOL_AUTH),
         ):
             wanted = actions.get(name)
             if type(wanted) is dict and call.call_id in wanted:
@@ -404,17 +432,12 @@ class ToolHooks(Part):
         )
 
 
-def _type_of(tool: Any) -> str:
-    names = [bare_name_of(cls) for cls in mro_of(type(tool))]
-    return next((_TYPES[name] for name in names if name in _TYPES), names[0])
-
-
-def _decides_itself(tool: Any) -> bool:
-    """Tell whether a tool says by itself when its function really runs."""
-    names = (bare_name_of(cls) for cls in mro_of(type(tool)))
-    # Since 1.14; tools of MCP have one as well, but for their rules alone.
-    has_hook = looked_up(type(tool), "_invoke_callable") is not MISSING
-    return has_hook and "FunctionTool" in names
+def _is_retrieval(tool: Any, names: list[str]) -> bool:
+    """Tell whether a tool looks something up, by its class or by ADK's own function."""
+    function = field(tool, "func") if "GoogleTool" in names else None
+    module = function.__module__ if type(function) is FunctionType else ""
+    is_data = type(module) is str and module.startswith(_DATA)
+    return is_data or not _RETRIEVALS.isdisjoint(names)
 
 
 def _failure_in(call: Call) -> str:

@@ -110,7 +110,7 @@ class OpenAIAgentsEnhancedWrapper(BaseIntegrationWrapper):
             Realtime(host, runs, self._models, tools, self._handoffs, approvals),
             Voice(host, runs, self._models),
             SandboxMemory(),
-            Tracing(host),
+            Tracing(host, self.patcher.install_rest),
         )
         self._fallbacks: dict[str, str] = {}
         self._spans: SpanRecorder | None = None

@@ -25,12 +25,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from chaukas.sdk.integrations.base import BaseIntegrationWrapper, Host
+from chaukas.sdk.integrations.shared.openai_api.client_retries import ClientRetries
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import pricing
 from chaukas.sdk.record.context import CURRENT, reset
 
 from .calls import NAME, ClientCalls
-from .retries import Retries
 from .streams import Streams
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class OpenAIClientWrapper(BaseIntegrationWrapper):
         super().__init__(host)
         self._calls = ClientCalls(host)
         self._streams = Streams(self._calls)
-        self._retries = Retries(host)
+        self._retries = ClientRetries(host)
 
     def install(self) -> None:
         """Load the price list, and install every patch."""
@@ -84,12 +84,7 @@ class OpenAIClientWrapper(BaseIntegrationWrapper):
 
     def patches(self) -> Sequence[Patch]:
         """Return the patches; those of calls only if the calls are wanted."""
-        retries = self._retries
-        sleep, retry = "_sleep_for_retry", ("RETRY",)
-        found = (
-            Patch(f"{_BASE}:SyncAPIClient.{sleep}", retries.sleep_sync, retry),
-            Patch(f"{_BASE}:AsyncAPIClient.{sleep}", retries.sleep, retry),
-        )
+        found = self._retries.patches()
         return (*found, *self._call_patches()) if self._wants_calls() else found
 
     def _wants_calls(self) -> bool:

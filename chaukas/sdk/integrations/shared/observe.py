@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Noted",
     "Observation",
+    "first_step",
     "observe",
     "observe_async",
     "observe_async_generator",
@@ -108,11 +109,6 @@ def _enter(seen: Observation) -> Token[Node | None] | None:
     return None if node is None else CURRENT.set(node)
 
 
-def _leave(token: Token[Node | None] | None) -> None:
-    if token is not None:
-        reset(token)
-
-
 def observe(begin: Begin) -> Wrap:
     """
     Return a wrapper of a plain function, as `Patch(wrap=…)` wants it.
@@ -136,8 +132,12 @@ def observe(begin: Begin) -> Wrap:
             attempt("observe", seen.failed, error)
             raise
         finally:
-            _leave(token)
-        attempt("observe", seen.ended, result)
+            if token is not None:
+                reset(token)
+        try:
+            seen.ended(result)
+        except Exception as problem:
+            report("observe", problem)
         return result
 
     return wrapper
@@ -164,8 +164,12 @@ def observe_async(begin: Begin) -> Wrap:
             attempt("observe", seen.failed, error)
             raise
         finally:
-            _leave(token)
-        attempt("observe", seen.ended, result)
+            if token is not None:
+                reset(token)
+        try:
+            seen.ended(result)
+        except Exception as problem:
+            report("observe", problem)
         return result
 
     def wrapper(
@@ -248,7 +252,8 @@ def _steps(
         finally:
             # An error and the frame that holds it are a circle.
             thrown = closed = None
-            _leave(token)
+            if token is not None:
+                reset(token)
         attempt("observe", seen.item, item)
         sent = None
         try:
@@ -313,7 +318,7 @@ async def _async_steps(
     sent: Any = None
     thrown: BaseException | None = None
     closed: BaseException | None = None
-    step: Callable[[Any], Any] = partial(_first_step, inner)
+    step: Callable[[Any], Any] = partial(first_step, inner)
     while True:
         token = _enter(seen) if fixed is None else CURRENT.set(fixed)
         try:
@@ -344,7 +349,7 @@ async def _async_steps(
             thrown = error
 
 
-def _first_step(inner: AsyncGenerator[Any, Any], sent: Any) -> Any:
+def first_step(inner: AsyncGenerator[Any, Any], sent: Any) -> Any:
     """
     Return the first step of *inner*, which the event loop is not told of.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.capture.held import (
     captured_now,
+    freeze,
     held_bytes_of,
     thawed,
     weight_bytes_of,
@@ -19,7 +20,12 @@ from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.record import content
 from chaukas.sdk.record.errors import recogniser_of
-from chaukas.sdk.record.recorder import error_chain, error_text, without_defaults
+from chaukas.sdk.record.recorder import (
+    error_chain,
+    error_text,
+    ms_between,
+    without_defaults,
+)
 from chaukas.sdk.system.internal_errors import attempt, report
 
 from .read import JsonText, parsed, read_json
@@ -40,6 +46,7 @@ _CANCELLED = EventStatus.CANCELLED.value
 _MESSAGE = "tool_response.error_message"
 _OUTPUT = "tool_response.output.output"
 _ARGUMENTS = "tool_call.arguments"
+_NO_ANSWER = HttpAnswer()
 _HELD_CHARS = 65_536
 """Texts up to this length are held as they are."""
 RETURNED = "returned to the model as a result"
@@ -56,6 +63,7 @@ class ToolCall:
         "failure",
         "http",
         "inner_failure",
+        "is_retrieval",
         "is_waiting",
         "metadata",
         "name",
@@ -81,10 +89,12 @@ class ToolCall:
         """How often it ran, where a framework tries it again by itself."""
         self.failure: Any = ""
         """Captured text of the error that was turned into a result."""
-        self.http = HttpAnswer()
+        self.http = _NO_ANSWER
         """What a server answered, if it failed of that."""
         self.inner_failure: tuple[Callable[[BaseException], bool], str] | None = None
         """Recognises an error of a call below, and the span of that call."""
+        self.is_retrieval = False
+        """It is one by its class, so that nobody has to declare it."""
         self.is_waiting = False
         """It waits for a decision: it will be called again."""
         self.was_cancelled = False
@@ -225,7 +235,8 @@ class Tools(Part):
     def end(self, call: ToolCall, result: Any) -> None:
         """Close the pair with what the tool returned."""
         self._close(call, result, None)
-        if call.pair is not None and call.name in self._host.data_access_tools:
+        is_declared = call.name in self._host.data_access_tools
+        if call.pair is not None and (is_declared or call.is_retrieval):
             attempt("DATA_ACCESS", self._note_data_access, call, call.pair, result)
 
     def fail(
@@ -267,6 +278,12 @@ class Tools(Part):
     def _note_end(
         self, call: ToolCall, pair: Pair, result: Any, error: BaseException | None
     ) -> None:
+        is_plain = not call.failure and call.http is _NO_ANSWER
+        if error is None and is_plain and not call.was_cancelled:
+            held = freeze(result)
+            if held is not NotImplemented:
+                self._note_returned(call, pair, held)
+                return
         recorder = self._recorder
         capture = recorder.capture(pair.run)
         output, message, status = None, call.failure, ""
@@ -281,8 +298,7 @@ class Tools(Part):
             status = _FAILED if message else _CANCELLED
         metadata = {
             "url": capture.text(call.http.url, "tool_response.metadata.url"),
-            "waiting": call.is_waiting,
-            "executions": call.executions if call.executions > 1 else 0,
+            **_progress((call.is_waiting, call.executions)),
         }
         recorder.pairs.end(
             pair,
@@ -301,6 +317,17 @@ class Tools(Part):
             capture=capture,
         )
 
+    def _note_returned(self, call: ToolCall, pair: Pair, held: Any) -> None:
+        """Record the END of a call that returned plain data, as nearly all do."""
+        recorder = self._recorder
+        took_ns = recorder.clock.monotonic_ns() - pair.started_monotonic_ns
+        facts = (call.is_waiting, call.executions)
+        recorder.pairs.end(
+            pair,
+            partial(_returned, call.name, call.call_id, held, took_ns, facts),
+            weight_bytes=held_bytes_of(held),
+        )
+
     def _note_data_access(self, call: ToolCall, pair: Pair, result: Any) -> None:
         """Record what a declared retrieval was asked for, and what it found."""
         recorder = self._recorder
@@ -308,10 +335,11 @@ class Tools(Part):
         results = facts.tree(parsed(result), "data_access.metadata.results")
         given = read_json(call.arguments)
         arguments = capture.tree(given, "data_access.metadata.arguments")
+        named = (call.name, call.call_id, call.name in self._host.data_access_tools)
         recorder.emit(
             EventType.DATA_ACCESS,
             pair.run,
-            partial(_retrieval, call.name, call.call_id, arguments, results),
+            partial(_retrieval, named, arguments, results),
             parent_span_id=pair.span_id,
             capture=capture,
             weight_bytes=weight_bytes_of(results) + weight_bytes_of(arguments),
@@ -329,19 +357,44 @@ def _started(
     return content.tool_started(name, call_id, arguments, metadata)
 
 
+def _returned(
+    name: str,
+    call_id: str,
+    held: Any,
+    took_ns: int,
+    facts: tuple[bool, int],
+    capture: Capture,
+) -> dict[str, Any]:
+    """Return the content of an END; *held* is what the tool returned."""
+    return content.tool_ended(
+        name,
+        call_id,
+        output={"output": capture.tree(thawed(held), _OUTPUT)},
+        execution_time_ms=ms_between(0, took_ns),
+        metadata=without_defaults(_progress(facts)),
+    )
+
+
+def _progress(facts: tuple[bool, int]) -> dict[str, Any]:
+    """Return whether a call waits for a decision, and how often it ran, if again."""
+    is_waiting, executions = facts
+    return {"waiting": is_waiting, "executions": executions if executions > 1 else 0}
+
+
 def _closed(name: str, call_id: str, _capture: object) -> dict[str, Any]:
     """Return the content of an END of which nothing is known."""
     return content.tool_ended(name, call_id)
 
 
 def _retrieval(
-    name: str, call_id: str, arguments: Any, results: Any, _capture: object
+    named: tuple[str, str, bool], arguments: Any, results: Any, _capture: object
 ) -> dict[str, Any]:
-    """Return the content of a declared retrieval's DATA_ACCESS."""
+    """Return the content of a retrieval's DATA_ACCESS."""
+    name, call_id, is_declared = named
     found = retrieved_in(captured_now(results))
     metadata = {
         "tool_call_id": call_id,
-        "declared": True,
+        "declared": is_declared,
         "arguments": captured_now(arguments),
         "count": found.result_count,
         "scores": found.scores,

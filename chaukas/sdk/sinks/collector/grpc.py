@@ -18,6 +18,7 @@ from .base import CollectorSink
 from .envelope import one_event, protobuf
 from .probe import Probe
 from .responses import (
+    ADVICE,
     Action,
     Answer,
     answer_of_grpc,
@@ -76,6 +77,8 @@ class GrpcSink(CollectorSink):
     """
 
     name = "grpc"
+    advice = ADVICE
+    """What is wrong and what to do, by what a person has to correct."""
     _channel: Any = None
     _is_proven = False
     _has_verdicts = False
@@ -124,6 +127,20 @@ class GrpcSink(CollectorSink):
         if channel is not None:
             _keep_for_ever(channel)
 
+    @property
+    def credential(self) -> str:
+        """What is sent to say who we are, as messages call it."""
+        return self.key.kind
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Return the metadata of each call, which say who sends."""
+        key = self.key.text()
+        return (("authorization", f"Bearer {key}"),) if key else ()
+
+    def options(self) -> dict[str, Any]:
+        """Return further options of each call; called once the library is loaded."""
+        return {}
+
     def _send(self, lines: Sequence[bytes]) -> Answer:
         if self.monotonic() < self._single_until_s:
             return self._send_single(lines)
@@ -146,12 +163,12 @@ class GrpcSink(CollectorSink):
     def _call_any(self, body: bytes) -> bytes:
         """Call the batch method by the name that worked last, then the other."""
         try:
-            return self._call(_METHODS[self._method], body)
+            return self.call(_METHODS[self._method], body)
         except _RefusedError as refusal:
             if refusal.code != "UNIMPLEMENTED":
                 raise
         other = 1 - self._method
-        answer = self._call(_METHODS[other], body)
+        answer = self.call(_METHODS[other], body)
         self._method = other
         return answer
 
@@ -181,7 +198,7 @@ class GrpcSink(CollectorSink):
         if body is None:
             return Answer(Action.ACKED, ((0, "invalid"),))
         try:
-            answer = self._call(_SINGLE_METHODS[self._single_method], body)
+            answer = self.call(_SINGLE_METHODS[self._single_method], body)
         except _RefusedError as refusal:
             if refusal.code == "UNIMPLEMENTED":
                 self._single_until_s = 0.0
@@ -205,7 +222,7 @@ class GrpcSink(CollectorSink):
             self._has_verdicts = True
         return answer
 
-    def _call(self, method: str, body: bytes) -> bytes:
+    def call(self, method: str, body: bytes) -> bytes:
         """
         Make one call; again if only the channel or the key was stale.
 
@@ -247,8 +264,7 @@ class GrpcSink(CollectorSink):
 
             # Making a channel loads the rest of it.
             channel = self._open()
-        key = self.key.text()
-        metadata = (("authorization", f"Bearer {key}"),) if key else ()
+        metadata, options = self.metadata(), self.options()
         # Bytes in and out: an answer that cannot be read is no failed call.
         left_s = max(self._give_up_at_s - self.monotonic(), 0.001)
         try:
@@ -256,7 +272,7 @@ class GrpcSink(CollectorSink):
             fork.closes = channel
             with holding_forks(interrupt=fork.come):
                 call = channel.unary_unary(method)
-                answer: bytes = call(body, timeout=left_s, metadata=metadata)
+                answer: bytes = call(body, timeout=left_s, metadata=metadata, **options)
         except grpc.RpcError as error:
             raise self._refusal(error, len(body)) from None
         except ValueError:
@@ -278,7 +294,8 @@ class GrpcSink(CollectorSink):
             trailers,
             size_bytes=size_bytes,
             place=self.place,
-            credential=self.key.kind,
+            credential=self.credential,
+            advice=self.advice,
         )
         return _RefusedError(code, answer)
 

@@ -9,31 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
-from chaukas.sdk._version import VERSION
-from chaukas.sdk.system.fork_guard import holding_forks
-
-from .base import CollectorSink
 from .envelope import compressed, json_lines, one_event
+from .exchange import HttpClient
 from .probe import Probe
-from .responses import (
-    TROUBLES,
-    Action,
-    Answer,
-    answer_of_http,
-    misconfigured,
-    too_large,
-    unreachable,
-    untrusted,
-)
+from .responses import Action, Answer, answer_of_http, too_large
 from .verdicts import Backend, Reply, backend_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from urllib.parse import SplitResult
+    from collections.abc import Sequence
 
-    from .connection import Connection, Deadline, TroubleError
     from .envelope import Envelope
 
 __all__ = ["HttpSink"]
@@ -41,10 +26,8 @@ __all__ = ["HttpSink"]
 _PROTOBUF: Final = "application/x-protobuf"
 _JSON_LINES: Final = "application/x-ndjson"
 _GZIP_FROM_BYTES: Final = 1024
-_ANSWER_LIMIT_BYTES: Final = 4 << 20
 _ASK_AGAIN_S: Final = 300.0
 _NO_SUCH_CALL: Final = frozenset({404, 405})
-_REFUSES_KEY: Final = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +43,7 @@ class _Offer:
     backend: Backend = Backend.UNKNOWN
 
 
-class HttpSink(CollectorSink):
+class HttpSink(HttpClient):
     """
     Send batches to `{endpoint}/events/batch`, over one connection kept alive.
 
@@ -72,8 +55,6 @@ class HttpSink(CollectorSink):
     """
 
     name = "http"
-    _connection: Connection | None = None
-    _deadline: Deadline | None = None
     _offer: _Offer | None = None
     _is_ours = False
     _ask_at_s = 0.0
@@ -83,58 +64,16 @@ class HttpSink(CollectorSink):
         """Send a batch and say what became of it; see `Remote`."""
         return self.answered(lambda: self._send(lines))
 
+    def forget(self) -> None:
+        """Ask for everything anew: another may stand there at the next try."""
+        self._offer = None
+
     def probe(self) -> Probe:
         """Send a batch without events: it shows as much, and nothing is stored."""
         answer = self.answered(self._send_nothing)
         offer = self._offer or _Offer()
         form = "JSON lines" if offer.json_lines else "protobuf"
-        return Probe(answer, f"POST {self._path}/events/batch, {form}, no events")
-
-    def answered(self, act: Callable[[], Answer]) -> Answer:
-        """Return the answer that *act* gets within the time, or what prevents one."""
-        with holding_forks():
-            # Loading urllib3 takes longer than loading all of the SDK.
-            from .connection import TroubleError
-
-        try:
-            self._open().start(self.timeout_s)
-            answer = super().answered(act)
-        except TroubleError as trouble:
-            answer = self._answer_of_trouble(trouble)
-        if answer.action in (Action.PARK, Action.RETRY):
-            # The next try reads certificates and asks for everything anew, also
-            # since what was not understood may be out of step with its request.
-            self.close()
-            self._offer = None
-        return answer
-
-    def close(self) -> None:
-        """Close the connection; a later `send` opens another."""
-        if self._connection is not None:
-            self._connection.close()
-
-    def abandon(self) -> None:
-        """Close the inherited connection, without a word to the other end."""
-        self.close()
-        self._connection = None
-        self._offer = None
-
-    @property
-    def _path(self) -> str:
-        return self.parts.path.rstrip("/")
-
-    def _open(self) -> Deadline:
-        from .connection import Connection, Deadline
-
-        if self._connection is None or self._deadline is None:
-            self._deadline = Deadline(self.monotonic)
-            self._connection = Connection(
-                self.endpoint,
-                trust=self.trust,
-                deadline=self._deadline,
-                limit_bytes=_ANSWER_LIMIT_BYTES,
-            )
-        return self._deadline
+        return Probe(answer, f"POST {self.path}/events/batch, {form}, no events")
 
     def _send(self, lines: Sequence[bytes]) -> Answer:
         offer = self._current_offer()
@@ -157,7 +96,7 @@ class HttpSink(CollectorSink):
         if reply.status in _NO_SUCH_CALL:
             # The call for one event would store one. Whether it exists, its answer
             # to a wrong method shows as well.
-            is_there = self._exchange("GET", "/events", {}, None).status == 405
+            is_there = self.exchange("GET", "/events", {}, None).status == 405
             return Answer(Action.ACKED) if is_there else self._answer_of(reply, ())
         return self._answer_of(reply, ())
 
@@ -231,47 +170,24 @@ class HttpSink(CollectorSink):
         offer = self._current_offer()
         headers = {"content-type": kind}
         if not offer.gzip or len(body) <= _GZIP_FROM_BYTES:
-            return self._exchange("POST", path, headers, body)
+            return self.exchange("POST", path, headers, body)
         packed = {**headers, "content-encoding": "gzip"}
-        reply = self._exchange("POST", path, packed, compressed(body))
+        reply = self.exchange("POST", path, packed, compressed(body))
         if 200 <= reply.status < 300 and not offer.is_gzip_sure:
             self._offer = replace(offer, is_gzip_sure=True)
         # A backend that knows no compression may as well answer 400.
         if reply.status != 415 and (reply.status != 400 or offer.is_gzip_sure):
             return reply
-        plain = self._exchange("POST", path, headers, body)
+        plain = self.exchange("POST", path, headers, body)
         if plain.status not in (400, 415):
             self._offer = replace(offer, gzip=False)
         return plain
 
-    def _exchange(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Reply:
-        """Send a request; once more if the key was refused and is another now."""
-        reply = self._exchange_once(method, path, headers, body)
-        if reply.status in _REFUSES_KEY and self.key.renew():
-            reply = self._exchange_once(method, path, headers, body)
-        return reply
-
-    def _exchange_once(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Reply:
-        if self._connection is None:
-            raise RuntimeError
-        key = self.key.text()
-        authorization = f"Bearer {key}" if key else _basic_of(self.parts)
-        sent = {**headers, "user-agent": f"chaukas-sdk/{VERSION}"}
-        if authorization:
-            sent["authorization"] = authorization
-        query = f"?{self.parts.query}" if self.parts.query else ""
-        target = f"{self._path}{path}{query}"
-        return self._connection.exchange(method, target, sent, body)
-
     def _current_offer(self) -> _Offer:
         if self._offer is None or self.monotonic() >= self._ask_at_s:
-            is_versioned = self._path.endswith("/v1")
+            is_versioned = self.path.endswith("/v1")
             path = "/capabilities" if is_versioned else "/v1/capabilities"
-            reply = self._exchange("GET", path, {}, None)
+            reply = self.exchange("GET", path, {}, None)
             is_final = reply.status in _NO_SUCH_CALL or 200 <= reply.status < 300
             wait_s = float("inf") if is_final else _ASK_AGAIN_S
             self._ask_at_s = self.monotonic() + wait_s
@@ -281,26 +197,8 @@ class HttpSink(CollectorSink):
             self._is_ours = self._is_ours or self._offer.backend is Backend.OURS
         return self._offer
 
-    def _answer_of_trouble(self, trouble: TroubleError) -> Answer:
-        if trouble.kind == "tls":
-            return untrusted(self.place, trouble.words)
-        if trouble.status == 407 or trouble.kind == "proxy address":
-            status = f"HTTP {trouble.status}"
-            return misconfigured(trouble.kind, "proxy", self.place, status)
-        what = TROUBLES[trouble.kind]
-        return unreachable(trouble.kind, self.place, what)
-
 
 _SPLIT: Final = Answer(Action.SPLIT, cause="single events")
-
-
-def _basic_of(parts: SplitResult) -> str:
-    if parts.username is None:
-        return ""
-    from base64 import b64encode
-
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    return f"Basic {b64encode(pair).decode()}"
 
 
 def _offer_of(body: bytes) -> _Offer:

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "ADVICE",
     "LATE_S",
     "TROUBLES",
     "Action",
     "Answer",
     "Remote",
+    "answer_of_failure",
     "answer_of_grpc",
     "answer_of_http",
     "answer_of_message",
@@ -44,6 +46,7 @@ __all__ = [
     "key_late",
     "key_missing",
     "misconfigured",
+    "no_verdict",
     "tls_unusable",
     "too_large",
     "unreachable",
@@ -77,7 +80,7 @@ _GRPC_PARK: Final = {
     "FAILED_PRECONDITION": "address",
     "ALREADY_EXISTS": "address",
 }
-_ADVICE: Final = {
+ADVICE: Final[Mapping[str, tuple[str, str]]] = {
     "key": (
         "refused the API key ({status})",
         "Correct CHAUKAS_API_KEY or the file that holds it.",
@@ -111,6 +114,7 @@ _ADVICE: Final = {
         "Correct HTTP_PROXY or HTTPS_PROXY.",
     ),
 }
+"""What is wrong and what to do about it, by what a person has to correct."""
 _HTTP_PARK: Final = {401: "key", 403: "key", 407: "proxy"}
 _TLS_WORDS: Final = ("certificate", "ssl_", "hostname verification")
 _DNS_WORDS: Final = ("dns", "resolving", "lookup")
@@ -148,6 +152,9 @@ class Answer:
     """Short stable name of the trouble, such as `http 503` or `refused`."""
     error: str = ""
     """The trouble in one line for people; no secret, nothing of the body."""
+    suspects: tuple[int, ...] = ()
+    """With ACKED: further events of which some in `rejected` may stand for; they are
+    kept in quarantine as well, and not counted."""
 
 
 class Remote(Protocol):
@@ -216,21 +223,42 @@ def answer_of_http(
         credential: What was sent to say who we are: `key`, `key function`, `password`
             or `no key`.
     """
+    if 200 <= reply.status < 300:
+        return _answer_of_success(reply, lines, place, backend, is_single=is_single)
+    return answer_of_failure(reply, place=place, now_s=now_s, credential=credential)
+
+
+def answer_of_failure(
+    reply: Reply,
+    *,
+    place: str,
+    now_s: float,
+    credential: str = "key",
+    advice: Mapping[str, tuple[str, str]] = ADVICE,
+) -> Answer:
+    """
+    Return what an HTTP answer means that is no 2xx.
+
+    Args:
+        reply: The answer.
+        place: The endpoint for people, without secrets.
+        now_s: Wall time in seconds, for a `Retry-After` that is a date.
+        credential: As for `answer_of_http`.
+        advice: What is wrong and what to do, by what a person has to correct.
+    """
     code = reply.status
     status, cause = f"HTTP {code}", f"http {code}"
-    if 200 <= code < 300:
-        return _answer_of_success(reply, lines, place, backend, is_single=is_single)
     wait_s = retry_after_s(reply.headers.get("retry-after"), now_s)
     if code in _HTTP_POISON:
         return _poison(cause, place, status)
     if code == 413:
         return too_large(cause, place, f"({status})")
     if 300 <= code < 400:
-        return misconfigured("redirect", cause, place, status)
+        return misconfigured("redirect", cause, place, status, advice=advice)
     if 400 <= code < 500 and code not in _HTTP_RETRY:
         what = _HTTP_PARK.get(code, "address")
         what = credential if what == "key" else what
-        return misconfigured(what, cause, place, status, wait_s)
+        return misconfigured(what, cause, place, status, wait_s, advice=advice)
     return unreachable(cause, place, f"cannot take events now ({status})", wait_s)
 
 
@@ -242,6 +270,7 @@ def answer_of_grpc(
     size_bytes: int,
     place: str,
     credential: str = "key",
+    advice: Mapping[str, tuple[str, str]] = ADVICE,
 ) -> Answer:
     """
     Return what a failed gRPC call means; for a good one see `answer_of_message`.
@@ -257,6 +286,7 @@ def answer_of_grpc(
         size_bytes: Size of the request.
         place: The endpoint for people, without secrets.
         credential: As for `answer_of_http`.
+        advice: As for `answer_of_failure`.
     """
     status = f"gRPC {code}"
     cause = f"grpc {code.lower()}"
@@ -268,7 +298,7 @@ def answer_of_grpc(
         size = _RECEIVED.search(words)
         # The library says the same of an answer; and requests are not compressed.
         if (size and int(size[1]) != size_bytes) or "decompressed" in words:
-            return _no_verdict(place, status, "a message too large for one")
+            return no_verdict(place, status, "a message too large for one")
         is_named = any(word in words for word in _SIZE_WORDS)
         if is_named or size_bytes > _SMALL_REQUEST_BYTES:
             return too_large(cause, place, f"({status})")
@@ -277,7 +307,7 @@ def answer_of_grpc(
     if code in _GRPC_PARK:
         what = _GRPC_PARK[code]
         what = credential if what == "key" else what
-        return misconfigured(what, cause, place, status, wait_s)
+        return misconfigured(what, cause, place, status, wait_s, advice=advice)
     what = f"cannot take events now ({status})"
     if code == "UNAVAILABLE" and any(word in words for word in _DNS_WORDS):
         cause, what = "dns", "has a name that cannot be resolved now"
@@ -310,13 +340,13 @@ def answer_of_message(
     if not body:
         if may_be_empty or not lines:
             return Answer(Action.ACKED)
-        return _no_verdict(place, status, "an empty message")
+        return no_verdict(place, status, "an empty message")
     if is_single:
         tally = tally_of_single_message(body, lines)
     else:
         tally = tally_of_message(body)
     if tally is None:
-        return _no_verdict(place, status, "another message")
+        return no_verdict(place, status, "another message")
     return answer_of_tally(tally, lines, place)
 
 
@@ -382,7 +412,13 @@ def untrusted(place: str, words: str) -> Answer:
 
 
 def misconfigured(
-    what: str, cause: str, place: str, status: str, wait_s: float | None = None
+    what: str,
+    cause: str,
+    place: str,
+    status: str,
+    wait_s: float | None = None,
+    *,
+    advice: Mapping[str, tuple[str, str]] = ADVICE,
 ) -> Answer:
     """
     Return the answer for what a person has to correct.
@@ -394,8 +430,9 @@ def misconfigured(
         place: The endpoint for people.
         status: The status, for people.
         wait_s: Least wait that the collector asked for, in seconds.
+        advice: What is wrong and what to do about it, by *what*.
     """
-    event, remedy = _ADVICE[what]
+    event, remedy = advice[what]
     error = (
         f"chaukas: the collector at {place} {event.format(status=status)}: events are"
         f" kept and will be sent once that is corrected. {remedy}"
@@ -517,13 +554,21 @@ def _answer_of_success(
             tally = tally_of_json(reply.body, lines, backend, is_single=is_single)
             if tally is not None:
                 return answer_of_tally(tally, lines, place)
-    return _no_verdict(place, status, kind_of(reply), backend)
+    return no_verdict(place, status, kind_of(reply), backend)
 
 
-def _no_verdict(
+def no_verdict(
     place: str, status: str, kind: str, backend: Backend = Backend.OURS
 ) -> Answer:
-    """Return the answer for a success that says nothing of the batch."""
+    """
+    Return the answer for a success that says nothing of the batch.
+
+    Args:
+        place: The endpoint for people.
+        status: The status, for people.
+        kind: What came instead of a verdict, in words of our own.
+        backend: What is known of who answered.
+    """
     remedy = "If it lasts, look at the collector and at the way to it."
     if backend is Backend.UNKNOWN and kind == "nothing":
         remedy = (

@@ -17,24 +17,30 @@ from chaukas.sdk.capture.redaction.benign import (
     is_benign_item,
     is_benign_text,
     is_name_like,
-    is_own_name,
+    is_piece_of_text,
     is_prose,
     is_said_of,
     is_schema_text,
     is_setting,
 )
 from chaukas.sdk.capture.redaction.names import (
-    QUERY_NAMES,
     is_about,
     is_sensitive,
     last_word,
     squeeze,
 )
 
+from .bare_words import (
+    LINE_REST,
+    PROSE_WORD,
+    is_counted,
+    is_other,
+    is_token,
+    is_word,
+)
 from .value_spans import (
     BARE,
     CALL,
-    LOOKUP,
     OPEN,
     REDACTED,
     Place,
@@ -53,20 +59,13 @@ _LINE_NAMES: Final = frozenset(
     "authorization proxyauthorization cookie setcookie".split()
 )
 _WORD_LIMIT: Final = 128
-_SYMBOLS_LIMIT: Final = 4
+_SOURCE: Final = re.compile(
+    r"[(\[{]|%(?:0A|28|5B|7B)|(?:%20|\+)\w+(?:%20|\+)", re.IGNORECASE
+)
 _WHOLE: Final = re.compile(r"(?:[^\s;&]|[;&](?![ ]?[\w.%\[\]\-]{1,64}[ ]?=))+")
 _LINE: Final = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))+")
-_REST: Final = re.compile(r"[^\r\n]*")
+_KEYS: Final = re.compile(r"(\w{3,20})\\*[\"']?[ \t]*[:=]")
 _TYPED: Final = re.compile(r"[ \t]*=[ \t]*")
-_PROSE: Final = re.compile(r"[^\W\d_][^\W\d_A-Z]{0,14}")
-_TYPE: Final = re.compile(
-    r"(?:[A-Z][a-z]{1,20}){2,6}|Path|Any|Callable|Literal|Annotated|Union|Sequence"
-    r"|(?:Option|Optional|Vec|Box|Arc|Rc|Promise|Array|Set|List|Result)<[\w<>, ]{1,60}>"
-    r"|Mapping|Dict|List|Tuple|Type|Final|ClassVar|Self|Buffer|Bytes|Text|Date|Long|Byte"
-)
-_DEMANDED: Final = re.compile(r"\[?[A-Z][A-Za-z]{1,30}!?\]?!\):?|[A-Za-z]{1,20}\):")
-_POINTERS: Final = frozenset("&*[?")
-_POINTER: Final = re.compile(r"^[&*?]*(?:mut |const )?\[?")
 _MARKS: Final = ".,;:!?)"
 _GAP_CHARS: Final = 64
 # What is worked out: a comprehension, the type of a function, a command's output, the
@@ -75,11 +74,12 @@ _COMPUTED: Final = re.compile(
     r"\[[\w.]{1,40}(?:\([\w., ]{0,40}\))? for [\w, ]{1,40} in |[$]\((?=[A-Za-z])"
     r"|\((?:[\w$]{1,40}\??: ?[\w.<>\[\]| ]{1,60},? ?){0,6}\) ?=>"
     r"|\((?:new_|old_)?(?:password|token|secret|key|value|val|v)\)"
-    r"|(?:return|throw|raise|yield|await|continue|break)\b|[A-Z]\w{1,30}<[{\w(]"
+    r"|(?:return|throw|raise|yield|await|continue|break|function|async|lambda)\b|[A-Z]\w{1,30}<[{\w(]"
     r"|\(?(?:Get|New|Read|Import|ConvertTo|ConvertFrom|Invoke|Select|Find)-[A-Z][A-Za-z]+(?=\s|$)"
 )
-_FIELD: Final = re.compile(r"[a-z_]{1,20}=")
-_LOGIN: Final = re.compile(r"(?![\"'])[\w.@\-]{1,64} ?[/|:] ?\S{1,64}")
+_LOGIN: Final = re.compile(
+    r"(?![\"'])[\w.@\-]{1,64} ?[/|:] ?(?!None|null|undefined)\S{1,64}"
+)
 _ANNOTATED: Final = re.compile(
     r"(?:Annotated|Optional|Union|Callable|Literal|str|string|byte"
     r"s)(?:\[| [|=]|, \w+:|\) )"
@@ -99,7 +99,6 @@ _NAMES_ONLY: Final = re.compile(
 _CLASS: Final = re.compile(r"\[\^?(?:[^\]\s\"']){1,40}\](?:[+*?]|\{[0-9])")
 _SENTENCE: Final = re.compile(r"\\*[\"']([^\"']{4,160}?)\\*[\"']")
 _SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}(?![\w\-])")
-_SYMBOL: Final = re.compile(r"[A-Z]{2,6}(?:[0-9](?:\.[0-9])?|-[0-9]{1,4})?")
 _COOKIES: Final = re.compile(
     r"(?:(?:theme|lang|language|locale|mode|consent|currency|tz|timezone|country|path"
     r"|domain|samesite|expires|max-age)=(?:[\w/.\-*]{0,12}|[$]\{\w+\})|httponly|secure)"
@@ -107,12 +106,11 @@ _COOKIES: Final = re.compile(
     r"|path|domain|samesite|max-age)=[a-z/.\-*_0-9]{0,12}|httponly|secure)){0,12};?",
     re.IGNORECASE,
 )
-_PRICE: Final = re.compile(r"[0-9]{0,5}(?:\.[0-9]{1,12})?")
-_DOTTED: Final = re.compile(r"[A-Za-z_]{1,40}(?:[?!]?\.[A-Za-z_]{1,40}){1,8};?")
 _DECORATED: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60}[ \t]+){0,3}")
 _BLOCK: Final = re.compile(
     r"(?:[!&][\w!:./\-]{0,60}[ \t]*)?[|>][+\-0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?\n"
 )
+_BLOCK_SIGN: Final = re.compile(r"[|>][+\-0-9]{0,2}")
 _BLANK: Final = re.compile(r"(?:[!&][\w!:./\-]{0,60})?[ \t]*(?:#[^\n]*)?\r?\n")
 _BLOCK_LINE: Final = re.compile(r"([ \t]*)(- [ \t]*)?([^\r\n]*)(?:\r?\n|$)")
 _ENTRY: Final = re.compile(r"[\"']?[\w.\-/]{1,64}[\"']?:(?:[ \t]+|$)")
@@ -129,6 +127,7 @@ _SELECTOR: Final = re.compile(
     r"\s*[\"']?name[\"']?: ?[\"']?[\w.\-]{1,64}[\"']?, ?"
     r"[\"']?key[\"']?: ?[\"']?[\w.\-]{1,64}[\"']?\s*"
 )
+_SPACES_LIMIT: Final = 2
 _BLOCK_LINES: Final = 200
 _REFERENCE: Final = re.compile(
     r"!(?:(?:Ref|GetAtt|ImportValue)[ ][\w.:\-]{1,80}"
@@ -252,7 +251,7 @@ def _plain_span(place: Place, position: int) -> tuple[int, int] | None:
         span = _header_span(place, position)
     elif place.before in ("?", "&", ";"):
         span = None if bare is None else kept(text, name, *trimmed(bare))
-        if span and not is_sensitive(name) and _is_sample(text[span[0] : span[1]]):
+        if span and not is_sensitive(name) and _is_sample(name, text[slice(*span)]):
             span = None
     elif (call := CALL.match(text, position)) is not None:
         span = call_span(text, name, call)
@@ -271,14 +270,25 @@ def _string_span(place: Place, opened: re.Match[str]) -> tuple[int, int] | None:
     span = quoted_span(text, opened, place.name)
     if span and last_word(place.name) == "cookie" and _COOKIES.fullmatch(text, *span):
         return None
-    if span and text.find("logprob", span[1], span[1] + 24) >= 0:
-        # A token of a language model, with its probability.
+    if (
+        span
+        and place.low.startswith("token", place.start)
+        and _is_piece(place, span[1])
+    ):
         return None
     # `unexpected token: 'else'`.
     is_said = place.separator in (":", "->", "<-", "=>") and not place.close
-    if span and is_said and _is_token(place.name):
-        return None if _PROSE.fullmatch(place.text, *span) is not None else span
+    if span and is_said and is_token(place.name):
+        return None if PROSE_WORD.fullmatch(place.text, *span) is not None else span
     return span
+
+
+def _is_piece(place: Place, end: int) -> bool:
+    """Tell a token of a language model, with its probability, from a secret."""
+    text, start = place.text, place.start
+    before = text[max(0, start - _GAP_CHARS) : start].rpartition("{")[2]
+    after = text[end : end + _GAP_CHARS].partition("}")[0]
+    return is_piece_of_text(place.name, _KEYS.findall(f"{before} {after}"))
 
 
 def _is_substitution(place: Place, opened: re.Match[str]) -> bool:
@@ -287,9 +297,10 @@ def _is_substitution(place: Place, opened: re.Match[str]) -> bool:
     return is_shell and not place.text.startswith(("echo", "printf"), opened.end())
 
 
-def _is_sample(value: str) -> bool:
-    """Tell ``?key=value`` of a document, and ``?code=404``."""
-    return len(value) <= 12 and (value.isalpha() or value.isdigit())
+def _is_sample(name: str, value: str) -> bool:
+    """Tell ``?key=value`` of a document, ``?code=404``, and what a page runs."""
+    is_source = name == "code" and _SOURCE.search(value) is not None
+    return is_source or (len(value) <= 12 and (value.isalpha() or value.isdigit()))
 
 
 def _closes(place: Place, opened: re.Match[str]) -> bool:
@@ -304,7 +315,7 @@ def _closes(place: Place, opened: re.Match[str]) -> bool:
 def _rest_span(place: Place, position: int) -> tuple[int, int] | None:
     """Take the value of a line, with its spaces, unless it is a sentence."""
     text, name = place.text, place.name
-    rest = _REST.match(text, position)
+    rest = LINE_REST.match(text, position)
     line = "" if rest is None else rest[0]
     if place.before in ("'", '"', "`") and not place.close:
         line = line[: quote_end(line, 0, place.before)]
@@ -369,10 +380,12 @@ def _entry_spans(name: str, start: int, content: str) -> Iterator[tuple[int, int
     value = content.strip("\"'")
     if entry is not None and len(value) < 5 and value.isdigit():
         return
-    if " " in value and content[:1] not in ("'", '"'):
+    if " " in value and (content[:1] not in ("'", '"') or _is_sentence(value)):
         return
-    if entry is not None and is_about(entry[0].strip(" \t:\"'")) and is_setting(value):
-        return
+    if entry is not None and is_about(entry[0].strip(" \t:\"'")):
+        is_block = _BLOCK_SIGN.fullmatch(content) is not None
+        if is_block or is_setting(value):
+            return
     if (value and not is_shown(name, value) and not is_name_like(value)) or (
         entry is None and value and not is_shown(name, value) and "_" not in value
     ):
@@ -388,8 +401,11 @@ def _bracket_spans(place: Place, position: int) -> Iterator[tuple[int, int]]:
     if is_filled or text.endswith(_PACKAGES, 0, place.start):
         return
     is_map = text[position] == "{"
-    if is_map and squeeze(place.name) == "tokens":
-        # The rules of a lexer.
+    if squeeze(place.name) == "tokens" and (
+        # The rules of a lexer, and what it has found.
+        is_map
+        or is_piece_of_text("token", _KEYS.findall(text, position, position + 200))
+    ):
         return
     end = bracket_end(text, position)
     if is_map and (
@@ -433,15 +449,17 @@ def _holds_none(place: Place, position: int, end: int) -> bool:
     return any(form.fullmatch(inner) is not None for form in forms)
 
 
+def _is_sentence(text: str) -> bool:
+    """Tell a sentence from what somebody has chosen."""
+    return text[-1:] == "." and text.count(" ") > _SPACES_LIMIT and is_prose(text)
+
+
 def _are_errors(inner: str) -> bool:
     """Tell the errors of a form: a list of sentences under the name of a field."""
     sentences = _SENTENCE.findall(inner)
     if not sentences or _SENTENCE.sub("", inner).strip(", \\\r\n\t"):
         return False
-    return all(
-        is_said_of(said) or (said[-1] == "." and said.count(" ") > 2 and is_prose(said))
-        for said in sentences
-    )
+    return all(is_said_of(said) or _is_sentence(said) for said in sentences)
 
 
 def _is_line(place: Place) -> bool:
@@ -486,7 +504,9 @@ def _bare_span(place: Place, position: int) -> tuple[int, int] | None:
             typed = _TYPED.match(text, end)
             is_typed = place.separator == ":" and typed is not None
             return _declared_span(place, typed.end()) if typed and is_typed else None
-        if _is_word(place, value, end) or _is_counted(text, name, start):
+        if place.separator == ":" and is_other(place, value, end):
+            return None
+        if is_word(place, value, end) or is_counted(text, name, start):
             return None
     filled = PLACEHOLDER.match(text, start) if text[start] in "${<" else None
     if filled is not None and filled.end() >= end:
@@ -497,79 +517,6 @@ def _bare_span(place: Place, position: int) -> tuple[int, int] | None:
 def _is_quoted(place: Place) -> bool:
     """Tell whether name and value stand in the same quotes: ``"token=x"``."""
     return bool(place.before) and place.before in "\"'`" and not place.close
-
-
-def _is_counted(text: str, name: str, start: int) -> bool:
-    """Tell a count or plain words after `cookies` and `tokens`."""
-    if squeeze(name) not in ("cookies", "tokens"):
-        return False
-    line = _REST.match(text, start)
-    return line is not None and is_benign_text(name, line[0][:200])
-
-
-def _is_word(place: Place, value: str, end: int) -> bool:
-    """
-    Tell a variable, a lookup or a word of prose from a secret.
-
-    Only for short values: a long one must be hidden, and so passed over, or
-    many names in one long word would cost the square of its length.
-    """
-    name, text = place.name, place.text
-    if LOOKUP.match(value) or is_own_name(name, value):
-        return True
-    if len(value) < _SYMBOLS_LIMIT and squeeze(value) == "":
-        return True
-    if len(value) < _SYMBOLS_LIMIT and value.lstrip("-").isdigit():
-        return True
-    if place.separator == ":":
-        return _is_said(place, value, end)
-    # Code that hands on a variable: `settings.API_KEY`, `token == expected_token`.
-    last = value.rpartition(".")[2].rstrip(";")
-    if _DOTTED.fullmatch(value) and (is_sensitive(last) or last in QUERY_NAMES):
-        return True
-    is_code = text[end - len(value) - 1] == " " or "_" in value
-    is_code = is_code and not name.isupper()
-    return is_code and is_name_like(value) and is_sensitive(value)
-
-
-def _is_said(place: Place, value: str, end: int) -> bool:
-    """Tell a word of a sentence after a colon from a secret."""
-    name, text = place.name, place.text
-    if _is_typed(name, value):
-        return True
-    if name.lower().endswith(("token", "auth", "bearer")):
-        return (
-            _PROSE.fullmatch(value) is not None or _PRICE.fullmatch(value) is not None
-        )
-    if name[-1:] == "s" and value.islower() and _PROSE.fullmatch(value):
-        # Several of them are said to be something: `api_keys: beta`.
-        return True
-    line = _REST.match(text, end - len(value), end + _GAP_CHARS)
-    is_verb = name.lower() == "pass" and value.isalpha() and not place.begins_line
-    if name == "PASS" or is_verb or (line is not None and is_prose(line[0])):
-        return True
-    following = text[end : end + 40].split(None, 1)
-    is_word = value.isalpha() and not place.begins_line and text[end : end + 1] == " "
-    return is_word and bool(following) and following[0].strip(".,;:!?)").isalpha()
-
-
-def _is_typed(name: str, value: str) -> bool:
-    """Tell a type, money that is traded, and a field of a log."""
-    low = name.lower()
-    return (
-        _TYPE.fullmatch(value) is not None
-        or _DEMANDED.fullmatch(value) is not None
-        # `Token: USDC`
-        or (low == "token" and _SYMBOL.fullmatch(value) is not None)
-        # The part of a program that has written the line.
-        or (low == "auth" and _FIELD.match(value) is not None)
-        or (value[:1] in _POINTERS and is_said_of(_POINTER.sub("", value)))
-    )
-
-
-def _is_token(name: str) -> bool:
-    """Tell `token`, which is also a word of a language; not the plural."""
-    return name.lower().endswith("token") or name.lower().startswith("token.")
 
 
 def _declared_span(place: Place, position: int) -> tuple[int, int] | None:

@@ -20,6 +20,10 @@ CODE_FORMS: Final[tuple[Form, ...]] = (
                 r"identified(?: with [\w'\"]{1,40})?\s{1,8}(?:by|as)\s{1,8}"
                 r"(?:password\s{1,8}|values\s{1,8})?" + value
             ),
+            head=re.compile(
+                r"(?:\b(?:user|role|alter|create|grant|connect)\b[^;]{0,150}"
+                r"|(?:^|[\n;])\s{0,8})\Z"
+            ),
         )
         for value in (
             r"\\*[\"'](?P<secret>[^\s\"'\\;]+)",
@@ -160,6 +164,21 @@ CODE_FORMS: Final[tuple[Form, ...]] = (
             ),
         )
         for needle in (">>> ", "\n> ", "irb", "(pdb)", "in [")
+    ),
+    # `encryption: key: "x1…"`, in YAML, TOML, INI and JSON.
+    Form(
+        "key",
+        re.compile(
+            r"key\\*[\"']?[ \t]{0,4}[:=][ \t]{0,4}(?:\\*[\"'])?"
+            r"(?P<secret>(?=[^\s\"']{0,64}[0-9])[a-z0-9+/_\-=.]{16,})(?=\\*[\"',}\s]|$)"
+        ),
+        head=re.compile(
+            r"(?<![\w\-])(?:api|app|auth|encryption|crypto|cipher|signing|jwt|session|license"
+            r"|aes|hmac|webhook|account|access|secret|private|master|maps)"
+            r"(?:\]|\\*[\"']?[ \t]{0,4}[:=])(?:[ \t]{0,4}\{)?\s{0,16}"
+            r"(?:[\w\-\"'\\]{1,40}[ \t]{0,4}[:=][^\n,{}\[\]]{0,60}[,\n]\s{0,16}){0,3}"
+            r"\\*[\"']?\Z"
+        ),
     ),
     Form("crypt(", re.compile(r"\bcrypt\(\s{0,4}'(?P<secret>[^'\n]+)',")),
     # Calls that sign, encrypt and log in.

@@ -28,12 +28,13 @@ COMMANDS: Final = tuple(
             "mysql mysqldump mysqladmin mysqlimport mariadb mariadb-dump",
             rf"{GAP}-p(?!ort|rot|lug){WORD}",
         ),
-        ("sshpass 7z 7za rar", rf"{GAP}-p{APART}?{WORD}"),
+        ("sshpass 7z 7za 7zz 7zr rar unrar", rf"{GAP}-p{APART}?{WORD}"),
         ("login", rf"{GAP}(?:-p|--password){APART}{WORD}"),
         (
             (
                 "twine mongo mongosh mongodump mongorestore cqlsh beeline sqlcmd bcp"
-                " osql ipmitool zip unzip mosquitto_pub mosquitto_sub"
+                " osql ipmitool zip unzip mosquitto_pub mosquitto_sub mcrcon rcon-cli"
+                " security wpscan hydra nxc crackmapexec kinit isql dbaccess"
             ),
             rf"{GAP}-p{APART}{WORD}",
         ),
@@ -46,8 +47,13 @@ COMMANDS: Final = tuple(
             "snmpget snmpwalk snmpset snmpbulkget snmpbulkwalk",
             rf"{GAP}-[ax]{APART}{WORD}",
         ),
-        ("openssl", rf"{GAP}-k{APART}{WORD}"),
+        ("openssl nuget", rf"{GAP}-k{APART}{WORD}"),
         ("curl wget http https xh", _USER),
+        # Cookies that are given, not the file of a jar.
+        (
+            "curl",
+            rf"{GAP}-b{APART}?(?:\\*[\"'])?(?P<secret>[\w\-.%]{{1,64}}=[^\s\"'][^\"'\n]*)",
+        ),
         ("smbclient rpcclient", rf"{GAP}-u{APART}?[^\s%]{{1,64}}%{WORD}"),
         ("ssh-keygen", rf"{GAP}-n{APART}{WORD}"),
         ("freerdp xfreerdp wfreerdp", rf"/p:{WORD}"),
@@ -87,6 +93,11 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
             r"\s{0,4}\|\s{0,4}"
             r"(?:sudo -s|\w[^|\n]{0,120}(?:password-stdin|with-token|--stdin))"
         ),
+    ),
+    # `-passin pass:x1…` of openssl.
+    Form(
+        "pass:",
+        re.compile(r"-pass(?:in|out|wd)?[ =]\\*[\"']?pass:(?P<secret>[^\s\"'\\]+)"),
     ),
     Form("vault login", re.compile(r"vault login (?!-)(?P<secret>[^\s\"'|;]+)")),
     Form(
@@ -150,7 +161,11 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
     ),
     Form(
         "securestring",
-        re.compile(r"convertto-securestring (?:-string )?[\"'](?P<secret>[^\"'\n$]+)"),
+        re.compile(
+            r"convertto-securestring "
+            r"(?:-(?:string|asplaintext|force|(?:secure)?key \S+) ){0,4}"
+            r"(?:\\*[\"'](?P<quoted>[^\"'\n$\\]+)|(?P<secret>[^\s\"'$(\-][^\s\"')]*))"
+        ),
     ),
     Form("nmcli", re.compile(r"nmcli [^\n]{1,160}? password (?P<secret>[^\s|;&]+)")),
     Form(
@@ -230,6 +245,10 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
         ),
     ),
     Form(
+        "> user ",
+        re.compile(r"ftp> user [\"']?[^\s\"']{1,64}[\"']? [\"']?(?P<secret>[^\s\"']+)"),
+    ),
+    Form(
         "ftp -",
         re.compile(
             r"ftp -\w{0,3}n[^\n]*\n(?:[^\n]*\n){0,3}?\s{0,8}(?:quote )?use"
@@ -253,7 +272,23 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
             r"(?P<secret>(?=[a-z+/]{0,60}[0-9])[a-z0-9+/]{18,}={0,2})"
         ),
     ),
-    Form("psk ", re.compile(r"\bpsk \"(?P<secret>[^\"\n]+)\"")),
+    # The secrets of an IPsec service.
+    *(
+        Form(
+            needle,
+            re.compile(r"\b(?:psk|eap|xauth|ntlm) \"(?P<secret>[^\"\n]+)\""),
+        )
+        for needle in ('psk "', 'eap "', 'xauth "', 'ntlm "')
+    ),
+    # What a command reads that asks for a secret.
+    Form(
+        "<<",
+        re.compile(
+            r"(?:passwd|passphrase|password|secret|token|login|-stdin|api_?key)"
+            r"[^\n<]{0,80}<<-?[ ]?[\"']?\w{1,20}[\"']?\n"
+            r"(?P<secret>[^\n$]{3,256})\n\w{1,20}(?=\n|\Z)"
+        ),
+    ),
     # Files of a user and a password, line by line.
     Form(
         "pass",

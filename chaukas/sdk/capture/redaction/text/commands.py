@@ -17,6 +17,7 @@ from chaukas.sdk.capture.redaction.names import is_sensitive
 from .code_forms import CODE_FORMS
 from .command_forms import COMMAND_FORMS, COMMANDS
 from .forms import Form
+from .nearby import looks_secret
 
 __all__ = ("FORMS", "Form", "command_spans", "has_command_marker")
 
@@ -26,6 +27,7 @@ _WINDOWS_LIMIT: Final = 48
 _FORMS_PER_STEP: Final = 4
 _HEAD_CHARS: Final = 160
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{32,64}")
 _VALUE_REST: Final = re.compile(r"[^\s\"'|;&]*")
 _LINE_END: Final = re.compile(r"[\n|;]")
 
@@ -74,6 +76,7 @@ def has_command_marker(low: str) -> bool:
     """
     return (
         ("-" in low and _HAS_OPTION(low) is not None and _has_command(low))
+        or ("-p" in low and _HAS_VALUE(low) is not None)
         or "identified" in low
         or ("|" in low and "echo " in low)
         or (":" in low and _has_colon_marker(low))
@@ -89,12 +92,17 @@ def has_command_marker(low: str) -> bool:
         or ("<" in low and ("<<<" in low or "rsakeyvalue" in low))
         or ("'" in low and "sp_addlogin" in low)
         or ("0" in low and "radtest" in low)
-        or (">" in low and "acl setuser" in low)
+        or (">" in low and ("acl setuser" in low or "ftp> user " in low))
         or ("(" in low and _HAS_CALL(low) is not None)
         or "kty" in low
     )
 
 
+# A word with a digit behind an option that often takes a password.
+_HAS_VALUE: Final = re.compile(
+    r"-p(?<=[\s\"']-p)(?:[ =]|\\*[\"'],\s{0,4})\\*[\"']?"
+    r"(?=[^\s\"']{0,32}[0-9])(?P<secret>[^\s\"'\\\-/.$|;&<>][^\s\"'\\|;&<>]{7,})"
+).search
 _HAS_OPTION: Final = re.compile(r"-[pawkubnx](?<=[\s\"']-.)").search
 
 
@@ -130,6 +138,7 @@ def _has_colon_marker(low: str) -> bool:
         or ":*:" in low
         or "private-lines" in low
         or "wifi:" in low
+        or ": eap" in low
         or "iwconfig" in low
         or "jdbc" in low
     )
@@ -194,6 +203,7 @@ def _option_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield the values of options; of too many commands, all that follows."""
     if _HAS_OPTION(low) is None and "/p:" not in low and "/" not in low:
         return
+    yield from _other_spans(low)
     left = _WINDOWS_LIMIT
     for name, option in COMMANDS:
         at = low.find(name)
@@ -210,6 +220,20 @@ def _option_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
                     return
                 yield from _window_spans(low, end, option)
             at = low.find(name, end)
+
+
+def _other_spans(low: str) -> Iterator[tuple[int, int]]:
+    """Yield what looks like a secret behind ``-p`` of a command that is not known."""
+    found = _HAS_VALUE(low)
+    for _ in range(_MATCHES_LIMIT):
+        if found is None:
+            return
+        start, end = found.span("secret")
+        if looks_secret(low[start:end]) and _DIGEST.fullmatch(low, start, end) is None:
+            yield start, end
+        found = _HAS_VALUE(low, end)
+    if found is not None:
+        yield found.start(), len(low)
 
 
 def _is_command(low: str, at: int, end: int) -> bool:

@@ -57,6 +57,10 @@ _FIELD_NAMES: Final = BENIGN_WORDS | frozenset(
 )
 _DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
 _OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
+_SAID_OF_OPTION: Final = re.compile(
+    r"(?:flags?|options?|arguments?|parameters?|switch|is|are|was|to|and|or|in|with|for|from|if|when"
+    r"|must|should|can|cannot|instead|as|on|the|a)\b(?![\-_.])"
+)
 _METAVARS: Final = frozenset(
     "key api_key apikey token password secret string text value pass pw str file"
     " credential credentials cookie user:password".split()
@@ -181,7 +185,7 @@ def _is_shown(place: Place, value: str) -> bool:
     """Tell the name of an argument, a lookup or a variable from a secret."""
     if value.isupper() and value.lower() in _METAVARS:
         return True
-    if LOOKUP.match(value) is not None:
+    if LOOKUP.match(value) is not None or _SAID_OF_OPTION.match(value) is not None:
         return True
     if value.isalpha() and len(value) <= 10 and not place.name.startswith("-"):
         return True

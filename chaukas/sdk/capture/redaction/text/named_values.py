@@ -66,7 +66,6 @@ _FORMS: Final = (
     ("cv", r"cv[cv]2?(?![a-z])"),
     ("pin", r"(?<![a-z])pin(?![a-z])"),
     ("phrase", "phrase"),
-    *FOREIGN_FORMS,
 )
 # Bare `key` is never a secret but in the query of a URL.
 _LEFT: Final = {
@@ -122,14 +121,21 @@ _QUOTES: Final = frozenset("\"'`")
 _LINE_HEADS: Final = frozenset(
     ("", "-", "export", "set", "#", "- -", "declare -x", "//")
 )
-STEM_FORMS: Final = (*((word, word + _LEFT.get(word, "")) for word in _STEMS), *_FORMS)
+# The longer ones first: `code de verification` begins like `code`.
+STEM_FORMS: Final = (
+    *FOREIGN_FORMS,
+    *((word, word + _LEFT.get(word, "")) for word in _STEMS),
+    *_FORMS,
+)
 """Where a sensitive name may stand: a text that is near it, and the form of it."""
 
 
 # All that share a letter are looked for at once, around that letter.
 _HAS_K: Final = re.compile(r"k(?:ey|e(?<=toke)n|i(?<=cooki)e|(?<=psk))").search
 _HAS_P: Final = re.compile(r"p(?:ass|w|sw|hrase|arola|(?<=otp))").search
-_HAS_C: Final = re.compile(r"c(?:red|onn|ode|lave|ontrase|(?<=sec)ret)").search
+_HAS_C: Final = re.compile(
+    r"c(?:red|onn|od(?:e|ic|ig)|lave|ontrase|(?<=sec)ret)"
+).search
 _HAS_H: Final = re.compile(r"h(?:(?<=auth)|mac|eslo|(?<=senh)a)").search
 _HAS_PIN: Final = re.compile(r"pin(?<![a-z]pin)(?![a-z])").search
 _HAS_M: Final = re.compile(r"m(?:nemonic|(?<=sam)l)").search
@@ -285,9 +291,14 @@ def name_start(low: str, start: int) -> int:
     head = low[floor:start]
     begin = floor + len(head.rstrip(_NAME_LETTERS))
     # Two words of prose: `api key: x`.
-    if begin == start and head.endswith(" ") and low.startswith(("key", "code"), start):
+    if (
+        begin == start
+        and head.endswith(" ")
+        and low.startswith(("key", "code", "phrase"), start)
+    ):
         first = floor + len(head[:-1].rstrip(_NAME_LETTERS))
         begin = begin if low[first] == "-" else first
+        begin -= len("one ") * low.startswith("one time ", begin - len("one "))
     # The letter of an escaped newline or tab does not belong to the name.
     if low[begin - 1 : begin] == "\\" and low[begin] in "nrt":
         begin += 1

@@ -43,6 +43,19 @@ _SIGNS: Final = re.compile(
 _MARKUP: Final = re.compile(
     r"(?:<[^<>]{0,80}>|[\s\"'`:>?!)\]*{(\[])*\r?\n[\s\"'`>$*<\-]*"
 )
+# `password of the database: x1…`, `senha do banco: x1…`, at the end of a line.
+_LABELLED: Final = re.compile(
+    r" (?:of|for|to|on|at|der|des|f\u00fcr|zum|zur|von|vom|do|da|de|del|dos|para"
+    r"|pour|du|di|per|till|voor|van|\u043e\u0442|\u0434\u043b\u044f|\u043a|do|dla)"
+    r"(?: (?:the|our|your|den|das|die|dem|la|el|le|les|il|o|a))?"
+    r"(?: [^\W\d_]{2,20}){1,2}"
+    r"[ ]?[:=\uff1a][ \t]{1,4}[\"'`*]{0,2}"
+    r"((?=[^\s\"'`]{0,32}[0-9])(?=[^\s\"'`]{0,32}[^\W\d_])"
+    r"[^\s\"'`/\\,;(<{\[][^\s\"'`\\,;()<>]{5,64}?)"
+    r"[\"'`*]{0,2}[.!]?[ \t]*(?:\r?\n|\Z)",
+    re.IGNORECASE,
+)
+_GIVEN: Final = re.compile(r"[ \t]+[:+]?=[ \t]")
 _NAME: Final = re.compile(r"(?!\w*ed$)[a-z_@][\w.\-]+")
 # After these and a colon stands something else.
 _LABELS: Final = frozenset(
@@ -52,18 +65,22 @@ _LABELS: Final = frozenset(
     " policy rule method algorithm format example hint state resu"
     "lt step version".split()
 )
-_SAYING: Final = frozenset("=:>\u2192\u300c\u300e\u00ab")
+_SAYING: Final = frozenset(
+    "=:>\u2192\u300c\u300e\u00ab\u2014\u306f\u662f\u4e3a\u70ba\ub294\uc740"
+)
 _CLOSING: Final = " \t\r\n)]\"'"
 _MARKS: Final = " \t\n\r\"'`([{"
 _APART: Final = frozenset(",;|{}\n\"'=")
-_ASSIGNS: Final = ("=", ":", "=>", ":=")
+_ASSIGNS: Final = ("=", ":", "=>", ":=", "\u2014")
+_IS: Final = frozenset("is was be ist lautet est es \u00e9 \u00e8 = ->".split())
 # What announces a value, alone or one after the other.
 _VERBS: Final = frozenset(
     "is was to as be = : -> => := are being set used now ist lautet est es \u00e9"
     " \u00e8 jetzt \u306f changed reset updated rotated value s currently should"
     " will has been new code your my the our my mi su sua tu votre ton ihr dein"
     " with \ub294 \uc740 \uc774 \uac00 \u304c \u4e3a \u662f \u70ba"
-    " c\u1ee7a b\u1ea1n l\u00e0 twoje temporary".split()
+    " c\u1ee7a b\u1ea1n l\u00e0 twoje temporary ab heute sofort today starting"
+    " desde hoy ahora agora partir maintenant adesso nu".split()
 )
 _KNOWN: Final = re.compile(
     r"[a-z][\w+.\-]*:/{1,2}\S*|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+|@?[\w.\-/]+@[v^~]?[0-9]\S*"
@@ -100,11 +117,18 @@ _MIXED_PART: Final = re.compile(
     r"(?![vV]?[0-9]+(?:st|nd|rd|th|ms|min|bit|[a-z])?$|(?:[A-Z]|v)[0-9]+$)"
     r"(?:[A-Za-z]+[0-9]|[0-9]+[A-Za-z])[A-Za-z0-9]*"
 )
+_FIRST_IDEOGRAPH: Final = "\u2e80"
+_SIGNED: Final = re.compile(
+    r"[^\W\d_]{3,24}_?[0-9]{2,8}[!#$^*@~&?][^\W_]{0,12}[!#$^*@~&?]?"
+    r"|[A-Z][^\W\d_]{2,24}[_#!@$][0-9]{2,8}[^\W\d_]{0,8}[!?]?"
+)
 _TITLED: Final = re.compile(r"(?:[A-Z][A-Za-z]{0,16}-)+V?[0-9]{1,4}[A-Z]?")
 _CLASS: Final = re.compile(r"(?:[A-Za-z0-9_]-[A-Za-z0-9]|[_\-])+")
 _VERSIONED: Final = re.compile(r"(?:[A-Z][a-z]+){2,}V?[0-9]{1,2}")
 _HUMPS: Final = re.compile(r"[A-Z]+[a-z]*|[a-z]+")
-_CODE: Final = re.compile(r"[0-9]{4,8}|[0-9]{3}-[0-9]{3}")
+_CODE: Final = re.compile(
+    r"(?:[0-9]{3}[ \u00a0\-][0-9]{3}|[0-9]{4,8})(?![\w\-/]|[.:,][0-9])"
+)
 _LINE_REST: Final = re.compile(r"[ \t]*(?:\r?\n|\Z)")
 _RUNS: Final = re.compile(r"[0-9]+|[^0-9]+")
 _SIGN_INSIDE: Final = re.compile(r"[A-Za-z0-9][!#$%^*@~&?]+[A-Za-z0-9]|[0-9][!$^~]$")
@@ -128,7 +152,7 @@ def looks_secret(
         is_said: Whether that is certain: the verb or the sign leads to it.
 
     """
-    if is_said and _is_chosen(word):
+    if is_said and (_is_chosen(word) or _is_signed(word)):
         return True
     if _TERMS.fullmatch(word) is not None or _is_plain(word):
         return False
@@ -158,6 +182,12 @@ def _is_chosen(word: str) -> bool:
     parts = _PARTS.findall(word.replace("_", "-"))
     is_known = _KNOWN.fullmatch(word) is not None or word.isupper() or "/" in word
     return not is_known and any(map(_MIXED_PART.fullmatch, parts)) and len(parts) > 1
+
+
+def _is_signed(word: str) -> bool:
+    """Tell a word and a number held together by a sign: `Lake_2291`, `Quartz!8812`."""
+    is_word = _SIGNED.fullmatch(word) is not None and len(word) <= _VALUE_CHARS // 4
+    return is_word and not (word.isupper() or word > _FIRST_IDEOGRAPH)
 
 
 def _is_plain(word: str) -> bool:
@@ -225,6 +255,9 @@ def near_spans(text: str, low: str, work: Work) -> Iterator[tuple[int, int]]:
             harmless.add(name)
             continue
         work.left -= _STEP_NEAR
+        labelled = _LABELLED.match(text, end)
+        if labelled is not None and _KNOWN.fullmatch(labelled[1]) is None:
+            yield labelled.span(1)
         yield from _values_near(text, low, name, end, work)
 
 
@@ -277,25 +310,28 @@ def _values_near(
         if other is not None:
             is_foreign = _is_foreign(other[0].lower(), low, end, start)
             at = other.end()
+        # What is given a value in the next line is a name.
+        is_foreign = is_foreign or _GIVEN.match(text, position) is not None
         value = word[at:].rstrip(".,:")
         is_value = is_led and is_announced
-        is_code = is_value and _CODE.fullmatch(value) and _names_code(low, name, end)
-        if (
+        is_code = is_value and _names_code(low, name, end)
+        code = _CODE.match(text, start + at) if is_code else None
+        if not is_foreign and code is not None:
+            yield code.span()
+        elif (
             not is_foreign
-            and (
-                is_code
-                or looks_secret(
-                    value, is_announced=is_value, is_said=is_led and is_said
-                )
-            )
+            and looks_secret(value, is_announced=is_value, is_said=is_led and is_said)
             and not _is_digest(low, end, start + at, value)
         ):
             yield start + at, _word_end(text, start + at + len(value))
         lead = word.rstrip(":=").lower()
         is_named = _is_foreign(word.lower(), low, end, start)
         is_foreign = is_named and len(lead) < len(word)
-        is_led = (is_led and lead in _VERBS) or (
-            word.endswith(":") and not is_named and lead not in _LABELS
+        is_led = (
+            (is_led and lead in _VERBS)
+            # `the password for the VPN is x1…`
+            or (lead in _IS and _APART.isdisjoint(text[end:start]))
+            or (word.endswith(":") and not is_named and lead not in _LABELS)
         )
         is_said = is_led
         is_announced = True

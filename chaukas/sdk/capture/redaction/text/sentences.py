@@ -17,6 +17,8 @@ from chaukas.sdk.capture.redaction.benign import (
 )
 from chaukas.sdk.capture.redaction.names import is_sensitive
 
+from .nearby import looks_secret
+
 __all__ = ("typed_spans",)
 
 _MATCHES_LIMIT: Final = 200
@@ -74,6 +76,8 @@ def typed_spans(low: str) -> Iterator[tuple[int, int]]:
         or '"css"' in low
     ):
         yield from _answers(low)
+    if "\n" in low:
+        yield from _printed(low)
     if " in" in low or " as " in low or " for " in low:
         for match in islice(_INTO.finditer(low), _MATCHES_LIMIT):
             yield match.span("secret")
@@ -120,6 +124,28 @@ def _answers(low: str) -> Iterator[tuple[int, int]]:
                 span = answer.span("secret")
                 if not _is_word(low[slice(*span)]):
                     yield span
+
+
+_COMMAND: Final = re.compile(
+    r"(?:\A|\n)(?:[^\s$#%>]{1,60}[ ]?)?[$#%>] (?P<command>[^\n]{4,400})\r?\n"
+    r"(?P<secret>(?=[^\s]{0,64}[0-9])[^\s\"'`:,/<>{}()\[\]]{8,256})"
+    r"[ \t]*(?=\r?\n\S{0,40}[$#%>] |\s*\Z)"
+)
+_PATHS: Final = re.compile(r"[.{}/=:\[\]]")
+_DIGEST: Final = re.compile(r"[0-9a-f]{7,64}|[0-9.\-:]+")
+
+
+def _printed(low: str) -> Iterator[tuple[int, int]]:
+    """Yield the one word that a command prints which names a secret."""
+    for match in islice(_COMMAND.finditer(low), _MATCHES_LIMIT):
+        word = match["secret"]
+        is_digest = _DIGEST.fullmatch(word) is not None and "git" in match["command"]
+        if (
+            not is_digest
+            and _names_secret(_PATHS.sub(" ", match["command"]))
+            and looks_secret(word, is_announced=True)
+        ):
+            yield match.span("secret")
 
 
 _NAMED: Final = re.compile(r"[\w\-.]{2,64}")

@@ -182,7 +182,9 @@ def _cells(line: str, separator: str) -> list[tuple[str, int]]:
 def _inner(cell: str) -> str:
     """Return the text of a cell of a head; a zero if it is no name."""
     found = _CELL.fullmatch(cell.strip("\r"))
-    return "\0" if found is None else found[1].strip()
+    # A bracket that is open is one of code.
+    is_name = found is not None and found[1].count("(") == found[1].count(")")
+    return found[1].strip() if found is not None and is_name else "\0"
 
 
 def _row_spans(

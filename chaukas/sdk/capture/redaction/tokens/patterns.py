@@ -120,6 +120,14 @@ PATTERNS: tuple[Pattern, ...] = (
         accept=lambda found: found.count("$") > 2,
     ),
     Pattern(
+        ("pbkdf2", "scram-sha-", "scrypt:"),
+        re.compile(
+            r"(?:pbkdf2[_:\-](?:sha[0-9]{1,3}[:$])?(?:[0-9]{1,9}[:$])?|scram-sha-[0-9]{1,3}[$]"
+            r"|scrypt:[0-9:]{3,24}[$])(?=[^\s$,\"']{0,64}[0-9])[a-z0-9./+=_$:,\-]{24,}"
+        ),
+        lowered=True,
+    ),
+    Pattern(
         ("{ssha", "{sha", "{md5", "{smd5", "{crypt"),
         re.compile(r"\{(?:s?sha[0-9]{0,3}|s?md5|crypt)\}([a-z0-9./+=$]{16,})"),
         group=1,
@@ -147,6 +155,7 @@ PATTERNS: tuple[Pattern, ...] = (
         lowered=True,
         accept=_is_bearer,
     ),
+    Pattern(("ssws",), re.compile(r"ssws[ \t]+([a-z0-9_=\-]{30,})"), 1, lowered=True),
     Pattern(
         ("basic",),
         re.compile(r"basic(?:[ \t]+|%20|\+)" + _COLOUR + r"([a-z0-9+/]{8,}={0,2})"),
@@ -190,7 +199,9 @@ who must not record them adds a pattern or turns the content off.
 """
 
 
-_HAS_CRYPT = re.compile(r"\$(?:[156y7]|apr1|2[abxy]?|gy|argon2|scrypt|pbkdf2)").search
+_HAS_CRYPT = re.compile(
+    r"\$(?:[156y7]|apr1|2[abxy]?|gy|argon2|scrypt|pbkdf2|(?<=[0-9]\$)[^\s$]{3,64}[$:])"
+).search
 _HAS_SCHEME = re.compile(r"\{(?:s?sha|s?md5|crypt)").search
 
 
@@ -209,6 +220,7 @@ def has_marker(text: str, low: str) -> bool:
     return (
         "bearer" in low
         or "basic" in low
+        or "ssws" in low
         or ("/" in low and "hook" in low)
         or ("$" in low and _HAS_CRYPT(low) is not None)
         or ("{" in low and "}" in low and _HAS_SCHEME(low) is not None)
@@ -221,7 +233,8 @@ def has_marker(text: str, low: str) -> bool:
 def _has_dash_marker(low: str) -> bool:
     """Look for what has a dash in it."""
     return ("begin" in low and ("private" in low or "openvpn" in low)) or (
-        "-u" in low and ("-u " in low or "-u=" in low or "-user" in low)
+        "-pbkdf2-" in low
+        or ("-u" in low and ("-u " in low or "-u=" in low or "-user" in low))
     )
 
 

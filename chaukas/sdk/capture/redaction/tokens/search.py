@@ -73,8 +73,8 @@ def _grouped() -> tuple[_Group, ...]:
     found: dict[str, list[_Entry]] = {}
     for maker in (*MAKERS, _JWT):
         for prefix in maker.prefixes.split():
-            at = _pivot_of(prefix)
-            found.setdefault(prefix[at], []).append(_Entry(prefix, at, maker))
+            pivot, at = _pivot_of(prefix)
+            found.setdefault(pivot, []).append(_Entry(prefix, at, maker))
     return tuple(_group(pivot, found[pivot]) for pivot in sorted(found, key=_order_of))
 
 
@@ -83,12 +83,13 @@ def _order_of(pivot: str) -> tuple[bool, str]:
     return pivot.islower(), pivot
 
 
-def _pivot_of(prefix: str) -> int:
-    """Return the place of the letter by which a beginning is searched."""
+def _pivot_of(prefix: str) -> tuple[str, int]:
+    """Return by which part a beginning is searched, a rare letter, and its place."""
     marker = Maker.marker_of(prefix)
     if marker[-1] in SEPARATORS:
-        return len(marker) - 1
-    return next(prefix.index(letter) for letter in _PIVOTS if letter in prefix)
+        return marker[-1], len(marker) - 1
+    pivot = next((letter for letter in _PIVOTS if letter in prefix), prefix)
+    return pivot, prefix.index(pivot)
 
 
 def _group(pivot: str, entries: list[_Entry]) -> _Group:
@@ -102,7 +103,7 @@ def _group(pivot: str, entries: list[_Entry]) -> _Group:
             table.setdefault(before, []).append(entry)
         else:
             others.append(entry)
-    shapes = _shapes_of(letter, others)
+    shapes = _shapes_of(pivot, others)
     if table:
         shapes.insert(0, _known_shape(letter, list(table)))
     candidate = re.compile(f"{letter}(?:{'|'.join(shapes)})", re.ASCII)
@@ -133,13 +134,14 @@ def _any_of(words: list[str]) -> str:
     )
 
 
-def _shapes_of(letter: str, entries: list[_Entry]) -> list[str]:
+def _shapes_of(pivot: str, entries: list[_Entry]) -> list[str]:
     """Return what stands around the pivots of other beginnings, as few patterns."""
+    letter = re.escape(pivot)
     afters = set()
     befores = set()
     for entry in entries:
         form = entry.maker.form.replace(",}", "}")
-        after = re.escape(entry.prefix[entry.pivot_at + 1 :][:_AFTER_CHARS])
+        after = re.escape(entry.prefix[entry.pivot_at + len(pivot) :][:_AFTER_CHARS])
         if entry.pivot_at:
             befores.add(entry.prefix[: entry.pivot_at])
         else:

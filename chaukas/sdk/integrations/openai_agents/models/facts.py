@@ -41,10 +41,13 @@ def request_of(
     named as the application did, where it did it by name.
     """
     api = api_of(model)
-    own, further, named = settings_of(arguments.get("model_settings"))
+    settings, named = settings_of(arguments.get("model_settings"))
     asked = "" if api else run.asked_model
     given, handoffs = arguments.get("input"), arguments.get("handoffs")
-    more = {name: arguments[name] for name in _IDS if arguments.get(name) is not None}
+    more = {}
+    for name in _IDS:
+        if arguments.get(name) is not None:
+            more[name] = arguments[name]
     prompt = arguments.get("prompt")
     if prompt is not None:
         more["prompt"] = prompt_of(prompt)
@@ -54,7 +57,7 @@ def request_of(
         # Nothing is an input too, and stands in the record as such.
         messages=[None] if given is None else given,
         system=arguments.get("system_instructions"),
-        settings={**own, **further},
+        settings=settings,
         tools=tool_names(arguments.get("tools")),
         handoffs=[getattr(each, "tool_name", None) for each in handoffs]
         if type(handoffs) is list

@@ -55,7 +55,7 @@ _ADDED_SETTINGS = (
 _PLAIN = (int, float, str, bool)
 
 
-def settings_of(settings: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
+def settings_of(settings: Any) -> tuple[dict[str, Any], str]:
     """
     Return the settings of a call as they are sent.
 
@@ -63,39 +63,34 @@ def settings_of(settings: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
     Headers are never read, of the rest only known names with plain values.
 
     Returns:
-        Settings that are numbers of the spec's own, all others, and the model, where
-        a body or an argument names another one.
+        The settings, and the model, where a body or an argument names another one.
     """
-    sent = {
-        name: value
-        for name in _SETTINGS
-        if type(value := getattr(settings, name, None)) in (int, float)
-    }
-    sent |= {
-        name: value
-        for name in _FURTHER_SETTINGS
-        if (value := getattr(settings, name, None)) is not None
-    }
+    sent: dict[str, Any] = {}
+    # Comprehensions would be calls, and this is read for every call of a model.
+    for name in _SETTINGS:
+        value = getattr(settings, name, None)
+        if type(value) in (int, float):
+            sent[name] = value
+    for name in _FURTHER_SETTINGS:
+        value = getattr(settings, name, None)
+        if value is not None:
+            sent[name] = value
     model = ""
     for source in ("extra_args", "extra_body"):
-        for name, value in _added(getattr(settings, source, None)).items():
+        given = getattr(settings, source, None)
+        if type(given) is not dict:
+            continue
+        for name, value in _added(given).items():
             sent.pop(name, None)
             if name == "model":
                 model = value if type(value) is str else model
             elif value is not None:
                 sent[name] = value
-    own = {
-        name: sent.pop(name)
-        for name in _SETTINGS
-        if type(sent.get(name)) in (int, float)
-    }
-    return own, sent, model
+    return sent, model
 
 
-def _added(given: Any) -> dict[str, Any]:
+def _added(given: dict[Any, Any]) -> dict[str, Any]:
     """Return the known settings of a body or of arguments; None: sent as null."""
-    if type(given) is not dict:
-        return {}
     return {
         name: value
         for name in _ADDED_SETTINGS

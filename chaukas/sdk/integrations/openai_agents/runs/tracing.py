@@ -8,7 +8,7 @@ Record the SDK's own tracing, where an application uses it to say what it does.
 
 Without a processor, which would change what the SDK does: the classes themselves are
 patched. So it works as well while the SDK's tracing is disabled. All other spans tell
-of what has events of its own.
+of what has events of its own: spans are watched from the first custom one on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chaukas.sdk.system.internal_errors import report
 from .workflow import active_workflow, note_trace, workflow_trace_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from chaukas.sdk.integrations.base import Host
     from chaukas.sdk.record.context import Run
@@ -50,10 +50,12 @@ class Tracing(Part):
 
     Args:
         host: Where to record.
+        watch_spans: Puts the patches in force that wait for a custom span.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, watch_spans: Callable[[], None]) -> None:
         super().__init__(host)
+        self._watch_spans = watch_spans
         self._begun: WeakMap[int] = WeakMap(_REMEMBERED)
         """When each custom span began, by its data, which its proxies share."""
 
@@ -69,11 +71,18 @@ class Tracing(Part):
                 min_version="0.3",
             ),
             Patch(
+                "agents.tracing.span_data:CustomSpanData.__init__",
+                self.custom_span,
+                ("SYSTEM",),
+                min_version="0.3",
+            ),
+            Patch(
                 "agents.tracing.spans:Span.start",
                 self.start,
                 ("SYSTEM",),
                 subclasses=True,
                 min_version="0.3",
+                on_demand=True,
             ),
             Patch(
                 "agents.tracing.spans:Span.finish",
@@ -81,6 +90,7 @@ class Tracing(Part):
                 ("SYSTEM",),
                 subclasses=True,
                 min_version="0.3",
+                on_demand=True,
             ),
         )
 
@@ -99,10 +109,17 @@ class Tracing(Part):
             report("trace", error)
         return trace
 
+    def custom_span(
+        self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Wrap the making of a custom span's data, before the span is started."""
+        self._watch_spans()
+        return wrapped(*args, **kwargs)
+
     def start(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
-        """Wrap the start of a span, which nearly always is one of the SDK's own."""
+        """Wrap the start of a span, which may be one of the SDK's own."""
         try:
             data = instance.span_data
             if type(data).__name__ == _DATA_CLASS and self._begun.get(data) is None:

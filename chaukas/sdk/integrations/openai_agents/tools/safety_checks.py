@@ -45,9 +45,12 @@ class SafetyChecks(Part):
             ),
         )
 
-    def _executed(self, *_: Any) -> Observation | None:
-        run = current_run()
-        return None if run is None else _Executed(self._recorder, run)
+    def _executed(
+        self, _instance: Any, _args: Any, kwargs: dict[str, Any]
+    ) -> Observation | None:
+        run, actions = current_run(), kwargs.get("actions")
+        is_idle = type(actions) is list and not actions
+        return None if run is None or is_idle else _Executed(self._recorder, run)
 
     @staticmethod
     def asked(wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:

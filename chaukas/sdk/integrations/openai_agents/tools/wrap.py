@@ -180,7 +180,8 @@ class Tools(Part):
             elif server:
                 metadata["tool_type"] = "mcp"
                 metadata["mcp_server"] = server
-            metadata |= caller_facts(tool_call)
+            if read(tool_call, "caller") is not None:
+                metadata |= caller_facts(tool_call)
             call = _call_of(read_text(tool, "name"), tool_call, metadata, tool)
             self._approvals.note_unasked(run, context, call)
             self._shared.start(run, call)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from chaukas.sdk.capture.held import members_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
+from chaukas.sdk.record.context import CURRENT, SCOPE, SUPPRESSED, Node, reset
 from chaukas.sdk.record.placement import enter_alone, node_in_force
 from chaukas.sdk.record.recorder import ms_between, without_defaults
 from chaukas.sdk.system.internal_errors import attempt, report
@@ -33,11 +33,16 @@ from .facts import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextvars import Token
+    from typing import TypeAlias
 
     from chaukas.sdk.capture.deferred import DeferredCapture
+    from chaukas.sdk.record.context import SessionScope
 
     from .call import FailingTool
     from .facts import ServerFacts
+
+    _Caller: TypeAlias = tuple[Node | None, SessionScope | None]
 
 __all__ = ["CONNECTING", "MCPRecording"]
 
@@ -52,6 +57,17 @@ _TO_MODEL = "returned to the model as a result"
 _TO_CALLER = "returned to the caller as a result"
 _NO_TEXT = "failed"
 _SHOWN = ("name", "uri", "cursor")
+
+
+def _moved_to(caller: _Caller) -> list[Token[Any]]:
+    """Put in force what was so where a call was made, if it is awaited elsewhere."""
+    node, scope = caller
+    tokens: list[Token[Any]] = []
+    if node is not None and node is not CURRENT.get():
+        tokens.append(CURRENT.set(node))
+    if scope is not None and scope is not SCOPE.get():
+        tokens.append(SCOPE.set(scope))
+    return tokens
 
 
 class MCPRecording(Part):
@@ -106,7 +122,7 @@ class MCPRecording(Part):
     # -- calls --------------------------------------------------------------------
 
     # In front of what every wrapper is given stands the method's name.
-    async def watch(
+    def watch(
         self,
         method: str,
         wrapped: Any,
@@ -114,7 +130,30 @@ class MCPRecording(Part):
         args: Any,
         kwargs: dict[str, Any],
     ) -> Any:
-        """Wrap a method that calls a server; only ever awaits *wrapped*."""
+        """
+        Wrap a method that calls a server; only ever awaits *wrapped*.
+
+        A call stands where it is made: what awaits it may be another task or thread.
+        """
+        caller = CURRENT.get(), SCOPE.get()
+        return self._watched(caller, method, wrapped, instance, args, kwargs)
+
+    async def _watched(self, caller: _Caller, *call: Any) -> Any:
+        tokens = _moved_to(caller)
+        try:
+            return await self._recorded(*call)
+        finally:
+            for token in tokens:
+                reset(token)
+
+    async def _recorded(
+        self,
+        method: str,
+        wrapped: Any,
+        instance: Any,
+        args: Any,
+        kwargs: dict[str, Any],
+    ) -> Any:
         call = self._begin(method, instance, args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)

@@ -63,11 +63,11 @@ class Loop:
         """Return *operation*, with its attempts counted."""
 
         def observed() -> Any:
-            attempt(_WHERE, self._begin)
+            attempt(_WHERE, self.begins)
             try:
                 return operation()
             except Exception as error:
-                attempt(_WHERE, self._note, error)
+                attempt(_WHERE, self.failed, error)
                 raise
 
         return observed
@@ -78,16 +78,17 @@ class Loop:
         """Return *operation*, a coroutine function, with its attempts counted."""
 
         async def observed() -> Any:
-            attempt(_WHERE, self._begin)
+            attempt(_WHERE, self.begins)
             try:
                 return await operation()
             except Exception as error:
-                attempt(_WHERE, self._note, error)
+                attempt(_WHERE, self.failed, error)
                 raise
 
         return observed
 
-    def _note(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
+        """Note what an attempt failed of."""
         capture = self._recorder.capture(self._run)
         facts = {"error_code": error_code_of(error), "status": status_of(error)}
         self._failure = _Failure(
@@ -96,7 +97,13 @@ class Loop:
             self._recorder.clock.monotonic_ns(),
         )
 
-    def _begin(self) -> None:
+    def failed_unseen(self) -> None:
+        """Note that an attempt failed, if nothing tells of what."""
+        if self._failure is None:
+            self._failure = _Failure("", {}, self._recorder.clock.monotonic_ns())
+
+    def begins(self) -> None:
+        """Note that an attempt begins: after a failure it is a repetition."""
         failure, self._failure = self._failure, None
         number, self.attempts = self.attempts, self.attempts + 1
         if failure is None:

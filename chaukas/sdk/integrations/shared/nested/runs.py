@@ -200,10 +200,10 @@ class NestedRuns(Runs):
             text = self.note_output(run, output)
             self._finish(run, None, {"output": text, **run.notes})
 
-    def end(self, run: NestedRun, **facts: Any) -> None:
-        """Record the end of a run that gives no answer, or not yet."""
+    def end(self, run: NestedRun, *, failure: str = "", **facts: Any) -> None:
+        """Record the end of a run without an answer; *failure* as for `finish`."""
         if self._goes_on(run):
-            self._finish(run, None, {**run.notes, **facts})
+            self._finish(run, None, {**run.notes, **facts}, failure)
 
     def fail(self, run: NestedRun, error: BaseException) -> None:
         """Record that a run failed, or was cancelled."""
@@ -226,11 +226,15 @@ class NestedRuns(Runs):
         return False
 
     def _finish(
-        self, run: NestedRun, error: BaseException | None, facts: dict[str, Any]
+        self,
+        run: NestedRun,
+        error: BaseException | None,
+        facts: dict[str, Any],
+        failure: str = "",
     ) -> None:
         attempt("end of a run", self._close_below, run)
         is_held = run.above is not None and isinstance(error, Exception)
-        self.finish(run, error, facts, is_reported=is_held)
+        self.finish(run, error, facts, is_reported=is_held, failure=failure)
         if run.above is not None:
             run.above.agent_count += run.agent_count
         _leave_above(run)

@@ -1,8 +1,9 @@
 """
 Record the retries that the openai client makes by itself, whoever called it.
 
-Each is seen as the sleep before the next attempt: it tells the time really slept, and
-the error in flight tells why.
+And those of the anthropic client, which is generated alike. Each is seen as the sleep
+before the next attempt: it tells the time really slept, and the error in flight tells
+why.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.shared.models import record_retry
+from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.placement import node_in_force
 from chaukas.sdk.record.recorder import ms_between
 from chaukas.sdk.system.internal_errors import guarded
-
-from .requests import body_of
+from chaukas.sdk.system.introspect import attributes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chaukas.sdk.record.context import Node
 
-__all__ = ["Retries"]
+__all__ = ["ClientRetries"]
 
 _NS_PER_S = 1_000_000_000
 _EXPONENTIAL = "exponential"
@@ -52,13 +55,25 @@ _LONGEST_WAIT_S = 60.0
 """Of clients that do not say it."""
 
 
-class Retries(Part):
-    """
-    Wrappers around the sleeps of the openai client.
+class ClientRetries(Part):
+    """Wrappers around the sleeps of a client."""
 
-    Args:
-        host: Where to record.
-    """
+    def patches(self, package: str = "openai", **options: Any) -> Sequence[Patch]:
+        """
+        Return the patches.
+
+        Args:
+            package: Of the client: `openai` or `anthropic`.
+            **options: As for `Patch`.
+        """
+        base = f"{package}._base_client"
+        return tuple(
+            Patch(f"{base}:{name}._sleep_for_retry", wrap, ("RETRY",), **options)
+            for name, wrap in (
+                ("SyncAPIClient", self.sleep_sync),
+                ("AsyncAPIClient", self.sleep),
+            )
+        )
 
     async def sleep(
         self, wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
@@ -82,7 +97,7 @@ class Retries(Part):
         finally:
             self._note(node, kwargs, started_ns, error)
 
-    @guarded(None, where="openai retry")
+    @guarded(None, where="client retry")
     def _note(
         self,
         node: Node | None,
@@ -98,8 +113,8 @@ class Retries(Part):
         options, response = kwargs.get("options"), kwargs.get("response")
         metadata: dict[str, Any] = {
             "layer": "http",
-            "model": body_of(options).get("model"),
-            "endpoint": getattr(options, "url", None),
+            "model": _model_in(options),
+            "endpoint": attributes_of(options).get("url"),
         }
         message, strategy = None, _EXPONENTIAL
         if response is not None:
@@ -108,7 +123,8 @@ class Retries(Part):
             code, text = _refusal_of(status)
             message = f"{text} (HTTP {status})"
             metadata |= {"status": status, "error_code": code}
-            metadata["request_id"] = headers.get("x-request-id")
+            names = ("x-request-id", "request-id")
+            metadata["request_id"] = next(filter(None, map(headers.get, names)), None)
             if _names_a_wait(headers, recorder.clock.time_ns() / _NS_PER_S):
                 strategy = "retry_after"
         elif error is not None:
@@ -125,6 +141,13 @@ class Retries(Part):
             metadata=metadata,
             message=message,
         )
+
+
+def _model_in(options: Any) -> Any:
+    """Return the model that a request names, or None."""
+    held = attributes_of(options)
+    bodies = (held.get(name) for name in ("extra_json", "json_data"))
+    return next((b["model"] for b in bodies if type(b) is dict and "model" in b), None)
 
 
 def _refusal_of(status: int) -> tuple[str, str]:

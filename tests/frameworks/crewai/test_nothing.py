@@ -1,7 +1,0 @@
-"""Placeholder."""
-
-
-def test_x() -> None:
-    import crewai
-
-    assert crewai
