@@ -410,7 +410,8 @@ def test_every_kind_of_span_has_a_detail(seen: Watched, viewed: Served) -> None:
             if span["kind"] not in shown:
                 shown.add(span["kind"])
                 seen.go(f"#/run/{run['trace_id']}?event={span['event_ids'][0]}")
-                seen.page.locator("article footer .integrity-ok").wait_for()
+                seen.page.locator("article footer [class*=integrity]").wait_for()
+                assert seen.count("[role=alert]") == 0
     assert shown >= set(
         "agent model tool handoff input output error retry policy data state".split()
     )
@@ -744,12 +745,13 @@ def test_no_stored_text_does_anything(
                 page.page.wait_for_timeout(300)
                 _is_untouched(page)
             sessions = json.loads(server.ask("/api/sessions").body)["items"]
-            for session in sessions[:6]:
+            for session in sessions[:4]:
                 page.go("#/sessions")
                 page.page.locator(ROWS).nth(sessions.index(session)).click()
                 page.see("its runs")
                 _is_untouched(page)
-            for run in runs:
+            # Of each agent one run: their kinds of steps are what differs.
+            for run in {tuple(run["agents"]): run for run in runs}.values():
                 page.go(f"#/run/{run['trace_id']}")
                 page.page.locator(STEPS).first.wait_for()
                 for _ in range(min(12, page.count(STEPS))):

@@ -53,8 +53,8 @@ def require_page() -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         fail(
-            f"the page needs {' and '.join(missing)}, which is not installed here."
-            " Install it with: pip install 'chaukas-sdk[view]'"
+            f"the page needs {' and '.join(missing)}: not installed here."
+            " Install with: pip install 'chaukas-sdk[view]'"
         )
     from chaukas.viewer import build
 
