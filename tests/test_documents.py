@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Context
 
 from chaukas.cli import main as command
 from chaukas.sdk import integrity, wire
@@ -370,7 +371,7 @@ def exists(words: list[str]) -> bool:
     """Whether a command names only files, modules and commands that are there."""
     program, *rest = words
     if program == "chaukas":
-        return rest[0] in command.commands
+        return rest[0] in command.list_commands(Context(command))
     if program == "pip":
         return rest[0] == "install"
     if program.endswith(("python", "python3")):
