@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,11 +18,14 @@ import click
 from chaukas.sdk import integrity
 from chaukas.sdk._version import VERSION
 
-from .ask import COMMANDS, show_run
-from .doctor import doctor
-from .input import Lines, UnreadableError, oldest_first, recorded_event_in
+from .input import (
+    Lines,
+    UnreadableError,
+    files_in,
+    oldest_first,
+    recorded_event_in,
+)
 from .output import count, say
-from .spool import spool
 from .tree import render
 
 if TYPE_CHECKING:
@@ -40,16 +44,46 @@ _LISTED = 20
 """Streams that are listed one by one."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_ELSEWHERE = {
+    "doctor": "chaukas.cli.doctor:doctor",
+    "spool": "chaukas.cli.spool:spool",
+    "view": "chaukas.cli.ask.view:view",
+    "summary": "chaukas.cli.ask.summary:summary",
+    "runs": "chaukas.cli.ask.lists:runs",
+    "sessions": "chaukas.cli.ask.lists:sessions",
+    "search": "chaukas.cli.ask.lists:search",
+    "stats": "chaukas.cli.ask.lists:stats",
+    "show": "chaukas.cli.ask.run:show",
+    "diff": "chaukas.cli.ask.run:diff",
+    "tail": "chaukas.cli.ask.tail:tail",
+    "label": "chaukas.cli.ask.label:label",
+    "export": "chaukas.cli.ask.export:export",
+    "mcp": "chaukas.cli.ask.mcp:mcp",
+}
+"""Commands of other modules, which are loaded when they are called for."""
+
+
+class _Commands(click.Group):
+    """The commands; a call of one does not load the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded if need be."""
+        place = _ELSEWHERE.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = place.partition(":")
+        command = getattr(import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="chaukas")
 def main() -> None:
     """Inspect what chaukas recorded, and manage its delivery."""
-
-
-main.add_command(doctor)
-main.add_command(spool)
-for _command in COMMANDS:
-    main.add_command(_command)
 
 
 @main.command()
@@ -64,8 +98,8 @@ def verify(files: tuple[Path, ...], *, partial: bool) -> None:
     """
     Check whether events were altered, taken out or moved.
 
-    Give all files of a rotation together, .gz or not: they are one chain; - is the
-    standard input. The first problem is named with its file and line.
+    Give all files of a rotation together, .gz or not, or their folder: they are one
+    chain; - is the standard input. The first problem is named with its file and line.
 
     Exit code 0: the record is whole and unaltered. 1: something is wrong, or a file
     holds no event. 2: a file cannot be read. 3: nothing is wrong, but not all is
@@ -73,7 +107,7 @@ def verify(files: tuple[Path, ...], *, partial: bool) -> None:
     event or repeats one.
     """
     try:
-        lines = Lines(oldest_first(files))
+        lines = Lines(oldest_first(files_in(files)))
         report = integrity.verify(lines)
     except UnreadableError as error:
         _end_unread(error)
@@ -98,15 +132,16 @@ def tree(
 
     One line for each pair of START and END, with its outcome, duration and tokens;
     "cut" is what a process that is gone left without its end. Times are UTC. Give
-    all files of a rotation together, .gz or not; - is the standard input.
-
-    With --run one run: FILE may be a folder or a spool too, times count from the
-    run's start, and what each step said is shown.
+    all files of a rotation together, .gz or not, their folder, or a spool; - is the
+    standard input. With --run one run: times count from its start, and what each
+    step said is shown.
 
     Exit code 1: a file holds no event, or there is no such run. 2: a file cannot be
     read.
     """
     if run:
+        from .ask.run import show_run
+
         show_run(files, run, is_full=full, as_json=as_json, limit=limit)
         return
     _show_all(files)
@@ -126,7 +161,7 @@ def _show_all(files: tuple[Path, ...]) -> None:
                 skipped += 1
 
     try:
-        lines = Lines(oldest_first(files))
+        lines = Lines(oldest_first(files_in(files)))
         shown = render(events())
     except UnreadableError as error:
         _end_unread(error)

@@ -22,6 +22,7 @@ from chaukas.store.files.lines import (
     opened,
     reason_of,
 )
+from chaukas.store.files.place import LABELS_SUFFIX, files_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ __all__ = (
     "Lines",
     "UnreadableError",
     "event_in",
+    "files_in",
     "oldest_first",
     "reason_of",
     "recorded_event_in",
@@ -133,6 +135,23 @@ def oldest_first(files: Sequence[Path]) -> list[Path]:
     if len(wanted) < 2 or any(str(path) == STDIN for path in wanted):
         return wanted
     return sorted(wanted, key=_first_time)
+
+
+def files_in(paths: Sequence[Path]) -> list[Path]:
+    """
+    Return the files that are named, and of folders and spools those with events.
+
+    Raises:
+        UnreadableError: A folder holds none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = files_of([path]).files
+            found += [one for one in inside if not one.name.endswith(LABELS_SUFFIX)]
+        else:
+            found.append(path)
+    return found
 
 
 def _first_time(path: Path) -> str:

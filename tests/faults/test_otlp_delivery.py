@@ -155,6 +155,17 @@ def test_the_rest_of_a_dead_process_waits_for_a_receiver_that_is_away(
     assert by_name(receiver).keys() == {"chat", "invoke_agent", "execute_tool"}
 
 
+def test_a_span_of_the_rest_that_is_refused_costs_no_other(
+    receiver: SpanReceiver, tmp_path: Path
+) -> None:
+    play(receiver.endpoint, tmp_path, "killed")
+    receiver.rule = lambda spans: (
+        Answer(400) if any(s.name.startswith("execute_tool") for s in spans) else None
+    )
+    deliver_rest(receiver.endpoint, tmp_path)
+    assert by_name(receiver).keys() == {"chat", "invoke_agent"}
+
+
 def test_a_program_ends_in_time_in_front_of_a_black_hole(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hole:
         endpoint = f"http://127.0.0.1:{hole.getsockname()[1]}"

@@ -1,9 +1,9 @@
 """
-Run the test suite of openai-agents twice, without chaukas and with it, and compare.
+Run a framework's own test suite twice, without chaukas and with it, and compare.
 
-    python tests/sdk_suite/run.py
+    python tests/sdk_suite/run.py [crewai]
 
-The suite is eight thousand statements of what the SDK promises its users. That they
+A suite is thousands of statements of what a framework promises its users. That they
 hold with chaukas enabled is the best proof there is that the host notices nothing.
 """
 
@@ -62,6 +62,39 @@ _PIN = re.compile(
 )
 
 
+_CREWAI = (
+    "crewai[a2a]==1.15.30",
+    "litellm<1.96 pytest pytest-asyncio pytest-recording pytest-subprocess",
+    "pytest-timeout pytest-xdist",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The tests of one framework, as its source distribution holds them."""
+
+    package: str
+    """As it is installed."""
+    version: str
+    """Whose tests are run."""
+    packages: tuple[str, ...]
+    """What they import."""
+    plugins: tuple[str, ...] = ()
+    """Of pytest, in this folder: they are loaded with chaukas and without."""
+
+    @property
+    def folder(self) -> str:
+        """What the source distribution unpacks to."""
+        return f"{self.package.replace('-', '_')}-{self.version}"
+
+
+SUITES = {
+    "openai-agents": Suite("openai-agents", VERSION, _PACKAGES),
+    "crewai": Suite("crewai", "1.15.30", _CREWAI, ("crewai_setup",)),
+}
+"""By the name that is given to this program."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A part of the suite that is run in one go."""
@@ -88,8 +121,13 @@ class Recording:
     """The first of them."""
 
 
-def selections(workers: int) -> tuple[Selection, Selection]:
+def selections(suite: Suite, workers: int) -> tuple[Selection, ...]:
     """Return the core, run by *workers* processes, and what must run alone."""
+    if suite.package == "crewai":
+        # Some of them need clients that are not installed: they fail both times.
+        whole = ["--timeout=120", "--block-network", "--dist", "loadfile", "tests"]
+        whole += ["-n", str(workers), "--continue-on-collection-errors"]
+        return (Selection("crewai", tuple(whole)),)
     core = ["-m", "not serial", "-n", str(workers), "--dist", "worksteal"]
     core += ["--ignore=tests/sandbox", "--ignore=tests/extensions/sandbox"]
     core += [f"--ignore=tests/{name}.py" for name in _ABSENT]
@@ -130,9 +168,9 @@ def compare(without: dict[str, str], with_it: dict[str, str]) -> list[str]:
     ]
 
 
-def prepare(folder: Path) -> Path:
+def prepare(folder: Path, wanted: Suite) -> Path:
     """Fetch the suite and make its environment in *folder*; return its root."""
-    suite = folder / f"openai_agents-{VERSION}"
+    suite = folder / wanted.folder
     pins = folder / "pins.txt"
     python = _python_of(folder)
     install = ("pip", "install", "-qq", "-c", str(pins))
@@ -140,15 +178,20 @@ def prepare(folder: Path) -> Path:
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
         venv.create(folder / "venv", with_pip=True, clear=True)
-        wanted = ["--no-deps", "--no-binary", ":all:", f"openai-agents=={VERSION}"]
-        _call(python, "pip", "download", "-qq", "-d", str(folder), *wanted)
+        release = f"{wanted.package}=={wanted.version}"
+        source = ["--no-deps", "--no-binary", wanted.package, release]
+        _call(python, "pip", "download", "-qq", "-d", str(folder), *source)
         with tarfile.open(f"{suite}.tar.gz") as archive:
             archive.extractall(folder, filter="data")
-        lock = (suite / "uv.lock").read_text(encoding="utf-8")
+        locked = suite / "uv.lock"
+        lock = locked.read_text(encoding="utf-8") if locked.exists() else ""
         pins.write_text(pins_of(lock), encoding="utf-8")
-        packages = " ".join(_PACKAGES).split()
+        packages = " ".join(wanted.packages).split()
         # Editable: some tests look for frames whose file lies in `src/agents`.
-        _call(python, *install, "-e", str(suite), *packages)
+        own = ["-e", str(suite)] if lock else []
+        _call(python, *install, *own, *packages)
+        # Before either run: what chaukas needs must not differ between the two.
+        _call(python, *install, "-e", str(_ROOT), *packages)
         done.touch()
     # Each time: the folder may have served another checkout before.
     _call(python, *install, "-e", str(_ROOT))
@@ -164,7 +207,12 @@ def _call(python: str, module: str, *arguments: str) -> None:
 
 
 def run(
-    folder: Path, suite: Path, selection: Selection, *, recorded: bool
+    folder: Path,
+    suite: Path,
+    selection: Selection,
+    plugins: tuple[str, ...] = (),
+    *,
+    recorded: bool,
 ) -> dict[str, str]:
     """Run one selection, with chaukas or without, and return the outcomes."""
     target = _target_of(folder, selection, recorded=recorded)
@@ -172,11 +220,11 @@ def run(
     for old in target.iterdir():
         old.unlink()
     env = {k: v for k, v in os.environ.items() if not k.startswith("CHAUKAS_")}
-    plugin: tuple[str, ...] = ()
+    env["PYTHONPATH"] = str(Path(__file__).resolve().parent)
     if recorded:
         env["CHAUKAS_SUITE_DIR"] = str(target)
-        env["PYTHONPATH"] = str(Path(__file__).resolve().parent)
-        plugin = ("-p", "chaukas_plugin")
+        plugins = (*plugins, "chaukas_plugin")
+    plugin = [part for name in plugins for part in ("-p", name)]
     command = [_python_of(folder), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += [f"--junitxml={target / 'junit.xml'}", *plugin, *selection.arguments]
     with (target / "log.txt").open("w", encoding="utf-8") as log:
@@ -211,16 +259,19 @@ def recording_of(target: Path) -> Recording:
 def main() -> int:
     """Prepare, run, print the table; 0 if chaukas changed and broke nothing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    default = Path(tempfile.gettempdir()) / "chaukas-sdk-suite"
-    parser.add_argument("--folder", type=Path, default=default, help="kept for reuse")
+    parser.add_argument("suite", nargs="?", default="openai-agents", choices=SUITES)
+    parser.add_argument("--folder", type=Path, help="kept for reuse")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     given = parser.parse_args()
-    suite = prepare(given.folder)
+    wanted = SUITES[given.suite]
+    own = "chaukas-sdk-suite" if given.suite == "openai-agents" else "chaukas-crewai"
+    folder = given.folder or Path(tempfile.gettempdir()) / own
+    suite = prepare(folder, wanted)
     is_good = True
-    for selection in selections(given.workers):
-        without = run(given.folder, suite, selection, recorded=False)
-        with_it = run(given.folder, suite, selection, recorded=True)
-        target = _target_of(given.folder, selection, recorded=True)
+    for selection in selections(wanted, given.workers):
+        without = run(folder, suite, selection, wanted.plugins, recorded=False)
+        with_it = run(folder, suite, selection, wanted.plugins, recorded=True)
+        target = _target_of(folder, selection, recorded=True)
         recording = recording_of(target)
         differences = compare(without, with_it)
         _say(_table(selection, without, with_it, recording))

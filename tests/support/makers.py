@@ -277,6 +277,16 @@ Alchemy|alcht_|{{N30}}|alcht_page
 MailerSend|mlsn.|{{H64}}|mlsn.com
 Telnyx|KEY|{{U32}}_{{N22}}|KEY_VALUE_STORE
 Matrix|syt_|{{N12}}_{{N20}}_{{N6}}|syt_token
+GoCardless|sandbox_|{{N40}}|sandbox_environment_settings
+Yandex dictionary|dict.1.1.|{{D8}}T{{D6}}Z.{{H16}}.{{H40}}|dict.1.1.0
+Runway|key_|{{H128}}|key_frame
+Braintrust|bt-st-|{{N48}}|bt-st-list
+Bitcoin extended|xprv|{{N107}}|xprv9s21
+Nostr|nsec1|{{L58}}|nsec1
+JumpCloud|jca_|{{N36}}|jca_connector
+Gitpod|gitpod_pat_|{{W60}}|gitpod_pat_name
+Retool|retool_|{{N26}}|retool_app
+Neptune|eyJhcGlfYWRkcmVzcyI6|{{N80}}|eyJhcGlfYWRkcmVzcyI6
 age|AGE-SECRET-KEY-1|{{U58}}|AGE-SECRET-KEY-1
 minisign|RWRTY0Iy|{{S180}}|RWRTY0Iy
 private key in base64|LS0tLS1CRUdJTi|{{S80}}|LS0tLS1CRUdJTi

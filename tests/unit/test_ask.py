@@ -407,3 +407,46 @@ def test_a_reader_that_leaves_ends_the_command_quietly(record: Path) -> None:
     process.stderr.close()
     process.wait()
     assert b"Traceback" not in error
+
+
+def test_reading_that_takes_long_shows_a_bar_and_only_on_a_terminal(
+    record: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import pty, sys\n"
+        "from chaukas.cli.ask import source\n"
+        "source._PATIENCE_S = 0.0\n"
+        "from chaukas.cli import main\n"
+        "main(['runs', sys.argv[1]])\n"
+    )
+    spawn = f"import pty, sys; pty.spawn([sys.executable, '-c', {code!r}, sys.argv[1]])"
+    output = subprocess.run(
+        [sys.executable, "-c", spawn, str(record)],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+        stdin=subprocess.DEVNULL,
+    ).stdout
+    assert b"Reading " in output
+    piped = subprocess.run(
+        [sys.executable, "-c", code, str(record)],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "another")},
+    )
+    assert b"Reading " not in piped.stdout + piped.stderr
+
+
+def test_tree_and_verify_take_a_folder_and_a_spool(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(b"".join(lines(run("t1"))))
+    (folder / "b.jsonl").write_bytes(b"".join(lines(run("t2", 5))))
+    spool = tmp_path / "spool" / "stream-1"
+    spool.mkdir(parents=True)
+    (spool / f"{0:020d}.seg").write_bytes(b"".join(lines(run("t3"))))
+    assert call("tree", folder).count("agent desk") == 2
+    assert call("tree", tmp_path / "spool").count("agent desk") == 1
+    assert "a.jsonl" in call("verify", folder, status=1)

@@ -27,6 +27,7 @@ from chaukas.sdk.config import Config, load
 from chaukas.sdk.integrations import INTEGRATIONS, Known
 from chaukas.sdk.maintenance import Delivered
 from chaukas.testing import FakeCollector, Fault, Reply
+from loopback.otlp import Answer, SpanReceiver
 from tests.support.pem import Authority
 
 if TYPE_CHECKING:
@@ -538,9 +539,38 @@ def test_a_failure_makes_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_config: Config) -> Any:
         yield fail("faults", "lost", "Please report this.")
 
-    monkeypatch.setattr("chaukas.cli.doctor.check_faults", broken)
+    monkeypatch.setattr("chaukas.cli.faults.check_faults", broken)
     done = doctor("--faults")
     assert done.exit_code == 1
     assert done.output == (
         "fail  faults: lost. Please report this.\n1 failure, 0 warnings.\n"
     )
+
+
+class TestOtlp:
+    """A receiver of spans: asked with a request that holds none."""
+
+    def test_one_that_takes_spans_is_named(self) -> None:
+        with SpanReceiver() as receiver:
+            done = doctor(output_mode="otlp", otlp_endpoint=receiver.endpoint)
+            assert not receiver.spans
+        assert "ok    receiver (otlp): " in done.output
+        assert "/v1/traces takes spans (" in done.output
+
+    def test_one_that_refuses_the_headers_says_what_to_correct(self) -> None:
+        with SpanReceiver() as receiver:
+            receiver.rule = lambda _spans: Answer(401)
+            done = doctor(
+                output_mode="otlp", otlp_endpoint=receiver.endpoint, otlp_headers="x=1"
+            )
+        assert done.exit_code == 1
+        assert "FAIL" in done.output.upper()
+        assert "Correct CHAUKAS_OTLP_HEADERS" in done.output
+
+    def test_one_that_is_not_there_is_a_failure(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        endpoint = f"http://127.0.0.1:{port}"
+        done = doctor(output_mode="otlp", otlp_endpoint=endpoint)
+        assert done.exit_code == 1
+        assert "refuses connections" in done.output

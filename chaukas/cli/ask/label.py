@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from chaukas.cli.output import say, say_json
-from chaukas.cli.settings import loaded_with
 from chaukas.query import NewLabel, write_label
 
-from .source import asked, fail, json_option, source_argument
+from .source import asked, configured_file, fail, json_option, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +46,7 @@ def label(
     """
     with asked(source) as query:
         found = query.run(query.find_run(run))
-    named = list(source) or [loaded_with(()).config.output_file]
+    named = list(source) or [configured_file()]
     new = NewLabel(
         name=name,
         value=_value(value),

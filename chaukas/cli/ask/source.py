@@ -34,6 +34,7 @@ __all__ = (
     "MISSING",
     "UNREAD",
     "asked",
+    "configured_file",
     "fail",
     "filter_option",
     "json_option",
@@ -85,10 +86,15 @@ def fail(text: str, code: int = UNREAD) -> NoReturn:
     sys.exit(code)
 
 
+def configured_file() -> Path:
+    """Return the file that chaukas writes to, as far as the environment says."""
+    return loaded_with(()).config.output_file
+
+
 @contextmanager
 def opened(paths: Sequence[Path]) -> Iterator[Source]:
     """Open a source; the configured file if none was named. It is not read yet."""
-    named = list(paths) or [loaded_with(()).config.output_file]
+    named = list(paths) or [configured_file()]
     try:
         source = open_source(named)
     except UnreadableError as error:

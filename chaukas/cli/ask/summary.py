@@ -11,7 +11,14 @@ from chaukas.cli.output import count, say, say_json
 from chaukas.sdk import integrity
 from chaukas.store.files.lines import UnreadableError
 
-from .source import asked, fail, filter_option, json_option, source_argument
+from .source import (
+    asked,
+    configured_file,
+    fail,
+    filter_option,
+    json_option,
+    source_argument,
+)
 from .words import date_time, duration, money, path, short_id
 
 if TYPE_CHECKING:
@@ -57,10 +64,9 @@ def _verified(
     source: Sequence[Path],
 ) -> Literal["whole", "not whole", "broken"]:
     from chaukas.cli.input import Lines, oldest_first
-    from chaukas.cli.settings import loaded_with
     from chaukas.store.files.place import LABELS_SUFFIX, files_of
 
-    named = list(source) or [loaded_with(()).config.output_file]
+    named = list(source) or [configured_file()]
     try:
         files = files_of(named).files
         events = [path for path in files if not path.name.endswith(LABELS_SUFFIX)]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chaukas.cli.faults import check_faults
 from chaukas.cli.output import count, say, say_json
 from chaukas.cli.settings import loaded_with, set_option
 
@@ -50,7 +49,12 @@ def doctor(given: tuple[str, ...], *, as_json: bool, faults: bool) -> None:
     events: nothing is stored there. Exit code 1: something fails.
     """
     loaded = loaded_with(given)
-    findings = check_faults(loaded.config) if faults else _checks(loaded)
+    if faults:
+        from chaukas.cli.faults import check_faults
+
+        findings = check_faults(loaded.config)
+    else:
+        findings = _checks(loaded)
     counts = dict.fromkeys(Level, 0)
     for finding in findings:
         counts[finding.level] += 1

@@ -24,6 +24,10 @@ from chaukas.sdk.sinks.collector.responses import (
     untrusted,
 )
 from chaukas.sdk.sinks.collector.tls import Trust
+from chaukas.sdk.sinks.otlp.answers import missing_package
+from chaukas.sdk.sinks.otlp.encode import MissingPackageError, load
+from chaukas.sdk.sinks.otlp.grpc import OtlpGrpc
+from chaukas.sdk.sinks.otlp.http import OtlpHttp
 
 from .finding import fail, ok, warn
 
@@ -51,6 +55,26 @@ def check_collector(config: Config) -> Iterator[Finding]:
     for remote in remotes_of(config):
         if isinstance(remote, (GrpcSink, HttpSink)):
             yield from _check(remote, config)
+        elif isinstance(remote, (OtlpGrpc, OtlpHttp)):
+            yield _check_otlp(remote)
+
+
+def _check_otlp(remote: OtlpGrpc | OtlpHttp) -> Finding:
+    """Send a request without spans: it shows as much, and nothing is stored."""
+    topic = "receiver (otlp)"
+    begun_s = time.monotonic()
+    try:
+        load()
+        answer = remote.post("traces", b"", ())
+    except MissingPackageError:
+        answer = missing_package(remote.place)
+    taken_ms = (time.monotonic() - begun_s) * 1000
+    remote.close()
+    facts = {"answer_ms": taken_ms, "cause": answer.cause}
+    if answer.action is Action.ACKED:
+        text = f"{remote.place} takes spans ({ms(taken_ms)})"
+        return ok(topic, text, **facts)
+    return _refused(topic, answer.error, **facts)
 
 
 def _check(remote: GrpcSink | HttpSink, config: Config) -> Iterator[Finding]:

@@ -66,7 +66,6 @@ class JoiningSender(Sender):
         if answer.action in (Action.RETRY, Action.PARK):
             self.settle_answer(cursor, [], answer)
         else:
-            # What no one takes even so is not worth more: its events were counted.
             self.settle_answer(cursor, [], Answer(Action.ACKED))
             self._joins.drop(source)
 

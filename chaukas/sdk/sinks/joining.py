@@ -61,7 +61,12 @@ class JoiningRemote(ABC):
 
     @abstractmethod
     def send_rest(self, source: str) -> Answer:
-        """Send what will never be complete, since its process is gone."""
+        """
+        Send what will never be complete, since its process is gone.
+
+        Anything but RETRY and PARK means that it is through: what was refused for
+        good is told in the log.
+        """
 
     @abstractmethod
     def drop(self, source: str) -> None:

@@ -213,7 +213,7 @@ def checkpoint_of(llm: Any, folder: Path) -> Any:
     Crew(agents=workers, tasks=tasks).kickoff(
         from_checkpoint=CheckpointConfig(location=str(folder))
     )
-    first = min(folder.rglob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    first = next(folder.rglob("*_p-none.json"))
     again = CheckpointConfig(restore_from=str(first))
     restored = Crew.from_checkpoint(again)
     restored.agents[1].llm = llm
@@ -229,10 +229,12 @@ def _shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _shape(value[key]) for key in sorted(value)}
     if isinstance(value, list):
-        return [_shape(each) for each in value]
+        # Some of them are sets, whose order is a matter of chance.
+        is_names = all(isinstance(each, str) for each in value)
+        return sorted(map(_shape, value)) if is_names else list(map(_shape, value))
     if isinstance(value, str) and not _CHANGING.search(value):
         return value
-    return type(value).__name__
+    return "number" if isinstance(value, (int, float)) else type(value).__name__
 
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")

@@ -9,12 +9,14 @@ from typing import Any
 from crewai.knowledge.source.string_knowledge_source import StringKnowledgeSource
 from crewai.memory.unified_memory import Memory
 
+from loopback import Text
 from tests.frameworks.crewai.scripted import (
     ScriptedLLM,
     agent,
     call,
     crew,
     recorded,
+    served,
     task,
 )
 from tests.support.trees import named, only, tree, tree_of
@@ -185,3 +187,47 @@ def test_each_step_of_a_plan_has_its_models_and_tools() -> None:
         """
     )
     assert only(events(), "TOOL_CALL_START")["tool_call"]["tool_id"] == "c1"
+
+
+def test_checkpoints_are_changes_and_what_is_restored_is_a_run(tmp_path: Any) -> None:
+    from crewai import Crew
+    from crewai.state.checkpoint_config import CheckpointConfig
+
+    points = tmp_path / "points"
+    with recorded() as events, served([Text("1"), Text("2"), Text("3")]) as (_, llm):
+        first, second = agent(llm=llm, role="first"), agent(llm=llm, role="second")
+        given = crew(task(first), task(second, "More"))
+        given.kickoff(from_checkpoint=CheckpointConfig(location=str(points)))
+        between = next(points.rglob("*_p-none.json"))
+        restored = Crew.from_checkpoint(CheckpointConfig(restore_from=str(between)))
+        restored.agents[1].llm = llm
+        assert restored.kickoff().raw == "3"
+    assert tree_of(events()) == tree(
+        """
+        SESSION
+          AGENT crew
+            INPUT
+            AGENT first
+              MODEL
+            STATE_UPDATE
+            HANDOFF first -> second
+            AGENT second
+              MODEL
+            STATE_UPDATE
+            OUTPUT
+          STATE_UPDATE
+          AGENT crew
+            INPUT
+            AGENT second
+              MODEL
+            STATE_UPDATE
+            OUTPUT
+        """
+    )
+    changes = [e["state_update"]["store"] for e in named(events(), "STATE_UPDATE")]
+    assert [each["operation"] for each in changes] == [
+        *["checkpoint_completed"] * 2,
+        "checkpoint_restore_completed",
+        "checkpoint_completed",
+    ]
+    assert changes[0]["checkpoint_id"] in between.name

@@ -68,7 +68,7 @@ def calls_of(name: str, **settings: Any) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("name", "events", "ceiling"), [("one call", 8, 75), ("three tools", 16, 82)]
+    ("name", "events", "ceiling"), [("one call", 8, 72), ("three tools", 16, 76)]
 )
 def test_an_event_costs_the_host_few_calls(
     name: str, events: int, ceiling: int

@@ -37,6 +37,7 @@ PLACEHOLDER: Final = re.compile(
     r"(?=[^<>\s]{0,64}[0-9])[^<>\s]{6,64}>)[^<>]{0,64}>"
     r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]"
     r"x{2,}){0,8}|\[?redacted[\w\- ]{0,20}\]?|replace[_-]?(?:me|this)\w*"
+    r"|-change[_-]?(?:me|it|this)"
     r"|(?:[a-z]{1,12}[_\-]){0,3}placeholder|your[_\- ]"
     r"[\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
     re.IGNORECASE | re.ASCII,
@@ -65,6 +66,10 @@ _TEMPLATE: Final = re.compile(
 )
 _SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}")
 _LINKS: Final = frozenset("localkey linkkey joinkey devicekey".split())
+# Not the name under which a secret is kept.
+_ID: Final = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(?=\D*\d)[\w\-]{24,}"
+)
 _SYMBOL: Final = re.compile(r"[A-Z]{2,6}")
 _SIGNS_LIMIT: Final = 4
 _OWN_WORDS: Final = 2
@@ -183,7 +188,7 @@ _ITEMS: Final = 64
 # What is known of a token of a language.
 _OF_PIECE: Final = re.compile(
     r"(?:top_?)?log_?probs?|log_?probability|lemma|pos|(?:start|end)_?offset|position"
-    r"|bytes|token_?id|token_?str|is_stop|ner|dep",
+    r"|bytes|token_?id|token_?str|is_stop|ner|dep|score|sequence",
     re.IGNORECASE,
 )
 _FILE_NAMES: Final = frozenset(
@@ -250,6 +255,7 @@ def is_benign_text(name: str, value: str) -> bool:
     )
     # What links records, too, has such a name.
     is_form = is_form or (squeezed in _LINKS and is_name_like(value))
+    is_form = is_form or (squeezed == "secretid" and _ID.fullmatch(value) is None)
     # A symbol that is traded.
     is_form = is_form or (squeezed == "token" and _SYMBOL.fullmatch(value) is not None)
     # A key of the keyboard.
@@ -321,7 +327,7 @@ def _is_count(name: str, item: float) -> bool:
     is_small = -_SMALL < item < _SMALL
     if last_word(name) == "pin":
         return _PIN.fullmatch(str(item)) is None
-    is_count = "tokens" in exact or last_word(name) == "cookie"
+    is_count = "tokens" in exact or exact == "secretid" or last_word(name) == "cookie"
     is_count = is_count or (is_small and name[-1:] in "sS")
     return is_count or (is_small and exact in ("pass", "passes", "token"))
 
@@ -406,7 +412,8 @@ def _is_descriptive_leaf(name: str, key: str, value: Any) -> bool:
     if kind is not str:
         return False
     is_mode = last_word(key) in _MODES and value.isalnum() and len(value) <= _MODE_CHARS
-    is_mode = is_mode or (is_about(key) and is_setting(value))
+    is_said = is_setting(value) or (value[-1:] in (".", "?", "!") and is_prose(value))
+    is_mode = is_mode or (is_about(key) and is_said)
     return is_mode or _COLOUR.fullmatch(value) is not None
 
 

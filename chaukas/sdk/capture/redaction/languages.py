@@ -15,7 +15,9 @@ __all__ = ("FOREIGN_FORMS", "count_foreign", "has_foreign_word", "in_english")
 _WORDS: Final = {
     "password": (
         "senha heslo haslo hasło parola salasana lozinka adgangskode passord"
-        " sifre şifre jelszo jelszó mật_khẩu mat_khau kata_sandi palavra_passe"
+        " sifre şifre şifreniz sifreniz şifresi sifresi parolan\u0131z parolaniz"
+        " parolas\u0131 salasanasi jelszava hasła hasłem hesla jelszo jelszó"
+        " mật_khẩu mat_khau kata_sandi palavra_passe"
         " contraseña contrasena contrasenya clave_de_acceso parolă slaptažodis"
     ),
     "token": "jeton",
@@ -34,6 +36,11 @@ _PARTS: Final = {
         "código_de_verificación codigo_de_verificacion code_de_vérification"
         " code_de_verification bestätigungscode codice_di_verifica код_подтверждения"
         " código_de_verificação 验证码 驗證碼 認証コード 인증번호 인증_번호"
+    ),
+    "recovery_code": (
+        "code_de_récupération code_de_recuperation código_de_recuperación"
+        " codigo_de_recuperacion código_de_recuperação codice_di_recupero"
+        " wiederherstellungscode код_восстановления 恢复代码 復旧コード 복구_코드"
     ),
     "access": "zugangs zugriffs доступа",
 }
@@ -60,6 +67,14 @@ def _table() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 _PATTERN, _MEANINGS = _table()
+_ROOTS: Final = tuple(
+    {
+        word.partition("_")[0]
+        for row in (*_WORDS.values(), *_PARTS.values())
+        for word in row.split()
+        if word.isascii()
+    }
+)
 
 # What a text is searched for. The key needs its owner before it.
 _ASCII: Final = (
@@ -76,14 +91,20 @@ _BEGINNINGS: Final = (
     "парол токен ключ κωδικ 密 口令 令牌 パスワ トーク キー 暗証 비밀 암호 토큰 키"
     " סיסמה رمز كلمة รหัส पासव hasł şifr jelszó mật contraseñ clé slaptaž lösen"
     " schlüss parolă código codigo vérif verif bestätigungs codic"
-    "e код_под 验证码 驗證碼 認証コ 인증"
+    "e подтвержд восстановл 验证码 驗證碼 認証コ 인증 恢复代 復旧コ 복구"
 ).split()
 FOREIGN_FORMS: Final = (
-    *((word, rf"(?<![a-z])(?<!palabra ){word}") for word in _ASCII),
-    *((word, re.escape(word)) for word in _OTHERS),
     ("kata sandi", "kata sandi"),
     ("palavra", "palavra[ _-]passe"),
+    *(
+        (word, rf"{word}(?: d[aeiou]l?(?:la)?)? ?(?:d['\u2019])?api(?![a-z])")
+        for word in ("clé", "chiave", "chave", "ключ", "llave")
+    ),
     ("verific", "cod(?:e|igo|ice) d[ei] verific(?:ation|acion|a)"),
+    ("recuper", "cod(?:e|igo|ice) d[ei] recuper(?:ation|acion|o)"),
+    ("wiederher", "wiederherstellungscode"),
+    *((word, rf"(?<![a-z])(?<!palabra ){word}") for word in _ASCII),
+    *((word, re.escape(word)) for word in _OTHERS),
 )
 """Where a name may stand: a text that is near it, and the form of the word."""
 
@@ -118,6 +139,9 @@ def in_english(name: str) -> str | None:
     low = _CAPITAL.sub(" ", name).lower()
     if low.strip(" _-:") == "clave":
         return "password"
+    if low.isascii() and not any(map(low.__contains__, _ROOTS)):
+        # The pattern is tried at each letter; nearly all names are English.
+        return None
     found = _PATTERN.sub(_meaning, low)
     return None if found == low else found
 

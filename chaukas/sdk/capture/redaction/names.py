@@ -180,8 +180,11 @@ _TRIMMED: Final = frozenset(
     " current previous backup primary secondary".split()
 )
 
-_GLUED: Final = re.compile(
-    r"(.+?)(password|passwd|passphrase|token|secret|credential|cookie|key|pass|pwd)"
+_OF: Final = frozenset("de da do di d del della dell".split())
+# The longest first. No pattern: that would try each at every letter of a long word.
+_GLUED_LAST: Final = (
+    *("passphrase", "credential", "password", "passwort", "kennwort", "passwd"),
+    *("secret", "cookie", "token", "pass", "pwd", "key"),
 )
 _GLUED_FIRST: Final = re.compile(
     r"(password|passwd|secret|token|credential|cookie)"
@@ -237,7 +240,8 @@ def _decide(name: str, extra: frozenset[str]) -> bool:
     english = in_english(name)
     if english is not None:
         # Some languages put the owner behind the key: `clave api`.
-        turned = " ".join(reversed(words_of(english)))
+        words = [word for word in words_of(english) if word not in _OF]
+        turned = " ".join(reversed(words))
         return is_sensitive(english) or is_sensitive(turned)
     words = words_of(plain)
     if not words or _is_of_object(plain, words):
@@ -277,7 +281,10 @@ def _parts(word: str) -> tuple[str, ...]:
     """Split words that are written as one: ``authtoken``, ``dbpassword``."""
     if word in _CORE or word.startswith("lib"):
         return (word,)
-    glued = _GLUED.fullmatch(word) or _GLUED_FIRST.fullmatch(word)
+    if word.endswith(_GLUED_LAST) and word not in _GLUED_LAST:
+        last = next(filter(word.endswith, _GLUED_LAST))
+        return word.removesuffix(last), last
+    glued = _GLUED_FIRST.fullmatch(word)
     return (word,) if glued is None else (glued[1], glued[2])
 
 
@@ -288,6 +295,9 @@ def _ends_harmless(parts: list[str]) -> bool:
     if parts[0] == "existing" or parts[:2] == ["image", "pull"]:
         # What names a Secret of Kubernetes: `existingSecret`.
         return True
+    if parts[-2:] == ["secret", "id"]:
+        # Of Vault and others it is a secret: its value decides.
+        return False
     return _is_harmless(parts[-1]) or parts[-2:] == ["expire", "in"]
 
 

@@ -39,6 +39,8 @@ _CONTINUATIONS = (
     f"= {_VALUE}",
     f": {_VALUE}",
     f"key: {_VALUE}",
+    f'1, "key": "{_VALUE}"',
+    f"/password x\n{_VALUE}",
     f"string: {_VALUE}",
     f"{_VALUE}@x.test",
     f"  {_VALUE}\n",

@@ -52,6 +52,7 @@ __all__ = [
     "held",
     "input_of",
     "is_internal",
+    "is_restored",
     "normal_role",
     "output_of",
     "private",
@@ -109,6 +110,12 @@ def _slot(item: Any, name: str) -> dict[str, Any] | None:
 def argument(args: Sequence[Any], kwargs: Mapping[str, Any], at: int, name: str) -> Any:
     """Return an argument by its place or its name; None if it was left out."""
     return args[at] if len(args) > at else kwargs.get(name)
+
+
+def is_restored(args: Sequence[Any], kwargs: Mapping[str, Any], at: int) -> bool:
+    """Tell whether a kickoff leads to that of another object, out of a checkpoint."""
+    config = argument(args, kwargs, at, "from_checkpoint")
+    return config is not None and held(config, "restore_from") is not None
 
 
 def _is_of_crewai(item: Any) -> bool:

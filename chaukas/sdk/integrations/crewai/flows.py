@@ -26,6 +26,7 @@ from .facts import (
     flow_ref,
     held,
     is_internal,
+    is_restored,
     output_of,
     private,
 )
@@ -130,9 +131,7 @@ class Flows(Part):
     # -- runs ---------------------------------------------------------------------
 
     def _kickoff(self, flow: Any, args: Any, kwargs: Any) -> Running | None:
-        if held(flow, "stream") is True:
-            return None
-        if argument(args, kwargs, 2, "from_checkpoint") is not None:
+        if held(flow, "stream") is True or is_restored(args, kwargs, 2):
             return None
         inputs = argument(args, kwargs, 0, "inputs")
         given = dict(inputs) if type(inputs) is dict else {}

@@ -28,6 +28,7 @@ from .facts import (
     crew_ref,
     held,
     input_of,
+    is_restored,
     output_of,
     task_facts,
     user_texts,
@@ -128,8 +129,7 @@ class CrewRuns(Part):
     # -- crews --------------------------------------------------------------------
 
     def _crew(self, crew: Any, args: Any, kwargs: Any) -> Running | None:
-        if argument(args, kwargs, 2, "from_checkpoint") is not None:
-            # The restored crew is kicked off instead.
+        if is_restored(args, kwargs, 2):
             return None
         if held(crew, "stream") is True:
             # It calls itself again, when it is iterated.
@@ -262,7 +262,7 @@ class CrewRuns(Part):
         return self._alone(agent, args, kwargs)
 
     def _alone(self, agent: Any, args: Any, kwargs: Any) -> Running | None:
-        if argument(args, kwargs, 3, "from_checkpoint") is not None:
+        if is_restored(args, kwargs, 3):
             return None
         node, run = node_in_force(), run_in_force()
         is_part = run is not None and run.is_repeated and run.agent_key == id(agent)

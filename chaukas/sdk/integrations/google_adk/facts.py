@@ -59,8 +59,7 @@ _STRUCTURED = ("executable_code", "code_execution_result", "video_metadata")
 _held = object.__getattribute__
 
 
-# These four are asked for each piece of a stream: written out, without calls between
-# them.
+# It is asked for each piece of a stream: written out, without a call in it.
 def field(holder: Any, *names: str) -> Any:
     """Return what *holder* holds under the last of *names*, by way of the others."""
     for name in names:
@@ -166,11 +165,18 @@ def model_name_of(model: Any) -> str:
 # --- contents ------------------------------------------------------------------------
 
 
+# As often as `field`, and likewise without a call in it.
 def parts_of(content: Any) -> list[Any]:
     """Return the parts of a content, event or response that has one."""
-    held = attributes_of(content)
-    inner = held.get("content")
-    parts = held.get("parts") if inner is None else attributes_of(inner).get("parts")
+    parts = None
+    try:
+        held = _held(content, "__dict__")
+        inner = held.get("content") if type(held) is dict else None
+        if inner is not None:
+            held = _held(inner, "__dict__")
+        parts = held.get("parts") if type(held) is dict else None
+    except AttributeError:
+        return []
     return parts if type(parts) is list else []
 
 

@@ -69,8 +69,10 @@ class _Listing(Observation):
 
     def _over(self) -> None:
         failures, self.failures = self.failures, []
+        # Tasks of the connection may keep this for as long as they live.
+        parameters, self.parameters = self.parameters, None
         if failures:
-            self._servers.unreachable(self._at, self.parameters, failures)
+            self._servers.unreachable(self._at, parameters, failures)
 
 
 class _Connecting(Observation):

@@ -20,6 +20,7 @@ from chaukas.sdk.record.placement import (
     otel_span,
 )
 from chaukas.sdk.system.internal_errors import attempt
+from chaukas.sdk.system.introspect import attributes_of
 
 from .facts import (
     answers_in,
@@ -248,18 +249,19 @@ class RunnerCalls(Part):
 
     def note_event(self, run: Invocation, event: Any) -> None:
         """Record the answer that an event of the top-level runner is, if it is one."""
-        author = text_of(field(event, "author"))
-        if author == "user" or field(event, "long_running_tool_ids"):
+        held = attributes_of(event)
+        author = text_of(held.get("author"))
+        if author == "user" or held.get("long_running_tool_ids"):
             return
-        if field(event, "interrupted"):
+        if held.get("interrupted"):
             return
-        spoken = _transcript(event)
+        spoken = _transcript(held.get("output_transcription"))
         output: Any = text_in(event) or spoken
         if not output:
-            output = _workflow_output(event)
+            output = _workflow_output(held)
         if output in ("", None) or not is_final(event):
             return
-        turn = run.turn_of(author, text_of(field(event, "branch")))
+        turn = run.turn_of(author, text_of(held.get("branch")))
         if turn is not None and self._agents.is_inside_tool(turn):
             return
         facts = None
@@ -279,16 +281,16 @@ class RunnerCalls(Part):
         self._runs.finish(run, error)
 
 
-def _transcript(event: Any) -> str:
+def _transcript(spoken: Any) -> str:
     """Return what a model said aloud, once that is known to its end."""
-    spoken = field(event, "output_transcription")
-    return text_of(field(spoken, "text")) if field(spoken, "finished") else ""
+    if spoken is None or not field(spoken, "finished"):
+        return ""
+    return text_of(field(spoken, "text"))
 
 
-def _workflow_output(event: Any) -> Any:
+def _workflow_output(held: dict[str, Any]) -> Any:
     """Return what a workflow gave as its result, where that is no text."""
-    node = field(event, "node_info")
-    targets = field(node, "output_for")
+    targets = field(held.get("node_info"), "output_for")
     if type(targets) is not list or not any("/" not in path for path in targets):
         return None
-    return field(event, "output")
+    return held.get("output")

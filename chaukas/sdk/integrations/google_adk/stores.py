@@ -65,12 +65,11 @@ def has_news(args: Any, kwargs: dict[str, Any]) -> bool:
     if node is not None and not node.run.sampled:
         return False
     event = kwargs.get("event", args[1] if len(args) > 1 else None)
-    held = attributes_of(event)
     # Asked for each event, of which few do.
-    actions = attributes_of(held.get("actions"))
+    actions = attributes_of(field(event, "actions"))
     for name in _TOLD:
         if actions.get(name):
-            return not held.get("partial")
+            return not field(event, "partial")
     return False
 
 

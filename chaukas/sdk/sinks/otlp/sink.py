@@ -6,6 +6,7 @@ What joins events is apart from how they travel, so that HTTP and gRPC send the 
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,6 +14,7 @@ import orjson
 
 from chaukas.sdk.sinks.collector.responses import Action, Answer, too_large
 from chaukas.sdk.sinks.joining import JoiningRemote
+from chaukas.sdk.system.internal_errors import log
 
 from .answers import missing_package
 from .encode import (
@@ -40,6 +42,7 @@ _REQUEST_BYTES: Final = 3 << 20
 _KEPT_BYTES: Final = 16 << 20
 _SMALL_CHARS: Final = 2048
 _INVALID: Final = "invalid"
+_REFUSALS: Final = frozenset({Action.BISECT, Action.SPLIT})
 
 
 class _Work(NamedTuple):
@@ -130,11 +133,31 @@ class OtlpSink(JoiningRemote):
     def send_rest(self, source: str) -> Answer:
         """See `JoiningRemote`."""
         joiner = self._joiner_of(source).copy()
-        spans, logs, _ = self._told_by(joiner.end_all())
+        left = joiner.end_all()
+        spans, logs, _ = self._told_by(left)
         answer = self._post(spans, logs, is_last=True)
+        if answer.action in _REFUSALS:
+            answer = self._post_each(spans)
         if answer.action is Action.ACKED:
             self._joiners[source] = joiner
         return answer
+
+    def _post_each(self, spans: Sequence[Span]) -> Answer:
+        """Send spans one by one, so that one that is no good costs no other."""
+        refused = 0
+        for span in spans:
+            answer = self._post([span], (), is_last=True)
+            if answer.action in (Action.RETRY, Action.PARK):
+                return answer
+            refused += answer.action is not Action.ACKED
+        if refused:
+            log(
+                logging.WARNING,
+                f"chaukas: the receiver at {self.place} refused {refused} spans that an"
+                " ended process had left open: they are in no backend. Their events"
+                " are in the file, if one is written too.",
+            )
+        return Answer(Action.ACKED)
 
     def drop(self, source: str) -> None:
         """See `JoiningRemote`."""

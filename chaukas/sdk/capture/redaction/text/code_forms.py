@@ -180,6 +180,17 @@ CODE_FORMS: Final[tuple[Form, ...]] = (
             r"\\*[\"']?\Z"
         ),
     ),
+    *(
+        Form(
+            needle,
+            re.compile(
+                re.escape(needle)
+                + r"\s{0,8}(?:\\*[\"'][^\"'\n]{1,128}[\"']\s{0,8},\s{0,8}){1,2}"
+                r"\\*[\"'](?P<secret>[^\"'\n\\]+)\\*[\"']\s{0,8}\)"
+            ),
+        )
+        for needle in ("create_superuser(", "create_user(", "andpassword(")
+    ),
     Form("crypt(", re.compile(r"\bcrypt\(\s{0,4}'(?P<secret>[^'\n]+)',")),
     # Calls that sign, encrypt and log in.
     Form(

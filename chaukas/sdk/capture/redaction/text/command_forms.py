@@ -100,6 +100,25 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
         re.compile(r"-pass(?:in|out|wd)?[ =]\\*[\"']?pass:(?P<secret>[^\s\"'\\]+)"),
     ),
     Form("vault login", re.compile(r"vault login (?!-)(?P<secret>[^\s\"'|;]+)")),
+    Form("unseal ", re.compile(r"operator unseal (?!-)(?P<secret>[^\s\"'|;]{16,})")),
+    # A user, and what the password is set to.
+    Form(
+        "passw",
+        re.compile(
+            r"\b(?:user:password|set-(?:initial-)?password|change-?passw(?:or)?d"
+            r"|reset-(?:admin-)?password) (?:--\S{1,40} )?(?:[\w.@\-]{1,64} )?[\"']?"
+            r"(?P<secret>(?=[^\s\"']{0,32}[0-9])[^\s\"'\-][^\s\"']{5,})[\"']?[ \t]*"
+            r"(?=[;&|\n]|\Z)"
+        ),
+    ),
+    # What the users of a new machine get.
+    Form(
+        "chpasswd",
+        re.compile(
+            r"chpasswd:[^\n]*\n(?:[^\n]*\n){0,3}?[ \t]+list:[^\n]*\n"
+            r"(?P<secret>(?:[ \t]+(?:- )?[\w.\-]{1,64}:[^\n]+(?:\n|\Z))+)"
+        ),
+    ),
     Form(
         "net user",
         re.compile(r"net user [\w.\-]{1,64} (?![/*])(?P<secret>[^\s\"'|;]+)"),
@@ -286,7 +305,7 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
         re.compile(
             r"(?:passwd|passphrase|password|secret|token|login|-stdin|api_?key)"
             r"[^\n<]{0,80}<<-?[ ]?[\"']?\w{1,20}[\"']?\n"
-            r"(?P<secret>[^\n$]{3,256})\n\w{1,20}(?=\n|\Z)"
+            r"(?P<secret>[^\n$]{3,256})(?=\n|\Z)"
         ),
     ),
     # Files of a user and a password, line by line.

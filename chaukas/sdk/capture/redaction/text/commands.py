@@ -85,7 +85,7 @@ def has_command_marker(low: str) -> bool:
         or "net use" in low
         or "rabbitmqctl" in low
         or "securestring" in low
-        or "vault login" in low
+        or ("vault" in low and ("vault login" in low or " unseal " in low))
         or "community " in low
         or " login " in low
         or ("-" in low and _has_dash_marker(low))
@@ -110,7 +110,7 @@ _HAS_USER: Final = re.compile(r"-[lu](?<=[\s\"']-.)|--?(?:user|login)").search
 # Written from the bracket on, which is rarer than the names of calls.
 _HAS_CALL: Final = re.compile(
     r"\((?<=login.|nnect.|ction.|ysqli.|. pdo.|ernet.|s\.new.|heri"
-    r"v.|array.|yspec.|basic.)"
+    r"v.|array.|yspec.|basic.|_user.|ruser.)"
 ).search
 
 

@@ -20,6 +20,7 @@ __all__ = ("argument_span", "element_span", "listed_span", "spaced_span")
 
 _WORD_LIMIT: Final = 128
 _CDATA: Final = re.compile(r"\s*<!\[CDATA\[")
+_INNER: Final = re.compile(r"\s{0,32}<(?:value|string|text|plaintext|data)>")
 _TAG_REST: Final = re.compile(r"[ \t]+[\w:.\-]+=[^<>]{0,300}>")
 _DIRECTIVE: Final = re.compile(
     r"(?:^|[\n;&|(\"']|\\n)[ \t]*(?:env|arg|\(setq|setenv|setx|set(?: -\w+)?"
@@ -122,6 +123,8 @@ def element_span(place: Place) -> tuple[int, int] | None:
     text, position = place.text, place.value_at
     if place.close or place.before not in ("<", ":") or position >= len(text):
         return None
+    inner = _INNER.match(place.low, position)
+    position = position if inner is None else inner.end()
     cdata = _CDATA.match(text, position)
     if cdata is not None:
         end = text.find("]]>", cdata.end())

@@ -134,7 +134,7 @@ STEM_FORMS: Final = (
 _HAS_K: Final = re.compile(r"k(?:ey|e(?<=toke)n|i(?<=cooki)e|(?<=psk))").search
 _HAS_P: Final = re.compile(r"p(?:ass|w|sw|hrase|arola|(?<=otp))").search
 _HAS_C: Final = re.compile(
-    r"c(?:red|onn|od(?:e|ic|ig)|lave|ontrase|(?<=sec)ret)"
+    r"c(?:red|onn|od(?:e|ic|ig)|lave|hi?ave|ontrase|(?<=sec)ret)"
 ).search
 _HAS_H: Final = re.compile(r"h(?:(?<=auth)|mac|eslo|(?<=senh)a)").search
 _HAS_PIN: Final = re.compile(r"pin(?<![a-z]pin)(?![a-z])").search

@@ -68,11 +68,15 @@ _LABELS: Final = frozenset(
 _SAYING: Final = frozenset(
     "=:>\u2192\u300c\u300e\u00ab\u2014\u306f\u662f\u4e3a\u70ba\ub294\uc740"
 )
+_DASHES: Final = ("-", "\u2013", "/")
 _CLOSING: Final = " \t\r\n)]\"'"
 _MARKS: Final = " \t\n\r\"'`([{"
 _APART: Final = frozenset(",;|{}\n\"'=")
 _ASSIGNS: Final = ("=", ":", "=>", ":=", "\u2014")
-_IS: Final = frozenset("is was be ist lautet est es \u00e9 \u00e8 = ->".split())
+_IS: Final = frozenset(
+    "is was be ist lautet est es \u00e9 \u00e8 jest \u00e4r este adalah = ->"
+    " \u03b5\u03af\u03bd\u03b1\u03b9".split()
+)
 # What announces a value, alone or one after the other.
 _VERBS: Final = frozenset(
     "is was to as be = : -> => := are being set used now ist lautet est es \u00e9"
@@ -80,7 +84,9 @@ _VERBS: Final = frozenset(
     " will has been new code your my the our my mi su sua tu votre ton ihr dein"
     " with \ub294 \uc740 \uc774 \uac00 \u304c \u4e3a \u662f \u70ba"
     " c\u1ee7a b\u1ea1n l\u00e0 twoje temporary ab heute sofort today starting"
-    " desde hoy ahora agora partir maintenant adesso nu".split()
+    " desde hoy ahora agora partir maintenant adesso nu"
+    " it its jest \u00e4r er je este adalah \u03b5\u03af\u03bd\u03b1\u03b9"
+    " \u05d4\u05d9\u05d0 \u05d4\u05d5\u05d0 \u0647\u064a \u0647\u0648".split()
 )
 _KNOWN: Final = re.compile(
     r"[a-z][\w+.\-]*:/{1,2}\S*|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+|@?[\w.\-/]+@[v^~]?[0-9]\S*"
@@ -122,7 +128,9 @@ _SIGNED: Final = re.compile(
     r"[^\W\d_]{3,24}_?[0-9]{2,8}[!#$^*@~&?][^\W_]{0,12}[!#$^*@~&?]?"
     r"|[A-Z][^\W\d_]{2,24}[_#!@$][0-9]{2,8}[^\W\d_]{0,8}[!?]?"
 )
-_TITLED: Final = re.compile(r"(?:[A-Z][A-Za-z]{0,16}-)+V?[0-9]{1,4}[A-Z]?")
+_TITLED: Final = re.compile(
+    r"(?:[A-Z][A-Za-z]{0,16}-)+V?(?:[0-9]{1,3}|(?:19|20)[0-9]{2})[A-Z]?"
+)
 _CLASS: Final = re.compile(r"(?:[A-Za-z0-9_]-[A-Za-z0-9]|[_\-])+")
 _VERSIONED: Final = re.compile(r"(?:[A-Z][a-z]+){2,}V?[0-9]{1,2}")
 _HUMPS: Final = re.compile(r"[A-Z]+[a-z]*|[a-z]+")
@@ -283,7 +291,7 @@ def _values_near(
     """Yield the words after a name that look like its value."""
     position, stop = end, min(end + _REACH_CHARS, _line_end(text, end))
     is_announced = is_named = is_foreign = is_said = False
-    is_led = True
+    is_led = was_led = True
     for match in _WORD.finditer(text, end, end + _REACH_CHARS + _VALUE_CHARS):
         start, word = match.start(), match[0]
         gap = text[position:start]
@@ -303,8 +311,10 @@ def _values_near(
         if at == len(word):
             # A sign by itself: what stands before it may name what follows.
             is_foreign = word in _ASSIGNS and is_named and ")" not in gap
-            # `password (do not share): x1…`
+            # `password (do not share): x1…`, `credentials: ana / x1…`
             is_led = is_led or (word in _ASSIGNS and not is_foreign)
+            is_led = is_led or (word == "/" and was_led)
+            is_said = is_said or (is_led and word in _DASHES)
             continue
         other = _OTHER.match(word, at)
         if other is not None:
@@ -314,9 +324,8 @@ def _values_near(
         is_foreign = is_foreign or _GIVEN.match(text, position) is not None
         value = word[at:].rstrip(".,:")
         is_value = is_led and is_announced
-        is_code = is_value and _names_code(low, name, end)
-        code = _CODE.match(text, start + at) if is_code else None
-        if not is_foreign and code is not None:
+        code = _CODE.match(text, start + at) if is_value else None
+        if not is_foreign and code is not None and _names_code(low, name, end):
             yield code.span()
         elif (
             not is_foreign
@@ -327,6 +336,7 @@ def _values_near(
         lead = word.rstrip(":=").lower()
         is_named = _is_foreign(word.lower(), low, end, start)
         is_foreign = is_named and len(lead) < len(word)
+        was_led = is_led
         is_led = (
             (is_led and lead in _VERBS)
             # `the password for the VPN is x1…`

@@ -76,7 +76,7 @@ def typed_spans(low: str) -> Iterator[tuple[int, int]]:
         or '"css"' in low
     ):
         yield from _answers(low)
-    if "\n" in low:
+    if "\n" in low and any(sign in low for sign in ("$ ", "# ", "> ", "% ")):
         yield from _printed(low)
     if " in" in low or " as " in low or " for " in low:
         for match in islice(_INTO.finditer(low), _MATCHES_LIMIT):

@@ -367,6 +367,21 @@ MAKERS: tuple[Maker, ...] = (
     Maker("MailerSend", "mlsn.", "H{60,}"),
     Maker("Telnyx", "KEY", f"U{{32}}_N{{22}}{_END}", is_alone=True),
     Maker("Matrix", "syt_", r"B{4,}_N{20}_N{6}"),
+    # Others, by how they begin.
+    Maker("GoCardless", "sandbox_", f"W{{40}}{_END}", is_alone=True),
+    Maker(
+        "Yandex dictionary",
+        "dict.1.1. trnsl.1.1. pdct.1.1.",
+        r"D{8}TD{6}Z\.H{16}\.H{40}",
+    ),
+    Maker("Runway", "key_", f"H{{128}}{_END}", is_alone=True),
+    Maker("Braintrust", "bt-st-", "N{40,}"),
+    Maker("Bitcoin extended", "xprv yprv zprv", f"N{{107}}{_END}"),
+    Maker("Nostr", "nsec1", f"L{{58}}{_END}"),
+    Maker("JumpCloud", "jca_", "N{36,}"),
+    Maker("Gitpod", "gitpod_pat_", "W{40,}"),
+    Maker("Retool", "retool_", "N{26,}"),
+    Maker("Neptune", "eyJhcGlfYWRkcmVzcyI6", "B{40,}"),
     # Keys of their own.
     Maker("age", "AGE-SECRET-KEY-1 AGE-SECRET-KEY-PQ-1", "U{50,}"),
     Maker("minisign", "RWRTY0Iy", "B{60,}"),
