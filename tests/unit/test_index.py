@@ -10,9 +10,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
+from chaukas import sdk as chaukas
 from chaukas.query import UnreadableError, open_source
+from chaukas.sdk.testing import capture_events
 from tests.support.records import event, line, lines, run
 
 if TYPE_CHECKING:
@@ -309,3 +312,27 @@ def test_two_processes_read_the_same_record_into_one_index(tmp_path: Path) -> No
         subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
     assert [one.communicate()[0].split() for one in both] == [["24000", "0"]] * 2
+
+
+def test_the_chain_of_a_process_goes_through_all_its_tenants(
+    tmp_path: Path, opened: Callable[..., Source]
+) -> None:
+    with capture_events() as recorded:
+        for tenant in ("acme", "globex", "acme"):
+            with chaukas.session(tenant_id=tenant):
+                chaukas.event("moved", {"n": 1})
+    events = recorded()
+    assert len({one["tenant_id"] for one in events}) > 1
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in events))
+
+    query = opened(path).query()
+    assert {query.event(one["event_id"]).chain for one in events} == {"ok"}
+    query.close()
+
+    taken_out = events.pop(4)
+    path.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in events))
+    query = opened(path).query()
+    wrong = [one for one in events if query.event(one["event_id"]).chain != "ok"]
+    assert [one["hash_prev"] for one in wrong] == [taken_out["content_hash"]]
+    query.close()

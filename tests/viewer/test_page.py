@@ -410,7 +410,9 @@ def test_every_kind_of_span_has_a_detail(seen: Watched, viewed: Served) -> None:
             if span["kind"] not in shown:
                 shown.add(span["kind"])
                 seen.go(f"#/run/{run['trace_id']}?event={span['event_ids'][0]}")
-                seen.page.locator("article footer [class*=integrity]").wait_for()
+                mark = seen.page.locator("article footer [class*=integrity]")
+                mark.wait_for()
+                assert "unaltered" in mark.inner_text()
                 assert seen.count("[role=alert]") == 0
     assert shown >= set(
         "agent model tool handoff input output error retry policy data state".split()

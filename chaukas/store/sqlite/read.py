@@ -306,12 +306,23 @@ class SqliteReader:
             raise NotFoundError(f"no event {event_id!r} is in this record.")
         return self._event_rows(rows, whole=True)[0]
 
+    @property
+    def sees_all_tenants(self) -> bool:
+        """Whether this reader is of no tenant in particular."""
+        return self._tenant is None
+
     def previous_in_stream(self, event_id: str) -> EventRow | None:
-        """Return the event whose hash an event names, if it is here."""
+        """
+        Return the event that came before an event in its stream, if it is here.
+
+        A process has one stream for all its tenants: without one of them in between,
+        this is the event whose hash the other names.
+        """
         mine, values = self._mine("p")
         rows = self._sql.execute(
-            "SELECT p.event_id FROM event e JOIN event p"
-            " ON p.stream = e.stream AND p.id < e.id"
+            "SELECT p.event_id FROM event e JOIN stream s ON s.id = e.stream"
+            " JOIN event p ON p.id < e.id"
+            " AND p.stream IN (SELECT id FROM stream WHERE stream = s.stream)"
             f" WHERE e.event_id = ? AND {mine} ORDER BY p.id DESC LIMIT 1",
             [event_id, *values],
         ).fetchall()
