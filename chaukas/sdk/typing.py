@@ -68,7 +68,7 @@ class Settings(TypedDict, total=False):
     otlp_endpoint: str | None
     otlp_headers: str | Mapping[str, str] | None
     otlp_signals: Names | None
-    otel_provider: object
+    otel_provider: object | None
     semconv: Literal["1.36", "1.41", "head"] | None
     flavour: Literal["both", "genai", "openinference"] | None
     output_file: str | PurePath | None

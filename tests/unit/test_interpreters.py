@@ -73,6 +73,7 @@ def test_every_dependency_has_a_lower_bound_that_is_tested() -> None:
         "grpcio",
         "orjson",
         "protobuf",
+        "rich",
         "urllib3",
         "wrapt",
     }

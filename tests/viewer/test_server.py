@@ -347,18 +347,20 @@ def test_new_events_arrive_as_they_are_written(record: Path, tmp_path: Path) -> 
     with served([growing], tmp_path) as server:
         server.enter()
         # What is there already is not new.
-        while json.loads(server.ask("/api/status").body)["events"] < len(lines) - 3:
+        while (status := json.loads(server.ask("/api/status").body)) and (
+            status["events"] < len(lines) - 3 or status["state"] != "ready"
+        ):
             pass
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as wire:
             wire.sendall(
                 f"GET /api/follow HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
                 f"Cookie: {server.cookie}\r\n\r\n".encode()
             )
-            stream = wire.makefile("rb")
-            assert _message(stream, "status")["state"] == "ready"
-            with growing.open("ab") as file:
-                file.write(b"".join(lines[-3:]))
-            row = _message(stream, "event")
+            with wire.makefile("rb") as stream:
+                assert _message(stream, "status")["state"] == "ready"
+                with growing.open("ab") as file:
+                    file.write(b"".join(lines[-3:]))
+                row = _message(stream, "event")
             assert row["event_id"] == json.loads(lines[-3])["event_id"]
             # A stream that nobody ends keeps no server from ending.
             assert server.end() == 0
