@@ -264,7 +264,17 @@ class Bus(Part):
         kind, checkpoint_id, branch = (text_of(event.get(name)) for name in names)
         facts = {"operation": kind, "store": "checkpoint"}
         facts |= {"checkpoint_id": checkpoint_id, "branch": branch}
-        self._stores.note_change(facts)
+        self._stores.note_change(facts, place=self._of_all())
+
+    def _of_all(self) -> Here:
+        """Return where something stands that is of a crew and not of an agent in it."""
+        run = run_in_force()
+        if run is None:
+            return self._runs.shared.here()
+        # Another thread writes it, while agents begin and end.
+        while run.agent_key and run.parent and isinstance(run.parent.run, CrewRun):
+            run = run.parent.run
+        return Here(run, run.agent_span_id)
 
     # -- waits --------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chaukas.sdk.integrations.base import Host
+    from chaukas.sdk.integrations.shared.nested.runs import Here
 
     from .runs import CrewRuns
 
@@ -142,8 +143,12 @@ class Stores(Part):
         )
 
     def note_change(
-        self, facts: dict[str, Any], contents: dict[str, Any] | None = None
+        self,
+        facts: dict[str, Any],
+        contents: dict[str, Any] | None = None,
+        *,
+        place: Here | None = None,
     ) -> None:
-        """Record that a store was changed; *contents* uncaptured."""
-        place = self._runs.shared.here()
+        """Record a change of a store, here or at *place*; *contents* uncaptured."""
+        place = self._runs.shared.here() if place is None else place
         record_change(self._recorder, place, "store", facts, contents)
