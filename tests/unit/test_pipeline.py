@@ -104,7 +104,17 @@ def test_events_are_numbered_from_one_in_the_order_of_the_file(make: Any) -> Non
     assert numbers_in(sink) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("reason", ["memory_full", "capture_error", "fork_lost"])
+def test_what_a_fork_lost_was_before_the_first_event(make: Any) -> None:
+    sink = MemorySink()
+    pipe = make(sink)
+    pipe.drop("fork_lost")
+    pipe.drop("fork_lost")
+    pipe.put(Numbered())
+    assert pipe.flush(10.0)
+    assert numbers_in(sink) == [3]
+
+
+@pytest.mark.parametrize("reason", ["memory_full", "capture_error"])
 def test_what_never_came_leaves_a_gap_in_the_numbers(make: Any, reason: str) -> None:
     sink = MemorySink()
     pipe = make(sink)

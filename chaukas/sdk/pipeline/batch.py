@@ -41,6 +41,7 @@ class PendingBatch:
     """
 
     __slots__ = (
+        "_before",
         "_costs",
         "_is_chained",
         "_missing",
@@ -59,7 +60,7 @@ class PendingBatch:
         self._is_chained = integrity
         self._prev = ""
         self._seq = 0
-        self._missing = 0
+        self._before = self._missing = 0
         self._taken: deque[bytes | Unmade | FlushMarker] = deque()
         self._costs: list[int] = []
         self.batch: list[bytes] = []
@@ -98,7 +99,9 @@ class PendingBatch:
         pending, batch, total = self._taken, self.batch, 0
         if batch:
             return marks
-        missing = self._queue.missing_count()
+        before, missing = self._queue.missing_counts()
+        self._seq += before - self._before
+        self._before = before
         while pending and len(batch) < _MAX_EVENTS:
             item = pending[0]
             if isinstance(item, FlushMarker):

@@ -35,6 +35,7 @@ _FAST_COUNT: Final = 128
 _RESERVE: Final = 0.1
 _MEMORY_FULL: Final = INDEX_OF["memory_full"]
 _CRASH_LOST: Final = INDEX_OF["crash_lost"]
+_FORK_LOST: Final = INDEX_OF["fork_lost"]
 _CAPTURE_ERROR: Final = INDEX_OF["capture_error"]
 
 
@@ -174,10 +175,16 @@ class BoundedQueue:
         """Tell whether half of the memory stays free beside what weighs so much."""
         return self.held_bytes() + size_bytes <= self.limit // 2
 
-    def missing_count(self) -> int:
-        """Return how many events of this stream never came to the writer."""
+    def missing_counts(self) -> tuple[int, int]:
+        """
+        Return how many events of this stream never came to the writer.
+
+        Those that were lost before its first event, and all others.
+        """
         drops = [cell.drops for cell in self.cells]
-        return sum(map(sum, drops)) - sum(each[_CRASH_LOST] for each in drops)
+        before = sum(each[_FORK_LOST] for each in drops)
+        others = sum(each[_CRASH_LOST] for each in drops)
+        return before, sum(map(sum, drops)) - before - others
 
     def drop(self, reason: str, events: int = 1) -> None:
         """Count events that never came; an unknown reason is capture_error."""
