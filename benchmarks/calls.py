@@ -14,52 +14,17 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from counting import Calls, counted
 from scenarios import SCENARIOS, export_no_traces
 from subject import FLUSH_TIMEOUT_S, events_in
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from types import FrameType
+    from collections.abc import Sequence
 
-__all__ = ("Calls", "calls_of", "main")
-
-_PACKAGE = "/chaukas/sdk/"
-
-
-class Calls(NamedTuple):
-    """What was called on the thread that asks."""
-
-    python: Counter[str]
-    """Functions of chaukas by file and name."""
-    c_count: int
-    """Calls of functions written in C, made by these."""
-
-
-async def calls_of(run: Callable[[], Awaitable[object]]) -> Calls:
-    """Return what *run* calls of chaukas on this thread."""
-    python: Counter[str] = Counter()
-    c_count = 0
-
-    def note(frame: FrameType, event: str, _argument: Any) -> None:
-        nonlocal c_count
-        file = frame.f_code.co_filename
-        if _PACKAGE not in file:
-            return
-        if event == "call":
-            python[f"{file.partition(_PACKAGE)[2]}:{frame.f_code.co_name}"] += 1
-        elif event == "c_call":
-            c_count += 1
-
-    sys.setprofile(note)
-    try:
-        await run()
-    finally:
-        sys.setprofile(None)
-    return Calls(python, c_count)
+__all__ = ("main",)
 
 
 def _counted(scenario: Any, sample_rate: float) -> tuple[Calls, int]:
@@ -76,7 +41,9 @@ def _counted(scenario: Any, sample_rate: float) -> tuple[Calls, int]:
             for run in prepared[1:]:
                 await run()
             chaukas.sdk.flush(FLUSH_TIMEOUT_S)
-            return await calls_of(prepared[0])
+            with counted() as calls:
+                await prepared[0]()
+            return calls
 
         calls = asyncio.run(both())
         chaukas.sdk.disable_chaukas()

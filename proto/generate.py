@@ -28,11 +28,10 @@ HERE = Path(__file__).resolve().parent
 PACKAGES = {
     "events": "chaukas.sdk.wire.proto",
     "ingest": "chaukas.sdk.wire.proto",
-    "query": "tests.support.proto",
-    "service": "tests.support.proto",
+    "query": "chaukas.sdk.wire.proto",
+    "service": "chaukas.sdk.wire.proto",
 }
-"""For each .proto file, in order of dependence, the package of its module; what no
-code of the product reads belongs to the tests, which compare it with the spec."""
+"""For each .proto file, in order of dependence, the package of its module."""
 
 
 def relocate(code: str) -> str:

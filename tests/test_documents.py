@@ -141,6 +141,7 @@ def fields_of_the_proto() -> set[str]:
 # --- generated blocks ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_generated_blocks_are_what_the_code_generates_now() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"],

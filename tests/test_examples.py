@@ -285,11 +285,13 @@ CHATS = {
 }
 
 ELSEWHERE = {
+    "collector": "collector/test_collector_example.py",
     "crewai_crew": "frameworks/crewai/test_crewai_examples.py",
     "crewai_flow": "frameworks/crewai/test_crewai_examples.py",
     "adk_live": "frameworks/google_adk/test_examples.py",
     "adk_travel_agents": "frameworks/google_adk/test_examples.py",
     "multi_tenant_assistant": "test_examples.py",
+    "otlp_to_collector": "collector/test_collector_example.py",
     "sdk_tour": "test_sdk_tour.py",
     "view": "viewer/test_page.py",
     "voice_bot": "examples/test_voice_bot.py",
@@ -353,11 +355,11 @@ def test_every_example_is_run_here_and_in_the_table_of_the_readme() -> None:
 
 
 def test_the_retry_example_gives_the_counts_of_the_specification(
-    tmp_path: Path,
+    ran: Callable[[str], Ran],
 ) -> None:
-    run("openai_retry_example", tmp_path)
     # The file is begun afresh: a second run counts the same.
-    example = run("openai_retry_example", tmp_path)
+    first = ran("openai_retry_example")
+    example = run("openai_retry_example", first.file.parent)
     assert example.file.name == "openai_retry_demo.jsonl"
     types = Counter(event["type"] for event in example.events)
     assert types == {f"EVENT_TYPE_{kind}": n for kind, n in RETRY_COUNTS.items()}

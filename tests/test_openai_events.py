@@ -62,9 +62,10 @@ from tests.integrations.test_openai_agents_fallback import (
 from tests.integrations.test_openai_agents_runners import Calling, Delegating
 from tests.support import scenarios
 from tests.support.agent_runs import (
-    MODES,
     Mode,
     calls,
+    in_loop,
+    modes,
     outcome_of,
     play,
     record,
@@ -80,11 +81,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chaukas.sdk.typing import Event
-
-modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 
 
 def _item(**members: Any) -> SimpleNamespace:

@@ -19,8 +19,7 @@ from google.protobuf import descriptor_pb2
 
 from chaukas.sdk import events as vocabulary
 from chaukas.sdk import wire as mapping
-from chaukas.sdk.wire.proto import events_pb2, ingest_pb2
-from tests.support.proto import query_pb2, service_pb2
+from chaukas.sdk.wire.proto import events_pb2, ingest_pb2, query_pb2, service_pb2
 from tests.support.samples import EVENTS
 
 if TYPE_CHECKING:
@@ -269,7 +268,7 @@ def test_generated_imports_are_moved_and_descriptions_are_not() -> None:
         "b'chaukas.v1'"
     )
     assert generator.relocate(code) == (
-        "from tests.support.proto import query_pb2 as x\n"
+        "from chaukas.sdk.wire.proto import query_pb2 as x\n"
         "B(D, 'chaukas.sdk.wire.proto.events_pb2')\n"
         "b'chaukas.v1'"
     )

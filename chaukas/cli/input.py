@@ -16,13 +16,14 @@ import orjson
 
 from chaukas.sdk.integrity import is_event
 from chaukas.store.files.lines import (
+    BLANK_BYTES,
     LINE_BYTES,
     STDIN,
     UnreadableError,
     opened,
     reason_of,
 )
-from chaukas.store.files.place import LABELS_SUFFIX, files_of
+from chaukas.store.files.place import LABELS_SUFFIX, files_of, writer_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,13 +34,12 @@ __all__ = (
     "UnreadableError",
     "event_in",
     "files_in",
+    "is_written",
     "oldest_first",
     "reason_of",
     "recorded_event_in",
 )
 
-_BLANK_BYTES: Final = 256 * 1024
-"""Blank lines in a row; more of them are an archive made to keep us busy."""
 _BOM: Final = b"\xef\xbb\xbf"
 _BESIDE: Final = (".lock", ".tmp")
 """Endings of what a rotation keeps beside its files, and `events.jsonl*` names too."""
@@ -137,21 +137,31 @@ def oldest_first(files: Sequence[Path]) -> list[Path]:
     return sorted(wanted, key=_first_time)
 
 
-def files_in(paths: Sequence[Path]) -> list[Path]:
+def files_in(paths: Sequence[Path], *, with_labels: bool = False) -> list[Path]:
     """
-    Return the files that are named, and of folders and spools those with events.
+    Return the files that are named, with what their rotation set aside.
+
+    Args:
+        paths: Of files, folders and spools; `-` is the standard input.
+        with_labels: Whether the labels beside them are wanted, too.
 
     Raises:
-        UnreadableError: A folder holds none.
+        UnreadableError: One is not there, or a folder holds none.
     """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = files_of([path]).files
-            found += [one for one in inside if not one.name.endswith(LABELS_SUFFIX)]
-        else:
-            found.append(path)
+        found += [
+            one
+            for one in files_of([path]).files
+            if with_labels or one == path or not one.name.endswith(LABELS_SUFFIX)
+        ]
     return found
+
+
+def is_written(paths: Sequence[Path]) -> bool:
+    """Return whether somebody still writes to what is named, as far as is known."""
+    # Of the standard input nobody knows.
+    return STDIN in map(str, paths) or writer_count(files_of(paths)) > 0
 
 
 def _first_time(path: Path) -> str:
@@ -172,7 +182,7 @@ def _lines_of(path: Path) -> Iterator[bytes]:
                     reason = "it has a line of more than 16 MiB, which no event takes"
                     raise UnreadableError(path, reason)
                 blank_bytes = 0 if line.strip() else blank_bytes + len(line)
-                if blank_bytes > _BLANK_BYTES:
+                if blank_bytes > BLANK_BYTES:
                     raise UnreadableError(
                         path, "it has more than 256 KiB of blank lines"
                     )

@@ -27,7 +27,7 @@ from chaukas.sdk._version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaukas.query import Query, Source
+    from chaukas.query import OpenedRecord, Questions
 
 __all__ = ("ANSWER_BYTES", "bounded", "serve", "server_of")
 
@@ -56,12 +56,12 @@ _INSTRUCTIONS: Final = (
 )
 
 
-def serve(source: Source) -> None:
+def serve(source: OpenedRecord) -> None:
     """Serve the tools over stdio until the client leaves."""
     server_of(source).run("stdio")
 
 
-def server_of(source: Source) -> MCPServer[Any]:
+def server_of(source: OpenedRecord) -> MCPServer[Any]:
     """Return the server for a source; each call sees what is recorded by then."""
     server: MCPServer[Any] = MCPServer(
         "chaukas", version=VERSION, instructions=_INSTRUCTIONS, log_level="ERROR"
@@ -85,7 +85,7 @@ def server_of(source: Source) -> MCPServer[Any]:
 class _Tools:
     """The tools; their docstrings are what an agent reads of them."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: OpenedRecord) -> None:
         self._source = source
         self._renewed_s = -_RENEWED_S
 
@@ -142,14 +142,14 @@ class _Tools:
             lambda query: query.diff(query.find_run(left), query.find_run(right), limit)
         )
 
-    def _ask(self, question: Callable[[Query], object]) -> str:
+    def _ask(self, question: Callable[[Questions], object]) -> str:
         self._renew()
         query = self._source.query()
         try:
             return bounded(question(query))
         except FilterError as error:
             raise ToolError(f"filter: {error.message}") from None
-        except (NotFoundError, CursorError, ValueError) as error:
+        except (NotFoundError, CursorError, UnreadableError, ValueError) as error:
             raise ToolError(str(error)) from None
         finally:
             query.close()

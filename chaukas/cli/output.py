@@ -19,6 +19,7 @@ __all__ = (
     "count",
     "ms",
     "printable",
+    "printable_json",
     "say",
     "say_json",
     "say_styled",
@@ -113,7 +114,22 @@ codecs.register_error(_PLAIN, _plain)
 
 def say_json(value: object) -> None:
     """Print one JSON value on one line."""
-    _print(orjson.dumps(value, default=str).decode(), err=False)
+    _print(printable_json(orjson.dumps(value, default=str).decode()), err=False)
+
+
+def printable_json(text: str) -> str:
+    """Return the same JSON on one line, with nothing in it that steers a terminal."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable():
+        return char
+    # As JSON has it: beyond the first 65,536 characters as a pair.
+    pairs = char.encode("utf-16-be", "surrogatepass")
+    return "".join(
+        f"\\u{pairs[at]:02x}{pairs[at + 1]:02x}" for at in range(0, len(pairs), 2)
+    )
 
 
 def count(number: int, what: str) -> str:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from chaukas.sdk.sinks.collector.responses import Action
 from chaukas.sdk.sinks.otlp.factory import sink_of
 
-from .input import Lines, UnreadableError, oldest_first, recorded_event_in
+from .input import UnreadableError, recorded_event_in
 from .output import count, say
 from .settings import loaded_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from chaukas.sdk.config import Config
     from chaukas.sdk.sinks.collector.responses import Answer
@@ -49,7 +48,7 @@ class _Done:
 
 
 def send_spans(
-    files: Sequence[Path], endpoint: str, given: tuple[str, ...]
+    lines: Iterable[bytes], endpoint: str, given: tuple[str, ...]
 ) -> NoReturn:
     """
     Send recorded events as OpenTelemetry spans, say what became of them, and end.
@@ -58,18 +57,18 @@ def send_spans(
     whose END is in no file is sent as one that its process left open.
 
     Args:
-        files: All files of a rotation together; `-` is the standard input.
+        lines: Events as recorded, those of a stream in their order.
         endpoint: Of the OTLP receiver.
         given: Settings, as `NAME=VALUE`.
 
     Raises:
-        SystemExit: 0: all was sent. 1: something was not. 2: a file cannot be read,
-            or the address is none.
+        SystemExit: 0: all was sent. 1: something was not. 2: the events cannot be
+            read, or the address is none.
     """
     config = _config_with(endpoint, given)
     sink, done = sink_of(config, os.environ), _Done()
     try:
-        _send_all(sink, _events_in(files), done)
+        _send_all(sink, _events_in(lines), done)
     except UnreadableError as error:
         say(f"chaukas: {error}", err=True)
         sys.exit(_UNREAD)
@@ -97,9 +96,9 @@ def _config_with(endpoint: str, given: tuple[str, ...]) -> Config:
     return replace(loaded.config, otlp_endpoint=endpoint)
 
 
-def _events_in(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+def _events_in(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield each event with the stream that it is of."""
-    for line in Lines(oldest_first(files)):
+    for line in lines:
         event = recorded_event_in(line)
         if event is not None:
             own = event.get("metadata", {}).get("chaukas", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chaukas.store.files.lines import UnreadableError
 from chaukas.store.filter import FilterError
-from chaukas.store.protocol import CursorError, NotFoundError
+from chaukas.store.protocol import CursorError, NotFoundError, QuestionError
 
 from .answers import (
     Diff,
@@ -23,9 +23,13 @@ from .answers import (
 )
 from .labels import NewLabel, write_label
 from .query import Query
-from .source import Source, open_source
+from .questions import OpenedRecord, Questions, Record
+from .remote.failures import CollectorError
+from .source import Source, is_of_files, open_source
+from .stored import store_in
 
 __all__ = (
+    "CollectorError",
     "CursorError",
     "Diff",
     "DiffRow",
@@ -34,8 +38,12 @@ __all__ = (
     "FilterError",
     "NewLabel",
     "NotFoundError",
+    "OpenedRecord",
     "PromptAnswer",
     "Query",
+    "QuestionError",
+    "Questions",
+    "Record",
     "SessionDetail",
     "Source",
     "Span",
@@ -45,7 +53,9 @@ __all__ = (
     "Tree",
     "Turn",
     "UnreadableError",
+    "is_of_files",
     "open_source",
+    "store_in",
     "to_json",
     "write_label",
 )

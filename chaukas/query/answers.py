@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     )
 
 __all__ = (
+    "Between",
     "Change",
     "Diff",
     "DiffRow",
     "EventDetail",
     "FieldHelp",
+    "Identity",
+    "Lines",
     "PromptAnswer",
     "SessionDetail",
     "Span",
@@ -279,6 +282,62 @@ class FieldHelp:
     help: str
     values: tuple[str, ...]
     """Values that occur, the most frequent first, 50 at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What is known of a stream, or of events that were removed from it on record."""
+
+    at: int
+    """Index of the line of the answer before which it stands."""
+    kind: Literal["sent", "removed"]
+    stream: str
+    first: int | None
+    """
+    Number in the stream: the least that was ever taken, or of the first event that was
+    removed.
+    """
+    last: int | None
+    """Likewise the greatest, or of the last event that was removed."""
+    before: str = ""
+    """`hash_prev` of the first event that was removed."""
+    hash: str = ""
+    """`content_hash` of the last one."""
+    is_shared: bool = False
+    """Others own events of the stream, too, which are not shown to this reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Events as they were recorded, in the order of arrival or of their chains."""
+
+    lines: tuple[str, ...]
+    """JSON, one event each, without line breaks."""
+    last: int
+    """In the order of arrival: number of the last event looked at."""
+    is_last: bool
+    """There was nothing behind it."""
+    next_cursor: str = ""
+    """In the order of chains: behind the last event; empty if there is nothing."""
+    between: tuple[Between, ...] = ()
+    """In the order of chains: what stands between the lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a collector takes a client for."""
+
+    key: str
+    """Id of the key, which is no secret; `local` where no key is needed."""
+    tenant: str
+    """Whose events it sends and sees; `*` for all."""
+    project: str
+    """The only one that it sends to; empty for all."""
+    scopes: tuple[str, ...]
+    version: str
+    """Of chaukas at the collector."""
+    now_us: int
+    """The collector's clock."""
 
 
 def to_json(answer: object) -> bytes:

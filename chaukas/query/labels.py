@@ -1,5 +1,5 @@
 """
-Labels and notes: events of their own, in a file beside the record.
+Labels and notes: events of their own, in a file beside the record or at its collector.
 
 The record itself stays as it is. A label has the form of `chaukas.sdk.score`, so
 that both are found, counted and exported together.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ("NewLabel", "write_label")
+__all__ = ("NewLabel", "label_line", "write_label")
 
 _NAME_CHARS = 200
 _TEXT_CHARS = 20_000
@@ -56,6 +56,29 @@ def write_label(source: Sequence[Path], new: NewLabel, now_ns: int) -> Label:
         ValueError: It has no name, or judges nothing.
         OSError: The file cannot be written.
     """
+    label, line = label_line(new, now_ns)
+    path = labels_file_of(source)
+    # One write of one line: it stands whole between those of other processes.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    fd = os.open(path, flags, 0o600)
+    try:
+        os.write(fd, line)
+    finally:
+        os.close(fd)
+    return label
+
+
+def label_line(new: NewLabel, now_ns: int) -> tuple[Label, bytes]:
+    """
+    Return a label, and the event that it is, as a line.
+
+    Args:
+        new: The label.
+        now_ns: The present, in nanoseconds since 1970.
+
+    Raises:
+        ValueError: It has no name, or judges nothing.
+    """
     name = new.name.strip()[:_NAME_CHARS]
     if not name:
         raise ValueError("a label needs a name, such as helpfulness, or note")
@@ -73,15 +96,7 @@ def write_label(source: Sequence[Path], new: NewLabel, now_ns: int) -> Label:
         session_id=new.session_id,
     )
     line, _ = link(canonical(_event(label, new, ids.span_id())), "")
-    path = labels_file_of(source)
-    # One write of one line: it stands whole between those of other processes.
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    fd = os.open(path, flags, 0o600)
-    try:
-        os.write(fd, line)
-    finally:
-        os.close(fd)
-    return label
+    return label, line
 
 
 def _event(label: Label, new: NewLabel, span_id: str) -> dict[str, object]:

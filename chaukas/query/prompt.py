@@ -6,13 +6,18 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from chaukas.sdk.prompts import rebuild_prompts
+from chaukas.sdk.events import EventType
+from chaukas.sdk.prompts import (
+    Prompt,
+    Prompts,
+    call_of,
+    count_of,
+    named_in,
+)
 
 from .answers import PromptAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from chaukas.store.answers import EventRow
 
 __all__ = ("prompt_of",)
@@ -24,18 +29,18 @@ _URLS: Final = {
 _SETTINGS: Final[tuple[str, ...]] = ("temperature", "top_p", "max_tokens")
 
 
-def prompt_of(start: EventRow, calls: Iterable[EventRow]) -> PromptAnswer:
+def prompt_of(start: EventRow, prompts: Prompts) -> PromptAnswer:
     """
     Return what a model was asked.
 
     Args:
         start: The MODEL_INVOCATION_START, whole.
-        calls: All such events of its session, whole: an earlier one may hold what
-            this one only names.
+        prompts: Of all such events of its session, whole: an earlier one may hold
+            what this one only names.
     """
     event = start.event or {}
-    prompts = rebuild_prompts([row.event for row in calls if row.event])
-    found = prompts.get(start.span_id) or rebuild_prompts([event])[start.span_id]
+    call_asked = prompts.calls.get(start.span_id)
+    found = _alone(event) if call_asked is None else prompts.of(call_asked)
     call = _object(event.get("llm_invocation"))
     request = _object(call.get("request"))
     rest = {
@@ -54,12 +59,18 @@ def prompt_of(start: EventRow, calls: Iterable[EventRow]) -> PromptAnswer:
         span_id=start.span_id,
         system=found.system,
         items=tuple(found.items),
-        new_from=_new_from(request, len(found.items)),
+        new_from=_new_from(call_of(event).request, len(found.items)),
         is_whole=found.is_whole,
         request=rest,
         curl=_curl(url or "", body) if is_possible else "",
         python=_python(str(api), body) if is_possible else "",
     )
+
+
+def _alone(event: dict[str, Any]) -> Prompt:
+    """Return the prompt as far as its own event holds it."""
+    one = Prompts([{**event, "type": EventType.MODEL_INVOCATION_START}])
+    return one.of(next(iter(one.calls.values())))
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -68,10 +79,8 @@ def _object(value: object) -> dict[str, Any]:
 
 def _new_from(request: dict[str, Any], count: int) -> int:
     """Return the index of the first item that the record did not hold before."""
-    base = _object(request.get("input_base")).get("count")
-    at = base if type(base) is int else 0
-    refs = request.get("input_refs")
-    named = {ref[0] for ref in refs if type(ref) is list and ref} if refs else set()
+    at = count_of(_object(request.get("input_base")).get("count"))
+    named = named_in(request)
     while at < count and at in named:
         at += 1
     return min(at, count)

@@ -11,10 +11,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.integrity import content_hash
+from chaukas.sdk.prompts import Prompts
 from chaukas.store.filter import FIELDS, Filter, Term, parse
-from chaukas.store.protocol import NotFoundError
+from chaukas.store.protocol import NotFoundError, QuestionError
 
-from .answers import EventDetail, FieldHelp, SessionDetail, Summary, Turn
+from .answers import EventDetail, FieldHelp, Lines, SessionDetail, Summary, Turn
+from .chains import lines_of_chains
 from .diff import diff_of
 from .prompt import prompt_of
 from .tree import nodes_of, tree_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
+    from chaukas.sdk.integrity import Removed, Sent
     from chaukas.store.answers import (
         Cause,
         EventRow,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from chaukas.store.sqlite import SqliteReader
 
     from .answers import Diff, PromptAnswer, Status, Tree
+    from .questions import LineOrder
 
 __all__ = ("Query",)
 
@@ -48,6 +52,8 @@ _RUN_EVENTS: Final = 100_000
 _CALLS: Final = 20_000
 _OUTSIDE: Final = 200
 _STRIP: Final = 200
+_LINES: Final = 1000
+_LINES_BYTES: Final = 4_000_000
 _KNOWN: Final = {
     "status": _STATUSES,
     "kind": (
@@ -187,13 +193,69 @@ class Query:
         """Return whole events that arrived after one, and the last number looked at."""
         return self._reader.events_after(number, _parsed(filter), limit)
 
+    def event_count(self) -> int:
+        """Return the number of all events."""
+        return self._reader.event_count()
+
     def newest_number(self) -> int:
         """Return the number of the event that arrived last; 0 for none."""
         return self._reader.newest_number()
 
     def lines(self, filter: str = "") -> Iterator[bytes]:
         """Yield events as recorded, without line breaks, in the order of arrival."""
-        return self._reader.lines(_parsed(filter))
+        return (line for _, line in self._reader.lines_after(0, _parsed(filter)))
+
+    def chains(self) -> Iterator[bytes | Removed | Sent]:
+        """
+        Yield events as recorded, in the order of their chains, to be verified.
+
+        First those that are in no stream. Then of each stream what is known of it, and
+        its events; in the place of those that were removed on record what is known of
+        them.
+        """
+        return (one for _, one in self._reader.chained_after())
+
+    def lines_after(
+        self,
+        number: int = 0,
+        filter: str = "",
+        limit: int = 1000,
+        order: LineOrder = "arrival",
+        cursor: str = "",
+    ) -> Lines:
+        """
+        Return some events as recorded: those behind another one.
+
+        Args:
+            number: Of that event, in the order of arrival; 0 for the beginning.
+            filter: Which of them; all in the order of chains.
+            limit: Most of them, 1,000 at most; it ends earlier at about 4 MB.
+            order: `arrival`, or `chain` as `chains` has them.
+            cursor: In the order of chains in place of `number`: `next_cursor` of the
+                answer before; empty for the beginning.
+
+        Raises:
+            QuestionError: There is no such order, or it takes no filter.
+        """
+        if order not in ("arrival", "chain"):
+            raise QuestionError(f"no order {order!r}: there are arrival, chain")
+        if order == "chain":
+            if filter:
+                raise QuestionError("the order of chains takes no filter")
+            return lines_of_chains(
+                self._reader.chained_after(cursor), _clamped(limit), _LINES_BYTES
+            )
+        last = max(number, self._reader.newest_number())
+        found: list[str] = []
+        size = 0
+        for place, line in self._reader.lines_after(number, _parsed(filter)):
+            found.append(line.decode("utf-8", "replace"))
+            size += len(line)
+            if len(found) >= _clamped(limit) or size >= _LINES_BYTES:
+                return Lines(tuple(found), place, is_last=False)
+            # It may have arrived since the newest one was looked for.
+            last = max(last, place)
+        return Lines(tuple(found), last, is_last=True)
 
     def search(
         self, text: str, filter: str = "", cursor: str = "", limit: int = 50
@@ -208,7 +270,7 @@ class Query:
         Return sums by group; see `chaukas.store.protocol`.
 
         Raises:
-            ValueError: A word is unknown, or the words do not go together.
+            QuestionError: A word is unknown, or the words do not go together.
         """
         return self._reader.numbers(by, _parsed(filter), of, limit)
 
@@ -247,17 +309,37 @@ class Query:
         Raises:
             NotFoundError: It is no such event.
         """
-        row = self._reader.event(event_id)
-        if row.kind != "model":
-            raise NotFoundError(f"event {event_id!r} is no call of a model.")
-        start = self._model_start(row)
-        if row.session_id:
-            session = self._session(row.session_id, row.tenant_id, row.project_id)
-            types = ("MODEL_INVOCATION_START",)
-            calls = self._reader.session_events(session, types, _CALLS)
-        else:
-            calls = (start,)
-        return prompt_of(start, calls)
+        return self.prompts((event_id,))[0]
+
+    def prompts(self, event_ids: Sequence[str]) -> list[PromptAnswer]:
+        """
+        Return the whole prompts of model calls; each session is read once.
+
+        Args:
+            event_ids: Of their STARTs or their ENDs.
+
+        Raises:
+            NotFoundError: One is no such event.
+        """
+        known: dict[tuple[str, str, str], Prompts] = {}
+        found = []
+        for event_id in event_ids:
+            row = self._reader.event(event_id)
+            if row.kind != "model":
+                raise NotFoundError(f"event {event_id!r} is no call of a model.")
+            start = self._model_start(row)
+            place = (row.session_id, row.tenant_id, row.project_id)
+            if place not in known or not row.session_id:
+                known[place] = self._prompts_beside(start, place)
+            found.append(prompt_of(start, known[place]))
+        return found
+
+    def _prompts_beside(self, start: EventRow, place: tuple[str, str, str]) -> Prompts:
+        if not place[0]:
+            return Prompts([start.event or {}])
+        types = ("MODEL_INVOCATION_START",)
+        calls = self._reader.session_events(self._session(*place), types, _CALLS)
+        return Prompts(row.event for row in calls if row.event)
 
     def session(
         self,
@@ -385,6 +467,10 @@ class Query:
         context = max((row.input_tokens or 0 for row in rows), default=0)
         inputs, outputs = tuple(said["input"]), tuple(said["output"])
         return Turn(run, inputs, outputs, tuple(strip[:_STRIP]), context)
+
+
+def _clamped(limit: int) -> int:
+    return min(max(1, limit), _LINES)
 
 
 def _parsed(line: str) -> Filter:

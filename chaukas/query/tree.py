@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from .answers import Span, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from chaukas.store.answers import EventRow, RunRow
 
@@ -126,11 +126,12 @@ def _paired(rows: Iterable[EventRow]) -> list[Node]:
 
 def _hang(nodes: list[Node]) -> list[Node]:
     """Put every node below its parent; return those that have none here."""
-    spans = {
-        node.row.span_id: node
-        for node in reversed(nodes)
-        if node.kind in _PAIRED and node.row.span_id
-    }
+    # A single event may stand for a span of another program's, and be above others.
+    pairs = [node for node in nodes if node.kind in _PAIRED]
+    points = [node for node in nodes if node.kind not in _PAIRED]
+    # What comes later in this order counts.
+    order = [*reversed(points), *reversed(pairs)]
+    spans = {node.row.span_id: node for node in order if node.row.span_id}
     tops = []
     for node in nodes:
         parent = spans.get(node.row.parent_span_id)
@@ -182,10 +183,11 @@ def _mark_critical(tops: list[Node]) -> None:
     From the end backwards: of what had ended by then, the last to end; then what
     had ended before that one began; and the same inside of each.
     """
-    waiting = [(tops, max((node.end_us or 0 for node in tops), default=0))]
+    last = [*tops, *_through(tops)]
+    waiting = [(tops, max((node.end_us or 0 for node in last), default=0))]
     while waiting:
         siblings, until_us = waiting.pop()
-        paired = [node for node in siblings if node.kind in _PAIRED]
+        paired = [node for node in _through(siblings) if node.kind in _PAIRED]
         paired.sort(key=lambda node: (node.end_us or until_us, node.order))
         for node in reversed(paired):
             end_us = node.end_us or until_us
@@ -193,6 +195,17 @@ def _mark_critical(tops: list[Node]) -> None:
                 node.is_critical = True
                 until_us = node.row.at_us
                 waiting.append((node.children, end_us))
+
+
+def _through(siblings: list[Node]) -> Iterator[Node]:
+    """Yield nodes, and in place of single events what stands below them."""
+    waiting = list(siblings)
+    while waiting:
+        node = waiting.pop()
+        if node.kind in _PAIRED:
+            yield node
+        else:
+            waiting += node.children
 
 
 def _span(node: Node, index: int, places: dict[int, int], run: RunRow) -> Span:

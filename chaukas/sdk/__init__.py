@@ -10,16 +10,17 @@ Light on purpose: nothing here loads a framework, protobuf, grpc or an event loo
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from chaukas.sdk.system.internal_errors import guarded, log, place_of
+from chaukas.sdk.system.internal_errors import guarded, is_systems, log, place_of
 
 from . import _runtime
 from ._session import current_traceparent as _current_traceparent
-from ._session import id_of, point, session
+from ._session import id_of, point, said, session
 from ._version import VERSION
 from .errors import ChaukasError, ConfigError, Problem
 from .events import EventType
@@ -124,6 +125,8 @@ def _enable(
         if strict:
             raise ConfigError(refusal) from error
         log(logging.WARNING, str(refusal))
+        if is_systems(error):
+            return False
         raise
 
 
@@ -165,9 +168,16 @@ def _started(config: Config) -> bool:
 
 def _cannot_start(names: Sequence[str], error: Exception) -> Problem:
     given = ", ".join(names[:_NAMES_SHOWN]) or "none"
-    kind, place = place_of(error)
-    advice = "Correct them; if they are right, please report it."
-    event = f"cannot start with the settings given ({given}; {kind} at {place})"
+    if is_systems(error):
+        # No setting is wrong: there are no files to be had, or no working folder.
+        number = int(error.errno or 0)
+        what = f"{errno.errorcode.get(number, number)}, {os.strerror(number)}"
+        advice = "Look at the working folder and the limits of this process."
+        event = f"cannot start, as the system refuses ({what})"
+    else:
+        kind, place = place_of(error)
+        advice = "Correct them; if they are right, please report it."
+        event = f"cannot start with the settings given ({given}; {kind} at {place})"
     return Problem(given, event, "nothing is recorded", advice, advice)
 
 
@@ -407,7 +417,7 @@ def policy_decision(
         metadata: Further facts, such as severity, or who has to approve.
     """
     facts: dict[str, object] = {"policy_id": policy_id, "rule_ids": rule_ids}
-    content: dict[str, object] = {"rationale": rationale or None}
+    content: dict[str, object] = {"rationale": said(rationale)}
     word = _outcome_of(outcome)
     if word:
         facts["outcome"] = word
@@ -446,6 +456,7 @@ def score(
         metadata: Further facts, such as who or which model judged.
     """
     ids = {"run_id": run_id, "span_id": span_id, "trace_id": trace_id}
+    told = {} if said(comment) is None else {"comment": comment}
     judged = {key: given for key, given in ids.items() if given is not None}
     point(
         EventType.SYSTEM,
@@ -454,7 +465,7 @@ def score(
             "name": "chaukas.score",
             "score": {"name": name, "value": value, **judged},
         },
-        content={"score": {"comment": comment} if comment else {}, "data": metadata},
+        content={"score": told, "data": metadata},
         trace_id=trace_id,
     )
 

@@ -12,7 +12,6 @@ import logging
 import os
 import sys
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -314,6 +313,8 @@ class Runtime:
 
     def _end_open(self, reason: str) -> None:
         pairs = self.recorder.pairs
+        # First: else the START that another thread has in hand would follow its END.
+        pairs.refuse()
         pairs.close_runs()
         self.sessions.end_all(reason)
         pairs.shut()
@@ -334,24 +335,21 @@ def _rules_of(
     """Return the rules of *config*, with the *options* of `Rules` given here."""
     from chaukas.sdk.capture.snapshot import Rules
 
-    make = partial(
-        Rules,
+    return Rules(
         binary=config.capture_binary,
         keys=config.redact_keys,
         patterns=config.redact_patterns,
+        redact=redact,
         **options,
     )
-    rules = make(redact=redact)
-    if redact is not None:
-        rules.early = make()
-    return rules
 
 
 # Re-entrant: what is imported while an integration is installed may enable too.
 _lock = original("_thread", "RLock")()
-_runtime: Runtime | None = None
-_hooked: set[str] = set()
-_exit_registered = False
+# What a module holds that is loaded again stays in force: it has its hooks everywhere.
+_runtime: Runtime | None = globals().get("_runtime")
+_hooked: set[str] = globals().get("_hooked", set())
+_exit_registered: bool = globals().get("_exit_registered", False)
 
 
 def active() -> Runtime | None:
@@ -443,6 +441,9 @@ def _attach_late(known: Known) -> None:
         return
     if not _attach(now, known):
         return
+    for integration in tuple(now.integrations):
+        if integration.name == known.name:
+            _undo_if_stopped(now, integration)
     state = {one.name: dict(one.state()) for one in now.integrations}
     now.system(
         "chaukas.integration",
@@ -464,6 +465,19 @@ def mend() -> None:
     runtime = active()
     for integration in () if runtime is None else tuple(runtime.integrations):
         _renew(integration)
+        _undo_if_stopped(runtime, integration)
+
+
+def _undo_if_stopped(
+    runtime: Runtime | None, integration: BaseIntegrationWrapper
+) -> None:
+    """
+    Take off what was installed while another thread stopped *runtime*.
+
+    Afterwards, since no lock may be held meanwhile: an installation imports.
+    """
+    if _runtime is not runtime:
+        _detach(integration)
 
 
 def _renew(integration: BaseIntegrationWrapper) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .events import EventType
     from .typing import Json
 
-__all__ = ["current_traceparent", "id_of", "point", "session"]
+__all__ = ["current_traceparent", "id_of", "point", "said", "session"]
 
 _LOGGER = logging.getLogger("chaukas.sdk")
 _TRACEPARENT = re.compile(
@@ -202,6 +202,11 @@ def id_of(value: object) -> str:
     return text or ""
 
 
+def said(words: object) -> object:
+    """Return what is to be recorded of a text that may be empty; runs none of it."""
+    return None if type(words) is str and not words else words
+
+
 class _Trace(NamedTuple):
     """A W3C trace context."""
 
@@ -322,9 +327,8 @@ def _members_of(
             }
         if captured:
             members[name] = captured
-    for path in shown.made.redacted:
-        # One list of what was hidden, whoever hid it.
-        capture.note_hidden(path)
+    # One list of what was hidden, whoever hid it.
+    capture.note(shown.made.redacted)
     return members if field == "metadata" else {field: members}
 
 

@@ -7,16 +7,28 @@ others by their digests (`history` says why).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .typing import Event
 
-__all__ = ["Call", "Found", "Prompt", "call_of", "items_of", "rebuild_prompts"]
+__all__ = [
+    "Call",
+    "Found",
+    "Prompt",
+    "Prompts",
+    "call_of",
+    "count_of",
+    "items_of",
+    "named_in",
+    "rebuild_prompts",
+]
 
 _MODEL_START = "EVENT_TYPE_MODEL_INVOCATION_START"
+_MOST_ITEMS: Final = 100_000
+"""Of one input: a record that says more is not believed."""
 
 
 class Prompt(NamedTuple):
@@ -63,37 +75,101 @@ def rebuild_prompts(events: Iterable[Event]) -> dict[str, Prompt]:
             files of a rotation together: what an earlier file holds is only named
             in a later one.
     """
-    calls = [call_of(event) for event in events if event.get("type") == _MODEL_START]
-    texts: dict[tuple[str, str], str] = {}
-    items: dict[tuple[str, str], Any] = {}
-    inputs: dict[tuple[str, str], Call] = {}
-    for call in calls:
-        request = call.request
+    prompts = Prompts(events)
+    return {span_id: prompts.of(call) for span_id, call in prompts.calls.items()}
+
+
+class Prompts:
+    """
+    Puts together the prompt of one call after the other.
+
+    Args:
+        events: As for `rebuild_prompts`.
+    """
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.calls: dict[str, Call] = {}
+        """By the span of the call."""
+        self._texts: dict[tuple[str, str], str] = {}
+        self._items: dict[tuple[str, str], Any] = {}
+        self._inputs: dict[tuple[str, str], Call] = {}
+        for event in events:
+            if event.get("type") == _MODEL_START:
+                self._add(call_of(event))
+
+    def _add(self, call: Call) -> None:
+        request, stream = call.request, call.stream
+        self.calls[call.span_id] = call
         if "system" in request:
-            texts[call.stream, request.get("system_hash", "")] = request["system"]
+            self._texts[stream, request.get("system_hash", "")] = request["system"]
         digests = request.get("input_digests", ())
-        for digest, item in zip(digests, request.get("input", ()), strict=False):
-            items[call.stream, digest] = item
-        inputs.setdefault((call.stream, request.get("input_digest", "")), call)
-    return {
-        call.span_id: Prompt(
-            call.span_id,
-            texts.get((call.stream, call.request.get("system_hash", "")), ""),
-            items_of(call, items, inputs),
-        )
-        for call in calls
-    }
+        for digest, item in zip(digests, _input_of(request), strict=False):
+            if type(digest) is str:
+                self._items[stream, digest] = item
+        self._inputs.setdefault((stream, request.get("input_digest", "")), call)
+
+    def of(self, call: Call) -> Prompt:
+        """Return the prompt of one of the calls."""
+        system = self._texts.get((call.stream, call.request.get("system_hash", "")), "")
+        items = items_of(call, self._items, self._inputs)
+        return Prompt(call.span_id, system, items)
 
 
 def call_of(event: Event) -> Call:
-    """Return the call whose MODEL_INVOCATION_START is given."""
-    metadata = event.get("metadata", {})
-    request = event.get("llm_invocation", {}).get("request")
-    return Call(
-        event.get("span_id", ""),
-        metadata.get("chaukas", {}).get("stream", ""),
-        request if type(request) is dict else {},
-    )
+    """
+    Return the call whose MODEL_INVOCATION_START is given.
+
+    What is not as the recorder writes it is left out: anybody may have sent it.
+    """
+    chaukas = _object(_object(event.get("metadata")).get("chaukas"))
+    request = _object(_object(event.get("llm_invocation")).get("request"))
+    known = {
+        name: value
+        for name, value in request.items()
+        if type(value) is _TYPES.get(name, type(value))
+    }
+    return Call(_text(event.get("span_id")), _text(chaukas.get("stream")), known)
+
+
+_TYPES: Final = {
+    "system": str,
+    "system_hash": str,
+    "input_digest": str,
+    "input_digests": list,
+    "input_base": dict,
+    "input_refs": list,
+}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if type(value) is dict else {}
+
+
+def _text(value: object) -> str:
+    return value if type(value) is str else ""
+
+
+def count_of(value: object) -> int:
+    """Return a number of items; 0 for what cannot be one."""
+    if type(value) is not int and type(value) is not float:
+        return 0
+    # A small event could else ask for all memory there is.
+    return int(value) if 0 <= value <= _MOST_ITEMS else 0
+
+
+def named_in(request: dict[str, Any]) -> dict[int, str]:
+    """Return which items are only named: their digests by their place."""
+    pairs = [one for one in request.get("input_refs", ()) if type(one) is list]
+    return {
+        count_of(pair[0]): pair[1]
+        for pair in pairs
+        if len(pair) == 2 and type(pair[1]) is str
+    }
+
+
+def _input_of(request: dict[str, Any]) -> list[Any]:
+    given = request.get("input", [])
+    return given if type(given) is list else [given]
 
 
 def items_of(call: Call, items: Found[Any], inputs: Found[Call]) -> list[Any]:
@@ -106,20 +182,17 @@ def items_of(call: Call, items: Found[Any], inputs: Found[Call]) -> list[Any]:
         inputs: Calls by stream and digest of their whole input.
     """
     parts: list[list[Any]] = []
-    end = -1
+    end = _MOST_ITEMS
     current: Call | None = call
     seen: set[str] = set()
     while current is not None:
-        request = current.request
-        total = int(request.get("input_count", 0))
-        base = request.get("input_base") or {}
-        start = int(base.get("count", 0))
-        own = _own_items(current, items, start, total)
-        parts.append(own if end < 0 else own[: max(0, end - start)])
+        base = _object(current.request.get("input_base"))
+        start = count_of(base.get("count"))
+        parts.append(_own_items(current, items, start, end))
         if not start:
             break
-        end = start if end < 0 else min(end, start)
-        digest = base.get("digest", "")
+        end = min(end, start)
+        digest = _text(base.get("digest"))
         found = inputs.get((current.stream, digest))
         if found is None or digest in seen:
             parts.append([None] * end)
@@ -129,12 +202,12 @@ def items_of(call: Call, items: Found[Any], inputs: Found[Call]) -> list[Any]:
     return [item for part in reversed(parts) for item in part]
 
 
-def _own_items(call: Call, items: Found[Any], start: int, total: int) -> list[Any]:
+def _own_items(call: Call, items: Found[Any], start: int, end: int) -> list[Any]:
     """Return the items behind the base: written here, or held by another event."""
     request = call.request
-    named = {int(index): digest for index, digest in request.get("input_refs", ())}
-    fresh = iter(request.get("input", ()))
+    named = named_in(request)
+    fresh = iter(_input_of(request))
     return [
         items.get((call.stream, named[index])) if index in named else next(fresh, None)
-        for index in range(start, total)
+        for index in range(start, min(end, count_of(request.get("input_count"))))
     ]

@@ -9,7 +9,10 @@ not hold is None, never a guess; a text that it does not hold is empty.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = (
     "Cause",
@@ -23,6 +26,7 @@ __all__ = (
     "SearchHit",
     "SessionRow",
     "StreamRow",
+    "status_of_session",
 )
 
 Row = TypeVar("Row")
@@ -32,6 +36,21 @@ RunStatus = Literal["completed", "failed", "cancelled", "waiting", "open", "died
 How a run stands: `waiting` for a person's approval; `open` while the process that
 records it lives; `died` if that process is gone and left no end.
 """
+_STILL_MATTERS: Final[tuple[RunStatus, ...]] = ("open", "died", "waiting")
+"""What a later run does not make good, the worst first."""
+
+
+def status_of_session(statuses: Sequence[RunStatus]) -> RunStatus:
+    """
+    Return how a session stands.
+
+    Args:
+        statuses: Of its runs, by time.
+    """
+    for status in _STILL_MATTERS:
+        if status in statuses:
+            return status
+    return statuses[-1] if statuses else "completed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from .protocol import CursorError
 
 __all__ = ("cursor_of", "read_cursor")
+
+_MOST: Final = 2**63 - 1
+"""Largest number that a store can be asked about."""
 
 
 def cursor_of(kind: str, *last: Any) -> str:
@@ -44,5 +47,7 @@ def read_cursor(cursor: str, kind: str, *types: type) -> list[Any] | None:
     values = found[1:]
     for value, wanted in zip(values, types, strict=True):
         if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise CursorError("this cursor is damaged: begin without one.")
+        if type(value) is int and abs(value) > _MOST:
             raise CursorError("this cursor is damaged: begin without one.")
     return values

@@ -400,12 +400,15 @@ def _type_of(value: object) -> str:
 def _id(value: object) -> str:
     if type(value) is not str:
         return ""
+    if "\0" in value:
+        # SQLite ends a text there at some places, and does not at others.
+        value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return value if len(value) <= _ID_CHARS else value[:_ID_CHARS]
 
 
 def _made_id(event: dict[str, Any], line: bytes) -> str:
     """Return an id for an event that has none: of the published spec, or foreign."""
-    stated = text_of(event.get("content_hash"))
+    stated = _id(event.get("content_hash"))
     return "sha256:" + (stated or hashlib.sha256(line.strip()).hexdigest())[:64]
 
 
@@ -427,7 +430,7 @@ _KEPT: Final = 4096
 
 
 def _moment(value: object) -> int:
-    """Return a time as microseconds since 1970; 0 for what is none."""
+    """Return a time as microseconds since 1970; 0 for what is none, or before that."""
     if type(value) is not str or len(value) < 19:
         return 0
     head = value[:19]
@@ -453,7 +456,7 @@ def _seconds_of(head: str) -> int:
         moment = datetime.fromisoformat(head).replace(tzinfo=timezone.utc)
     except ValueError:
         return 0
-    return int(moment.timestamp())
+    return max(0, int(moment.timestamp()))
 
 
 def _offset_moment(value: str) -> int:
@@ -465,4 +468,4 @@ def _offset_moment(value: str) -> int:
         return 0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    return int(moment.timestamp() * 1_000_000)
+    return max(0, int(moment.timestamp() * 1_000_000))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .facts import Facts
 
 __all__ = (
+    "DAY_SUMS",
     "LAST_MOMENT",
+    "MOST",
     "NO_BUCKET",
     "DayKey",
     "Deltas",
@@ -24,6 +26,7 @@ __all__ = (
     "SessionKey",
     "StreamSums",
     "Sums",
+    "bounded",
     "day_key",
     "day_sums",
     "fold",
@@ -33,7 +36,14 @@ __all__ = (
 
 LAST_MOMENT: Final = 1 << 62
 """Stands for no first moment: everything is earlier."""
+MOST: Final = (1 << 63) - 1
+"""The largest number of a store."""
 DAY_US: Final = 86_400_000_000
+DAY_SUMS: Final = (
+    "count failed cancelled retries input_tokens output_tokens cached_tokens cost"
+    " unpriced duration_us"
+).split()
+"""Columns of what is summed by day, as `day_sums` returns them."""
 NO_BUCKET: Final = -9999
 """Of what has no duration."""
 _NO_KEY: Final = "~"
@@ -331,6 +341,11 @@ def fold(facts: Iterable[Facts]) -> Deltas:
     return deltas
 
 
+def bounded(sums: Iterable[int]) -> list[int]:
+    """Return sums that a store can hold: what outgrows it stays the largest."""
+    return [max(-MOST, min(number, MOST)) for number in sums]
+
+
 def sums_row(sums: Sums) -> tuple[Any, ...]:
     """Return the sums that runs and sessions share, in the order of their columns."""
     return (
@@ -342,11 +357,15 @@ def sums_row(sums: Sums) -> tuple[Any, ...]:
         sums.events,
         sums.calls,
         sums.tools,
-        sums.input_tokens,
-        sums.output_tokens,
-        sums.cached_tokens,
-        sums.reasoning_tokens,
-        sums.cost,
+        *bounded(
+            (
+                sums.input_tokens,
+                sums.output_tokens,
+                sums.cached_tokens,
+                sums.reasoning_tokens,
+                sums.cost,
+            )
+        ),
         sums.unpriced,
         sums.errors,
         sums.retries,

@@ -8,24 +8,37 @@ sums that are renewed batch by batch are right.
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from chaukas.sdk.integrity import Sent
+
 from . import memory_rows as made
+from .admission import admitted
 from .answers import EventRow, Label, Numbers, Page, RunRow, SearchHit, SessionRow
+from .chains import (
+    digest_of,
+    findings_of,
+    places_of,
+    ranges_of,
+    removal_finding,
+)
 from .cursor import cursor_of, read_cursor
-from .facts import PICO, Facts, event_of, facts_of
-from .protocol import NotFoundError, Rejection, Verdicts
-from .snippet import snippet_of
+from .facts import PICO, Facts, event_of
+from .protocol import Batch, NotFoundError, Rejection, Removal, Verdicts
+from .snippet import phrases_of, snippet_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from chaukas.sdk.integrity import Removed
 
     from .answers import Cause, StreamRow
     from .filter import Filter, Term
     from .memory_rows import Run, Session
-    from .protocol import EventOrder
+    from .protocol import EventOrder, Finding, Retention
 
 __all__ = ("MemoryReader", "MemoryStore")
 
@@ -45,32 +58,55 @@ _SESSION_SORTS: Final[dict[str, Callable[[Session], float]]] = {
     "runs": lambda one: one.row.runs,
 }
 
+_UNLIMITED: Final = (float("inf"), float("inf"))
+
 
 class MemoryStore:
     """Events in memory; see `Store`."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    ) -> None:
         self._facts: dict[tuple[str, str], Facts] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._last = 0
+        self._gone: list[Facts] = []
+        self._removed: list[tuple[Removal, str, list[Removed]]] = []
         self._live: frozenset[str] | None = frozenset()
+        self._silent_after_s: float | None = None
+        self._clock_us = clock_us
+        self._heard: dict[tuple[str, str], int] = {}
+        self._ended: set[tuple[str, str | None]] = set()
+        self._quotas: dict[str, tuple[float, float]] = {}
 
     def ingest(self, lines: Sequence[bytes], tenant: str | None = None) -> Verdicts:
         """Take events; see `Store.ingest`."""
+        return self._taken(Batch(lines, tenant))
+
+    def ingest_all(self, batches: Sequence[Batch]) -> list[Verdicts]:
+        """Take events of several senders; see `Store.ingest_all`."""
+        return [self._taken(batch) for batch in batches]
+
+    def _taken(self, batch: Batch) -> Verdicts:
         accepted = duplicate = 0
         rejected: list[Rejection] = []
         conflicts: list[Rejection] = []
-        for line in lines:
-            event = event_of(line)
-            if event is None:
-                rejected.append(Rejection("", "invalid"))
+        for fact in admitted(batch):
+            if isinstance(fact, Rejection):
+                rejected.append(fact)
                 continue
-            fact = facts_of(event, line.strip())
             known = self._facts.get((fact.tenant, fact.event_id))
-            if tenant is not None and fact.tenant != tenant:
-                rejected.append(Rejection(fact.event_id, "tenant_mismatch"))
+            if known is None and self._is_over(fact):
+                conflicts.append(Rejection(fact.event_id, "quota"))
             elif known is None:
+                self._last += 1
                 self._facts[fact.tenant, fact.event_id] = fact
+                self._numbers[fact.tenant, fact.event_id] = self._last
+                self._heard[fact.stream, fact.tenant] = self._clock_us()
+                if fact.ended_stream:
+                    self._ended.add((fact.ended_stream, batch.tenant))
                 accepted += 1
-            elif event_of(known.line) == event:
+            elif event_of(known.line) == event_of(fact.line):
                 duplicate += 1
             else:
                 conflicts.append(Rejection(fact.event_id, "conflict"))
@@ -79,15 +115,155 @@ class MemoryStore:
     def reader(self, tenant: str | None) -> MemoryReader:
         """Return a reader; see `Store.reader`."""
         facts = [
-            (number, fact)
-            for number, fact in enumerate(self._facts.values(), 1)
+            (self._numbers[key], fact)
+            for key, fact in self._facts.items()
             if tenant is None or fact.tenant == tenant
         ]
-        return MemoryReader(facts, tenant, self._live)
+        gone = [one for one in self._gone if tenant is None or one.tenant == tenant]
+        live = self._live_for(tenant)
+        return MemoryReader(facts, tenant, live, self._ended, gone)
 
-    def set_live(self, streams: frozenset[str] | None) -> None:
+    def _is_over(self, fact: Facts) -> bool:
+        most_events, most_bytes = self._quotas.get(fact.tenant, _UNLIMITED)
+        sizes = [len(f.line) for f in self._facts.values() if f.tenant == fact.tenant]
+        is_over = len(sizes) + 1 > most_events
+        return is_over or sum(sizes) + len(fact.line) > most_bytes
+
+    def _live_for(self, tenant: str | None) -> frozenset[str] | None:
+        if self._live is not None or self._silent_after_s is None:
+            return self._live
+        since_us = self._clock_us() - round(self._silent_after_s * 1e6)
+        return frozenset(
+            stream
+            for (stream, owner), heard_us in self._heard.items()
+            if heard_us >= since_us
+            and tenant in {None, owner}
+            and not self._ended & {(stream, owner), (stream, None)}
+        )
+
+    def retain(
+        self,
+        policy: Retention,
+        recorded: Callable[[Removal], None] = lambda _removal: None,
+        noted: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> int:
+        """Remove what a policy does not keep; see `Store.retain`."""
+        found: set[tuple[str, str]] = set()
+        sizes: defaultdict[str, int] = defaultdict(int)
+        newest = sorted(
+            self._facts.items(), key=lambda one: (-one[1].at_us, -self._numbers[one[0]])
+        )
+        for key, fact in newest:
+            if policy.tenant not in {"", fact.tenant}:
+                continue
+            sizes[fact.tenant] += len(fact.line)
+            is_old = policy.before_us is not None and fact.at_us < policy.before_us
+            most = policy.most_bytes
+            if is_old or (most is not None and sizes[fact.tenant] > most):
+                found.add(key)
+        return self._remove("retain", found, recorded, noted)
+
+    def erase(
+        self,
+        tenant: str,
+        *,
+        session: str = "",
+        user: str = "",
+        recorded: Callable[[Removal], None] = lambda _removal: None,
+        noted: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> int:
+        """Remove a session, or all of a user; see `Store.erase`."""
+        mine = {k: f for k, f in self._facts.items() if f.tenant == tenant}
+        named = [f for f in mine.values() if (f.user == user if user else f.session)]
+        if user:
+            sessions = {(f.project, f.session) for f in named if f.session}
+            traces = {f.trace for f in named if f.trace}
+        else:
+            sessions = {(f.project, session) for f in named if f.session == session}
+            last: defaultdict[str, str] = defaultdict(str)
+            for f in named:
+                last[f.trace] = max(last[f.trace], f.session)
+            traces = {trace for trace, one in last.items() if trace and one == session}
+        found = {
+            key
+            for key, f in mine.items()
+            if (f.project, f.session) in sessions
+            or f.trace in traces
+            or (user and f.user == user)
+        }
+        return self._remove("erase", found, recorded, noted)
+
+    def _remove(
+        self,
+        name: str,
+        found: set[tuple[str, str]],
+        recorded: Callable[[Removal], None],
+        noted: Callable[[int, int], None],
+    ) -> int:
+        if not found:
+            return 0
+        facts = [self._facts[key] for key in found]
+        places = sorted(
+            places_of(fact.stream, fact.seq, fact.line)
+            for fact in facts
+            if fact.stream and fact.seq is not None
+        )
+        known = [one for _, _, ranges in self._removed for one in ranges]
+        ranges = list(ranges_of(places, known))
+        removal = Removal(len(self._removed) + 1, len(found), digest_of(ranges))
+        recorded(removal)
+        self._removed.append((removal, name, ranges))
+        for key in found:
+            self._gone.append(self._facts.pop(key))
+        noted(len(found), len(found))
+        return len(found)
+
+    def check(
+        self,
+        is_on_record: Callable[[Removal], bool] = lambda _removal: True,
+        noted: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Iterator[Finding]:
+        """Yield what is wrong, and what was removed; see `Store.check`."""
+        valid: list[Removed] = []
+        for removal, name, ranges in self._removed:
+            is_valid = is_on_record(removal)
+            yield removal_finding(removal, name, 0, is_valid=is_valid)
+            valid += ranges if is_valid else []
+        sent: defaultdict[str, list[Facts]] = defaultdict(list)
+        for fact in (*self._facts.values(), *self._gone):
+            if fact.stream:
+                sent[fact.stream].append(fact)
+        gone = set(map(id, self._gone))
+        for stream, facts in sent.items():
+            tenants = ", ".join(dict.fromkeys(fact.tenant for fact in facts))
+            numbers = [fact.seq for fact in facts if fact.seq is not None]
+            ends = min(numbers, default=None), max(numbers, default=None)
+            here = [(f.seq, f.line) for f in facts if id(f) not in gone]
+            here.sort(key=lambda one: -1 if one[0] is None else one[0])
+            mine = sorted(r for r in valid if r.stream == stream)
+            yield from findings_of(Sent(stream, *ends), tenants, here, mine)
+        noted(1, 1)
+
+    def set_live(
+        self, streams: frozenset[str] | None, silent_after_s: float | None = None
+    ) -> None:
         """Say which processes still record; see `Store.set_live`."""
         self._live = streams
+        self._silent_after_s = silent_after_s
+
+    def set_quota(
+        self,
+        tenant: str,
+        most_events: int | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
+        """Limit what a tenant may keep; see `Store.set_quota`."""
+        limits = (most_events, most_bytes)
+        given = [float("inf") if one is None else one for one in limits]
+        self._quotas[tenant] = (given[0], given[1])
+
+    def settle(self, *, is_idle: bool) -> None:
+        """Do nothing; see `Store.settle`."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -101,10 +277,20 @@ class MemoryReader:
         facts: list[tuple[int, Facts]],
         tenant: str | None,
         live: frozenset[str] | None,
+        ended: Collection[tuple[str, str | None]],
+        gone: Sequence[Facts] = (),
     ) -> None:
         self._facts = facts
         self._tenant = tenant
-        self._ended = {fact.ended_stream for _, fact in facts} - {""}
+        # What a process sent is known of it, also when it was removed.
+        self._sent = [*(fact for _, fact in facts), *gone]
+        owners = {(fact.stream, fact.tenant) for fact in self._sent}
+        going_on = {
+            stream
+            for stream, owner in owners
+            if (stream, owner) not in ended and (stream, None) not in ended
+        }
+        self._ended = {stream for stream, _ in owners} - going_on
         self._live = live
         self._runs = made.runs_of(facts, self._is_live)
         self._sessions = made.sessions_of(facts, self._runs)
@@ -206,12 +392,7 @@ class MemoryReader:
         self, text: str, filter_: Filter, cursor: str = "", limit: int = 50
     ) -> Page[SearchHit]:
         """Return events with a text in them; see `Reader.search`."""
-        phrases = [
-            phrase
-            for index, part in enumerate(text.split('"'))
-            for phrase in ([part] if index % 2 else part.split())
-            if phrase.strip()
-        ]
+        phrases = phrases_of(text)
         sought = [phrase for phrase in phrases if any(map(str.isalnum, phrase))]
         last = read_cursor(cursor, "search", int)
         hits = []
@@ -243,9 +424,8 @@ class MemoryReader:
 
     def streams(self) -> list[StreamRow]:
         """Return the processes that recorded; see `Reader.streams`."""
-        facts = [fact for _, fact in self._facts]
         is_all = self._tenant is None
-        return made.streams_of(facts, self._ended, self._is_live, is_all=is_all)
+        return made.streams_of(self._sent, self._ended, self._is_live, is_all=is_all)
 
     def labels(
         self, filter_: Filter, cursor: str = "", limit: int = 100

@@ -6,7 +6,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from .answers import Cause, EventRow, Label, RunRow, SessionRow, StreamRow
+from .answers import (
+    Cause,
+    EventRow,
+    Label,
+    RunRow,
+    SessionRow,
+    StreamRow,
+    status_of_session,
+)
 from .buckets import bucket_of
 from .content import object_of, text_of
 from .facts import PICO, event_of
@@ -270,12 +278,6 @@ def _session(
     key: tuple[str, str, str], facts: list[Facts], timed: list[Facts], runs: list[Run]
 ) -> SessionRow:
     statuses = [run.row.status for run in runs]
-    status: RunStatus = statuses[-1] if statuses else "completed"
-    worst: RunStatus
-    for worst in ("open", "died", "waiting"):
-        if worst in statuses:
-            status = worst
-            break
     agents: dict[str, int] = {}
     for run in runs:
         for fact in run.facts:
@@ -292,7 +294,7 @@ def _session(
         framework=max(fact.framework for fact in facts),
         first_us=min(fact.at_us for fact in timed),
         last_us=max(fact.at_us for fact in timed),
-        status=status,
+        status=status_of_session(statuses),
         runs=len(runs),
         failed_runs=statuses.count("failed"),
         agents=tuple(names[:_PATH]),

@@ -7,10 +7,10 @@ Two implementations hold to it, and one suite of tests runs on both.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .answers import (
         Cause,
@@ -23,20 +23,29 @@ if TYPE_CHECKING:
         SessionRow,
         StreamRow,
     )
+    from .facts import Facts
     from .filter import Filter
 
 __all__ = (
     "BY",
     "OF",
+    "SILENT_AFTER_S",
+    "Batch",
     "CursorError",
     "EventOrder",
+    "Finding",
     "NotFoundError",
+    "QuestionError",
     "Reader",
     "Rejection",
+    "Removal",
+    "Retention",
     "Store",
     "Verdicts",
 )
 
+SILENT_AFTER_S: Final = 3600.0
+"""A process of which a collector heard nothing for so long counts as died, usually."""
 EventOrder = Literal["time", "-time", "arrival"]
 
 OF = ("run", "model", "tool", "mcp", "agent", "handoff")
@@ -57,12 +66,16 @@ class CursorError(ValueError):
     """A cursor that no answer gave."""
 
 
+class QuestionError(ValueError):
+    """An order or a grouping that there is not; the text says which there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """One event that was not taken."""
 
     event_id: str
-    reason: Literal["invalid", "tenant_mismatch", "conflict"]
+    reason: Literal["invalid", "tenant_mismatch", "conflict", "quota"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,59 @@ class Verdicts:
     duplicate: int
     """Events that were here already, with the same content."""
     rejected: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of one sender."""
+
+    lines: Sequence[bytes]
+    """Events as JSON, one each."""
+    tenant: str | None = None
+    """
+    The only one whose events are taken; an event that names none is its. None for
+    all, as from a file that its reader owns.
+    """
+    project: str = ""
+    """Likewise; empty for all."""
+    admitted: Sequence[Facts | Rejection] | None = None
+    """
+    What is kept of each line, or why it is not taken, if that was worked out before;
+    see `admission.prepared`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What is kept; everything else is removed."""
+
+    before_us: int | None = None
+    """Nothing that happened before then."""
+    most_bytes: int | None = None
+    """The newest of each tenant, up to so much as it was recorded."""
+    tenant: str = ""
+    """The only one of whom anything is removed; empty for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Events that are about to be removed."""
+
+    number: int
+    """Counted from 1, of this store."""
+    events: int
+    digest: str
+    """SHA-256 over which places in which streams they have; see `chains.digest_of`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found."""
+
+    text: str
+    """For people."""
+    is_problem: bool = True
+    """Or else it is only worth knowing."""
 
 
 class Reader(Protocol):
@@ -110,7 +176,11 @@ class Reader(Protocol):
         *,
         whole: bool = False,
     ) -> Page[EventRow]:
-        """Return events; whole ones with what was recorded in `event`."""
+        """
+        Return events; whole ones with what was recorded in `event`.
+
+        A page of whole ones may end earlier, at about 4 MB.
+        """
 
     def event(self, event_id: str) -> EventRow:
         """
@@ -123,7 +193,11 @@ class Reader(Protocol):
     def events_after(
         self, number: int, filter_: Filter, limit: int = 1000
     ) -> tuple[list[EventRow], int]:
-        """Return events that arrived after one, and the last number looked at."""
+        """
+        Return whole events that arrived after one, and the last number looked at.
+
+        It may end earlier than at the limit, at about 4 MB.
+        """
 
     def search(
         self, text: str, filter_: Filter, cursor: str = "", limit: int = 50
@@ -143,7 +217,7 @@ class Reader(Protocol):
             limit: Most groups.
 
         Raises:
-            ValueError: A word is none of them, or they do not go together.
+            QuestionError: A word is none of them, or they do not go together.
         """
 
     def causes(self, filter_: Filter, limit: int = 100) -> list[Cause]:
@@ -167,6 +241,9 @@ class Reader(Protocol):
 class Store(Protocol):
     """Keeps events. One writer at a time; any number of readers meanwhile."""
 
+    def ingest_all(self, batches: Sequence[Batch]) -> list[Verdicts]:
+        """Take the events of several senders: all are committed when this returns."""
+
     def ingest(self, lines: Sequence[bytes], tenant: str | None = None) -> Verdicts:
         """
         Take events; what is accepted is committed when this returns.
@@ -177,16 +254,86 @@ class Store(Protocol):
                 that its reader owns.
         """
 
+    def retain(
+        self,
+        policy: Retention,
+        recorded: Callable[[Removal], None] = ...,
+        noted: Callable[[int, int], None] = ...,
+    ) -> int:
+        """
+        Remove for good what a policy does not keep; return how many events.
+
+        Args:
+            policy: What is kept.
+            recorded: Is told what will be removed, before anything is: if it raises,
+                nothing is. It is not called if there is nothing to remove.
+            noted: Is told how many are gone so far, and how many there are.
+        """
+
+    def erase(
+        self,
+        tenant: str,
+        *,
+        session: str = "",
+        user: str = "",
+        recorded: Callable[[Removal], None] = ...,
+        noted: Callable[[int, int], None] = ...,
+    ) -> int:
+        """
+        Remove all of a session, or every session and run of a user; return how many.
+
+        Args:
+            tenant: Whose.
+            session: Its id.
+            user: Id of the end user, as the application gave it.
+            recorded: See `retain`.
+            noted: See `retain`.
+        """
+
+    def check(
+        self,
+        is_on_record: Callable[[Removal], bool] = ...,
+        noted: Callable[[int, int], None] = ...,
+    ) -> Iterator[Finding]:
+        """
+        Yield what is wrong with what is stored, and what was removed on record.
+
+        Args:
+            is_on_record: Whether a removal was made by those who may; what any other
+                says to be removed is missing.
+            noted: Is told how many events are checked, and how many there are.
+        """
+
     def reader(self, tenant: str | None) -> Reader:
         """Return a reader of one tenant's events; None is the owner of the store."""
 
-    def set_live(self, streams: frozenset[str] | None) -> None:
+    def set_live(
+        self, streams: frozenset[str] | None, silent_after_s: float | None = None
+    ) -> None:
         """
         Say which processes still record, by their streams.
 
         Args:
             streams: Those; None if every stream without an end may go on.
+            silent_after_s: Seconds after which one that may go on, and of which no
+                event came meanwhile, counts as died; None for never.
         """
+
+    def settle(self, *, is_idle: bool) -> None:
+        """
+        Do what a commit need not wait for.
+
+        Args:
+            is_idle: Nobody waits: then it is done sooner.
+        """
+
+    def set_quota(
+        self,
+        tenant: str,
+        most_events: int | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
+        """Limit what a tenant may keep; without a number it is limited no more."""
 
     def close(self) -> None:
         """Let go of files."""

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ("snippet_of",)
+__all__ = ("phrases_of", "snippet_of")
 
 _CHARS: Final = 240
 _BEFORE: Final = 60
+
+
+def phrases_of(text: str) -> list[str]:
+    """Return the words of a search; what stands in quotes is one of them."""
+    found = []
+    for index, part in enumerate(text.split('"')):
+        found += [part] if index % 2 else part.split()
+    return [phrase for phrase in found if phrase.strip()]
 
 
 def snippet_of(

@@ -12,10 +12,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from .answers import NumberRow, Numbers
-from .buckets import quantile_ms
+from .buckets import Histogram, quantiles_ms
 from .facts import PICO
 from .fold import NO_BUCKET
-from .protocol import BY, OF
+from .protocol import BY, OF, QuestionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,10 +35,10 @@ _LADDER_S: Final = (
 _INTERVALS: Final = 120
 _SUMS: Final = 10
 
-Counted = tuple[tuple[str, ...], int, "Sequence[float]"]
+Counted = tuple[tuple[str, ...], int | bytes, "Sequence[float]"]
 """
-Key, bucket of durations, and sums: count, failed, cancelled, retries, tokens in, out
-and cached, cost, calls without a price, microseconds.
+Key, bucket of durations or a stored `Histogram`, and sums: count, failed, cancelled,
+retries, tokens in, out and cached, cost, calls without a price, microseconds.
 """
 
 
@@ -94,19 +94,20 @@ def question_of(by: Sequence[str], of: str) -> Question:
     """
     for word in by:
         if word not in BY:
-            raise ValueError(f"cannot group by {word!r}, but by {', '.join(BY)}")
+            raise QuestionError(f"cannot group by {word!r}, but by {', '.join(BY)}")
     if len(set(by)) != len(by) or sum(word in TIMES for word in by) > 1:
-        raise ValueError("cannot group by the same thing twice")
+        raise QuestionError("cannot group by the same thing twice")
     kinds = {NAMED[word] for word in by if word in NAMED}
     if len(kinds) > 1:
-        raise ValueError("cannot group by models, tools and servers at the same time")
+        text = "cannot group by models, tools and servers at the same time"
+        raise QuestionError(text)
     implied = next(iter(kinds), "")
     of = of or implied or ("agent" if list(by) == ["agent"] else "run")
     if of not in OF:
-        raise ValueError(f"cannot count {of!r}, but {', '.join(OF)}")
+        raise QuestionError(f"cannot count {of!r}, but {', '.join(OF)}")
     if implied and of != implied:
         word = next(word for word in by if word in NAMED)
-        raise ValueError(f"{of} has no {word}: count {implied}, or group otherwise")
+        raise QuestionError(f"{of} has no {word}: count {implied}, or group otherwise")
     return Question(tuple(by), of)
 
 
@@ -125,15 +126,23 @@ def tally(
     """Return the answer that sums by key and bucket make up."""
     sums: dict[tuple[str, ...], list[float]] = {}
     buckets: defaultdict[tuple[str, ...], dict[int, int]] = defaultdict(dict)
+    histograms: defaultdict[tuple[str, ...], Histogram] = defaultdict(Histogram)
     total_sums: list[float] = [0.0] * _SUMS
     total_buckets: dict[int, int] = {}
     for key, bucket, numbers in found:
         for known in (sums.setdefault(key, [0.0] * _SUMS), total_sums):
             for index, number in enumerate(numbers):
                 known[index] += number or 0
-        if bucket != NO_BUCKET and numbers[0]:
+        if type(bucket) is bytes:
+            stored = Histogram(bucket)
+            histograms[key].lanes += stored.lanes
+            histograms[()].lanes += stored.lanes if key else 0
+        elif type(bucket) is int and bucket != NO_BUCKET and numbers[0]:
             for counts in (buckets[key], total_buckets):
                 counts[bucket] = counts.get(bucket, 0) + int(numbers[0])
+    for key, histogram in histograms.items():
+        buckets[key] = histogram.counts()
+    total_buckets = total_buckets or buckets[()]
     # Of a group with nothing but retries, nothing was counted.
     rows = [_row(key, known, buckets[key]) for key, known in sums.items() if known[0]]
     is_by_time = any(word in TIMES for word in question.by)
@@ -152,8 +161,9 @@ def _row(
     key: tuple[str, ...], sums: Sequence[float], buckets: dict[int, int]
 ) -> NumberRow:
     whole = [round(number) for number in sums]
+    middle, most = quantiles_ms(buckets, (0.5, 0.95))
     return NumberRow(
         key, whole[0], whole[1], whole[2], whole[3], whole[4], whole[5], whole[6],
         whole[7] / PICO, whole[8],
-        quantile_ms(buckets, 0.5), quantile_ms(buckets, 0.95), round(sums[9] / 1000, 3),
+        middle, most, round(sums[9] / 1000, 3),
     )  # fmt: skip

@@ -30,14 +30,16 @@ class OneTimeAccess:
     Args:
         port: Of the server. Cookies are shared by all ports of a host, so that its
             name holds the port: two pages at a time do not log each other out.
+        is_secure: Whether browsers reach it over TLS only.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, is_secure: bool = False) -> None:
         self.token = secrets.token_urlsafe(_BYTES)
         """What the address holds; None is left of it once it was used."""
         self._cookie = f"chaukas_{port}"
         self._value = secrets.token_urlsafe(_BYTES)
         self._is_used = False
+        self._is_secure = is_secure
         self._lock = Lock()
 
     def __call__(self, request: Request) -> Literal["local"] | None:
@@ -58,7 +60,12 @@ class OneTimeAccess:
             return PlainTextResponse(text, 401)
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
-            self._cookie, self._value, path="/", httponly=True, samesite="strict"
+            self._cookie,
+            self._value,
+            path="/",
+            httponly=True,
+            samesite="strict",
+            secure=self._is_secure,
         )
         answer.headers["cache-control"] = "no-store"
         return answer

@@ -7,6 +7,7 @@ told in one line. Everything is a GET, since nothing that is read changes anythi
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chaukas.query import CursorError, FilterError, NotFoundError, to_json
+from chaukas.query import (
+    CursorError,
+    FilterError,
+    NotFoundError,
+    Query,
+    QuestionError,
+    UnreadableError,
+    to_json,
+)
 
 from .follow import follow
 
@@ -28,19 +37,27 @@ __all__ = ("api_routes", "json_answer")
 
 Parameters = Mapping[str, Callable[[str], object]]
 
-_PAGED: Final[Parameters] = {"filter": str, "cursor": str, "limit": int}
 _LONGEST: Final = 4000
 """Characters of one argument; a filter is a line that somebody types."""
+_LARGEST: Final = 2**53
 
 
 def _flag(text: str) -> bool:
     return text not in {"", "0", "false"}
 
 
+def _whole(text: str) -> int:
+    number = int(text)
+    if abs(number) > _LARGEST:
+        raise ValueError
+    return number
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+_PAGED: Final[Parameters] = {"filter": str, "cursor": str, "limit": _whole}
 _CALLS: Final[dict[str, tuple[str, Parameters]]] = {
     "summary": ("summary", {"filter": str}),
     "sessions": ("sessions", {**_PAGED, "sort": str}),
@@ -51,30 +68,47 @@ _CALLS: Final[dict[str, tuple[str, Parameters]]] = {
             "tenant": str,
             "project": str,
             "cursor": str,
-            "limit": int,
+            "limit": _whole,
         },
     ),
     "runs": ("runs", {**_PAGED, "sort": str}),
-    "tree": ("tree", {"trace_id": str, "limit": int}),
+    "run": ("run", {"trace_id": str}),
+    "find_run": ("find_run", {"text": str}),
+    "tree": ("tree", {"trace_id": str, "limit": _whole}),
     "event": ("event", {"id": str}),
     "events": ("events", {**_PAGED, "order": str, "whole": _flag}),
+    "events_after": (
+        "events_after",
+        {"number": _whole, "filter": str, "limit": _whole},
+    ),
+    "newest_number": ("newest_number", {}),
+    "lines_after": ("lines_after", {**_PAGED, "number": _whole, "order": str}),
     "search": ("search", {"text": str, **_PAGED}),
     "numbers": (
         "numbers",
-        {"by": _words, "filter": str, "of": str, "limit": int},
+        {"by": _words, "filter": str, "of": str, "limit": _whole},
     ),
-    "trouble": ("trouble", {"filter": str, "limit": int}),
-    "diff": ("diff", {"left": str, "right": str, "limit": int}),
+    "trouble": ("trouble", {"filter": str, "limit": _whole}),
+    "diff": ("diff", {"left": str, "right": str, "limit": _whole}),
     "prompt": ("prompt", {"id": str}),
     "fields": ("fields", {"field": str, "prefix": str}),
-    "labels": ("labels", {"filter": str, "cursor": str}),
+    "labels": ("labels", _PAGED),
 }
 """Routes by their name: the method of the query, and how each argument is read."""
 _KEYWORDS: Final = {"id": "event_id"}
 """Arguments that have a shorter name in an address."""
+_REFUSALS: Final[dict[type[Exception], tuple[int, str]]] = {
+    NotFoundError: (404, "not found"),
+    CursorError: (400, "cursor"),
+    QuestionError: (400, "question"),
+}
+"""Status and kind of what queries raise about a question."""
+_WHERE: Final = ("position", "length", "expected")
 
 
-def api_routes(record_for: RecordFor, is_stopping: Callable[[], bool]) -> list[Route]:
+def api_routes(
+    record_for: RecordFor, is_over: Callable[[Request], bool]
+) -> list[Route]:
     """Return the routes below `/api`, for the record of whoever asks."""
     routes = [
         Route(f"/{name}", _endpoint(record_for, method, parameters))
@@ -85,7 +119,7 @@ def api_routes(record_for: RecordFor, is_stopping: Callable[[], bool]) -> list[R
         return json_answer(record_for(request.state.reader).status())
 
     async def following(request: Request) -> Response:
-        return follow(request, record_for(request.state.reader), is_stopping)
+        return follow(request, record_for(request.state.reader), is_over)
 
     return [*routes, Route("/status", status), Route("/follow", following)]
 
@@ -106,8 +140,9 @@ def _endpoint(
     async def endpoint(request: Request) -> Response:
         try:
             arguments = _arguments(request.query_params, parameters)
+            _check_complete(method, arguments)
         except ValueError as error:
-            return json_answer({"error": str(error)}, 400)
+            return json_answer({"error": str(error), "kind": "question"}, 400)
         record = record_for(request.state.reader)
         return await run_in_threadpool(_answer, record, method, arguments)
 
@@ -125,8 +160,15 @@ def _arguments(given: Mapping[str, str], known: Parameters) -> dict[str, object]
         try:
             arguments[_KEYWORDS.get(name, name)] = read(text)
         except ValueError:
-            raise ValueError(f"{name} must be a whole number") from None
+            raise ValueError(f"{name} must be a whole number, not too large") from None
     return arguments
+
+
+def _check_complete(method: str, arguments: Mapping[str, object]) -> None:
+    for name, one in inspect.signature(getattr(Query, method)).parameters.items():
+        if name != "self" and one.default is one.empty and name not in arguments:
+            shown = next((s for s, k in _KEYWORDS.items() if k == name), name)
+            raise ValueError(f"{shown} is needed")
 
 
 def _answer(record: Record, method: str, arguments: dict[str, object]) -> Response:
@@ -135,19 +177,14 @@ def _answer(record: Record, method: str, arguments: dict[str, object]) -> Respon
             answer = getattr(query, method)(**arguments)
         return json_answer({"items": answer} if type(answer) is list else answer)
     except FilterError as error:
-        return json_answer(
-            {
-                "error": error.message,
-                "position": error.position,
-                "length": error.length,
-                "expected": error.expected,
-            },
-            400,
-        )
-    except NotFoundError as error:
-        return json_answer({"error": str(error)}, 404)
-    except CursorError as error:
-        return json_answer({"error": str(error)}, 400)
+        told = {name: getattr(error, name) for name in _WHERE}
+        return json_answer({"error": error.message, "kind": "filter", **told}, 400)
+    except tuple(_REFUSALS) as error:
+        status, kind = _REFUSALS[type(error)]
+        return json_answer({"error": str(error), "kind": kind}, status)
     except ValueError:
-        # An order or a grouping that there is not; the page asks for none.
-        return json_answer({"error": "an argument has an unknown value"}, 400)
+        text = "an argument has an unknown value"
+        return json_answer({"error": text, "kind": "question"}, 400)
+    except UnreadableError as error:
+        # A collector that the page is shown for, and that does not answer now.
+        return json_answer({"error": str(error), "kind": "unreadable"}, 502)

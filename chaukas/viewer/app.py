@@ -15,10 +15,9 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from .api import api_routes
 from .export import export_route
 from .files import Files
-from .guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -31,40 +30,31 @@ def viewer_app(
     record_for: RecordFor,
     authorise: Authorise,
     *,
-    hosts: Collection[str],
     routes: Sequence[BaseRoute] = (),
-    is_stopping: Callable[[], bool] = lambda: False,
+    has_page: bool = True,
+    is_over: Callable[[Request], bool] = lambda _request: False,
 ) -> ASGIApp:
     """
-    Return the page and its routes.
+    Return the page and its routes, to be put behind a guard by whoever serves them.
 
     Args:
         record_for: Returns the record that the one who asks may read; it is called
             with what `authorise` returned.
         authorise: Returns who sends a request, or None for nobody known. It is asked
             for everything but `routes`.
-        hosts: Values of the Host header that are ours, each with its port.
         routes: Further ones, which decide themselves who may use them, such as the
             address that exchanges a token for a cookie.
-        is_stopping: Whether the server is about to end: streams of events end then.
+        has_page: Whether the files of the page are served, beside its queries.
+        is_over: Whether the stream of events that answers a request must end: the
+            server stops, or whoever asked may not read any more.
     """
-    files = Files()
+    queries = [*api_routes(record_for, is_over), export_route(record_for)]
+    own: list[BaseRoute] = [Mount("/api", routes=queries)]
+    if has_page:
+        own.append(Route("/{path:path}", Files().answer))
     # Routers alone: an application of starlette would answer errors before the guard.
-    private = Router(
-        routes=[
-            Mount(
-                "/api",
-                routes=[
-                    *api_routes(record_for, is_stopping),
-                    export_route(record_for),
-                ],
-            ),
-            Route("/{path:path}", files.answer),
-        ],
-        redirect_slashes=False,
-    )
-    app = Router([*routes, Mount("/", app=_Authorised(private, authorise))])
-    return Guard(app, hosts)
+    private = Router(own, redirect_slashes=False)
+    return Router([*routes, Mount("/", app=_Authorised(private, authorise))])
 
 
 class _Authorised:

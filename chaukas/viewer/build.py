@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -55,7 +56,8 @@ def build(say: Callable[[str], None]) -> None:
     """
     Build the page, unless it is current.
 
-    It appears as a whole or not at all: two builds at a time do not mix.
+    It appears as a whole or not at all. Of two builds at a time the second waits, and
+    takes what the first has made: `npm ci` removes the packages that another uses.
 
     Args:
         say: Is told in one line what takes so long.
@@ -72,6 +74,29 @@ def build(say: Callable[[str], None]) -> None:
         )
     node, npm = tools()
     say("chaukas: building the page, once for this checkout (half a minute) …")
+    with _alone():
+        if not is_current():
+            _build(node, npm)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock of the sources' folder, which ends with the process."""
+    try:
+        # Late: Windows has none, and takes no turns.
+        import fcntl
+    except ImportError:
+        yield
+        return
+    folder = os.open(_WEB, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _build(node: list[str], npm: list[str]) -> None:
     digest = _digest()
     _install(node, npm)
     made = Path(tempfile.mkdtemp(prefix=".page-", dir=PAGE.parent))

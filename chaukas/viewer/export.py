@@ -23,7 +23,7 @@ from .files import page_text
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from chaukas.query import Query, Status
+    from chaukas.query import Questions, Status
     from chaukas.store.answers import EventRow
 
     from .record import Record, RecordFor
@@ -41,7 +41,8 @@ def export_route(record_for: RecordFor) -> Route:
         try:
             with closing(record.query()) as query:
                 text = exported_run(query, record.status(), trace_id)
-        except NotFoundError:
+        # Without a page a run is no page either.
+        except (NotFoundError, FileNotFoundError):
             return Response("Nothing is here.\n", 404, media_type="text/plain")
         return Response(
             text.encode(),
@@ -61,7 +62,7 @@ def export_route(record_for: RecordFor) -> Route:
     return Route("/export", endpoint)
 
 
-def exported_run(query: Query, status: Status, trace_id: str) -> str:
+def exported_run(query: Questions, status: Status, trace_id: str) -> str:
     """
     Return a run as the text of an HTML file.
 
@@ -94,11 +95,12 @@ def exported_run(query: Query, status: Status, trace_id: str) -> str:
     )
 
 
-def _answers(query: Query, status: Status, trace_id: str) -> dict[str, Any]:
+def _answers(query: Questions, status: Status, trace_id: str) -> dict[str, Any]:
     tree = query.tree(trace_id=trace_id, limit=_EVENTS)
     rows: list[EventRow] = []
     cursor = ""
-    while len(rows) < _EVENTS:
+    # Pages of large events are short.
+    for _ in range(_EVENTS // _AT_ONCE):
         page = query.events(
             filter=f"trace:{trace_id}", cursor=cursor, limit=_AT_ONCE, whole=True
         )
@@ -111,7 +113,7 @@ def _answers(query: Query, status: Status, trace_id: str) -> dict[str, Any]:
         "status": status,
         "tree": tree,
         "rows": rows,
-        "prompts": [query.prompt(event_id) for event_id in starts],
+        "prompts": query.prompts(starts),
     }
 
 

@@ -3,24 +3,26 @@ What every request to the page passes: who is asked, who asks, and what is told.
 
 A page on the loopback interface can be reached by every web site that the user has
 open, so each rule is checked before routing and each answer carries the same headers,
-errors included.
+errors included. A collector checks the same rules in front of all that it serves, the
+page among it.
 """
 
 from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ("HEADERS", "Guard")
+__all__ = ("HEADERS", "OTHER_ADDRESS", "Guard", "Objection", "objection_to")
 
 HEADERS: Final = {
     "content-security-policy": (
@@ -39,6 +41,20 @@ HEADERS: Final = {
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _SAME: Final = frozenset({"same-origin", "none"})
 _LOG: Final = logging.getLogger("chaukas.viewer")
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a request goes no further: status and text of the answer."""
+
+    status: int
+    text: str
+
+
+OTHER_ADDRESS: Final = Objection(421, "Not the address of this page.")
+"""The name in the address is not ours."""
+OTHER_PAGE: Final = Objection(403, "Not for pages of other sites.")
+"""Another page sent it, or might have."""
 
 
 class Guard:
@@ -72,9 +88,10 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        refusal = self._refusal(scope)
-        if refusal is not None:
-            await refusal(scope, receive, send_with_headers)
+        objection = objection_to(scope, self._hosts)
+        if objection is not None:
+            answer = PlainTextResponse(f"{objection.text}\n", objection.status)
+            await answer(scope, receive, send_with_headers)
             return
         try:
             await self._app(scope, receive, send_with_headers)
@@ -87,34 +104,55 @@ class Guard:
             answer = PlainTextResponse(text, 500)
             await answer(scope, receive, send_with_headers)
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        """Return the answer to a request that goes no further."""
-        headers = Headers(scope=scope)
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return PlainTextResponse("Not the address of this page.\n", 421)
-        if not scope["path"].startswith("/"):
-            return PlainTextResponse("A request for another host.\n", 400)
-        if _is_foreign(scope, headers, hosts[0].lower()):
-            return PlainTextResponse("Not for other pages.\n", 403)
-        if scope["method"] not in _SAFE and not _is_json(headers):
-            return PlainTextResponse("JSON is expected.\n", 415)
+
+def objection_to(
+    scope: Scope, hosts: Collection[str], *, has_clients: bool = False
+) -> Objection | None:
+    """
+    Return why a request goes no further; None if it may.
+
+    Args:
+        scope: The request.
+        hosts: Values of the Host header that are ours, in lower case, each with its
+            port.
+        has_clients: Whether programs other than browsers send too, as to a collector:
+            those with a key of their own are no page, none says where it is from, and
+            which content they may send is decided by the route.
+    """
+    headers = Headers(scope=scope)
+    named = headers.getlist("host")
+    if len(named) != 1 or named[0].lower() not in hosts:
+        return OTHER_ADDRESS
+    if not scope["path"].startswith("/"):
+        return Objection(400, "A request for another host.")
+    if has_clients and _has_key(headers):
         return None
+    if _is_foreign(scope, headers, named[0].lower()):
+        return OTHER_PAGE
+    is_change_by_page = scope["method"] not in _SAFE and not has_clients
+    return _objection_to_change(headers) if is_change_by_page else None
+
+
+def _objection_to_change(headers: Headers) -> Objection | None:
+    if "origin" not in headers and "sec-fetch-site" not in headers:
+        # No browser of today; what changes something must say where it is from.
+        return OTHER_PAGE
+    return None if _is_json(headers) else Objection(415, "JSON is expected.")
+
+
+def _has_key(headers: Headers) -> bool:
+    # No browser adds one by itself, unlike a cookie, or a name before the host.
+    return headers.get("authorization", "").lower().startswith("bearer ")
 
 
 def _is_foreign(scope: Scope, headers: Headers, host: str) -> bool:
-    """Return whether another page sent the request, or might have."""
-    origins = headers.getlist("origin")
-    if any(origin.lower() != f"{scope['scheme']}://{host}" for origin in origins):
+    """Return whether another page sent the request."""
+    own = f"{scope['scheme']}://{host}"
+    if any(origin.lower() != own for origin in headers.getlist("origin")):
         return True
-    is_reading = scope["method"] in _SAFE
-    site = headers.get("sec-fetch-site")
-    if site is None:
-        # No browser of today; what changes something must say where it is from.
-        return not is_reading and not origins
     # A link on another page may lead here, and that page learns nothing of it.
-    is_link = is_reading and headers.get("sec-fetch-mode") == "navigate"
-    return site not in _SAME and not is_link
+    is_link = scope["method"] in _SAFE and headers.get("sec-fetch-mode") == "navigate"
+    return headers.get("sec-fetch-site", "none") not in _SAME and not is_link
 
 
 def _is_json(headers: Headers) -> bool:

@@ -20,11 +20,12 @@ from chaukas.query import UnreadableError
 
 from .access import OneTimeAccess
 from .app import viewer_app
+from .guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chaukas.query import Source
+    from chaukas.query import OpenedRecord
 
 __all__ = ("USUAL_PORT", "PortTakenError", "serve")
 
@@ -44,7 +45,7 @@ class PortTakenError(Exception):
 
 
 def serve(
-    source: Source,
+    source: OpenedRecord,
     *,
     port: int | None,
     opens_browser: bool,
@@ -69,11 +70,11 @@ def serve(
         app = viewer_app(
             lambda _reader: source,
             access,
-            hosts={f"{name}:{port}" for name in (_HOST, "localhost")},
             routes=[Route("/open/{token}", access.open)],
-            is_stopping=stop.is_set,
+            is_over=lambda _request: stop.is_set(),
         )
-        config = _configured(app)
+        hosts = {f"{name}:{port}" for name in (_HOST, "localhost")}
+        config = _configured(Guard(app, hosts))
         # Now, so that Ctrl-C finds the server ready and not half loaded.
         config.load()
         server = _Server(config, stop)
@@ -131,7 +132,8 @@ def _configured(app: object) -> uvicorn.Config:
 def _bound(port: int | None) -> socket.socket:
     wanted = [USUAL_PORT, 0] if port is None else [port]
     for number in wanted:
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # With the protocol named asyncio does not hold back the end of an answer.
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((_HOST, number))
@@ -148,7 +150,7 @@ class _StoppedError(Exception):
     """Reading ends half way; the next one continues there."""
 
 
-def _read(source: Source, stop: threading.Event) -> None:
+def _read(source: OpenedRecord, stop: threading.Event) -> None:
     def goes_on(_progress: object) -> None:
         if stop.is_set():
             raise _StoppedError

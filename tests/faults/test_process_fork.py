@@ -198,7 +198,7 @@ def test_a_fork_that_python_is_not_told_of_is_noticed(tmp_path: Path) -> None:
         pid = ctypes.PyDLL(None).fork()
         if not pid:
             run("child")
-            assert chaukas.disable_chaukas(10)
+            assert chaukas.disable_chaukas(60.0)
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
         run("parent again")
@@ -242,7 +242,7 @@ def test_a_child_that_cannot_be_made_ready_counts_its_events_and_tries_again(
             os.close(os.dup(0))
             real(self)
         _runtime.Runtime._build = build
-        assert chaukas.flush(20)
+        assert chaukas.flush(60.0)
         # A fork from C while another thread waits for the interpreter's lock leaves a
         # child whose lock nobody can take: each is let in first, and comes to rest.
         select.select([], [], [], 0.5)
@@ -254,7 +254,7 @@ def test_a_child_that_cannot_be_made_ready_counts_its_events_and_tries_again(
             chaukas.event("lost")
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             chaukas.event("child")
-            assert chaukas.flush(20)
+            assert chaukas.flush(60.0)
             stats = chaukas.stats()
             total = stats.acked + stats.spooled + stats.queued + stats.lost
             assert stats.emitted == total, stats

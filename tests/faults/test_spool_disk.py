@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from chaukas.testing import FakeCollector
 from tests.support.deliveries import assert_each_once, begin, numbers_in
+from tests.support.disks import mounted_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,16 +54,8 @@ def emit_from_threads(count):
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB; mounting one takes root."""
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no right to mount a file system")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with mounted_disk(tmp_path / "small", "256k") as place:
+        yield place
 
 
 def run(folder: Path, small_disk: Path, endpoint: str, body: str) -> str:
@@ -92,7 +84,7 @@ assert not chaukas.flush(0.3)
 law()
 assert chaukas.stats().queued == 301
 os.unlink(disk + "/ballast")
-assert chaukas.flush(30)
+assert chaukas.flush(60.0)
 law()
 assert not chaukas.stats().lost
 """
@@ -110,14 +102,14 @@ def test_threads_that_come_once_the_disk_is_full_end_no_program(
     body = f"""{PAGES[page]}{FULL}
 enable()
 chaukas.event("first")
-assert chaukas.flush(20)
+assert chaukas.flush(60.0)
 fill()
 emit_from_threads(300)
 chaukas.flush(0.3)
 law()
 assert not chaukas.stats().lost
 os.unlink(disk + "/ballast")
-assert chaukas.flush(30)
+assert chaukas.flush(60.0)
 law()
 assert not chaukas.stats().lost
 """
@@ -138,7 +130,7 @@ NO_FILES = (
 )
 UNDER_WAY = """
 chaukas.event("first")
-assert chaukas.flush(20)
+assert chaukas.flush(60.0)
 """
 
 
@@ -166,7 +158,7 @@ chaukas.flush(0.3)
 law()
 {end_fault}
 emit_from_threads(40)
-assert chaukas.flush(30)
+assert chaukas.flush(60.0)
 law()
 print(chaukas.stats().lost)
 """

@@ -9,7 +9,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from tests.support.deliveries import (
     settle,
 )
 from tests.support.secrets import PLANTED
-from tests.support.waiting import until
+from tests.support.waiting import python_threads, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +130,7 @@ def test_programs_patched_by_gevent_deliver(
         {places["before"]}
         enable()
         chaukas.event("early")
-        assert chaukas.flush(20)
+        assert chaukas.flush(60.0)
         {places["after"]}
         import gevent
         def work(number):
@@ -143,7 +142,7 @@ def test_programs_patched_by_gevent_deliver(
         while not (chaukas.stats().acked >= 202 or time.monotonic() > end):
             pass
         assert chaukas.stats().acked >= 202, chaukas.stats()
-        assert chaukas.flush(20)
+        assert chaukas.flush(60.0)
         """,
     )
     out, error = process.communicate(timeout=120)
@@ -242,7 +241,7 @@ def test_enabling_and_disabling_while_threads_record_leaves_nothing_behind(
     busy = [(each["of"], each["at"]) for each in data_of(collector.events, "busy")]
     assert len(set(busy)) == len(busy)
     # Senders let go once they are back from their last call.
-    until(lambda: len(sys._current_frames()) <= threading.active_count() + 2)
+    until(lambda: python_threads() <= threading.active_count() + 2)
 
 
 def test_a_frozen_disk_holds_up_neither_host_nor_exit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from tests.frameworks.environments import FRAMEWORKS
@@ -37,3 +38,9 @@ def test_every_release_that_is_tested_is_in_the_table() -> None:
         if f"| {release.version} |" not in text
     ]
     assert missing == []
+
+
+def test_no_folder_of_tests_is_imported_in_place_of_a_framework() -> None:
+    here = [path for path in map(Path, sys.path) if path.is_relative_to(ROOT / "tests")]
+    found = [path for path in here for name in FRAMEWORKS if (path / name).is_dir()]
+    assert found == []

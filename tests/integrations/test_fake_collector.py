@@ -302,7 +302,7 @@ class TestScript:
             until(lambda: collector.is_script_done)
 
             collector.restart()
-            asking.join(10)
+            asking.join(60)
 
             assert len(errors) == 1
 

@@ -29,9 +29,10 @@ from chaukas.sdk.testing import capture_events
 from loopback import Drop, Fail, Failed, Incomplete, Refusal, StreamBreak, Text
 from tests.support import scenarios
 from tests.support.agent_runs import (
-    MODES,
     Mode,
     calls,
+    in_loop,
+    modes,
     outcome_of,
     play,
     record,
@@ -44,11 +45,6 @@ from tests.support.trees import only, tree, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 
 
 def _seen_of(value: Any) -> Any:

@@ -314,7 +314,12 @@ def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     caplog.set_level(logging.DEBUG, logger="chaukas.sdk")
 
     def lines() -> list[str]:
-        ours = [each for each in caplog.records if each.name == "chaukas.sdk"]
+        # Lines of DEBUG name recorded events, which are no trouble.
+        ours = [
+            each
+            for each in caplog.records
+            if each.name == "chaukas.sdk" and each.levelno > logging.DEBUG
+        ]
         said = [each.getMessage() for each in ours]
         return [line for line in said if "takes events again" not in line]
 
@@ -334,9 +339,8 @@ def assert_kept_and_sent_again(
 ) -> str:
     """See a lie believed by nobody, and the truth by all; return the line about it."""
     until(lambda: pipe.stats().queued == 0)
-    pipe.flush(0.05)
-    asked = posts(collector)
-    until(lambda: pipe.flush(0.01) or (posts(collector) >= asked + 2 and told()))
+    # Two of them may be one attempt, in one encoding and then in another.
+    until(lambda: pipe.flush(0.001) or (posts(collector) >= 3 and told()))
     assert_lawful(pipe)
     assert (pipe.stats().acked, pipe.stats().spooled) == (0, 4)
     assert ids(collector) == []
@@ -362,7 +366,7 @@ def test_a_lying_answer_is_no_acknowledgement(
 ) -> None:
     with FakeCollector(ingest=ingest or ("protobuf",)) as collector:
         collector.always = Reply(raw=LIES[lie])
-        pipe = deliver(HttpSink(collector.endpoint, timeout_s=2.0))
+        pipe = deliver(HttpSink(collector.endpoint, timeout_s=60.0))
         assert SECRET not in assert_kept_and_sent_again(pipe, collector, told)
 
 
@@ -374,7 +378,9 @@ def test_a_lying_message_is_no_acknowledgement(
     with FakeCollector() as collector:
         endpoint = collector.grpc_endpoint
         collector.always = Reply(raw=MESSAGES[lie])
-        assert_kept_and_sent_again(deliver(GrpcSink(endpoint)), collector, told)
+        assert_kept_and_sent_again(
+            deliver(GrpcSink(endpoint, timeout_s=60.0)), collector, told
+        )
 
 
 def sent_once(endpoint: str, **options: Any) -> str:
@@ -412,7 +418,9 @@ def test_a_verdict_before_the_request_was_read_is_no_acknowledgement() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         answering = threading.Thread(target=_answer_early, args=(server,))
         answering.start()
-        sink = HttpSink(f"http://127.0.0.1:{server.getsockname()[1]}")
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        # It is much to encode and to send.
+        sink = HttpSink(address, timeout_s=600)
         answer = sink.send(lines)
         sink.close()
         server.shutdown(socket.SHUT_RDWR)
@@ -493,8 +501,9 @@ def test_the_setting_reaches_the_sink(tmp_path: Path, compat: str, acked: int) -
         collector.always = Reply(raw=LIES["empty 200"])
         with delivering(tmp_path, collector.endpoint, collector_compat=compat):
             chaukas.event("n")
-            chaukas.flush(0.5)
-            until(lambda: chaukas.flush(0.05) or posts(collector) >= 2)
+            # What is believed is sent once, and all else again.
+            until(lambda: chaukas.flush(0.05) if acked else posts(collector) >= 2)
+            until(lambda: not chaukas.stats().queued)
             assert chaukas.stats().acked == acked
             assert chaukas.stats().spooled == 2 - acked
 

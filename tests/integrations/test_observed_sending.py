@@ -72,7 +72,7 @@ PROGRAM = """
                 chaukas.event("n", {"n": n})
                 assert n % 10 or chaukas.flush(10)
         sentry_sdk.capture_message("of the host")
-        assert chaukas.disable_chaukas(10)
+        assert chaukas.disable_chaukas(60.0)
         asked = collector.requests
     print(json.dumps({
         "sent": len(collector.events),

@@ -30,18 +30,22 @@ import chaukas.sdk
 from chaukas.sdk.testing import SequentialIds, capture_events
 from loopback import Hosted, Text
 from tests.support import programs
-from tests.support.agent_runs import MODES, Mode, calls, play, record, run_in, say
+from tests.support.agent_runs import (
+    Mode,
+    calls,
+    in_loop,
+    modes,
+    play,
+    record,
+    run_in,
+    say,
+)
 from tests.support.scenarios import assistant
 from tests.support.served import run_served
 from tests.support.trees import named, only, spans_of, tree, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 
 
 @function_tool(needs_approval=True)

@@ -24,17 +24,22 @@ from chaukas.sdk.integrations.openai_agents.runs.runners import BODIES
 from chaukas.sdk.patching import MonkeyPatcher, Patch
 from chaukas.sdk.patching.placed import PlacedFunction
 from chaukas.sdk.testing import capture_events
-from tests.support.agent_runs import MODES, Mode, calls, play, record, run_in, say
+from tests.support.agent_runs import (
+    MODES,
+    Mode,
+    calls,
+    in_loop,
+    modes,
+    play,
+    record,
+    run_in,
+    say,
+)
 from tests.support.scenarios import add
 from tests.support.trees import named, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 
 
 def _team() -> Agent[Any]:

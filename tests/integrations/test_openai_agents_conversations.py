@@ -16,16 +16,13 @@ from agents.memory import OpenAIConversationsSession, OpenAIResponsesCompactionS
 from agents.models.openai_responses import OpenAIResponsesModel
 
 from loopback import Call, ModelServer, Text, ToolCalls
-from tests.support.agent_runs import Mode, outcome_of, record, run_in
+from tests.support.agent_runs import Mode, in_loop, outcome_of, record, run_in
 from tests.support.scenarios import add
 from tests.support.trees import named, only, tree, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 KEY = "an-encryption-key-for-tests-only"
 HELLO = {"role": "user", "content": "Hello"}
 WORLD = {"role": "assistant", "content": "World"}

@@ -31,8 +31,14 @@ def _partials(events: list[Any]) -> list[Any]:
     return [event for event in told if event.get("is_partial")]
 
 
+def _in_pieces(step_ns: int = 0) -> dict[str, Any]:
+    """Return settings with a clock that stands still: only the length counts."""
+    return {"stream_events": "deltas", "clock": FakeClock(step_ns=step_ns)}
+
+
 def _streamed(*replies: Any, **options: Any) -> list[Any]:
-    settings = options.pop("settings", {"stream_events": "deltas"})
+    settings = options.pop("settings", None)
+    settings = _in_pieces() if settings is None else settings
     recorded = record(lambda: run_served(replies, Mode.STREAMED, **options), **settings)
     assert recorded.error is None
     return recorded.events
@@ -74,9 +80,7 @@ def test_pieces_are_complete_and_stand_under_the_model_call(api: Any) -> None:
 
 @by_api
 def test_a_long_text_is_told_in_few_pieces(api: Any) -> None:
-    # Time stands still, so that only the length counts.
-    settings = {"stream_events": "deltas", "clock": FakeClock(step_ns=0)}
-    partials = _partials(_streamed(Text(_LONG), api=api, settings=settings))
+    partials = _partials(_streamed(Text(_LONG), api=api))
     assert _told(partials) == _LONG
     assert 2 < len(partials) <= len(_LONG) / 192
     numbers = [event["message"]["metadata"]["piece"] for event in partials]
@@ -87,7 +91,7 @@ def test_a_long_text_is_told_in_few_pieces(api: Any) -> None:
 
 
 def test_a_slow_text_is_told_when_time_has_passed() -> None:
-    settings = {"stream_events": "deltas", "clock": FakeClock(step_ns=20_000_000)}
+    settings = _in_pieces(step_ns=20_000_000)
     partials = _partials(_streamed(Text(_LONG[:600]), settings=settings))
     assert _told(partials) == _LONG[:600]
     assert len(partials) > 600 / 256 + 1
@@ -112,9 +116,7 @@ def test_arguments_of_tools_are_told_with_the_call(api: Any) -> None:
 
 def test_refusals_and_reasoning_are_told_apart() -> None:
     def parts(reply: Any) -> list[Any]:
-        recorded = record(
-            lambda: run_served([reply], Mode.STREAMED), stream_events="deltas"
-        )
+        recorded = record(lambda: run_served([reply], Mode.STREAMED), **_in_pieces())
         return [
             (event["message"]["metadata"]["part"], event["message"]["text"])
             for event in _partials(recorded.events)
@@ -132,7 +134,7 @@ def test_no_secret_is_torn_in_two(size: int) -> None:
     key = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
     text = f"{_LONG[:290]} the key {key} and password: hunter2-hunter2 {_LONG}"
     pieces = Text(text, deltas=len(text) // size)
-    settings = {"stream_events": "deltas", "clock": FakeClock(step_ns=9_000_000)}
+    settings = _in_pieces(step_ns=9_000_000)
     events = _streamed(pieces, settings=settings)
     told = _told(_partials(events))
     final = named(events, "OUTPUT_EMITTED")[-1]["message"]["text"]
@@ -155,7 +157,7 @@ def test_a_secret_argument_is_hidden_in_its_pieces(api: Any) -> None:
 
 
 def test_pieces_name_the_agent_that_speaks_and_the_switch_between() -> None:
-    recorded = record(lambda: handoff(Mode.STREAMED), stream_events="deltas")
+    recorded = record(lambda: handoff(Mode.STREAMED), **_in_pieces())
     assert recorded.error is None
     story = [
         (event["type"].removeprefix("EVENT_TYPE_"), event["agent_name"])
@@ -170,7 +172,7 @@ def test_pieces_name_the_agent_that_speaks_and_the_switch_between() -> None:
 
 
 def test_hidden_content_gives_only_sizes() -> None:
-    settings = {"stream_events": "deltas", "capture_content": False}
+    settings = _in_pieces() | {"capture_content": False}
     (partial,) = _partials(_streamed(Text("Hello there"), settings=settings))
     assert partial["message"]["text"] == "<11 chars>"
 
@@ -232,7 +234,7 @@ def test_a_stream_that_is_cancelled_tells_the_rest_before_its_end() -> None:
         stream.cancel()
         await asyncio.wait([stream.run_loop_task])
 
-    events = record(story, stream_events="deltas").events
+    events = record(story, **_in_pieces()).events
     assert tree_of(events) == tree(
         """
         SESSION

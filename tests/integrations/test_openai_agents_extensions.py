@@ -24,7 +24,7 @@ from loopback import Call, Reply, Request, Text, ToolCalls
 from loopback.request import RESPONSES_PATH
 from loopback.responses import events_of
 from loopback.turn import turn_of
-from tests.support.agent_runs import Mode, calls, record, run_in, say
+from tests.support.agent_runs import Mode, calls, in_loop, record, run_in, say
 from tests.support.scenarios import add, assistant
 from tests.support.trees import named, only, tree, tree_of
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 
 _LISTED = ExecResult(stdout=b"a.txt\n", stderr=b"", exit_code=0)
 

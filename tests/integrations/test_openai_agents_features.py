@@ -33,6 +33,7 @@ from loopback import ModelServer, Text
 from tests.support.agent_runs import (
     Mode,
     calls,
+    in_loop,
     outcome_of,
     record,
     run_in,
@@ -41,10 +42,6 @@ from tests.support.agent_runs import (
 from tests.support.scenarios import add, assistant
 from tests.support.served import responses, run_served
 from tests.support.trees import named, only, tree, tree_of
-
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 
 
 def requests_of(events: Any) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ nothing was searched, executed or asked of a stranger's server.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from agents import (
@@ -26,15 +26,16 @@ from openai.types.responses import (
     ResponseOutputItemDoneEvent,
 )
 
+from chaukas.sdk.system.clock import Clock, SystemClock
+from chaukas.sdk.testing import FakeClock
 from loopback import Hosted, ModelServer
-from tests.support.agent_runs import Mode, record
+from tests.support.agent_runs import Mode, in_loop, record
 from tests.support.models import call_alone
 from tests.support.served import run_served
 from tests.support.trees import named, only, spans_of, tree, tree_of
 
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FILES = {
     "type": "file_search_call",
@@ -522,9 +523,22 @@ def test_an_approval_that_nobody_gives_is_asked_for_once(mode: Mode) -> None:
     )
 
 
-def test_a_stream_gives_the_times_of_its_tools() -> None:
+class _Interrupted(FakeClock):
+    """A clock on a busy machine: after each look at it ever more time goes by."""
+
+    _looks = 0
+
+    def time_ns(self) -> int:
+        now_ns = super().time_ns()
+        self._looks += 1
+        self.skip(self._looks)
+        return now_ns
+
+
+@pytest.mark.parametrize("kind", [SystemClock, _Interrupted])
+def test_a_stream_gives_the_times_of_its_tools(kind: Callable[[], Clock]) -> None:
     reply = Hosted([_WEB, _FILES], "Done")
-    events = record(lambda: run_served([reply], Mode.STREAMED)).events
+    events = record(lambda: run_served([reply], Mode.STREAMED), clock=kind()).events
     model = next(span for span in spans_of(events) if span.kind == "MODEL")
     begin, end = model.start["timestamp"], model.end["timestamp"]
     tools = [span for span in spans_of(events) if span.kind == "TOOL"]

@@ -31,6 +31,7 @@ from chaukas.sdk.testing import capture_events
 from tests.support.agent_runs import (
     Mode,
     calls,
+    in_loop,
     outcome_of,
     record,
     run_in,
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 SECRET = "hunter2-swordfish"
 _ADD = ("add", {"a": 1, "b": 2})
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 
 
 def _stdio(*options: str, **settings: Any) -> MCPServerStdio:

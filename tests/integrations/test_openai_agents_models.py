@@ -26,7 +26,7 @@ from loopback import (
     StreamBreak,
     Text,
 )
-from tests.support.agent_runs import Mode, calls, record, run_in, say
+from tests.support.agent_runs import Mode, calls, in_loop, record, run_in, say
 from tests.support.models import Early, Upper, call_alone
 from tests.support.scenarios import Busy, add, assistant, runner_retries
 from tests.support.served import APIS, run_served
@@ -35,9 +35,6 @@ from tests.support.trees import named, only, spans_of, tree, tree_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 both_apis = pytest.mark.parametrize("api", APIS, ids=lambda api: api.__name__)
 
 _ANSWER = tree(

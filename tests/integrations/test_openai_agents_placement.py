@@ -298,7 +298,7 @@ def test_a_redactor_may_wait_for_another_thread_that_begins_a_run() -> None:
             thread = threading.Thread(target=lambda: (run(), began.set()))
             thread.start()
             # Under a lock of ours this thread would never come back.
-            assert began.wait(20)
+            assert began.wait(60)
             thread.join()
         return value
 
@@ -307,7 +307,7 @@ def test_a_redactor_may_wait_for_another_thread_that_begins_a_run() -> None:
         chaukas.session("s", metadata={"plan": "gold"}),
     ):
         run()
-        assert chaukas.flush(20)
+        assert chaukas.flush(60.0)
     assert began.is_set()
     assert len(named(events(), "AGENT_START")) == 2
 

@@ -14,13 +14,12 @@ import pytest
 from agents import Agent, Runner
 from agents.run import AgentRunner, set_default_agent_runner
 
-from tests.support.agent_runs import MODES, Mode, play, record, say
+from tests.support.agent_runs import Mode, modes, play, record, say
 from tests.support.scenarios import assistant
 from tests.support.trees import tree, tree_of
 
 SAVED_RUN = Runner.run
 
-modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 
 _ANSWER = tree(
     """

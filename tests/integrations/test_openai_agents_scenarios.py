@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import scenarios
-from tests.support.agent_runs import MODES, Mode, play, record, say
+from tests.support.agent_runs import Mode, modes, play, record, say
 from tests.support.trees import spans_of, tree, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 
 _ANSWER = """
     SESSION

@@ -29,7 +29,15 @@ from cryptography.fernet import InvalidToken
 import chaukas.sdk
 from chaukas.sdk.record.recorder import Recorder
 from chaukas.sdk.testing import capture_events
-from tests.support.agent_runs import Mode, calls, outcome_of, record, run_in, say
+from tests.support.agent_runs import (
+    Mode,
+    calls,
+    in_loop,
+    outcome_of,
+    record,
+    run_in,
+    say,
+)
 from tests.support.redis_server import redis_url
 from tests.support.scenarios import add, assistant
 from tests.support.trees import named, only, tree, tree_of
@@ -38,9 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 KEY = "an-encryption-key-for-tests-only"
 HELLO = {"role": "user", "content": "Hello"}
 WORLD = {"role": "assistant", "content": "World"}

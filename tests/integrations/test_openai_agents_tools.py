@@ -24,15 +24,10 @@ from agents.editor import ApplyPatchResult
 
 import chaukas.sdk
 from loopback import Call, Hosted, Reply, Text, ToolCalls
-from tests.support.agent_runs import MODES, Mode, calls, play, record, say
+from tests.support.agent_runs import Mode, calls, in_loop, modes, play, record, say
 from tests.support.scenarios import assistant, slow_tool
 from tests.support.served import run_served
 from tests.support.trees import named, only, tree, tree_of
-
-modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 
 
 class Screen(Computer):

@@ -39,7 +39,7 @@ from loopback import (
     ToolCalls,
     Usage,
 )
-from tests.support.agent_runs import Mode, record, run_in, say
+from tests.support.agent_runs import Mode, in_loop, record, run_in, say
 from tests.support.scenarios import add, assistant
 from tests.support.served import APIS, chat, responses, run_served
 from tests.support.trees import named, only
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 
     from chaukas.sdk.typing import Event
 
-in_loop = pytest.mark.parametrize(
-    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
-)
 both_apis = pytest.mark.parametrize("api", APIS, ids=lambda api: api.__name__)
 _ZEROS = {
     "temperature": 0.0,
@@ -85,12 +82,14 @@ def _asked(events: list[Event]) -> dict[str, Any]:
 @in_loop
 def test_settings_of_zero_read_as_set(api: Callable[[Any], Any], mode: Mode) -> None:
     settings = ModelSettings(**_ZEROS)
+    # The other API has no penalties.
+    zeros = _ZEROS if api is chat else dict.fromkeys(("temperature", "top_p"), 0.0)
     events = record(
         lambda: run_served([Text("Hi")], mode, api=api, model_settings=settings)
     ).events
     for kind in ("MODEL_INVOCATION_START", "MODEL_INVOCATION_END"):
         told = only(events, kind)["llm_invocation"]["request"]["settings"]
-        assert {name: told[name] for name in _ZEROS} == _ZEROS
+        assert {name: told[name] for name in _ZEROS if name in told} == zeros
 
 
 def test_a_zero_of_the_run_wins_over_the_agents_setting() -> None:
@@ -123,8 +122,14 @@ def test_settings_that_were_not_given_are_absent() -> None:
         ModelSettings(temperature=0.5, extra_body={"temperature": 0.0}),
         ModelSettings(extra_args={"temperature": 0.75, "service_tier": "flex"}),
         ModelSettings(temperature=0.5, extra_body={"temperature": None}),
+        # One API has no penalties, and the other no truncation.
+        ModelSettings(frequency_penalty=0.5, presence_penalty=0.25, truncation="auto"),
+        ModelSettings(presence_penalty=0.5, extra_body={"presence_penalty": 0.25}),
     ],
-    ids=["plain", "zero", "body", "body-zero", "args", "body-null"],
+    ids=[
+        *("plain", "zero", "body", "body-zero", "args", "body-null", "one-api"),
+        "body-one-api",
+    ],
 )
 def test_settings_on_record_are_those_that_were_sent(
     settings: ModelSettings, api: Callable[[Any], Any], mode: Mode
@@ -147,7 +152,7 @@ def test_settings_on_record_are_those_that_were_sent(
     (body,) = sent
     limit = body.get("max_tokens", body.get("max_output_tokens"))
     wire = {**body, "max_tokens": limit}
-    for name in ("model", *_TYPED, "service_tier"):
+    for name in ("model", *_TYPED, "service_tier", "truncation"):
         assert told.get(name) == wire.get(name), name
 
 

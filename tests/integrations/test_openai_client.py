@@ -30,7 +30,7 @@ import chaukas.sdk as chaukas
 from chaukas.sdk import _runtime
 from chaukas.sdk.patching import MonkeyPatcher, Patch
 from chaukas.sdk.prompts import rebuild_prompts
-from chaukas.sdk.testing import capture_events
+from chaukas.sdk.testing import FakeClock, capture_events
 from loopback import (
     Call,
     Fail,
@@ -743,7 +743,9 @@ def test_a_stream_that_nobody_reads_ends_when_it_is_dropped() -> None:
 def test_a_stream_is_recorded_piece_by_piece_if_asked() -> None:
     replies = [ToolCalls(Call("add", {"a": 1}, "c1"), text="I add")]
     for way in (_chat_chunks, _chat_chunks_async, _response_events, _response_helper):
-        events = recorded(replies, way, stream_events="deltas")
+        # Time stands still, so that only the length counts.
+        still = FakeClock(step_ns=0)
+        events = recorded(replies, way, stream_events="deltas", clock=still)
         assert tree_of(events) == tree("""
             SESSION
               MODEL

@@ -31,7 +31,7 @@ def spans_of(
     )
     for _ in range(4):
         story(Mode.RUN)
-    assert chaukas.disable_chaukas(30.0)
+    assert chaukas.disable_chaukas(60.0)
     return list(exporter.get_finished_spans())
 
 

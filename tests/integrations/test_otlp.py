@@ -18,7 +18,7 @@ from chaukas.sdk.sinks.collector.responses import Action
 from chaukas.sdk.sinks.otlp.factory import sink_of
 from loopback.otlp import Answer, SpanReceiver
 from tests.support import scenarios
-from tests.support.agent_runs import Mode, outcome_of, play, say
+from tests.support.agent_runs import Mode, in_loop, outcome_of, play, say
 from tests.support.otlp_trees import expected_span_tree, span_tree
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def events_in(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value)
+@in_loop
 def test_the_tree_over_otlp_is_that_of_the_file(
     scenario: Callable[[Mode], Any],
     mode: Mode,
@@ -55,7 +55,7 @@ def test_the_tree_over_otlp_is_that_of_the_file(
 ) -> None:
     enable(receiver, tmp_path)
     outcome_of(lambda: scenario(mode))
-    assert chaukas.disable_chaukas(30.0)
+    assert chaukas.disable_chaukas(60.0)
     expected = expected_span_tree(events_in(tmp_path))
     assert _FLOW.sub(r"\1 <flow>", span_tree(receiver.spans)) == expected
     assert "invoke_agent" in expected
@@ -65,7 +65,7 @@ def run(folder: Path, receiver: SpanReceiver, **settings: Any) -> list[dict[str,
     """Record one run with a tool, send it, and return its events."""
     enable(receiver, folder, **settings)
     scenarios.parallel_tools(Mode.RUN)
-    assert chaukas.disable_chaukas(30.0)
+    assert chaukas.disable_chaukas(60.0)
     return events_in(folder)
 
 
@@ -182,9 +182,9 @@ def test_a_span_that_is_no_good_is_set_aside_with_all_it_is_made_of(
     receiver.rule = refuse
     enable(receiver, tmp_path)
     scenarios.parallel_tools(Mode.RUN)
-    assert chaukas.flush(30.0)
+    assert chaukas.flush(60.0)
     assert chaukas.stats().dropped == {"quarantined": 1}
-    assert chaukas.disable_chaukas(30.0)
+    assert chaukas.disable_chaukas(60.0)
     assert not named(receiver, "execute_tool plus")
     assert len(receiver.spans) == 4
     is_bad = False
@@ -204,7 +204,7 @@ def test_of_a_partial_success_as_many_are_counted_and_all_are_kept(
     receiver.answers.append(Answer(200, body, is_kept=True))
     enable(receiver, tmp_path)
     scenarios.parallel_tools(Mode.RUN)
-    assert chaukas.flush(30.0)
+    assert chaukas.flush(60.0)
     assert chaukas.stats().dropped == {"quarantined": 2}
     assert len(receiver.requests) == 1
     chaukas.disable_chaukas(30.0)
@@ -236,7 +236,7 @@ def test_a_span_alone_too_large_loses_the_middle_of_its_texts(
     enable(receiver, tmp_path)
     agent = scenarios.assistant(say("short"), name="A")
     play(Mode.RUN, agent, "long " * 10_000)
-    assert chaukas.disable_chaukas(30.0)
+    assert chaukas.disable_chaukas(60.0)
     (call,) = [span for span in receiver.spans if span.name.startswith("chat")]
     assert "chars>…" in call.attributes["input.value"]
 
@@ -327,7 +327,7 @@ class TestGrpc:
         receiver.answers.append(Answer(200, b"\x0a\x02\x08\x01", is_kept=True))
         enable(receiver, tmp_path, otlp_endpoint=receiver.grpc_endpoint)
         scenarios.answer(Mode.RUN)
-        assert chaukas.flush(30.0)
+        assert chaukas.flush(60.0)
         assert chaukas.stats().dropped == {"quarantined": 1}
         chaukas.disable_chaukas(30.0)
 
@@ -373,7 +373,7 @@ class TestLogsAndMetrics:
             run_id=agent["span_id"],
             trace_id=agent["trace_id"],
         )
-        assert chaukas.disable_chaukas(30.0)
+        assert chaukas.disable_chaukas(60.0)
         logs = {log.name: log for log in receiver.logs}
         assert logs.keys() == {
             "chaukas.session",
@@ -414,5 +414,5 @@ class TestLogsAndMetrics:
 
 
 def flushed_events(folder: Path) -> list[dict[str, Any]]:
-    assert chaukas.flush(30.0)
+    assert chaukas.flush(60.0)
     return events_in(folder)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from agents import Runner
 from agents.testing import assistant_message, function_call
 
@@ -28,6 +29,8 @@ __all__ = (
     "Mode",
     "Recording",
     "calls",
+    "in_loop",
+    "modes",
     "outcome_of",
     "play",
     "record",
@@ -46,6 +49,12 @@ class Mode(Enum):
 
 MODES = tuple(Mode)
 """All of them."""
+modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+"""For tests that hold in each of them."""
+in_loop = pytest.mark.parametrize(
+    "mode", [Mode.RUN, Mode.STREAMED], ids=lambda mode: mode.value
+)
+"""For tests that run in a loop of their own."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count as numbers
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from chaukas.sdk.sinks.jsonl import JsonlSink, Rotation
 
 ROOT = Path(__file__).parents[2]
 SLOTS = 200_000
+LONGEST_SLEEP_S = 0.012
+"""Between two bursts of events."""
 
 
 def start(*args: object) -> subprocess.Popen[bytes]:
@@ -61,6 +63,21 @@ def pipeline(path: str, *, rotation: Rotation | None = None) -> Pipeline:
     return pipeline_of(sink, stream=str(os.getpid()), memory_limit_bytes=1 << 25)
 
 
+def ages_s(taken_at_s: Sequence[float], end_s: float) -> list[float]:
+    """
+    Return how long before *end_s* each event was taken, in seconds, in their order.
+
+    Between two of them a program of these sleeps for `LONGEST_SLEEP_S` at most. What is
+    beyond that did not pass for it: the machine let neither it nor its writer run.
+    """
+    ages, age_s, later_s = [], 0.0, end_s
+    for at_s in reversed(taken_at_s):
+        age_s += min(later_s - at_s, LONGEST_SLEEP_S)
+        later_s = at_s
+        ages.append(age_s)
+    return ages[::-1]
+
+
 def ready() -> None:
     """Tell the parent that the interesting part begins."""
     sys.stdout.write("ready\n")
@@ -80,7 +97,7 @@ def clocked(path: str, times: str, seed: str) -> None:
             body = b'{"n":%d,"x":"%s"}' % (seq, b"y" * rng.randrange(2500))
             pipe.put(body)
             struct.pack_into("d", page, seq * 8, time.monotonic())
-        time.sleep(rng.random() * 0.012)
+        time.sleep(rng.random() * LONGEST_SLEEP_S)
 
 
 def many(path: str, writer: str, count: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from chaukas.sdk import integrity
 
-__all__ = ("EXAMPLES", "Ran", "run_example")
+__all__ = ("EXAMPLES", "Ran", "run_example", "run_program")
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _DEADLINE_S = 120
@@ -28,7 +28,9 @@ class Ran(NamedTuple):
     events: list[dict[str, Any]]
 
 
-def run_example(name: str, folder: Path, *options: str) -> Ran:
+def run_program(
+    name: str, folder: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
     """Run an example in *folder*, with *options* of Python; fail if it fails."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
     environ |= {"CHAUKAS_RAISE_INTERNAL": "1", "PYTHONUTF8": "1"}
@@ -44,6 +46,12 @@ def run_example(name: str, folder: Path, *options: str) -> Ran:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def run_example(name: str, folder: Path, *options: str) -> Ran:
+    """Run an example in *folder*, and read the one file that it wrote there."""
+    done = run_program(name, folder, *options)
     (file,) = folder.glob("*.jsonl")
     lines = file.read_bytes().splitlines()
     assert integrity.verify(lines).ok

@@ -22,10 +22,20 @@ from loopback.otlp import ReceivedSpan, spans_in
 from tests.support.recordings import story
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chaukas.sdk.sinks.otlp.mapping.names import Flavour, Version
     from chaukas.sdk.typing import Event
 
-__all__ = ("FOLDER", "VARIANTS", "events", "golden", "received", "text_of")
+__all__ = (
+    "FOLDER",
+    "VARIANTS",
+    "body_of",
+    "events",
+    "golden",
+    "received",
+    "text_of",
+)
 
 FOLDER = Path(__file__).parents[1] / "unit" / "otlp_golden"
 VARIANTS: tuple[tuple[Version, Flavour], ...] = (
@@ -49,17 +59,22 @@ def events() -> tuple[Event, ...]:
 
 def received(version: Version, flavour: Flavour) -> list[ReceivedSpan]:
     """Return the spans as they come over the wire, through the official messages."""
+    return spans_in(body_of(version, flavour, events()))
+
+
+def body_of(version: Version, flavour: Flavour, told: Sequence[Event]) -> bytes:
+    """Return the spans of events as the bytes of a request."""
     joined = []
-    for stream in sorted({e["metadata"]["chaukas"]["stream"] for e in events()}):
+    for stream in sorted({e["metadata"]["chaukas"]["stream"] for e in told}):
         joiner = Joiner()
-        own = [e for e in events() if e["metadata"]["chaukas"]["stream"] == stream]
+        own = [e for e in told if e["metadata"]["chaukas"]["stream"] == stream]
         joined += [*joiner.join(own), *joiner.end_all()]
     mapping = Mapping.of(version, flavour)
     spans = [span_of(each, mapping) for each in joined if each.kind != "LOG"]
     resource = Resource(
         "", {}, schema_url_of(version), is_openinference=mapping.is_openinference
     )
-    return spans_in(encoded_spans(spans, resource))
+    return encoded_spans(spans, resource)
 
 
 def text_of(spans: list[ReceivedSpan]) -> str:

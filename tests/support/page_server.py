@@ -167,7 +167,7 @@ def served(
             finally:
                 process.terminate()
                 process.wait(30)
-                reader.join(30)
+                reader.join(60)
     finally:
         late.cancel()
         if process.poll() is None:

@@ -47,7 +47,7 @@ def redis_url() -> Iterator[str]:
             yield f"unix://{path}"
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(60)
 
 
 def _is_in_ci() -> bool:

@@ -22,6 +22,7 @@ from chaukas.sdk.delivery.factory import pipeline_of
 from chaukas.sdk.delivery.plan import Destination, Pace, SpoolPlan
 from chaukas.sdk.pipeline import Pipeline
 from chaukas.sdk.sinks.collector.responses import Action, Answer
+from tests.support.emitters import LONGEST_SLEEP_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ def clocked(spool_dir: str, sink: str, times: str, seed: str) -> None:
             pipe.put(body)
             struct.pack_into("d", page, n * 16 + 8, time.monotonic())
             n += 1
-        time.sleep(rng.random() * 0.012)
+        time.sleep(rng.random() * LONGEST_SLEEP_S)
 
 
 def recovering(spool_dir: str, sink: str, seed: str) -> None:

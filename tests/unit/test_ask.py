@@ -134,11 +134,32 @@ def test_a_file_that_is_not_there_is_one_line_and_exit_code_2(
     assert output.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["runs", "sessions", "summary", "stats", "tail"])
+def test_what_is_no_record_is_called_so(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "README.md"
+    path.write_text("# chaukas\n")
+    assert call(command, path, status=1) == (
+        f"chaukas: {path}: no record of chaukas: not one line holds an event.\n"
+    )
+
+
 def test_without_a_source_the_configured_file_is_read(
     record: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHAUKAS_OUTPUT_FILE", str(record))
     assert "3 runs" in call("summary")
+
+
+@pytest.mark.parametrize("command", ["runs", "summary", "tree", "verify", "tail"])
+def test_without_a_file_it_says_to_which_collector_events_go(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHAUKAS_ENDPOINT", "http://user:secret@127.0.0.1:4180")
+    assert call(command, status=2) == (
+        "chaukas: there is no file 'chaukas_events.jsonl': events go to"
+        " http://127.0.0.1:4180. Give the address of the collector as SOURCE.\n"
+    )
 
 
 def test_the_standard_input_is_a_source(record: Path) -> None:
@@ -176,23 +197,85 @@ def test_stats_add_up_by_group(record: Path) -> None:
     )
 
 
-def test_one_run_is_shown_as_a_tree_with_times_since_its_start(record: Path) -> None:
-    assert call("tree", record, "--run", "2222").splitlines()[1:] == [
-        "   +0.000s agent billing  ✗ 1.00 s",
-        "   +0.100s   input user  Where is my order?",
+def test_one_run_is_shown_as_the_tree_of_a_record_shows_it(record: Path) -> None:
+    below = [
+        "├─ agent billing  12:01:00  ✗ 1.00 s",
+        '│  ├─ input "Where is my order?"',
+        "│  ├─ model gpt-4o  ✓ 200 ms  100+10 tokens  0.001000 USD",
+        "│  ├─ tool lookup(n=1)  ✓ 300 ms",
+        "│  │  └─ error LookupError: no order 7",
+        '│  └─ output "Sorry."',
+    ]
+    whole = call("tree", record).splitlines()
+    assert whole[whole.index(below[0]) :][: len(below)] == below
+    assert call("tree", record, "--run", "2222").splitlines() == [
         (
-            "   +0.200s   model gpt-4o  → lookup(n=1)  ✓ 200 ms  100+10 tokens"
-            "  0.001000 USD"
+            "run bbbb2222  2026-01-01 12:01:00 UTC  session chat  tenant acme  billing"
+            "  ✗ 1.00 s  100+10 tokens  0.001000 USD"
         ),
-        "   +0.500s   tool lookup  n=1 → shipped  ✓ 300 ms",
-        "   +5.000s     error LookupError  no order 7  ✗",
-        "   +0.900s   output assistant  Sorry.",
-        "   +1.000s retry gpt-4o  http attempt 1 after 50 ms: 429",
+        *below,
+        "└─ retry 1  after 50 ms  429",
     ]
 
 
+def test_a_full_tree_tells_when_each_step_was_and_what_was_answered(
+    record: Path,
+) -> None:
+    shown = call("tree", record, "--run", "2222", "--full").splitlines()[1:]
+    assert shown == [
+        "├─ agent billing  12:01:00.000  ✗ 1.00 s",
+        '│  ├─ input "Where is my order?"  12:01:00.100',
+        (
+            "│  ├─ model gpt-4o  12:01:00.200  ✓ 200 ms  100+10 tokens  0.001000 USD"
+            "  → lookup(n=1)"
+        ),
+        "│  ├─ tool lookup(n=1)  12:01:00.500  ✓ 300 ms  → shipped",
+        "│  │  └─ error LookupError: no order 7  12:01:05.000",
+        '│  └─ output "Sorry."  12:01:00.900',
+        "└─ retry 1  after 50 ms  429  12:01:01.000",
+    ]
+    assert call("show", "2222", record).splitlines()[1:] == shown
+    whole = call("tree", record, "--full").splitlines()
+    assert whole[0].startswith("session chat  2026-01-01 12:00:00.000  tenant acme  ")
+    assert set(shown[:5]) < set(whole)
+
+
+def test_a_tree_as_json_is_an_object_for_each_run(record: Path) -> None:
+    found = rows_of(call("tree", record, "--json"))
+    assert [one["run"]["trace_id"] for one in found] == [
+        "aaaa1111",
+        "bbbb2222",
+        "cccc3333",
+    ]
+    assert rows_of(call("tree", record, "--json", "--run", "2222")) == found[1:2]
+
+
+def test_a_tree_has_as_many_lines_as_were_asked_for(record: Path) -> None:
+    result = command_line().invoke(main, ["tree", str(record), "-n", "2"])
+    assert result.stdout.splitlines() == call("tree", record).splitlines()[:2]
+    more = len(call("tree", record).splitlines()) - 2
+    assert result.stderr == f"chaukas: {more} more lines: raise --limit.\n"
+
+
+def test_without_a_source_tree_and_verify_read_the_configured_file(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = [call("tree", record), call("verify", record, status=1)]
+    monkeypatch.setenv("CHAUKAS_OUTPUT_FILE", str(record))
+    assert [call("tree"), call("verify", status=1)] == named
+
+
 def test_a_run_that_died_is_not_shown_as_running(record: Path) -> None:
-    assert "agent desk  died" in call("tree", record, "--run", "last")
+    assert "agent desk  12:02:00  cut" in call("tree", record, "--run", "last")
+
+
+def test_a_label_stands_in_the_tree_of_its_run(record: Path) -> None:
+    call("label", "2222", "helpful", "0.5", record, "--comment", "so so")
+    shown = call("tree", record, "--run", "2222").splitlines()
+    assert shown[-1] == "└─ system chaukas.score  helpful=0.5  so so"
+    whole = call("tree", record)
+    assert "─ system chaukas.score  helpful=0.5  so so" in whole
+    assert "process" not in whole
 
 
 def test_show_gives_an_event_or_a_run_whole(record: Path) -> None:
@@ -414,8 +497,8 @@ def test_reading_that_takes_long_shows_a_bar_and_only_on_a_terminal(
 ) -> None:
     code = (
         "import pty, sys\n"
-        "from chaukas.cli.ask import source\n"
-        "source._PATIENCE_S = 0.0\n"
+        "from chaukas.cli import bars\n"
+        "bars._PATIENCE_S = 0.0\n"
         "from chaukas.cli import main\n"
         "main(['runs', sys.argv[1]])\n"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import os
 import subprocess
@@ -15,6 +16,7 @@ from click.testing import Result
 
 from chaukas.cli import main
 from chaukas.cli.tree import render
+from chaukas.sdk import integrity
 from chaukas.sdk._version import VERSION
 from tests.support.command_line import command_line
 from tests.support.samples import EVENTS, event, linked
@@ -257,6 +259,19 @@ def test_tree_shows_a_file(tmp_path: Path) -> None:
     assert result.stderr == "chaukas: 1 line skipped: no event in it.\n"
 
 
+def test_what_a_process_left_is_cut_once_nobody_writes_the_file(tmp_path: Path) -> None:
+    events = a_run()
+    begun = [one for one in events if not one["type"].endswith("_END")]
+    file = write(tmp_path / "e.jsonl", linked(begun))
+    with file.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        assert command("tree", file).stdout.splitlines() == render(begun)
+    shown = command("tree", file).stdout.splitlines()
+    assert shown == render(begun, are_gone=True)
+    assert "  cut" in shown[0]
+    assert "…" not in shown[0]
+
+
 # --- verify ----------------------------------------------------------------
 
 
@@ -311,6 +326,84 @@ def test_verify_joins_the_files_of_a_rotation_whatever_their_order(
     assert result.stdout.startswith(f"{files[1]}:1: missing: 1 event is")
 
 
+def test_verify_names_each_event_that_is_altered_missing_or_moved(
+    tmp_path: Path,
+) -> None:
+    lines, second = lines_of(9), []
+    for line in lines_of(5):
+        one = orjson.loads(line)
+        one["metadata"]["chaukas"]["stream"] = "s2"
+        second.append({k: one[k] for k in one.keys() - {"content_hash", "hash_prev"}})
+    other = linked(second)
+    for at in (1, 3):
+        lines[at] = lines[at].replace(b"He said", b"He sang")
+    moved = [other[0], other[2], other[1], *other[3:]]
+    file = write(tmp_path / "e.jsonl", [*lines[:5], lines[6], lines[8], *moved])
+    told = command("verify", file).stdout.splitlines()
+    head = "Event '0190a0b0-0000-7000-8000-00000000000"
+    assert [line.removeprefix(f"{file}:").replace(head, "") for line in told] == [
+        "2: altered: 2' was altered: its content does not give its content_hash.",
+        "4: altered: 4' was altered: its content does not give its content_hash.",
+        (
+            "6: missing: 1 event is missing before event"
+            " '0190a0b0-0000-7000-8000-000000000007', the first with seq 6."
+        ),
+        (
+            "7: missing: 1 event is missing before event"
+            " '0190a0b0-0000-7000-8000-000000000009', the first with seq 8."
+        ),
+        ("9: reordered: 3' stands before the event that it follows: lines were moved."),
+        "12 events in 2 streams (2 complete): BROKEN.",
+    ]
+
+
+def test_labels_are_in_no_chain(tmp_path: Path) -> None:
+    labels = []
+    for number in (1, 2, 3):
+        one = event("SYSTEM", number)
+        one["metadata"] = {"name": "chaukas.score", "chaukas": {"sdk": "0.2.0"}}
+        labels.append(integrity.link(integrity.canonical(one), "")[0])
+    file = write(tmp_path / "e.labels.jsonl", labels)
+    result = command("verify", file, write(tmp_path / "e.jsonl", lines_of(3)))
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "6 events in 1 stream (complete): nothing altered, missing or moved.\n",
+    )
+    write(file, [labels[0], labels[1].replace(b"score", b"scope")])
+    result = command("verify", file)
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        1,
+        [
+            (
+                f"{file}:2: altered: Event '0190a0b0-0000-7000-8000-000000000002' was"
+                " altered: its content does not give its content_hash."
+            ),
+            "2 events in 0 streams: BROKEN.",
+        ],
+    )
+
+
+def test_of_what_is_no_record_one_line_says_enough(tmp_path: Path) -> None:
+    file = write(tmp_path / "README.md", [b"# a\n", b"b\n", b"c\n"])
+    assert command("verify", file).stdout.splitlines() == [
+        f"{file}: no record of chaukas: not one line holds an event.",
+        (
+            f"{file}:1: damaged: No event: the line was damaged, or something else was"
+            " put in its place."
+        ),
+    ]
+
+
+def test_more_problems_than_a_screen_has_are_counted(tmp_path: Path) -> None:
+    lines = [line.replace(b"He said", b"He sang") for line in lines_of(140)]
+    told = command("verify", write(tmp_path / "e.jsonl", lines)).stdout.splitlines()
+    assert len([line for line in told if ": altered: " in line]) == 20
+    assert told[-2:] == [
+        "119 more problems.",
+        "140 events in 1 stream (complete): BROKEN.",
+    ]
+
+
 def test_a_file_of_a_rotation_alone_is_a_part(tmp_path: Path) -> None:
     middle = a_rotation(tmp_path)[1]
     result = command("verify", middle)
@@ -328,6 +421,18 @@ def test_a_file_of_a_rotation_alone_is_a_part(tmp_path: Path) -> None:
         ),
     ]
     assert command("verify", "--partial", middle).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["verify", "tree"])
+def test_a_file_is_read_with_what_its_rotation_set_aside(
+    name: str, tmp_path: Path
+) -> None:
+    lines = lines_of(6)
+    whole = write(tmp_path / "whole.jsonl", lines)
+    last = write(tmp_path / "e.jsonl", lines[4:])
+    write(tmp_path / "e.20260101T120000000000Z.jsonl", lines[:4])
+    found = command(name, last)
+    assert (found.exit_code, found.stdout) == (0, command(name, whole).stdout)
 
 
 def test_an_emptied_file_among_others_is_named(tmp_path: Path) -> None:
@@ -434,7 +539,7 @@ def test_a_file_that_cannot_be_read_is_exit_code_2(name: str, tmp_path: Path) ->
     missing = command(name, tmp_path / "none.jsonl")
     assert missing.exit_code == 2
     assert missing.stderr.startswith(f"chaukas: cannot read '{tmp_path}/none.jsonl'")
-    assert "No such file" in missing.stderr
+    assert "there is no such file or folder" in missing.stderr
     damaged = tmp_path / "e.gz"
     damaged.write_bytes(gzip.compress(b"".join(lines_of(50)))[:-20])
     result = command(name, damaged)
@@ -466,7 +571,10 @@ def test_a_terminal_without_unicode_still_tells_success_from_failure(
     events.insert(-1, span("AGENT_END", 2000, "b", "s", **cancelled))
     events.insert(-1, span("AGENT_START", 2001, "c", "s", agent_name="C"))
     file = write(tmp_path / "e.jsonl", [orjson.dumps(one) + b"\n" for one in events])
-    done = on_a_terminal("tree", file, environ={"PYTHONIOENCODING": encoding})
+    with file.open("rb") as stdin:
+        done = on_a_terminal(
+            "tree", "-", stdin=stdin, environ={"PYTHONIOENCODING": encoding}
+        )
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     assert lines[1:] == [

@@ -183,6 +183,7 @@ def test_a_collector_that_works_is_ok_and_gets_no_event(
     assert {request.path for request in collector.requests} == {
         "/v1/capabilities",
         "/events/batch",
+        "/v1/whoami",
     }
 
 

@@ -36,7 +36,7 @@ def slow_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     thread = threading.Thread(target=load)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     yield end
     end.set()
     thread.join()
@@ -111,7 +111,7 @@ def test_a_call_that_can_be_ended_is_ended_for_a_fork() -> None:
 
     thread = threading.Thread(target=call)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     pid = os.fork()
     if not pid:
         os._exit(0)

@@ -30,12 +30,15 @@ from chaukas.sdk.config import table
 from chaukas.sdk.config.shown import shown
 from chaukas.sdk.config.values import INTEGRATION_NAMES
 from chaukas.sdk.errors import ConfigError
+from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations import INTEGRATIONS
 from chaukas.sdk.integrations.openai_agents import OpenAIAgentsEnhancedWrapper
+from chaukas.sdk.record import pairs
 from chaukas.sdk.record.context import Run, Session
 from chaukas.sdk.system.ids import is_sampled
 from chaukas.sdk.testing import FakeClock, SequentialIds, capture_events
 from chaukas.sdk.typing import Settings
+from tests.support.programs import play
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -170,24 +173,34 @@ def test_originals_come_back_by_identity() -> None:
     assert all(new is old for new, old in zip(after, before, strict=True))
 
 
-def test_a_thousand_enablings_leave_no_thread_no_file_and_no_patch() -> None:
-    original = vars(AgentRunner)["run"]
+def test_a_thousand_enablings_leave_no_thread_no_file_and_no_patch(
+    tmp_path: Path,
+) -> None:
+    # In a process of its own: libraries of other tests start threads when they like.
+    done = play(
+        tmp_path,
+        """
+        from pathlib import Path
+        from agents.run import AgentRunner
+        from tests.support.waiting import until
 
-    def count(what: str) -> int:
-        return len(list(Path(f"/proc/self/{what}").iterdir()))
+        def count(what):
+            return len(list(Path(f"/proc/self/{what}").iterdir()))
 
-    running = count("task")
-    chaukas.enable_chaukas()
-    chaukas.disable_chaukas()
-    files = count("fd")
-    for _ in range(1000):
-        assert chaukas.enable_chaukas(integrations=["tenacity"])
-        assert chaukas.disable_chaukas()
-    assert not _runtime.active()
-    until(lambda: count("task") <= running)
-    assert count("fd") <= files
-    assert vars(AgentRunner)["run"] is original
-    assert len(lines(Path("chaukas_events.jsonl"))) == 2002
+        original, running = vars(AgentRunner)["run"], count("task")
+        enable()
+        assert vars(AgentRunner)["run"] is not original
+        chaukas.disable_chaukas()
+        files = count("fd")
+        for _ in range(1000):
+            enable(integrations=["tenacity"])
+            assert chaukas.disable_chaukas()
+        until(lambda: count("task") == running)
+        print(count("fd") - files, vars(AgentRunner)["run"] is original)
+        """,
+    )
+    assert (done.code, done.out, done.error) == (0, "0 True\n", "")
+    assert len(done.events) == 2002
 
 
 def test_disabling_during_runs_changes_nothing_for_them_and_leaves_pairs() -> None:
@@ -257,6 +270,66 @@ def test_disabling_in_the_middle_of_anything_leaves_pairs() -> None:
     assert not failures
     for each in recorded:
         assert_paired(each)
+
+
+class _Held(FakeClock):
+    """A clock at which a thread is held up, once it is named."""
+
+    def __init__(self, look: str) -> None:
+        super().__init__()
+        self.thread = 0
+        self.is_reached, self.go_on = threading.Event(), threading.Event()
+        self._look = look
+
+    def time_ns(self) -> int:
+        self._hold("time_ns")
+        return super().time_ns()
+
+    def monotonic_ns(self) -> int:
+        self._hold("monotonic_ns")
+        return super().monotonic_ns()
+
+    def _hold(self, look: str) -> None:
+        if (look, threading.get_ident()) == (self._look, self.thread):
+            self.is_reached.set()
+            assert self.go_on.wait(60)
+
+
+@pytest.mark.parametrize("look", ["time_ns", "monotonic_ns"])
+def test_disabling_lets_another_thread_record_what_it_has_in_hand(
+    monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    clock, kind = _Held(look), EventType.MODEL_INVOCATION_START
+    own = Run(Session("s", "", ""), "a" * 32)
+    with capture_events(clock=clock) as events:
+        runtime = _runtime.active()
+        assert runtime is not None
+        manager = runtime.recorder.pairs
+        begun = None if look == "time_ns" else manager.start(kind, own, {})
+
+        def work() -> None:
+            # The END of what is begun, or else a START.
+            clock.thread = threading.get_ident()
+            if begun is None:
+                manager.start(kind, own, {})
+            else:
+                manager.end(begun)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert clock.is_reached.wait(60)
+
+        def wait(_seconds: float) -> None:
+            clock.go_on.set()
+            thread.join()
+
+        # Whoever disables waits for that thread, which then goes on.
+        monkeypatch.setattr(pairs, "sleep", wait)
+        chaukas.sdk.disable_chaukas()
+        clock.go_on.set()
+        thread.join()
+    assert_paired(events())
+    assert sum("MODEL" in event["type"] for event in events()) == 2
 
 
 def test_switched_off_by_the_environment_nothing_happens(
@@ -747,7 +820,7 @@ def test_a_time_to_wait_that_is_none_is_the_default(
 ) -> None:
     with capture_events():
         chaukas.event("x")
-        assert chaukas.flush(10)
+        assert chaukas.flush(60.0)
         assert type(chaukas.flush(timeout_s)) is bool
     is_nan = type(timeout_s) is float and isnan(timeout_s)
     is_number = type(timeout_s) in (int, float) and not is_nan

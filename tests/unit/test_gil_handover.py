@@ -83,7 +83,7 @@ def rest(handover: GilHandover, *, is_callable: bool) -> threading.Thread:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     return thread
 
 
@@ -108,5 +108,5 @@ def test_no_host_ends_the_rest_that_a_failed_device_needs(
     assert thread.is_alive()
     assert watched.slept_s == []
     watched.handover.nudge()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()

@@ -17,6 +17,7 @@ from chaukas.sdk.pipeline import Pipeline
 from chaukas.sdk.record.sessions import SessionBook
 from chaukas.sdk.system.internal_errors import Reporter, guarded, log, report
 from chaukas.sdk.testing import capture_events
+from tests.support.hostile import TOUCHES, hostile_objects
 
 SECRET = "sk-" + "a" * 24
 
@@ -217,7 +218,7 @@ def test_threads_that_fail_together_are_told_once(reporter, handler):
     counted = []
 
     def fail():
-        start.wait(10)
+        start.wait(60)
         for _ in range(50):
             reporter.report("a", caught(ValueError()), lambda: counted.append(1))
 
@@ -225,7 +226,7 @@ def test_threads_that_fail_together_are_told_once(reporter, handler):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
 
     assert len(counted) == 800
     assert len(handler.records) == 1
@@ -402,6 +403,31 @@ PLAYED = [
     for name, faults in FAULTS.items()
     for fault in faults
 ]
+
+
+def _enter_session(stranger):
+    with sdk.session(stranger, user_id=stranger):
+        pass
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        _enter_session,
+        sdk.end_session,
+        lambda stranger: sdk.policy_decision("p", "allow", rationale=stranger),
+        lambda stranger: sdk.score("s", 1, comment=stranger, trace_id=stranger),
+        lambda stranger: sdk.event("e", {"given": stranger}),
+        lambda stranger: sdk.state_update({"given": stranger}),
+    ],
+    ids=["session", "end_session", "policy", "score", "event", "state_update"],
+)
+def test_no_code_of_an_argument_is_run(call):
+    with capture_events():
+        for name, stranger in hostile_objects():
+            TOUCHES.clear()
+            call(stranger)
+            assert (name, TOUCHES) == (name, [])
 
 
 def test_every_public_function_is_played():

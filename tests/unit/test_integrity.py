@@ -364,6 +364,71 @@ def test_what_chaukas_wrote_itself_is_not_called_respelled() -> None:
     assert integrity.verify(turned).respelled == 0
 
 
+def nameless(number: int) -> list[dict[str, Any]]:
+    """Return events in no stream, as older programs and labels have them."""
+    events = run(number, "")
+    for one in events:
+        del one["metadata"]["chaukas"]
+    return events
+
+
+def test_events_in_no_stream_are_checked_one_by_one() -> None:
+    lines = [integrity.link(integrity.canonical(x), "")[0] for x in nameless(3)]
+    report = integrity.verify(lines)
+    assert (report.ok, report.events, report.streams) == (True, 3, 0)
+    assert found([lines[0], lines[1].replace(b"He said", b"He sang")]) == (
+        "altered",
+        2,
+        "-2",
+    )
+
+
+def test_a_chain_without_a_name_is_followed() -> None:
+    digest, lines = "", []
+    for one in nameless(4):
+        line, digest = integrity.link(integrity.canonical(one), digest)
+        lines.append(line)
+    report = integrity.verify(lines)
+    assert (report.ok, report.events, report.streams) == (True, 4, 1)
+    assert found([*lines[:2], lines[3]]) == ("missing", 3, "-4")
+
+
+def test_what_was_sent_and_is_not_here_is_missing() -> None:
+    lines = linked(ended(5))
+    for here, first, last, named in (
+        (lines, 1, 5, []),
+        (lines[:3], 1, 5, ["2 events are missing at its end after event 's1-3', the"]),
+        (lines[1:], 1, 5, ["1 event is missing before event 's1-2', the first with"]),
+        ([], 1, 5, ["None of the events of stream 's1' is here."]),
+        ([], None, None, []),
+    ):
+        sent = integrity.Sent("s1", first, last)
+        report = integrity.verify([sent, *here])
+        assert [one.sentence[: len(text)] for one, text in zip(
+            report.problems, named, strict=True)] == named  # fmt: skip
+        assert report.ok is not bool(named)
+
+
+def test_of_a_shared_stream_no_gap_is_a_problem() -> None:
+    lines = linked(ended(9))
+    mine = [lines[n - 1] for n in (2, 3, 6, 9)]
+    report = integrity.verify([integrity.Sent("s1", 2, 9, True), *mine])
+    assert (report.problems, report.states[0].state) == ((), "complete")
+    turned = [mine[0], mine[2], mine[1], mine[3]]
+    assert not integrity.verify([integrity.Sent("s1", 2, 9, True), *turned]).ok
+    mine[1] = mine[1].replace(b"He said", b"He sang")
+    report = integrity.verify([integrity.Sent("s1", 2, 9, True), *mine])
+    assert [one.event_id for one in report.problems] == ["s1-3"]
+
+
+def test_a_hole_of_any_size_costs_nothing() -> None:
+    hole = integrity.Removed("s1", 1, 2**60, "", "ff")
+    (one,) = run(1)
+    one["metadata"]["chaukas"]["seq"] = 2**60 + 1
+    line, _ = integrity.link(integrity.canonical(one), "ff")
+    assert integrity.verify([hole, line]).ok
+
+
 # --- verify: what is not ---------------------------------------------------
 
 

@@ -83,6 +83,7 @@ def test_every_field_of_the_proto_is_mapped() -> None:
 
 
 NAMES = st.text(max_size=8)
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 TREES = st.recursive(
     st.none()
     | st.booleans()
@@ -92,14 +93,13 @@ TREES = st.recursive(
     )
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
     lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+        st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4)
     ),
     max_leaves=24,
 )
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), TREES))
+@given(st.dictionaries(KEYS, TREES, max_size=4))
 @settings(max_examples=200, deadline=None)
 def test_any_tree_comes_back_as_it_was(tree: dict[str, Any]) -> None:
     given = {"tool_call": {"tool_name": "t", "arguments": tree}, "metadata": tree}

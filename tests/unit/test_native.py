@@ -30,7 +30,7 @@ end = time.monotonic() + 10
 while not sink.lines and time.monotonic() < end:
     pass
 assert len(sink.lines) == 1, "the writer is a greenlet"
-assert pipe.flush(5) and pipe.close(5)
+assert pipe.flush(60.0) and pipe.close(5)
 print("native")
 """
 
@@ -58,7 +58,7 @@ def test_a_started_thread_is_a_thread_of_its_own() -> None:
         done.set()
 
     threads.start_thread(run, ())
-    assert done.wait(10)
+    assert done.wait(60)
     assert seen != [threads.get_ident()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import collections.abc
 import contextlib
 import copy
 import functools
@@ -14,6 +15,7 @@ import inspect
 import itertools
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -262,6 +264,16 @@ METHODS = (
     "Thing.static_method",
     "Thing.async_static_method",
 )
+BY_THEIR_METHODS = (
+    *(
+        getattr(collections.abc, name)
+        for name in collections.abc.__all__
+        if name != "ByteString"  # Deprecated.
+    ),
+    *(typing.SupportsAbs, typing.SupportsBytes, typing.SupportsComplex),
+    *(typing.SupportsFloat, typing.SupportsIndex, typing.SupportsInt),
+    typing.SupportsRound,
+)
 INHERITED = tuple(path.replace("Thing", "Child") for path in METHODS)
 KINDS = (*PLAIN, *METHODS)
 RAISING = (
@@ -333,12 +345,26 @@ class TestEachKind:
                 "class": function.__class__,
                 "source": inspect.getsource(function),
                 "defaults": inspect.unwrap(function).__defaults__,
+                "repr": re.sub("0x[0-9a-f]+", "", f"{function!r} {function}"),
+                "is": [kind for kind in BY_THEIR_METHODS if isinstance(function, kind)],
             }
 
         control = told()
         patcher.install(Patch(target(host, path), Seen()))
 
         assert told() == control
+
+    @pytest.mark.parametrize("path", KINDS)
+    def test_who_asks_our_classes_for_annotations_hides_none(self, host, patcher, path):
+        control = typing.get_type_hints(reached(host, path))
+        patcher.install(Patch(target(host, path), Seen()))
+        placed = reached(host, path)
+
+        # As some libraries do with any class; Python keeps what it answers.
+        for kind in type(placed).__mro__:
+            getattr(kind, "__annotations__", None)
+
+        assert typing.get_type_hints(placed) == control
 
     @pytest.mark.parametrize("path", METHODS)
     def test_the_kind_of_descriptor_is_kept(self, host, patcher, path):
@@ -531,6 +557,11 @@ class TestIdentity:
         assert host.Thing.method is host.Thing.method
         assert Heir.method is host.Thing.method
 
+        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+
+        assert host.Thing.method is host.Thing.method
+        assert Heir.method is host.Thing.method
+
     def test_the_function_of_a_method_is_what_its_class_holds(self, host, patcher):
         seen = Seen()
         patcher.install(Patch(target(host, "Thing.method"), seen))
@@ -564,9 +595,11 @@ class TestIdentity:
 
         assert Heir.method is not host.Thing.method
 
-    def test_asking_an_heir_first_keeps_no_reference_to_it(self, host, patcher):
+    @pytest.mark.parametrize("layers", [1, 2])
+    def test_asking_an_heir_first_keeps_no_reference_to_it(self, host, patcher, layers):
         heir = type("Heir", (host.Thing,), {})
-        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+        for _ in range(layers):
+            patcher.install(Patch(target(host, "Thing.method"), Seen()))
         assert heir.method is host.Thing.method
         dying = weakref.ref(heir)
 
@@ -574,6 +607,97 @@ class TestIdentity:
         gc.collect()
 
         assert dying() is None
+
+
+class TestWeakMethods:
+    """A host that keeps a method weakly keeps a patched one just so."""
+
+    CASES = (
+        ("Thing.method", lambda h, t: t.method),
+        ("Thing.async_method", lambda h, t: t.async_method),
+        ("Thing.class_method", lambda h, t: h.Child.class_method),
+        ("Thing.class_method", lambda h, t: t.class_method),
+    )
+
+    @pytest.mark.parametrize(("path", "get"), CASES)
+    def test_a_weak_method_answers_as_of_any_method_and_is_wrapped(
+        self, host, patcher, path, get
+    ):
+        thing = host.Thing(3)
+        expected = self.facts_of(get(host, thing))
+        seen = Seen()
+        patcher.install(Patch(target(host, path), seen))
+
+        assert self.facts_of(get(host, thing)) == expected
+        assert len(seen) == 1
+
+    @pytest.mark.parametrize(("path", "get"), CASES)
+    def test_a_weak_method_outlives_the_undo(self, host, patcher, path, get):
+        thing = host.Thing(3)
+        expected = self.facts_of(get(host, thing))
+        inner, outer = Seen(), Seen()
+        patcher.install(Patch(target(host, path), inner))
+        first = weakref.WeakMethod(get(host, thing))
+        patcher.install(Patch(target(host, path), outer))
+        second = weakref.WeakMethod(get(host, thing))
+
+        patcher.undo_all()
+        gc.collect()
+
+        assert [self.facts_of(first()), self.facts_of(second())] == [expected] * 2
+        assert not [*inner, *outer]
+
+    def test_a_weak_method_dies_with_its_object(self, host, patcher):
+        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+        thing, died = host.Thing(3), []
+        weak = weakref.WeakMethod(thing.method, died.append)
+
+        del thing
+        gc.collect()
+
+        assert weak() is None
+        assert died == [weak]
+
+    def test_what_no_weak_method_needs_is_gone_after_the_undo(self, host, patcher):
+        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+        thing = host.Thing(3)
+        placed = weakref.ref(raw_of(host, "Thing.method"))
+        weak = weakref.WeakMethod(thing.method)
+        patcher.undo_all()
+        assert weak() == thing.method
+        del weak
+
+        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+        patcher.undo_all()
+        gc.collect()
+
+        assert placed() is None
+
+    def test_the_type_of_a_method_refuses_what_the_type_of_methods_does(
+        self, host, patcher
+    ):
+        patcher.install(Patch(target(host, "Thing.method"), Seen()))
+        method = host.Thing(3).method
+
+        with pytest.raises(TypeError):
+            type(method)(method.__func__, None)
+        with pytest.raises(TypeError):
+            type(method)()
+
+    @staticmethod
+    def facts_of(method):
+        """Return what comes back of a weak reference to a method."""
+        weak = weakref.WeakMethod(method)
+        back = weak()
+        return (
+            drain(back(1)),
+            back == method,
+            hash(back) == hash(method),
+            weak == weakref.WeakMethod(method),
+            back.__self__ is method.__self__,
+            back.__func__ is method.__func__,
+            inspect.ismethod(back),
+        )
 
 
 class TestUndo:
@@ -778,6 +902,19 @@ class TestInstall:
         assert second.install(patch) == "active"
         assert vars(host.Thing)[name] is on_top
 
+    @pytest.mark.parametrize("name", ["method", "class_method", "static_method"])
+    def test_a_wrap_beneath_a_wrapper_of_another_tool_is_found(
+        self, host, patcher, name
+    ):
+        seen = Seen()
+        patcher.install(Patch(target(host, f"Thing.{name}"), seen))
+        wrapt.wrap_function_wrapper(
+            host, f"Thing.{name}", lambda wrapped, _, args, options: wrapped(*args)
+        )
+        on_top = vars(host.Thing)[name]
+        patcher.renew()
+        assert vars(host.Thing)[name] is on_top
+
     def test_what_fails_half_way_is_undone_whole(self, host, patcher, monkeypatch):
         monkeypatch.delenv("CHAUKAS_RAISE_INTERNAL")
         original = host.function
@@ -925,7 +1062,7 @@ class TestInstall:
         answers = []
 
         def churn():
-            start.wait(10)
+            start.wait(60)
             for _ in range(200):
                 patcher.install(patch)
                 answers.append(host.function(1))

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from chaukas.sdk.capture.limits import Limits
 from chaukas.sdk.capture.redaction.names import is_sensitive
 from chaukas.sdk.capture.redaction.redactor import (
+    OVERLAP_CHARS,
     REDACTED,
     Redactor,
     lowered,
@@ -55,33 +57,55 @@ def test_a_planted_secret_vanishes_from_a_text(planted: Planted) -> None:
     assert capture.redacted == ["message.text"]
 
 
+HEAD_CHARS, TAIL_CHARS = 768, 256
+CUT = Rules(limits=Limits(string_chars=HEAD_CHARS + TAIL_CHARS))
+FILL = "word " * (OVERLAP_CHARS // 4)
+
+
+def as_text(planted: Planted) -> tuple[str, int, int]:
+    """Return the text that holds a secret, and where the secret begins and ends."""
+    value = planted.value
+    text = value if type(value) is str else json.dumps(str(value))
+    start = text.index(planted.secret)
+    return text, start, start + len(planted.secret)
+
+
+def cut_after(text: str, chars: int) -> str:
+    """Return a text with so much of *text* before the cut behind the beginning."""
+    return f"{FILL[: HEAD_CHARS - 1 - chars]}\n{text}\n"
+
+
+def cut_before(text: str, chars: int) -> str:
+    """Return a text with so much of *text* behind the cut before the end."""
+    return f"\n{text}\n{FILL[: TAIL_CHARS - 1 - chars]}"
+
+
 @for_each(PLANTED, NAMES)
-def test_a_planted_secret_vanishes_at_every_place_of_a_long_text(
+def test_a_planted_secret_vanishes_wherever_a_text_is_cut(planted: Planted) -> None:
+    text, start, end = as_text(planted)
+    chars = end - start
+    for shown in (chars // 2, chars):
+        head = Capture(CUT).text(cut_after(text, start + shown) + FILL[:600], "x")
+        assert planted.secret[:shown] not in head
+
+        behind = len(text) - end + shown
+        tail = Capture(CUT).text(FILL[:1200] + cut_before(text, behind), "x")
+        assert planted.secret[-shown:] not in tail
+
+
+@for_each(PLANTED, NAMES)
+def test_a_planted_secret_vanishes_at_both_cuts_of_a_text_longer_than_is_searched(
     planted: Planted,
 ) -> None:
-    text = (
-        planted.value if type(planted.value) is str else json.dumps(str(planted.value))
-    )
-    if planted.secret not in text:
-        # The secret is not in the text form.
-        return
-    filler = "word " * 600
-    for before in (2900, 3000, 3060, 3072, 3080):
-        long = filler[:before] + "\n" + text + "\n" + "last " * 3000
-        capture = Capture(Rules(limits=_small_strings()))
-        shown = capture.text(long, "x")
-        assert planted.secret not in shown
-        assert planted.secret[:14] not in shown or len(planted.secret) < 15
-        long = "word " * 3000 + "\n" + text + "\n" + filler[:before]
-        assert planted.secret not in Capture(Rules(limits=_small_strings())).text(
-            long, "x"
-        )
+    text, start, end = as_text(planted)
+    middle = (start + end) // 2
+    apart = FILL[: OVERLAP_CHARS + 400]
+    long = cut_after(text, middle) + apart + cut_before(text, len(text) - middle)
 
+    shown = Capture(CUT).text(long, "x")
 
-def _small_strings() -> Any:
-    from chaukas.sdk.capture.limits import Limits
-
-    return Limits(string_chars=4096)
+    assert planted.secret[: middle - start] not in shown
+    assert planted.secret[middle - start :] not in shown
 
 
 @pytest.mark.parametrize("text", INNOCENT_TEXTS)
@@ -451,6 +475,15 @@ ADVERSARIAL = (
     "a@",
     ":\\/\\/a:",
     "api key",
+    'token = ("a", ',
+    "{{ token | default('a",
+    ">>> token\n'a",
+    "insert into t (password) values (f(",
+    'password is "',
+    "password: a b\n",
+    "password a b c",
+    "(setq token ",
+    'password("a", ',
 )
 
 

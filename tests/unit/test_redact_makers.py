@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +15,9 @@ from chaukas.sdk.capture.redaction.tokens.search import MARKERS
 from chaukas.sdk.capture.snapshot import Capture, Rules
 from tests.support.groups import for_each
 from tests.support.makers import SAMPLES, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 by_sample = for_each(SAMPLES, [sample.maker for sample in SAMPLES])
 REDACTOR = Redactor()
@@ -49,13 +55,25 @@ def test_a_key_is_hidden_alone_in_prose_in_json_and_in_a_url(sample: Sample) -> 
 def test_a_key_is_hidden_whatever_stands_around_it(sample: Sample) -> None:
     shown = {
         (before, after): text
-        for before in BEFORE
-        for after in AFTER
+        for before, after in around(SAMPLES.index(sample))
         if sample.key[-12:]
         in (text := REDACTOR.redact(f"a {before}{sample.key}{after} b"))
     }
 
     assert shown == {}
+
+
+def around(number: int) -> Iterator[tuple[str, str]]:
+    """Yield each beginning and each end for a sample, and other pairs for the next."""
+    for at in range(max(len(BEFORE), len(AFTER))):
+        yield BEFORE[at % len(BEFORE)], AFTER[(at + number) % len(AFTER)]
+
+
+def test_every_pair_stands_around_some_keys() -> None:
+    tried = Counter(pair for number in range(len(SAMPLES)) for pair in around(number))
+
+    assert set(tried) == set(product(BEFORE, AFTER))
+    assert min(tried.values()) >= len(SAMPLES) // len(AFTER)
 
 
 @by_sample

@@ -20,9 +20,9 @@ def test_there_is_room_while_half_of_the_memory_is_free() -> None:
     assert 49_000 <= pipe.stats().queued_bytes <= 50_000
     assert pipe.stats().queued == count
     sink.gate.set()
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert pipe.has_room(1_000)
-    assert pipe.close(10.0)
+    assert pipe.close(60.0)
 
 
 def test_there_is_none_in_a_pipeline_that_was_abandoned() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,13 +18,12 @@ from chaukas.sdk import _runtime
 from chaukas.sdk.config import load
 from chaukas.sdk.integrations import Known
 from chaukas.sdk.integrations.base import BaseIntegrationWrapper
+from chaukas.sdk.patching import Patch
 from chaukas.sdk.sinks.memory import MemorySink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from chaukas.sdk.patching import Patch
 
 
 class Idle(BaseIntegrationWrapper):
@@ -34,6 +34,17 @@ class Idle(BaseIntegrationWrapper):
 
     def patches(self) -> Sequence[Patch]:
         return ()
+
+
+class Hooked(BaseIntegrationWrapper):
+    """An integration that is disabled in the middle of its installation."""
+
+    name = "hooked"
+    packages = ()
+
+    def patches(self) -> Sequence[Patch]:
+        _runtime.stop("disabled")
+        return (Patch("chaukas_hooked:ask", lambda *_: "recorded"),)
 
 
 def _fail(*_args: Any, **_kwargs: Any) -> Any:
@@ -78,6 +89,37 @@ def test_an_import_that_chaukas_waited_for_succeeds_though_chaukas_fails(
         assert importlib.import_module("chaukas_made_up").ANSWER == 42
     finally:
         sys.modules.pop("chaukas_made_up", None)
+
+
+def test_disabling_while_an_import_is_hooked_leaves_no_patch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "chaukas_hooked.py").write_text("def ask(): return 42\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    runtime = _made()
+    assert _runtime.start(runtime)
+    known = Known("hooked", "chaukas_hooked", f"{__name__}:Hooked")
+    monkeypatch.setattr(runtime, "config", load({}, None, {}).config)
+    _runtime._attach_or_wait(runtime, known)
+    try:
+        assert importlib.import_module("chaukas_hooked").ask() == 42
+    finally:
+        sys.modules.pop("chaukas_hooked", None)
+    assert _runtime.active() is None
+
+
+def test_disabling_while_patches_are_mended_leaves_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made_up = ModuleType("chaukas_hooked")
+    made_up.ask = lambda: 42  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "chaukas_hooked", made_up)
+    runtime = _made()
+    assert _runtime.start(runtime)
+    runtime.integrations.append(Hooked(runtime))
+    _runtime.mend()
+    assert made_up.ask() == 42
+    assert _runtime.active() is None
 
 
 def test_disabling_that_fails_says_so_and_raises_nothing(

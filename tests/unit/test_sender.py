@@ -30,7 +30,7 @@ from chaukas.sdk.sinks.file import FileRemote
 from chaukas.sdk.sinks.jsonl import JsonlSink
 from tests.support.faulty_io import FaultyDisk, FlakySink
 from tests.support.remotes import DOWN, ScriptedRemote, plan, spooled
-from tests.support.waiting import until
+from tests.support.waiting import python_threads, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -102,13 +102,13 @@ def test_every_event_arrives_once_and_in_order(make: Any, tmp_path: Path) -> Non
     remote = ScriptedRemote()
     pipe = make(remote)
     put(pipe, range(2000))
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert remote.numbers == list(range(2000))
     assert max(remote.batches) <= 512
     stats = pipe.stats()
     assert (stats.emitted, stats.acked, stats.spooled) == (2000, 2000, 0)
     assert is_lawful(pipe)
-    assert pipe.close(5.0)
+    assert pipe.close(60.0)
     assert remote.is_closed
     assert list((tmp_path / "spool").iterdir()) == []
 
@@ -117,7 +117,7 @@ def test_the_chain_reaches_the_sink_as_it_was_made(make: Any) -> None:
     remote = ScriptedRemote()
     pipe = make(remote)
     put(pipe, range(600))
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert integrity.verify(remote.lines).problem is None
 
 
@@ -133,10 +133,10 @@ def test_a_batch_waits_to_fill_but_not_longer_than_it_may(tmp_path: Path) -> Non
     put(pipe, range(99, 100))
     until(lambda: remote.batches == [100])
     put(pipe, range(100, 103))
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert remote.batches == [100, 3]
     put(pipe, range(103, 104))
-    assert pipe.close(10.0)
+    assert pipe.close(60.0)
     assert remote.numbers == list(range(104))
 
 
@@ -149,7 +149,7 @@ def test_full_bytes_send_a_batch_too(tmp_path: Path) -> None:
     put(pipe, range(10), size=600)
     until(lambda: bool(remote.batches))
     assert all(count <= 8 for count in remote.batches)
-    assert pipe.close(10.0)
+    assert pipe.close(60.0)
 
 
 def test_what_a_sender_does_is_never_recorded(
@@ -167,7 +167,7 @@ def test_what_a_sender_does_is_never_recorded(
     remote.rule = lambda lines: seen.append(SUPPRESSED.get())
     pipe = make(remote)
     put(pipe, range(1))
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert seen == [True]
     assert kept["suppress_instrumentation"] is True
     assert not SUPPRESSED.get()
@@ -252,7 +252,7 @@ def test_a_parked_sink_is_not_asked_again_soon(
     assert sender_of(pipe).breaker.wait_s(time.monotonic()) > 20
     until(lambda: caplog.text.count("refused the key") == 1)
     # A flush asks once more: someone may have corrected it.
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert pipe.stats().acked == 5
 
 
@@ -365,7 +365,7 @@ def test_too_large_a_batch_is_halved(make: Any) -> None:
     remote.rule = lambda lines: TOO_LARGE if sum(map(len, lines)) > 9000 else None
     pipe = make(remote)
     put(pipe, range(300), size=500)
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert remote.numbers == list(range(300))
     assert pipe.stats().lost == 0
 
@@ -377,7 +377,7 @@ def test_too_large_an_event_is_shrunk(make: Any) -> None:
     put(pipe, range(1))
     put(pipe, range(1, 2), size=50_000)
     put(pipe, range(2, 3))
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert remote.numbers == [0, 1, 2]
     small = json.loads(remote.lines[1])
     assert small["metadata"]["chaukas"]["shrunk_from_bytes"] > 50_000
@@ -448,7 +448,7 @@ def test_close_leaves_to_the_next_process_what_cannot_be_sent(
     }  # fmt: skip
     assert reports == [("s", facts)]
     assert later.stats().emitted == 1
-    assert later.close(5.0)
+    assert later.close(60.0)
     assert list((tmp_path / "spool").iterdir()) == []
     # Back at last, it finds that others have done its work, and touches nothing.
     hung.gate.set()
@@ -480,8 +480,8 @@ def test_a_pipeline_that_never_sent_anything_leaves_nothing(
     make: Any, tmp_path: Path
 ) -> None:
     pipe = make(ScriptedRemote())
-    assert pipe.flush(1.0)
-    assert pipe.close(1.0)
+    assert pipe.flush(60.0)
+    assert pipe.close(60.0)
     assert not (tmp_path / "spool").exists()
 
 
@@ -499,9 +499,9 @@ def test_a_full_spool_drops_the_newest_and_counts_it(tmp_path: Path) -> None:
     assert stats.dropped["spool_full"] == 200 - stats.spooled > 0
     assert is_lawful(pipe)
     remote.gate.set()
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert remote.numbers == list(range(stats.spooled))
-    assert pipe.close(5.0)
+    assert pipe.close(60.0)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EMFILE])
@@ -523,9 +523,9 @@ def test_events_wait_in_memory_while_the_spool_cannot_be_written(
     assert pipe.stats().queued == 10
     assert not pipe.flush(0.01)
     disk.heal()
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert remote.numbers == list(range(10))
-    assert pipe.close(5.0)
+    assert pipe.close(60.0)
 
 
 def test_a_disk_that_hangs_in_sync_holds_up_nobody(
@@ -547,12 +547,12 @@ def test_a_disk_that_hangs_in_sync_holds_up_nobody(
     remote = ScriptedRemote()
     pipe = spooled(tmp_path, remote)
     put(pipe, range(10))
-    assert entered.wait(10)
+    assert entered.wait(60)
     put(pipe, range(10, 20))
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert remote.numbers == list(range(20))
     gate.set()
-    assert pipe.close(5.0)
+    assert pipe.close(60.0)
 
 
 # --- dead processes --------------------------------------------------------------
@@ -584,7 +584,7 @@ def test_many_dead_processes_are_adopted(make: Any, tmp_path: Path) -> None:
     put(pipe, range(1000, 1001))
     until(lambda: pipe.stats().adopted == 200 and pipe.stats().acked == 1)
     assert sorted(remote.numbers) == [*range(200), 1000]
-    assert pipe.close(5.0)
+    assert pipe.close(60.0)
     assert list((tmp_path / "spool").iterdir()) == []
 
 
@@ -664,10 +664,10 @@ def test_two_processes_on_one_folder_leave_each_other_alone(
     one, two = make(first, stream="one"), make(second, stream="two")
     put(one, range(10))
     put(two, range(10, 20))
-    assert two.flush(10.0)
+    assert two.flush(60.0)
     assert second.numbers == list(range(10, 20))
     first.gate.set()
-    assert one.flush(10.0)
+    assert one.flush(60.0)
     assert first.numbers == list(range(10))
 
 
@@ -677,7 +677,7 @@ def test_a_forked_child_lets_go_without_touching_the_parent(
     remote = ScriptedRemote()
     pipe = make(remote)
     put(pipe, range(10))
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     pid = os.fork()
     if not pid:
         pipe.abandon()
@@ -688,7 +688,7 @@ def test_a_forked_child_lets_go_without_touching_the_parent(
         os._exit(0 if is_done and not remote.is_closed else 1)
     assert os.waitpid(pid, 0)[1] == 0
     put(pipe, range(10, 20))
-    assert pipe.flush(10.0)
+    assert pipe.flush(60.0)
     assert remote.numbers == list(range(20))
 
 
@@ -727,14 +727,14 @@ def test_a_file_and_a_collector_get_the_same_lines(tmp_path: Path) -> None:
         memory_limit_bytes=1 << 20,
     )
     put(pipe, range(700))
-    assert pipe.close(10.0)
+    assert pipe.close(60.0)
     assert path.read_bytes() == b"".join(remote.lines)
     assert len(remote.lines) == 700
 
 
 def test_no_thread_is_left_behind(make: Any) -> None:
-    before = len(list(Path("/proc/self/task").iterdir()))
+    before = python_threads()
     pipe = make(ScriptedRemote(name="http"), ScriptedRemote(name="grpc"))
     put(pipe, range(10))
-    assert pipe.close(10.0)
-    until(lambda: len(list(Path("/proc/self/task").iterdir())) <= before)
+    assert pipe.close(60.0)
+    until(lambda: python_threads() <= before)

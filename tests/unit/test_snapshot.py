@@ -23,6 +23,8 @@ import pydantic
 import pydantic.v1
 import pytest
 
+from chaukas.sdk.capture.deferred import DeferredCapture
+from chaukas.sdk.capture.held import captured_now
 from chaukas.sdk.capture.limits import DEPTH_CEILING, Limits
 from chaukas.sdk.capture.redaction.redactor import Redactor
 from chaukas.sdk.capture.snapshot import Capture, Rules, shrink
@@ -812,12 +814,36 @@ def test_when_the_time_is_over_the_rest_is_left_out() -> None:
 def test_a_text_that_there_was_no_time_to_search_is_not_shown() -> None:
     shown = tree(
         ["password=abc def " + "word " * 300 for _ in range(60)],
+        limits=Limits(time_s=0.005),
         monotonic_ns=SlowClock(),
     )
 
     assert "[REDACTED]" in shown[0]
     assert "abc" not in json.dumps(shown)
     assert shown[-1] == "<budget>"
+
+
+def test_what_happens_between_two_values_of_an_event_takes_none_of_their_time() -> None:
+    now_ns = 0
+    capture = Capture(Rules(monotonic_ns=lambda: now_ns))
+    value = [[i] for i in range(300)]
+
+    assert capture.tree(value, "x") == value
+    now_ns += 1_000_000_000
+    assert capture.tree(value, "y") == value
+
+
+def test_a_value_is_begun_on_one_thread_and_captured_on_a_busier_one() -> None:
+    # An encoded text is described at once, and the rest later.
+    value = ["aB3d" * 350_000, *([i] for i in range(1000)), object()]
+    capture = DeferredCapture(Rules())
+    held: list[Any] = []
+    beginner = threading.Thread(target=lambda: held.append(capture.tree(value, "x")))
+    beginner.start()
+    beginner.join()
+
+    # The time that this thread has used since the tests began is beyond any limit.
+    assert captured_now(held[0])[1:-1] == value[1:-1]
 
 
 def test_a_small_event_never_looks_at_the_clock() -> None:
@@ -1025,11 +1051,13 @@ def test_no_input_costs_more_than_the_counted_work(
 def test_the_same_input_gets_as_far_each_time() -> None:
     value = {f"k{i}": [f"token={i}", i] for i in range(3_000)}
 
-    assert tree(value) == tree(value)
+    # The clock is for what costs more than was counted: it stands still.
+    assert tree(value, monotonic_ns=int) == tree(value, monotonic_ns=int)
 
 
 def test_what_was_not_searched_is_left_out_and_what_was_is_shown() -> None:
-    shown = tree([f"password=x{i} and so on" for i in range(10_000)])
+    value = [f"password=x{i} and so on" for i in range(10_000)]
+    shown = tree(value, monotonic_ns=int)
 
     assert str(shown[0]).startswith("password=[REDACTED]")
     assert shown[-1] == "<budget>"

@@ -385,7 +385,7 @@ def test_nobody_takes_a_spool_over_in_the_middle_of_a_write(tmp_path: Path) -> N
     spool = spool_in(tmp_path, disk=Slow())
     writer = threading.Thread(target=spool.send, args=(lines(1, 2),))
     writer.start()
-    assert is_writing.wait(10)
+    assert is_writing.wait(60)
     spool.retire()
     assert left_behind(tmp_path) == []
     go_on.set()

@@ -526,3 +526,21 @@ def test_without_a_collector_nothing_is_taken_out_of_quarantine(
     assert "no collector is configured" in done.output
     assert "chaukas spool list" in done.output
     assert len(list(quarantined(str(spool_dir)))) == 1 + OWN
+
+
+def test_looking_into_a_spool_loads_nothing_of_the_capture(spool_dir: Path) -> None:
+    code = (
+        "import sys; from chaukas.cli import main\n"
+        "main(['spool', 'list'], standalone_mode=False)\n"
+        "print([name for name in sys.modules if 'sdk.capture.redaction' in name])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT), "CHAUKAS_SPOOL_DIR": str(spool_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -9,8 +9,15 @@ import pytest
 
 from chaukas.store.filter import parse
 from chaukas.store.memory import MemoryStore
-from chaukas.store.protocol import CursorError, NotFoundError, Rejection, Verdicts
+from chaukas.store.protocol import (
+    CursorError,
+    NotFoundError,
+    Rejection,
+    Retention,
+    Verdicts,
+)
 from chaukas.store.sqlite import SqliteStore
+from chaukas.store.sqlite.rows import whole_events
 from tests.support.records import event, line, lines, run
 
 if TYPE_CHECKING:
@@ -123,6 +130,65 @@ def test_numbers_beyond_all_bounds_do_not_spoil_a_sum(store: Any, reader: Any) -
     store.ingest(lines(given))
     found = reader.numbers((), asked(), "model").total
     assert (found.cost_usd, found.unpriced_calls, found.input_tokens) == (0.25, 1, 100)
+
+
+def test_sums_that_outgrow_a_whole_number_keep_no_event_out(
+    store: Any, reader: Any
+) -> None:
+    """Each is the largest that is still believed, many times over."""
+    largest = 2**53 - 1
+    given = []
+    for number in range(3000):
+        end = run(f"t{number % 7}", number / 1000, cost=1e6, session="s")[3]
+        end["event_id"] = f"e{number}"
+        end["performance"] = {"duration_ms": largest}
+        counts = ("prompt_tokens", "completion_tokens", "cached_tokens")
+        end["llm_invocation"].update(dict.fromkeys(counts, largest))
+        given.append(end)
+    lost = dict.fromkeys(map(str, range(2000)), largest)
+    name = {"name": "chaukas.dropped", "data": {"dropped": lost}}
+    given += [event("SYSTEM", 1, metadata=name)]
+
+    for start in range(0, len(given), 1000):
+        assert store.ingest(lines(given[start : start + 1000])).rejected == ()
+
+    asked_by = [("day",), ("agent",), ("model",), ("model", "agent"), ()]
+    counts = {reader.numbers(by, asked(), "model").total.count for by in asked_by}
+    assert counts == {3000}
+    assert len(reader.runs(asked("cost>1")).items) == 7
+    assert reader.sessions(asked("cost>1")).items[0].model_calls == 3000
+    assert reader.streams()[0].events == 3001
+    assert store.retain(Retention(most_bytes=0)) == 3001
+    assert store.reader(None).event_count() == 0
+
+
+@pytest.mark.parametrize(
+    "name", "event_id tenant_id project_id session_id trace_id span_id".split()
+)
+def test_an_id_with_a_zero_character_is_an_id(store: Any, name: str) -> None:
+    """To SQLite it is the end of a text here, and not there."""
+    one = {**event("ERROR", 1), name: "a\0b"}
+    other = {**event("ERROR", 2), name: "a\0b" if name != "event_id" else "a\0c"}
+    assert store.ingest([line(one)]) == Verdicts(1, 0)
+    assert store.ingest([line(one), line(other)]) == Verdicts(1, 1)
+    assert store.ingest([line(one), line(other)]) == Verdicts(0, 2)
+
+
+def test_a_stream_with_a_zero_character_is_a_stream(store: Any, reader: Any) -> None:
+    for number in range(3):
+        assert store.ingest([line(event("ERROR", number, stream="s\0"))]).accepted == 1
+    assert [one.events for one in reader.streams()] == [3]
+
+
+@pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00.000000Z", "1969-12-31T23:59:59Z"]
+)
+def test_what_happened_before_all_clocks_is_shown(
+    store: Any, reader: Any, when: str
+) -> None:
+    given = [{**one, "timestamp": when} for one in run("t1")]
+    store.ingest(lines(given))
+    assert reader.sessions(asked()).items[0].runs == 1
 
 
 # --- tenants -----------------------------------------------------------------------
@@ -431,3 +497,93 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
         reader._sql.execute("DELETE FROM event")
     reader.close()
     store.close()
+
+
+# --- large events ------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[SqliteStore]:
+    """A store with 20 events of a megabyte, and 5 small ones."""
+    made = SqliteStore(tmp_path / "db")
+    given = run("t1")[:5]
+    for number in range(20):
+        one = event("INPUT_RECEIVED", 2 + number, id=f"e{number}", trace_id="t1")
+        one["message"] = {"text": "needle"}
+        one["pad"] = "x" * 1_000_000
+        given.append(one)
+    made.ingest(lines(given))
+    yield made
+    made.close()
+
+
+def size_of(rows: Any) -> int:
+    return sum(len(line(row.event)) for row in rows)
+
+
+@pytest.mark.parametrize("order", ["time", "-time", "arrival"])
+def test_pages_of_large_events_are_short_and_whole_together(
+    large: SqliteStore, order: Any
+) -> None:
+    reader = large.reader(None)
+    pages, cursor = [], ""
+    while True:
+        page = reader.events(asked(), order, cursor, 1000, whole=True)
+        pages.append(page.items)
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert max(map(size_of, pages)) < 5_000_000
+    found = [row.event_id for page in pages for row in page]
+    assert found == [
+        row.event_id for row in reader.events(asked(), order, limit=1000).items
+    ]
+    assert len(found) == 25
+    reader.close()
+
+
+def test_large_events_that_arrived_come_in_short_pieces_once_each(
+    large: SqliteStore,
+) -> None:
+    reader = large.reader(None)
+    pieces, number = [], 0
+    while True:
+        rows, number = reader.events_after(number, asked(), 1000)
+        if not rows:
+            break
+        pieces.append(rows)
+    assert max(map(size_of, pieces)) < 5_000_000
+    assert [row.number for piece in pieces for row in piece] == list(range(1, 26))
+    reader.close()
+
+
+def test_large_events_that_are_found_come_in_short_pages(large: SqliteStore) -> None:
+    reader = large.reader(None)
+    found, cursor = [], ""
+    while True:
+        page = reader.search("needle", asked(), cursor, 1000)
+        assert size_of(hit.row for hit in page.items) < 5_000_000
+        found += [hit.row.event_id for hit in page.items]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert found == [f"e{number}" for number in reversed(range(20))]
+    reader.close()
+
+
+def test_an_event_that_is_removed_while_it_is_read_is_passed_over(
+    large: SqliteStore,
+) -> None:
+    reader = large.reader(None)
+    rows = reader.events(asked(), limit=5).items
+    large.retain(Retention(before_us=rows[3].at_us))
+    kept = whole_events(reader._sql, [event_columns(row) for row in rows], 10**9)
+    assert [row.event_id for row in kept] == [row.event_id for row in rows[3:]]
+    reader.close()
+
+
+def event_columns(row: Any) -> list[Any]:
+    """Return what is read of an event before it is read whole."""
+    columns: list[Any] = [None] * 23
+    columns[:3] = [row.number, row.event_id, row.at_us]
+    return columns

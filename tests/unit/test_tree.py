@@ -224,6 +224,19 @@ def test_a_session_that_begins_in_another_file_says_so() -> None:
     assert render([own])[0] == "session s-1  2026-01-01 12:00:01"
 
 
+def test_a_span_of_others_at_the_top_tells_its_day() -> None:
+    events = [
+        span("SYSTEM", 1, "y", session_id="", metadata={"name": "POST /ask"}),
+        *agent("A", 2, 3, "a", session_id=""),
+    ]
+    for one in events[1:]:
+        one["parent_span_id"] = "y"
+    assert render(events) == [
+        "system POST /ask  2026-01-01 12:00:01",
+        "└─ agent A  12:00:02  ✓ 1 ms",
+    ]
+
+
 # --- processes -------------------------------------------------------------------
 
 

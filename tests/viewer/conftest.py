@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browser import Watched, browser, watched
+from tests.support.browser import Watched, watched
 from tests.support.page_server import Served, recorded, served, wait_until_read
 
 if TYPE_CHECKING:
@@ -34,13 +34,6 @@ def viewed(records: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         server.enter()
         wait_until_read(server)
         yield server
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Yield one browser for all tests."""
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +55,31 @@ def test_the_page_is_built_once_and_it_is_said(
     assert len(said) == 1
     assert "building the page" in said[0]
     assert sorted(path.name for path in folder.iterdir()) == ["page", "web"]
+
+
+def test_of_two_builds_at_a_time_the_second_takes_what_the_first_has_made(
+    folder: Path, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran, has_begun = build.subprocess.run, threading.Event()
+    second = threading.Thread(
+        target=build.build, args=[lambda _: has_begun.set()], daemon=True
+    )
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        if "ci" in command and not second.ident:
+            second.start()
+            assert has_begun.wait(60)
+        return ran(command, **options)
+
+    monkeypatch.setattr(build.subprocess, "run", run)
+    build.build(lambda _: None)
+    second.join(60)
+    assert not second.is_alive()
+    assert build.is_current()
+    assert [command[1] for command in commands if "--version" not in command] == [
+        "ci",
+        str(folder / "web/node_modules/vite/bin/vite.js"),
+    ]
 
 
 def test_a_changed_source_is_built_again_and_its_packages_are_kept(

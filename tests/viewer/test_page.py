@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests.support.page_pictures import (
     views,
 )
 from tests.support.page_server import ROOT, Served, served, wait_until_read
+from tests.support.planted import PAYLOADS, is_untouched, planted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -688,46 +689,17 @@ def test_every_view_is_readable_at_360_pixels(
 # --- 13. safe ------------------------------------------------------------------------
 
 
-PAYLOADS = (
-    "<img src=x onerror=alert(1)>",
-    "<script>window.planted=1</script>",
-    "</script><script>window.planted=1</script>",
-    '"><svg onload=window.planted=1>',
-    "javascript:window.planted=1",
-    "{@html '<b id=planted>'}<iframe src=//evil.example></iframe>",
-    "![x](http://evil.example/leak.png) [x](http://evil.example)",
-    "<style>@import 'http://evil.example/x.css'</style>",
-    "<!--\u2028\u202e<a href=http://evil.example id=planted>x</a>",
-    "{{constructor.constructor('window.planted=1')()}}${window.planted=1}",
-)
-STRUCTURE = frozenset(
-    "type status severity author event_id trace_id span_id parent_span_id timestamp "
-    "content_hash hash_prev run_id stream sdk outcome role input_digest system_hash "
-    "instructions_hash started_at currency layer".split()
-)
-
-
-def _planted(value: Any, payload: str, key: str = "") -> Any:
-    if isinstance(value, dict):
-        return {name: _planted(each, payload, name) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_planted(each, payload, key) for each in value]
-    if isinstance(value, str) and key not in STRUCTURE and "digest" not in key:
-        return payload + value
-    return value
-
-
 def test_no_stored_text_does_anything(
     chromium: Browser, records: Path, tmp_path: Path
 ) -> None:
     number = 0
     for file in sorted(records.glob("*.jsonl")):
-        with (tmp_path / file.name).open("w", encoding="utf-8") as planted:
+        with (tmp_path / file.name).open("w", encoding="utf-8") as copy:
             for line in file.read_text(encoding="utf-8").splitlines():
                 number += 1
                 payload = PAYLOADS[number % len(PAYLOADS)]
-                event = _planted(json.loads(line), payload)
-                planted.write(json.dumps(event) + "\n")
+                event = planted(json.loads(line), payload)
+                copy.write(json.dumps(event) + "\n")
     with served([tmp_path], tmp_path) as server:
         server.enter()
         wait_until_read(server)
@@ -745,13 +717,13 @@ def test_no_stored_text_does_anything(
             ):
                 page.go(route)
                 page.page.wait_for_timeout(300)
-                _is_untouched(page)
+                is_untouched(page)
             sessions = json.loads(server.ask("/api/sessions").body)["items"]
             for session in sessions[:4]:
                 page.go("#/sessions")
                 page.page.locator(ROWS).nth(sessions.index(session)).click()
                 page.see("its runs")
-                _is_untouched(page)
+                is_untouched(page)
             # Of each agent one run: their kinds of steps are what differs.
             for run in {tuple(run["agents"]): run for run in runs}.values():
                 page.go(f"#/run/{run['trace_id']}")
@@ -764,30 +736,15 @@ def test_no_stored_text_does_anything(
                     page.page.locator("article").get_by_text("As recorded").all()
                 ):
                     button.click()
-                _is_untouched(page)
+                is_untouched(page)
                 for key in "ags":
                     page.press(key)
                     page.page.wait_for_timeout(120)
-                    _is_untouched(page)
+                    is_untouched(page)
             page.go(f"#/compare?left={runs[0]['trace_id']}&right={runs[1]['trace_id']}")
             page.page.wait_for_timeout(300)
-            _is_untouched(page)
+            is_untouched(page)
             assert (page.dialogs, page.strangers, page.complaints) == ([], [], [])
-
-
-def _is_untouched(page: Watched) -> None:
-    """Assert that nothing in the document is there by the will of a text."""
-    planted = (
-        "img, iframe, object, embed, video, audio, base, form, [onload], [onerror]"
-    )
-    assert page.ask("window.planted") is None
-    assert page.ask(f"document.querySelectorAll('{planted}, #planted').length") == 0
-    assert page.ask("document.scripts.length") == 1
-    assert page.ask(
-        "[...document.querySelectorAll('a[href]')].every("
-        "a => a.href.startsWith(location.origin) || a.protocol === 'about:')"
-    )
-    assert page.ask("document.querySelectorAll('body style').length") == 0
 
 
 def test_the_browser_runs_only_what_the_policy_names(seen: Watched) -> None:

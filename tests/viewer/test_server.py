@@ -6,21 +6,27 @@ import asyncio
 import json
 import re
 import socket
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chaukas.query import open_source, to_json
+from chaukas.sdk import prompts
+from chaukas.store.sqlite import SqliteReader
+from chaukas.viewer import export
 from chaukas.viewer.access import OneTimeAccess
 from chaukas.viewer.app import viewer_app
-from chaukas.viewer.guard import HEADERS
+from chaukas.viewer.guard import HEADERS, Guard
 from chaukas.viewer.serve import PortTakenError, serve
 from tests.support.example_runs import run_example
 from tests.support.page_server import Served, served
+from tests.support.records import lines, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 API = (
     "status summary sessions session runs tree event events search numbers trouble "
@@ -286,7 +292,8 @@ class Broken:
 def test_an_error_inside_is_told_by_a_number_alone(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = viewer_app(lambda _: Broken(), lambda _: "me", hosts={"here:1"})  # type: ignore[arg-type,return-value]
+    page = viewer_app(lambda _: Broken(), lambda _: "me")  # type: ignore[arg-type,return-value]
+    app = Guard(page, {"here:1"})
     sent: list[dict[str, Any]] = []
 
     async def send(message: Any) -> None:
@@ -369,8 +376,6 @@ def test_new_events_arrive_as_they_are_written(record: Path, tmp_path: Path) -> 
 def test_an_exported_run_names_its_script_and_loads_nothing(
     monkeypatch: pytest.MonkeyPatch, record: Path, tmp_path: Path
 ) -> None:
-    from chaukas.viewer import export
-
     files = {
         "assets/page.js": 'x = "</script><!--"; y = `<script>`',
         "assets/style.css": "b{}",
@@ -397,6 +402,38 @@ def test_an_exported_run_names_its_script_and_loads_nothing(
     assert evil in json.dumps(json.loads(data[1]), ensure_ascii=False).replace(
         "\\u2028", "\u2028"
     )
+
+
+def test_an_export_puts_each_prompt_together_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(export, "page_text", lambda _name: "")
+    work: Counter[str] = Counter()
+    for owner, name in ((prompts, "items_of"), (SqliteReader, "session_events")):
+        monkeypatch.setattr(owner, name, _counted(getattr(owner, name), name, work))
+    file = tmp_path / "many.jsonl"
+    steps = [one for n in range(40) for one in run("t", n * 2.0, session="s")]
+    made = [{**one, "event_id": f"e{n}"} for n, one in enumerate(steps)]
+    for one in made:
+        if one["type"].startswith("EVENT_TYPE_MODEL"):
+            one["span_id"] = one["timestamp"][:17]
+    file.write_bytes(b"".join(lines(made)))
+    with closing(open_source(file, tmp_path)) as source:
+        source.read()
+        with closing(source.query()) as query:
+            html = export.exported_run(query, source.status(), "t")
+    assert html.count('"new_from"') == 40
+    assert work == {"items_of": 40, "session_events": 1}
+
+
+def _counted(
+    function: Callable[..., Any], name: str, work: Counter[str]
+) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        work[name] += 1
+        return function(*args)
+
+    return call
 
 
 def test_ctrl_c_ends_the_server_without_a_complaint(fresh: Served) -> None:

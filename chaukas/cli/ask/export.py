@@ -10,24 +10,39 @@ import os
 import sqlite3
 import sys
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, cast
 
 import click
 import orjson
 
-from chaukas.cli.output import printable, say
+from chaukas.cli.bars import progress
+from chaukas.cli.input import Lines, files_in, oldest_first
+from chaukas.cli.output import printable, printable_json, say
 from chaukas.cli.settings import set_option
 from chaukas.cli.spans import send_spans
+from chaukas.query import Source
+from chaukas.store.sqlite import SqliteStore
 
-from .source import fail, filter_option, opened, read, source_argument
+from .source import (
+    asked,
+    fail,
+    files_named,
+    filter_option,
+    opened,
+    read,
+    source_argument,
+)
 from .table import csv_line
 from .view import require_page
+from .words import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from chaukas.query import Query, Source
+    from chaukas.query import OpenedRecord, Questions
 
 __all__ = ("TABLES", "export")
 
@@ -68,12 +83,12 @@ _MANY: Final = 10_000
     "endpoint",
     metavar="ENDPOINT",
     default="",
-    help="Send all events of the files as spans to this OTLP receiver instead:"
+    help="Send all events as spans to this OTLP receiver instead:"
     " http(s)://… or grpc(s)://host:port.",
 )
 @set_option
 def export(
-    source: tuple[Path, ...],
+    source: tuple[Path | str, ...],
     format_: str,
     table: str | None,
     run: str,
@@ -99,9 +114,9 @@ def export(
     """
     if endpoint:
         if not source or table or run or filter_ or output is not None:
-            text = "--otlp sends all events of the files that are named, and no part."
+            text = "--otlp sends all events of the SOURCE that is named, and no part."
             raise click.UsageError(text)
-        send_spans(source, endpoint, given)
+        _send(source, endpoint, given)
     if given:
         raise click.UsageError("--set goes with --otlp.")
     if format_ in {"parquet", "sqlite"} and output is None:
@@ -118,14 +133,29 @@ def export(
             fail(f"cannot write {str(output)!r}: {error.strerror or error}.")
 
 
-def _read_query(source: Source) -> Query:
+def _send(
+    source: tuple[Path | str, ...], endpoint: str, given: tuple[str, ...]
+) -> NoReturn:
+    files = files_named(source)
+    if files is None:
+        with asked(source) as query:
+            send_spans(query.lines(), endpoint, given)
+    send_spans(_lines_of(files), endpoint, given)
+
+
+def _lines_of(files: Sequence[Path]) -> Iterator[bytes]:
+    # Not before the settings were looked at.
+    yield from Lines(oldest_first(files_in(files)))
+
+
+def _read_query(source: OpenedRecord) -> Questions:
     read(source)
     return source.query()
 
 
 def _write(
-    source: Source,
-    query: Query,
+    source: OpenedRecord,
+    query: Questions,
     format_: str,
     table: str | None,
     part: tuple[str, str],
@@ -133,24 +163,54 @@ def _write(
 ) -> None:
     run, filter_ = part
     if format_ == "sqlite" and output is not None:
-        _copy(source.index_path, output)
+        with _index_of(source, query) as index:
+            _copy(index, output)
     elif format_ == "parquet" and output is not None:
-        _to_parquet(source.index_path, table, output)
+        with _index_of(source, query) as index:
+            _to_parquet(index, table, output)
     elif format_ == "html":
         with _file(output) as file:
             file.write(_page(source, query, run).encode())
     elif table is not None:
-        with _file(output) as file:
-            file.writelines(_rows(source.index_path, table, as_csv=format_ == "csv"))
+        with _index_of(source, query) as index, _file(output) as file:
+            file.writelines(_rows(index, table, as_csv=format_ == "csv"))
     else:
         if run:
-            filter_ = f"{filter_} trace:{_quoted(query.find_run(run))}".strip()
+            filter_ = f"{filter_} trace:{quoted(query.find_run(run))}".strip()
         with _file(output) as file:
-            file.writelines(line + b"\n" for line in query.lines(filter_))
+            # A file holds what was recorded; a terminal shows the same JSON.
+            shown = _printable if output is None and file.isatty() else bytes
+            file.writelines(shown(line) + b"\n" for line in query.lines(filter_))
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _printable(line: bytes) -> bytes:
+    return printable_json(line.decode("utf-8", "replace")).encode()
+
+
+@contextmanager
+def _index_of(source: OpenedRecord, query: Questions) -> Iterator[Path]:
+    """Yield the SQLite file with the tables; that of a collector is made for now."""
+    if isinstance(source, Source):
+        yield source.index_path
+        return
+    with TemporaryDirectory(prefix="chaukas-") as folder:
+        path = Path(folder) / "events.sqlite"
+        with closing(SqliteStore(path, is_durable=False, has_words=False)) as store:
+            # As the collector has it: a process says when it ends.
+            store.set_live(None)
+            _fetch(source, query, store)
+        yield path
+
+
+def _fetch(source: OpenedRecord, query: Questions, store: SqliteStore) -> None:
+    """Copy all events of a collector, with a bar if it takes long."""
+    lines = query.lines()
+    total, number = source.status().events, 0
+    with progress(f"Fetching {source.name}") as noted:
+        while batch := list(islice(lines, _PAGE)):
+            store.ingest(batch)
+            number += len(batch)
+            noted(number, max(total, number))
 
 
 @contextmanager
@@ -168,7 +228,7 @@ def _file(output: Path | None) -> Iterator[BinaryIO]:
         yield file
 
 
-def _page(source: Source, query: Query, run: str) -> str:
+def _page(source: OpenedRecord, query: Questions, run: str) -> str:
     if not run:
         raise click.UsageError("--format html needs --run.")
     require_page()
@@ -190,7 +250,8 @@ def _rows(index: Path, table: str, *, as_csv: bool) -> Iterator[bytes]:
                 cells = [printable(c) if type(c) is str else c for c in row]
                 yield csv_line(cells).encode("utf-8", "replace") + b"\n"
             else:
-                yield orjson.dumps(dict(zip(names, row, strict=True))) + b"\n"
+                yield _printable(orjson.dumps(dict(zip(names, row, strict=True))))
+                yield b"\n"
 
 
 def _connected(index: Path) -> sqlite3.Connection:

@@ -1,20 +1,24 @@
-"""`chaukas label`: say what one thinks of a run, in a file beside the record."""
+"""`chaukas label`: say what one thinks of a run, beside the record."""
 
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from chaukas.cli.output import say, say_json
-from chaukas.query import NewLabel, write_label
+from chaukas.query import NewLabel
 
-from .source import asked, configured_file, fail, json_option, source_argument
+from .source import fail, json_option, opened, read, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from chaukas.query import OpenedRecord
+    from chaukas.store.answers import Label
 
 __all__ = ("label",)
 
@@ -31,7 +35,7 @@ def label(
     run: str,
     name: str,
     value: str,
-    source: tuple[Path, ...],
+    source: tuple[Path | str, ...],
     comment: str,
     span: str,
     *,
@@ -42,31 +46,37 @@ def label(
 
     RUN is an id or its end, `last` the newest. VALUE is a number, true, false or a
     text; the name `note` is for free texts. The label is an event of its own in a
-    file beside the record, which stays as it is. See `chaukas export --table labels`.
+    file beside the record, which stays as it is; of a collector it is sent there, with
+    a key that may. See `chaukas export --table labels`.
     """
-    with asked(source) as query:
-        found = query.run(query.find_run(run))
-    named = list(source) or [configured_file()]
-    new = NewLabel(
-        name=name,
-        value=_value(value),
-        comment=comment,
-        trace_id=found.trace_id,
-        span_id=span,
-        session_id=found.session_id,
-        tenant_id=found.tenant_id,
-        project_id=found.project_id,
-    )
-    try:
-        made = write_label(named, new, time.time_ns())
-    except ValueError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"cannot write beside the record: {error.strerror}. Copy it elsewhere.")
+    with opened(source) as record:
+        read(record)
+        with closing(record.query()) as query:
+            found = query.run(query.find_run(run))
+        new = NewLabel(
+            name=name,
+            value=_value(value),
+            comment=comment,
+            trace_id=found.trace_id,
+            span_id=span,
+            session_id=found.session_id,
+            tenant_id=found.tenant_id,
+            project_id=found.project_id,
+        )
+        made = _kept(record, new)
     if as_json:
         say_json(asdict(made))
     else:
         say(f"{name} {value} on run {found.trace_id}")
+
+
+def _kept(record: OpenedRecord, new: NewLabel) -> Label:
+    try:
+        return record.label(new, time.time_ns())
+    except ValueError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"cannot write beside the record: {error.strerror}. Copy it elsewhere.")
 
 
 def _value(text: str) -> str | float | bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from chaukas.cli.output import count, printable, say, say_json
+from chaukas.query import QuestionError
 
 from .source import (
     MISSING,
+    all_of,
     asked,
     fail,
     filter_option,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from chaukas.store.answers import NumberRow, Page, RunRow, SessionRow
+    from chaukas.store.answers import NumberRow, RunRow, SessionRow
 
 __all__ = (
     "RUN_COLUMNS",
@@ -38,7 +40,6 @@ __all__ = (
     "stats",
 )
 
-_PAGE = 1000
 _csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a head.")
 
 RUN_COLUMNS = (
@@ -85,76 +86,70 @@ NUMBER_COLUMNS = (
 )
 
 
+def _list_options(orders: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what gives a command the options of a list, `orders` for its `--sort`."""
+    sort_option = click.option(
+        "--sort", default="-time", help=f"{orders}, - first for the largest."
+    )
+    options = (
+        source_argument, filter_option, sort_option, limit_option(50), json_option,
+        _csv_option,
+    )  # fmt: skip
+
+    def given(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return given
+
+
 @click.command()
-@source_argument
-@filter_option
-@click.option(
-    "--sort",
-    default="-time",
-    help="time duration cost tokens errors retries, - first for the largest.",
-)
-@limit_option(50)
-@json_option
-@_csv_option
-def runs(
-    source: tuple[Path, ...],
-    filter_: str,
-    sort: str,
-    limit: int,
-    *,
-    as_json: bool,
-    as_csv: bool,
-) -> None:
+@_list_options("time duration cost tokens errors retries")
+def runs(**how: Any) -> None:
     """
     List runs, the newest last: agents, outcome, duration, tokens, cost, first input.
 
-    SOURCE is a file (with what its rotation set aside), a folder or a spool; without
-    it the configured file. Times are UTC; a run goes by the end of its id.
+    SOURCE is a file (with what its rotation set aside), a folder, a spool, or the
+    address of a collector; without it the configured file. Times are UTC; a run goes
+    by the end of its id.
 
-    Exit code 2: a file cannot be read, or the filter cannot be understood.
+    Exit code 2: a source cannot be read, or the filter cannot be understood.
     """
-    with asked(source) as query:
-        found, matched = _all_of(
-            lambda cursor, size: query.runs(filter_, _sort(sort), cursor, size), limit
-        )
-    _put(found, RUN_COLUMNS, run_cells, as_json=as_json, as_csv=as_csv)
-    if not as_json and not as_csv:
-        _say_matched(len(found), matched, "run")
+    _show_list("run", RUN_COLUMNS, run_cells, **how)
 
 
 @click.command()
-@source_argument
-@filter_option
-@click.option(
-    "--sort",
-    default="-time",
-    help="time cost tokens runs errors, - first for the largest.",
-)
-@limit_option(50)
-@json_option
-@_csv_option
-def sessions(
-    source: tuple[Path, ...],
-    filter_: str,
-    sort: str,
-    limit: int,
-    *,
-    as_json: bool,
-    as_csv: bool,
-) -> None:
+@_list_options("time cost tokens runs errors")
+def sessions(**how: Any) -> None:
     """
     List sessions, the latest last: runs, failures, agents, tokens, cost.
 
     SOURCE and exit codes as of `chaukas runs`.
     """
+    _show_list("session", _SESSION_COLUMNS, _session_cells, **how)
+
+
+def _show_list(
+    what: Literal["run", "session"],
+    columns: Sequence[Column],
+    cells: Callable[[Any], list[str]],
+    *,
+    source: tuple[Path | str, ...],
+    filter_: str,
+    sort: str,
+    limit: int,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
     with asked(source) as query:
-        found, matched = _all_of(
-            lambda cursor, size: query.sessions(filter_, _sort(sort), cursor, size),
-            limit,
+        ask: Any = query.runs if what == "run" else query.sessions
+        found, matched = all_of(
+            lambda cursor, size: ask(filter_, sort, cursor, size), limit
         )
-    _put(found, _SESSION_COLUMNS, _session_cells, as_json=as_json, as_csv=as_csv)
+    _put(found, columns, cells, as_json=as_json, as_csv=as_csv)
     if not as_json and not as_csv:
-        _say_matched(len(found), matched, "session")
+        _say_matched(len(found), matched, what)
 
 
 @click.command()
@@ -164,7 +159,12 @@ def sessions(
 @limit_option(20)
 @json_option
 def search(
-    text: str, source: tuple[Path, ...], filter_: str, limit: int, *, as_json: bool
+    text: str,
+    source: tuple[Path | str, ...],
+    filter_: str,
+    limit: int,
+    *,
+    as_json: bool,
 ) -> None:
     """
     Find words in inputs, outputs, arguments, results and errors; the latest last.
@@ -173,7 +173,7 @@ def search(
     a * at the end stands for more letters. Exit code 1: nothing was found.
     """
     with asked(source) as query:
-        found, _ = _all_of(
+        found, _ = all_of(
             lambda cursor, size: query.search(text, filter_, cursor, size), limit
         )
     if not found:
@@ -212,7 +212,7 @@ def search(
 @json_option
 @_csv_option
 def stats(
-    source: tuple[Path, ...],
+    source: tuple[Path | str, ...],
     by: str,
     of: str,
     filter_: str,
@@ -231,9 +231,7 @@ def stats(
     with asked(source) as query:
         try:
             found = query.numbers(words, filter_, of, limit)
-        except ValueError as error:
-            if hasattr(error, "position"):
-                raise
+        except QuestionError as error:
             fail(f"--by {by}: {error}")
     if as_json:
         for row in found.rows:
@@ -251,32 +249,6 @@ def stats(
     print_table(columns, [*cells, total[len(total) - len(columns) :]])
     if found.is_cut:
         say(f"The first {len(found.rows):,} groups: more with --limit.")
-
-
-def _sort(sort: str) -> str:
-    if (
-        sort.removeprefix("-")
-        not in "time duration cost tokens errors retries runs".split()
-    ):
-        raise click.UsageError(f"--sort {sort!r}: no such order. See --help.")
-    return sort
-
-
-def _all_of(
-    page: Callable[[str, int], Page[Any]], limit: int
-) -> tuple[list[Any], int | None]:
-    """Return the rows of as many pages as are needed, and how many match in all."""
-    rows: list[Any] = []
-    matched: int | None = None
-    cursor = ""
-    while len(rows) < limit:
-        found = page(cursor, min(_PAGE, limit - len(rows)))
-        rows += found.items
-        matched = found.matched if matched is None else matched
-        cursor = found.next_cursor
-        if not cursor:
-            break
-    return rows, matched
 
 
 def _put(

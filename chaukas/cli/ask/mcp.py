@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .source import fail, opened, source_argument
+from chaukas.query import Source
+
+from .source import fail, opened, read, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +18,7 @@ __all__ = ("mcp",)
 
 @click.command()
 @source_argument
-def mcp(source: tuple[Path, ...]) -> None:
+def mcp(source: tuple[Path | str, ...]) -> None:
     """
     Serve the queries as MCP tools over stdio, for agents that debug agents.
 
@@ -29,4 +31,6 @@ def mcp(source: tuple[Path, ...]) -> None:
     except ImportError:
         fail("the tools need the mcp package: pip install 'chaukas-sdk[view]'.")
     with opened(source) as found:
+        if not isinstance(found, Source):
+            read(found)
         serve(found)

@@ -1,4 +1,4 @@
-"""`chaukas tree --run | show | diff`: one run, one event, two runs."""
+"""`chaukas show | diff`: one event or run as recorded, two runs beside each other."""
 
 from __future__ import annotations
 
@@ -13,93 +13,20 @@ from chaukas.cli.output import say, say_json
 from chaukas.query import NotFoundError
 
 from .source import asked, json_option, limit_option, source_argument
-from .words import clock, date_time, duration, money, path
+from .tree import run_lines
+from .words import clock, date_time, duration, run_head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from chaukas.query import Diff, DiffRow, EventDetail, PromptAnswer, Span, Tree
-    from chaukas.store.answers import RunRow
+    from chaukas.query import Diff, DiffRow, EventDetail, PromptAnswer
 
-__all__ = ("diff", "show", "show_run", "tree_lines")
+__all__ = ("diff", "show")
 
-_MARKS = {
-    "completed": "✓",
-    "failed": "✗",
-    "cancelled": "⊘",
-    "open": "…",
-    "died": "died",
-    "waiting": "waiting",
-}
-_FOLDED = frozenset({"data", "state"})
 _SLOWER_MS = 100.0
 _SLOWER_SHARE = 0.2
 _CHANGES = {"same": " ", "added": "+", "missing": "-", "changed": "~"}
-
-
-def show_run(
-    source: Sequence[Path], run: str, *, is_full: bool, as_json: bool, limit: int
-) -> None:
-    """Print one run as a tree; `last` is the newest one."""
-    with asked(source) as query:
-        tree = query.tree(query.find_run(run), limit)
-    if as_json:
-        say_json(asdict(tree))
-        return
-    for line in tree_lines(tree, is_full=is_full):
-        say(line)
-
-
-def tree_lines(tree: Tree, *, is_full: bool) -> Iterator[str]:
-    """
-    Yield a run as lines: moments relative to its start, what happened, how it went.
-
-    Args:
-        tree: The run.
-        is_full: Show reads and writes of stores too, which else are counted.
-    """
-    yield _head(tree.run)
-    folded: dict[int | None, int] = {}
-    for span in tree.spans:
-        if not is_full and span.kind in _FOLDED and span.status != "failed":
-            folded[span.parent] = folded.get(span.parent, 0) + 1
-            continue
-        yield _span_line(span, tree.run.first_us)
-    if folded:
-        number = sum(folded.values())
-        yield f"{number:,} reads and writes of stores not shown: add --full."
-    if tree.is_cut:
-        yield f"{tree.span_count - len(tree.spans):,} more: raise --limit."
-
-
-def _head(run: RunRow) -> str:
-    parts = [
-        f"run {run.trace_id}",
-        f"{date_time(run.first_us)} UTC",
-        f"session {run.session_id}" if run.session_id else "",
-        f"tenant {run.tenant_id}" if run.tenant_id != "default" else "",
-        path(run.agents),
-        f"{_MARKS.get(run.status, run.status)} {duration(run.duration_ms)}",
-        f"{run.input_tokens:,}+{run.output_tokens:,} tokens",
-        f"{money(run.cost_usd, run.unpriced_calls)} USD" if run.cost_usd else "",
-    ]
-    return "  ".join(part for part in parts if part)
-
-
-def _span_line(span: Span, first_us: int) -> str:
-    since = f"+{(span.start_us - first_us) / 1e6:.3f}s"
-    mark = "" if span.status == "point" else _MARKS.get(span.status, span.status)
-    tokens = f"{span.input_tokens:,}+{span.output_tokens:,} tokens"
-    parts = [
-        f"{span.kind} {span.name}".strip(),
-        span.text,
-        f"{mark} {duration(span.duration_ms)}".strip(),
-        tokens if span.input_tokens or span.output_tokens else "",
-        f"{money(span.cost_usd)} USD" if span.cost_usd else "",
-    ]
-    line = "  ".join(part for part in parts if part)
-    return f"{since:>10} {'  ' * min(span.depth, 32)}{line}"
 
 
 @click.command()
@@ -107,7 +34,9 @@ def _span_line(span: Span, first_us: int) -> str:
 @source_argument
 @click.option("--prompt", is_flag=True, help="Of a model call: its whole prompt.")
 @json_option
-def show(event: str, source: tuple[Path, ...], *, prompt: bool, as_json: bool) -> None:
+def show(
+    event: str, source: tuple[Path | str, ...], *, prompt: bool, as_json: bool
+) -> None:
     """
     Show one event, or one run, whole: as recorded, with its mark of integrity.
 
@@ -121,12 +50,12 @@ def show(event: str, source: tuple[Path, ...], *, prompt: bool, as_json: bool) -
         try:
             detail = query.event(event)
         except NotFoundError:
-            tree = query.tree(query.find_run(event))
+            trace_id = query.find_run(event)
             if as_json:
-                say_json(asdict(tree))
-            else:
-                for line in tree_lines(tree, is_full=True):
-                    say(line)
+                say_json(asdict(query.tree(trace_id)))
+                return
+            for line in run_lines(query, trace_id, is_full=True):
+                say(line)
             return
     if as_json:
         say_json(asdict(detail))
@@ -194,7 +123,7 @@ def _put_prompt(found: PromptAnswer, *, as_json: bool) -> None:
 def diff(
     left: str,
     right: str,
-    source: tuple[Path, ...],
+    source: tuple[Path | str, ...],
     limit: int,
     *,
     is_full: bool,
@@ -219,8 +148,8 @@ def diff(
 
 
 def _diff_lines(found: Diff, *, is_full: bool) -> Iterator[str]:
-    yield f"- {_head(found.left)}"
-    yield f"+ {_head(found.right)}"
+    yield f"- {run_head(found.left)}"
+    yield f"+ {run_head(found.right)}"
     for row in found.rows:
         if row.change != "same" or is_full or _is_other_speed(row):
             yield from _diff_row(row)

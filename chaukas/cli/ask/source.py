@@ -6,41 +6,49 @@ Errors that a person can mend end the command with one line and exit code 2.
 
 from __future__ import annotations
 
+import sqlite3
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
+from chaukas.cli.bars import progress
+from chaukas.cli.named import NAMED
 from chaukas.cli.output import say
 from chaukas.cli.settings import loaded_with
 from chaukas.query import (
     CursorError,
     FilterError,
     NotFoundError,
+    QuestionError,
+    Source,
     UnreadableError,
+    is_of_files,
     open_source,
 )
+from chaukas.sdk.config import endpoint_without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from chaukas.query import Query, Source
-    from chaukas.store.files.index import Progress
+    from chaukas.query import OpenedRecord, Questions
+    from chaukas.store.answers import Page
 
 __all__ = (
     "MISSING",
     "UNREAD",
+    "all_of",
     "asked",
-    "configured_file",
     "fail",
+    "files_named",
     "filter_option",
     "json_option",
     "limit_option",
     "opened",
     "read",
+    "reading",
     "source_argument",
 )
 
@@ -48,13 +56,11 @@ MISSING: Final = 1
 """Exit code: what was asked for is not there."""
 UNREAD: Final = 2
 """Exit code: a file cannot be read, or the question cannot be understood."""
-_PATIENCE_S: Final = 1.0
+_PAGE: Final = 1000
 
-Command = "Callable[..., Any]"
+Row = TypeVar("Row")
 
-source_argument = click.argument(
-    "source", metavar="[SOURCE]...", nargs=-1, type=click.Path(path_type=Path)
-)
+source_argument = click.argument("source", metavar="[SOURCE]...", nargs=-1, type=NAMED)
 filter_option = click.option(
     "-q",
     "--filter",
@@ -86,15 +92,54 @@ def fail(text: str, code: int = UNREAD) -> NoReturn:
     sys.exit(code)
 
 
-def configured_file() -> Path:
-    """Return the file that chaukas writes to, as far as the environment says."""
-    return loaded_with(()).config.output_file
+def _configured() -> Path:
+    """Return the configured file; end the command if events go to a collector only."""
+    config = loaded_with(()).config
+    path = config.output_file
+    if config.endpoint and not path.exists():
+        place = endpoint_without_secrets(config.endpoint)
+        text = f"there is no file {str(path)!r}: events go to {place}."
+        fail(f"{text} Give the address of the collector as SOURCE.")
+    return path
+
+
+def files_named(named: Sequence[Path | str]) -> list[Path] | None:
+    """Return the files that were named, or the configured one; None for a collector."""
+    if not is_of_files(named):
+        return None
+    return [Path(one) for one in named] or [_configured()]
 
 
 @contextmanager
-def opened(paths: Sequence[Path]) -> Iterator[Source]:
+def reading() -> Iterator[None]:
+    """End the command with one line if a file cannot be read."""
+    try:
+        yield
+    except UnreadableError as error:
+        fail(str(error))
+
+
+def all_of(
+    page: Callable[[str, int], Page[Row]], limit: int
+) -> tuple[list[Row], int | None]:
+    """Return the rows of as many pages as are needed, and how many match in all."""
+    rows: list[Row] = []
+    matched: int | None = None
+    cursor = ""
+    while len(rows) < limit:
+        found = page(cursor, min(_PAGE, limit - len(rows)))
+        rows += found.items
+        matched = found.matched if matched is None else matched
+        cursor = found.next_cursor
+        if not cursor:
+            break
+    return rows, matched
+
+
+@contextmanager
+def opened(paths: Sequence[Path | str]) -> Iterator[OpenedRecord]:
     """Open a source; the configured file if none was named. It is not read yet."""
-    named = list(paths) or [configured_file()]
+    named = list(paths) or [_configured()]
     try:
         source = open_source(named)
     except UnreadableError as error:
@@ -105,14 +150,16 @@ def opened(paths: Sequence[Path]) -> Iterator[Source]:
         fail(f"--filter: {error.message}")
     except NotFoundError as error:
         fail(str(error), MISSING)
-    except CursorError as error:
+    except (CursorError, QuestionError, UnreadableError) as error:
         fail(str(error))
+    except sqlite3.DatabaseError as error:
+        fail(f"{source.name} cannot be read: {error}. Try again; is it damaged?")
     finally:
         source.close()
 
 
 @contextmanager
-def asked(paths: Sequence[Path]) -> Iterator[Query]:
+def asked(paths: Sequence[Path | str]) -> Iterator[Questions]:
     """Open and read a source; yield what can be asked."""
     with opened(paths) as source:
         read(source)
@@ -123,57 +170,22 @@ def asked(paths: Sequence[Path]) -> Iterator[Query]:
             query.close()
 
 
-def read(source: Source) -> None:
+def read(source: OpenedRecord) -> None:
     """Read what is new in a source, with a progress bar if it takes long."""
     try:
-        with _bar(f"Reading {source.name}") as progress:
-            source.read(progress)
+        with progress(f"Reading {source.name}") as noted:
+            source.read(lambda at: noted(at.done_bytes, at.total_bytes))
     except UnreadableError as error:
+        if not isinstance(source, Source):
+            fail(str(error))
         # What came before the damage can be asked.
         say(f"chaukas: {error}", err=True)
         if not source.status().events:
             sys.exit(UNREAD)
-
-
-@contextmanager
-def _bar(text: str) -> Iterator[Callable[[Progress], None]]:
-    """Yield what to call with the progress; a bar appears after a second."""
-    begun = time.monotonic()
-    bar: Any = None
-    task: Any = None
-    is_shown = sys.stderr is not None and sys.stderr.isatty()
-
-    def note(progress: Progress) -> None:
-        nonlocal bar, task
-        if not is_shown:
-            return
-        if bar is None:
-            if time.monotonic() - begun < _PATIENCE_S:
-                return
-            bar, task = _start(text, progress.total_bytes)
-        bar.update(task, completed=progress.done_bytes, total=progress.total_bytes)
-
-    try:
-        yield note
-    finally:
-        if bar is not None:
-            bar.stop()
-
-
-def _start(text: str, total: int) -> tuple[Any, Any]:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    from chaukas.cli.output import printable
-
-    bar = Progress(
-        "{task.description}",
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    bar.start()
-    return bar, bar.add_task(escape(printable(text)[:60]), total=total)
+    status = source.status()
+    if not status.events and status.skipped_lines:
+        text = f"{source.name}: no record of chaukas: not one line holds an event."
+        fail(text, MISSING)
+    if not status.events and source.whose:
+        text = f"{source.name} has no event of the tenant {source.whose!r}, whose"
+        say(f"chaukas: {text} this key is.", err=True)

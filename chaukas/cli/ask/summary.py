@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from chaukas.cli.output import count, say, say_json
-from chaukas.sdk import integrity
-from chaukas.store.files.lines import UnreadableError
 
 from .source import (
     asked,
-    configured_file,
-    fail,
     filter_option,
     json_option,
     source_argument,
@@ -40,14 +36,15 @@ __all__ = ("lines_of", "summary")
 )
 @json_option
 def summary(
-    source: tuple[Path, ...], filter_: str, *, is_verified: bool, as_json: bool
+    source: tuple[Path | str, ...], filter_: str, *, is_verified: bool, as_json: bool
 ) -> None:
     """
     Show one screen: runs, failures, cost, tokens, the slowest, errors, losses.
 
-    SOURCE is a file (with what its rotation set aside), a folder or a spool; without
-    it the configured file. Times are UTC. Exit code 2: a file cannot be read, or
-    the filter cannot be understood.
+    SOURCE is a file (with what its rotation set aside), a folder, a spool, or the
+    address of a collector; without it the configured file. Times are UTC.
+
+    Exit code 2: a source cannot be read, or the filter cannot be understood.
     """
     with asked(source) as query:
         found = query.summary(filter_)
@@ -60,22 +57,13 @@ def summary(
         say(line)
 
 
-def _verified(
-    source: Sequence[Path],
-) -> Literal["whole", "not whole", "broken"]:
-    from chaukas.cli.input import Lines, oldest_first
-    from chaukas.store.files.place import LABELS_SUFFIX, files_of
+def _verified(source: Sequence[Path | str]) -> Literal["whole", "not whole", "broken"]:
+    from .verify import checked
 
-    named = list(source) or [configured_file()]
-    try:
-        files = files_of(named).files
-        events = [path for path in files if not path.name.endswith(LABELS_SUFFIX)]
-        report = integrity.verify(Lines(oldest_first(events)))
-    except UnreadableError as error:
-        fail(str(error))
-    if not report.ok:
+    found = checked(source)
+    if found.is_broken:
         return "broken"
-    return "whole" if report.is_whole else "not whole"
+    return "whole" if found.is_whole else "not whole"
 
 
 def lines_of(found: Summary) -> Iterator[str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from chaukas.cli.output import printable, say_styled
-from chaukas.query import UnreadableError, to_json
+from chaukas.cli.output import printable, say, say_json, say_styled
 
 from .source import (
+    all_of,
     filter_option,
     json_option,
     limit_option,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ("event_line", "tail")
 
-_LOOK_AGAIN_S: Final = 0.25
 _KINDS: Final = {
     "error": "bold red",
     "retry": "yellow",
@@ -51,7 +50,7 @@ _KINDS: Final = {
 @limit_option(20)
 @json_option
 def tail(
-    source: tuple[Path, ...],
+    source: tuple[Path | str, ...],
     filter_: str,
     limit: int,
     *,
@@ -61,37 +60,40 @@ def tail(
     """
     Show the latest events, one line each: time, run, what, how it went.
 
-    With -f it goes on as they come, over rotations of the file too. --json gives
-    the events as recorded. Exit code 2: a file cannot be read.
+    With -f it goes on as they come, over rotations of the file and restarts of a
+    collector too. --json gives the events as recorded. Exit code 2: a source cannot
+    be read.
     """
-    with opened(source) as opened_source:
-        read(opened_source)
-        query = opened_source.query()
-        # First the place from which to follow: nothing is missed in between.
-        last = query.newest_number()
-        page = query.events(filter_, "-time", limit=limit, whole=as_json)
-        _put(reversed(page.items), as_json=as_json)
-        try:
-            while follow:
-                rows, last = query.events_after(last, filter_)
-                _put(rows, as_json=as_json)
-                if not rows:
-                    time.sleep(_LOOK_AGAIN_S)
-                try:
-                    opened_source.read()
-                except UnreadableError:
-                    # In the midst of a rotation; the next look finds the file.
-                    continue
-        except KeyboardInterrupt:
-            pass
-        finally:
-            query.close()
+    with opened(source) as found:
+        read(found)
+        with closing(found.query()) as query:
+            # First the place from which to follow: nothing is missed in between.
+            last = query.newest_number()
+            latest, _ = all_of(
+                lambda cursor, size: query.events(
+                    filter_, "-time", cursor, size, whole=as_json
+                ),
+                limit,
+            )
+        _put(reversed(latest), as_json=as_json)
+        if not follow:
+            return
+        # What came in between is among the latest.
+        shown = {row.number for row in latest}
+        # Ctrl-C is how it is meant to end.
+        with suppress(KeyboardInterrupt):
+            for rows in found.follow(last, filter_, _say_trouble):
+                _put((row for row in rows if row.number not in shown), as_json=as_json)
+
+
+def _say_trouble(line: str) -> None:
+    say(f"chaukas: {line}", err=True)
 
 
 def _put(rows: Iterable[EventRow], *, as_json: bool) -> None:
     for row in rows:
         if as_json:
-            say_styled(printable(to_json(row.event).decode()))
+            say_json(row.event)
         else:
             say_styled(event_line(row))
 

@@ -1,4 +1,4 @@
-"""How times, durations, tokens and money are written in tables."""
+"""How runs, times, durations, tokens and money are written."""
 
 from __future__ import annotations
 
@@ -10,8 +10,28 @@ from chaukas.cli.output import ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ("clock", "date_time", "duration", "money", "number", "path", "short_id")
+    from chaukas.store.answers import RunRow
 
+__all__ = (
+    "clock",
+    "date_time",
+    "duration",
+    "money",
+    "number",
+    "path",
+    "quoted",
+    "run_head",
+    "short_id",
+)
+
+_MARKS = {
+    "completed": "✓",
+    "failed": "✗",
+    "cancelled": "⊘",
+    "open": "…",
+    "died": "died",
+    "waiting": "waiting",
+}
 _MINUTE_MS = 60_000
 _ID_CHARS = 8
 
@@ -64,3 +84,23 @@ def path(agents: Sequence[str]) -> str:
 def short_id(trace_id: str) -> str:
     """Return the end of an id, which tells runs of one process apart."""
     return trace_id[-_ID_CHARS:]
+
+
+def quoted(text: str) -> str:
+    """Return a text as one value of a filter."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def run_head(run: RunRow) -> str:
+    """Return one line about a run."""
+    parts = [
+        f"run {run.trace_id}",
+        f"{date_time(run.first_us)} UTC",
+        f"session {run.session_id}" if run.session_id else "",
+        f"tenant {run.tenant_id}" if run.tenant_id != "default" else "",
+        path(run.agents),
+        f"{_MARKS.get(run.status, run.status)} {duration(run.duration_ms)}",
+        f"{run.input_tokens:,}+{run.output_tokens:,} tokens",
+        f"{money(run.cost_usd, run.unpriced_calls)} USD" if run.cost_usd else "",
+    ]
+    return "  ".join(part for part in parts if part)

@@ -26,10 +26,10 @@ from chaukas.sdk.sinks.collector.responses import (
 from chaukas.sdk.sinks.collector.tls import Trust
 from chaukas.sdk.sinks.otlp.answers import missing_package
 from chaukas.sdk.sinks.otlp.encode import MissingPackageError, load
-from chaukas.sdk.sinks.otlp.grpc import OtlpGrpc
-from chaukas.sdk.sinks.otlp.http import OtlpHttp
+from chaukas.sdk.sinks.otlp.receiver import ReceiverSink
 
-from .finding import fail, ok, warn
+from .finding import Level, fail, ok, warn
+from .identity import check_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,11 +55,11 @@ def check_collector(config: Config) -> Iterator[Finding]:
     for remote in remotes_of(config):
         if isinstance(remote, (GrpcSink, HttpSink)):
             yield from _check(remote, config)
-        elif isinstance(remote, (OtlpGrpc, OtlpHttp)):
+        elif isinstance(remote, ReceiverSink):
             yield _check_otlp(remote)
 
 
-def _check_otlp(remote: OtlpGrpc | OtlpHttp) -> Finding:
+def _check_otlp(remote: ReceiverSink) -> Finding:
     """Send a request without spans: it shows as much, and nothing is stored."""
     topic = "receiver (otlp)"
     begun_s = time.monotonic()
@@ -95,7 +95,12 @@ def _check(remote: GrpcSink | HttpSink, config: Config) -> Iterator[Finding]:
         if found.trouble:
             return
     has_key = config.api_key is not None or config.api_key_file is not None
-    yield _answer(remote, topic, place, "with the key" if has_key else "without a key")
+    how = "with the key" if has_key else "without a key"
+    answer = _answer(remote, topic, place, how)
+    yield answer
+    is_known = answer.level is Level.OK or "403" in str(answer.facts.get("cause"))
+    if is_known and isinstance(remote, HttpSink):
+        yield from check_identity(topic, config)
 
 
 def _steps(topic: str, place: str, found: Reach) -> Iterator[Finding]:

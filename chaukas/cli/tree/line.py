@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from chaukas.cli.output import count, ms, printable
+from chaukas.store.content import said_by
 
 from .nesting import is_waiting
 from .totals import object_of
@@ -28,8 +29,10 @@ Event = dict[str, Any]
 _TEXT_CHARS = 72
 _NAME_CHARS = 48
 _ARGUMENTS_CHARS = 60
+_SAID_CHARS = 200
 _MINUTE_MS = 60_000
 
+_ANSWERS = {"MODEL_INVOCATION": "model_end", "TOOL_CALL": "tool_end"}
 _OUTCOMES = ("failed", "cancelled", "waiting")
 _MARKS = {"EVENT_STATUS_FAILED": "✗", "EVENT_STATUS_CANCELLED": "⊘"}
 
@@ -61,6 +64,8 @@ def line_of(
     is_cut: bool = False,
     is_continued: bool = False,
     is_run: bool = False,
+    is_top: bool = False,
+    is_full: bool = False,
     totals: Totals | None = None,
 ) -> str:
     """
@@ -74,6 +79,8 @@ def line_of(
         is_cut: Whether the second will never come.
         is_continued: Whether a session's beginning is in none of the files.
         is_run: Whether it is an agent right below a session.
+        is_top: Whether it is at the top, and something below it.
+        is_full: Whether its time to the millisecond is shown, and what was answered.
         totals: What a session adds up to.
     """
     facts = _facts(start, end)
@@ -82,12 +89,12 @@ def line_of(
         word = "partial"
     parts = [
         f"{shown(word, _NAME_CHARS)} {describe(facts)}".rstrip(),
-        _when(base, start or end or {}, is_run=is_run),
+        _when(base, start or end or {}, (is_top, is_run, is_full)),
         _owner(facts) if base == "SESSION" else "",
         "begins in another file" if is_continued else "",
         _outcome(start, end, facts, is_cut, totals) if paired else "",
         *(_of_totals(totals) if totals else (_tokens(facts), _cost(facts))),
-        _trouble(base, facts),
+        _trouble(base, facts) or (_said(base, end) if is_full else ""),
     ]
     return "  ".join(part for part in parts if part)
 
@@ -122,9 +129,11 @@ def _facts(start: Event | None, end: Event | None) -> Event:
     return {**facts, _INNER: inner}
 
 
-def _when(base: str, event: Event, *, is_run: bool) -> str:
-    """Return date and time of a session or process, and the time of a run's agent."""
-    if base not in {"SESSION", "PROCESS"} and not is_run:
+def _when(base: str, event: Event, how: tuple[bool, bool, bool]) -> str:
+    """Return date and time of what is at the top, and the time of a run's agent."""
+    is_top, is_run, is_full = how
+    is_top |= base in {"SESSION", "PROCESS"}
+    if not (is_top or is_run or is_full):
         return ""
     try:
         moment = _moment(event.get("timestamp"))
@@ -132,7 +141,10 @@ def _when(base: str, event: Event, *, is_run: bool) -> str:
             moment = moment.astimezone(timezone.utc)
     except (TypeError, ValueError, OverflowError):
         return ""
-    return f"{moment:%H:%M:%S}" if is_run else f"{moment:%Y-%m-%d %H:%M:%S}"
+    clock = f"{moment:%H:%M:%S}"
+    if is_full:
+        clock = f"{clock}.{moment.microsecond // 1000:03d}"
+    return f"{moment:%Y-%m-%d} {clock}" if is_top else clock
 
 
 def _owner(facts: Event) -> str:
@@ -236,6 +248,13 @@ def _trouble(base: str, facts: Event) -> str:
         return ""
     metadata = object_of(facts.get("metadata"))
     return shown(facts.get("error_message") or metadata.get("error"), _TEXT_CHARS)
+
+
+def _said(base: str, end: Event | None) -> str:
+    """Return what a model or a tool answered."""
+    kind = _ANSWERS.get(base)
+    text = said_by(kind, end).text if kind and end else ""
+    return f"→ {shown(text.removeprefix('→ '), _SAID_CHARS)}" if text else ""
 
 
 def _nothing(_facts: Event) -> str:
@@ -364,7 +383,13 @@ def _change(name: str, value: object) -> str:
 
 def _system(facts: Event) -> str:
     metadata = object_of(facts.get("metadata"))
-    return shown(metadata.get("name") or metadata.get("message"), _TEXT_CHARS)
+    name = shown(metadata.get("name") or metadata.get("message"), _TEXT_CHARS)
+    score = object_of(metadata.get("score"))
+    if not score:
+        return name
+    value = f"{shown(score.get('name'), _NAME_CHARS)}={_json(score.get('value'))}"
+    parts = (name, shown(value, _TEXT_CHARS), shown(score.get("comment"), _TEXT_CHARS))
+    return "  ".join(part for part in parts if part)
 
 
 _KINDS: Mapping[str, tuple[str, Callable[[Event], str]]] = {

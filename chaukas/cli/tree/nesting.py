@@ -55,8 +55,8 @@ class Node:
 
     @property
     def span(self) -> str:
-        """Its span, if others can stand below it."""
-        return text_of(self.event, "span_id") if self.paired else ""
+        """Its span; below a single event are spans that came over OTLP."""
+        return text_of(self.event, "span_id")
 
     @property
     def run_id(self) -> str:
@@ -71,7 +71,9 @@ class Node:
         return tenant, project, text_of(event, "session_id")
 
 
-def nested(events: Iterable[Mapping[str, Any]]) -> list[Node]:
+def nested(
+    events: Iterable[Mapping[str, Any]], *, are_gone: bool = False
+) -> list[Node]:
     """
     Return what stands at the top: processes and sessions, with all else below.
 
@@ -79,11 +81,17 @@ def nested(events: Iterable[Mapping[str, Any]]) -> list[Node]:
     stands below the outermost agent of its run, or else below the opening of its
     session in whose time it falls. All are in the order of their times; an agent
     that took over stands right after the one that handed over.
+
+    Args:
+        events: In any order.
+        are_gone: Whether the processes of all of them are known to be gone.
     """
     nodes = _paired(events)
     processes = processes_of(
         event for node in nodes for event in (node.start, node.end) if event
     )
+    for process in processes.values():
+        process.is_gone |= are_gone
     for node in nodes:
         process = processes[text_of(node.event, "metadata", "chaukas", "stream")]
         node.is_cut = node.paired and node.end is None and process.is_gone
@@ -123,7 +131,10 @@ def _paired(events: Iterable[Mapping[str, Any]]) -> list[Node]:
 
 def _hang(nodes: list[Node]) -> list[Node]:
     """Put every node below its parent; return those that have none here."""
-    spans = {node.span: node for node in reversed(nodes) if node.span}
+    # Of two with one id the pair counts, and then the first.
+    points = [node for node in nodes if not node.paired]
+    pairs = [node for node in nodes if node.paired]
+    spans = {node.span: node for node in (*points[::-1], *pairs[::-1]) if node.span}
     parents = {id(node): _parent_of(node, spans) for node in nodes}
     for node in _in_circles(nodes, parents):
         parents[id(node)] = None

@@ -20,6 +20,8 @@ Event = dict[str, Any]
 _OWN = "chaukas."
 _ENDED = "chaukas.disabled"
 _ADOPTED = "chaukas.adopted"
+_SCORE = "chaukas.score"
+"""What somebody says of a run."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,8 @@ def is_own(event: Mapping[str, Any]) -> bool:
     if text_of(event, "type") != "EVENT_TYPE_SYSTEM":
         return False
     name = text_of(event, "metadata", "name")
-    return name.startswith(_OWN) and not text_of(event, "parent_span_id")
+    is_named = name.startswith(_OWN) and name != _SCORE
+    return is_named and not text_of(event, "parent_span_id")
 
 
 def processes_of(events: Iterable[Event]) -> dict[str, Process]:

@@ -9,10 +9,15 @@ import base64
 import binascii
 import hashlib
 import re
+import string
+from collections.abc import Callable
+from typing import Final
 
 from chaukas.sdk.capture.readers.raw import Blob, Mark
 
 __all__ = (
+    "DECODED_CHARS",
+    "MayHash",
     "blob_mark",
     "blob_text",
     "encoded_mark",
@@ -23,7 +28,22 @@ __all__ = (
 _HASH_FLOOR_BYTES = 64
 _HASH_LIMIT_BYTES = 1_048_576
 _SAMPLE_CHARS = 256
+_MAGIC_CHARS = 64
 _BASE64_FLOOR_CHARS = 1024
+_READ_CHARS = 16_384
+"""Longest base64 that is looked at as a whole; of a longer one the beginning is."""
+_HEAD_CHARS = 4096
+_CHUNK_CHARS = 262_144
+"""Base64 that is decoded in one call, in which no other thread runs; 0.6 ms."""
+DECODED_CHARS: Final = _HASH_LIMIT_BYTES * 4 // 3 + _SAMPLE_CHARS
+"""Length of the longest base64 that is decoded for its hash."""
+
+# What one unit of work pays for, see `Budget`.
+_CHARS_PER_WORK = 400
+_BYTES_PER_WORK = 1600
+
+MayHash = Callable[[int], bool]
+"""Counts so many units of work, and tells whether they may be done."""
 
 _DATA_URL = re.compile(
     r"data:([A-Za-z0-9.+\-]{1,64}/[A-Za-z0-9.+\-]{1,100})"
@@ -34,6 +54,7 @@ _INNER_DATA_URL = re.compile(
     r"(?:;[A-Za-z0-9_.=+\-]{1,100}){0,3};base64,([A-Za-z0-9+/_\-]{64,}={0,2})"
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*|[A-Za-z0-9_\-]*={0,2}")
+_ALPHABET = (string.ascii_letters + string.digits + "+/").encode()
 _MIXED = (re.compile(r"[A-Z]"), re.compile(r"[a-z]"), re.compile(r"[0-9]"))
 
 _MAGIC = (
@@ -51,14 +72,27 @@ _MAGIC = (
 _RIFF = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/avi"}
 
 
-def blob_mark(blob: Blob) -> Mark:
+def _always(_units: int) -> bool:
+    """Allow any work."""
+    return True
+
+
+def blob_mark(blob: Blob, may_hash: MayHash = _always) -> Mark:
     """
     Return ``<mime N bytes sha256:…>`` for binary content.
 
     Content below 64 bytes gets no hash, because a short secret could be guessed
     back from it; content above 1 MiB gets none, because of the time.
+
+    Args:
+        blob: What is described.
+        may_hash: Asked before the hash is made; without it the mark has none.
     """
-    return _mark(_mime_of(blob.content), blob.content, blob.size_bytes)
+    content, size_bytes = blob.content, blob.size_bytes
+    is_whole = _has_hash(size_bytes) and len(content) == size_bytes
+    is_hashed = is_whole and may_hash(size_bytes // _BYTES_PER_WORK)
+    digest = hashlib.sha256(content).hexdigest() if is_hashed else ""
+    return _mark(_mime_of(content), size_bytes, digest)
 
 
 def blob_text(blob: Blob, limit_chars: int) -> str:
@@ -74,36 +108,33 @@ def has_data_url(text: str) -> bool:
     return ":" in text and "data:" in text
 
 
-def encoded_mark(text: str) -> Mark | None:
+def encoded_mark(text: str, may_hash: MayHash = _always) -> Mark | None:
     """
     Describe a text that is a ``data:`` URL or long base64; none for another.
 
-    Long base64 is looked at in three places first, and must show capitals,
-    small letters and digits: a long row of one letter is a text.
+    Long base64 is looked at in three places, and must show capitals, small letters
+    and digits: a long row of one letter is a text. Only the hash costs more for a
+    longer one.
+
+    Args:
+        text: Any text.
+        may_hash: Asked before the hash is made; without it the mark has none.
     """
     if text.startswith("data:"):
         url = _DATA_URL.match(text)
         if url is not None and " " not in text:
-            body = text[url.end() :] if len(text) <= _text_limit() else ""
             is_base64 = url[2].lower().endswith(";base64")
-            size = len(text) - url.end()
-            return _encoded(url[1], body, size, is_base64=is_base64)
+            return _encoded(url[1], text, url.end(), may_hash, is_base64=is_base64)
     if len(text) < _BASE64_FLOOR_CHARS or not _is_base64(text):
         return None
-    body = text if len(text) <= _text_limit() else ""
-    return _encoded("base64", body, len(text), is_base64=True)
+    return _encoded("", text, 0, may_hash, is_base64=True)
 
 
 def without_data_urls(text: str) -> str:
     """Return a text with the ``data:`` URLs inside it described."""
     return _INNER_DATA_URL.sub(
-        lambda url: _encoded(url[1], url[2], len(url[2]), is_base64=True).text, text
+        lambda url: _encoded(url[1], url[2], 0, _always, is_base64=True).text, text
     )
-
-
-def _text_limit() -> int:
-    """Return the length of base64 that is decoded for its hash."""
-    return _HASH_LIMIT_BYTES * 4 // 3 + _SAMPLE_CHARS
 
 
 def _is_base64(text: str) -> bool:
@@ -114,23 +145,55 @@ def _is_base64(text: str) -> bool:
         return False
     if not all(letters.search(sample) for letters in _MIXED):
         return False
-    if len(text) > _text_limit():
-        text = text[: _HASH_LIMIT_BYTES // 16] + text[-_SAMPLE_CHARS:]
+    if len(text) > _READ_CHARS:
+        text = text[:_HEAD_CHARS] + text[-_SAMPLE_CHARS:]
     return _BASE64.fullmatch(text) is not None
 
 
-def _encoded(mime: str, body: str, size_chars: int, *, is_base64: bool) -> Mark:
-    """Describe encoded content by what it decodes to."""
+def _encoded(
+    mime: str, text: str, start: int, may_hash: MayHash, *, is_base64: bool
+) -> Mark:
+    """Describe the content that begins at *start*, by what it decodes to."""
+    chars = len(text) - start
     if not is_base64:
-        return _mark(mime, body.encode("utf-8", "replace"), size_chars)
-    plain = body.replace("-", "+").replace("_", "/").rstrip("=\r\n")
+        is_hashed = _has_hash(chars) and may_hash(chars // _BYTES_PER_WORK)
+        body = text[start:].encode("utf-8", "replace") if is_hashed else b""
+        return _mark(mime, chars, hashlib.sha256(body).hexdigest() if body else "")
+    padding = text.endswith("=") + text.endswith("==")
+    size_bytes, digest = chars * 3 // 4 - padding, ""
+    if chars <= DECODED_CHARS and may_hash(chars // _CHARS_PER_WORK):
+        size_bytes, digest = _decoded(text[start:]) or (size_bytes, "")
+    if not mime:
+        beginning = _plain(text[start : start + _SAMPLE_CHARS])
+        mime = _mime_of(_bytes_of(beginning[:_MAGIC_CHARS]))
+    return _mark(mime, size_bytes, digest)
+
+
+def _decoded(body: str) -> tuple[int, str] | None:
+    """Return size in bytes and hash of what base64 holds; None if it is none."""
+    plain, digest, size_bytes = _plain(body), hashlib.sha256(), 0
+    for start in range(0, len(plain), _CHUNK_CHARS):
+        part = plain[start : start + _CHUNK_CHARS]
+        content = b"" if part.translate(None, _ALPHABET) else _bytes_of(part)
+        if not content:
+            return None
+        digest.update(content)
+        size_bytes += len(content)
+    return size_bytes, digest.hexdigest()
+
+
+def _plain(body: str) -> bytes:
+    """Return base64 of any kind as one line of the usual alphabet, unpadded."""
+    line = body.replace("\r", "").replace("\n", "").rstrip("=")
+    return line.replace("-", "+").replace("_", "/").encode("utf-8", "replace")
+
+
+def _bytes_of(plain: bytes) -> bytes:
+    """Return what plain base64 holds; nothing if it is cut or is none."""
     try:
-        content = base64.b64decode(plain + "=" * (-len(plain) % 4))
+        return base64.b64decode(plain + b"=" * (-len(plain) % 4))
     except (binascii.Error, ValueError):
-        content = b""
-    if mime == "base64":
-        mime = _mime_of(content)
-    return _mark(mime, content, len(content) or size_chars * 3 // 4)
+        return b""
 
 
 def _mime_of(content: bytes) -> str:
@@ -141,9 +204,13 @@ def _mime_of(content: bytes) -> str:
     return "application/octet-stream"
 
 
-def _mark(mime: str, content: bytes, size_bytes: int) -> Mark:
+def _has_hash(size_bytes: int) -> bool:
+    """Tell whether content of this size gets a hash."""
+    return _HASH_FLOOR_BYTES <= size_bytes <= _HASH_LIMIT_BYTES
+
+
+def _mark(mime: str, size_bytes: int, digest: str) -> Mark:
     """Put kind, size and, where it is wise, the hash together."""
-    if _HASH_FLOOR_BYTES <= size_bytes <= _HASH_LIMIT_BYTES and content:
-        digest = hashlib.sha256(content).hexdigest()
+    if digest and _has_hash(size_bytes):
         return Mark(f"<{mime} {size_bytes} bytes sha256:{digest}>")
     return Mark(f"<{mime} {size_bytes} bytes>")

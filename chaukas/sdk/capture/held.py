@@ -11,42 +11,59 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
+from .long_text import HELD_CHARS, LongText
+
 if TYPE_CHECKING:
     from .snapshot import Capture
 
 __all__ = (
     "LEAF_BYTES",
+    "PIECE_ITEMS",
     "Deferred",
     "Frozen",
+    "FrozenItems",
     "HeldItems",
     "HeldMembers",
     "Taker",
     "captured_now",
     "freeze",
     "held_bytes_of",
+    "is_long",
     "members_of",
+    "nodes_of",
     "thawed",
     "weight_bytes_of",
 )
 
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
-_NODES: Final = 50_000
-_CHARS: Final = 1 << 20
-"""What is larger is captured at once, which is bounded: a note holds no more."""
+_NODES: Final = 12_000
+"""Values in what is held as one; an event shows fewer."""
 LEAF_BYTES: Final = 32
+_LOOKED_AT: Final = 1_024
+"""Members of a value that are looked at for long texts."""
+PIECE_ITEMS: Final = 128
+"""Items of a long list that are held as one."""
 
 
 class Frozen:
     """Plain JSON data as it was, encoded."""
 
-    __slots__ = ("data",)
+    __slots__ = ("data", "nodes")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, nodes: int = 1) -> None:
         self.data = data
+        self.nodes = nodes
+        """How many values it holds, containers included."""
 
     def thaw(self) -> Any:
         """Return the data anew."""
         return orjson.loads(self.data)
+
+
+class FrozenItems(Frozen):
+    """Some items of a list, encoded as a list of their own."""
+
+    __slots__ = ()
 
 
 def freeze(value: Any) -> Any:
@@ -63,17 +80,39 @@ def freeze(value: Any) -> Any:
     # Not `in`: it would ask a stranger's metaclass about equality.
     kind = type(value)
     if kind is str:
-        return value if len(value) <= _CHARS else NotImplemented
+        return value if len(value) <= HELD_CHARS else NotImplemented
     if value is None or kind is int or kind is bool or kind is float:
         return value
     is_container = kind is dict or kind is list or kind is tuple
-    if not is_container or not _is_plain(value):
+    nodes = is_container and _plain_nodes(value)
+    if not nodes:
         return NotImplemented
     try:
-        return Frozen(orjson.dumps(value, option=_OPTIONS))
+        return Frozen(orjson.dumps(value, option=_OPTIONS), nodes)
     except TypeError:
         # Keys that are no texts, numbers of more than 64 bits, a lone surrogate.
         return NotImplemented
+
+
+def is_long(value: Any) -> bool:
+    """
+    Tell whether a list or dict of plain data is too long to be held as one.
+
+    Its texts are, or a list in it has many items of which the first are plain.
+    """
+    waiting, left_chars = [value], HELD_CHARS
+    for item in waiting:
+        kind = type(item)
+        if kind is str:
+            left_chars -= len(item)
+            if left_chars < 0:
+                return True
+        is_container = kind is dict or kind is list
+        if is_container and len(item) + len(waiting) <= _LOOKED_AT:
+            waiting += item.values() if kind is dict else item
+        elif kind is list and _plain_nodes(item[:PIECE_ITEMS]):
+            return True
+    return False
 
 
 def thawed(value: Any) -> Any:
@@ -82,28 +121,47 @@ def thawed(value: Any) -> Any:
     if kind is Frozen:
         return value.thaw()
     if kind is HeldItems:
-        return [thawed(item) for item in value]
+        items: list[Any] = []
+        for item in value:
+            if type(item) is FrozenItems:
+                items += item.thaw()
+            else:
+                items.append(thawed(item))
+        return items
     if kind is HeldMembers:
         return {name: thawed(item) for name, item in value.items()}
     return value
 
 
 def held_bytes_of(value: Any) -> int:
-    """Return what a value that is held weighs in memory, about."""
+    """Return what a value that is held weighs in memory, about; also of plain data."""
     kind = type(value)
-    if kind is str:
+    if kind is str or kind is LongText:
         return len(value)
-    if kind is Frozen:
+    if kind is Frozen or kind is FrozenItems:
         return len(value.data)
-    if kind is HeldItems:
-        return sum(map(held_bytes_of, value))
-    if kind is HeldMembers:
-        return sum(map(held_bytes_of, value.values()))
+    if kind is HeldItems or kind is list:
+        return LEAF_BYTES + sum(map(held_bytes_of, value))
+    if kind is HeldMembers or kind is dict:
+        return LEAF_BYTES + sum(map(held_bytes_of, value.values()))
     return LEAF_BYTES
 
 
+def nodes_of(value: Any) -> int:
+    """Return how many values are in what is held."""
+    kind = type(value)
+    if kind is Frozen or kind is FrozenItems:
+        nodes: int = value.nodes
+        return nodes
+    if kind is HeldItems or kind is list:
+        return 1 + sum(map(nodes_of, value))
+    if kind is HeldMembers or kind is dict:
+        return 1 + sum(map(nodes_of, value.values()))
+    return 1
+
+
 class HeldItems(list[Any]):
-    """A list whose items are held one by one."""
+    """A list whose items are held one by one, or some as one."""
 
 
 class HeldMembers(dict[str, Any]):
@@ -111,9 +169,9 @@ class HeldMembers(dict[str, Any]):
 
 
 # One loop without a call: it is run for every value that is kept.
-def _is_plain(value: Any) -> bool:
-    """Tell whether *value* is small and made of what JSON has, exactly."""
-    chars = _CHARS
+def _plain_nodes(value: Any) -> int:
+    """Count the values of what is small and made of what JSON has, exactly; else 0."""
+    chars = HELD_CHARS
     waiting = [value]
     for item in waiting:
         kind = type(item)
@@ -121,19 +179,19 @@ def _is_plain(value: Any) -> bool:
             chars -= len(item)
         elif kind is dict:
             if len(item) + len(waiting) > _NODES or chars < 0:
-                return False
+                return 0
             waiting += item.values()
         elif kind is list or kind is tuple:
             if len(item) + len(waiting) > _NODES or chars < 0:
-                return False
+                return 0
             waiting += item
         elif kind is float:
             # Infinity and NaN are not in JSON.
             if item - item != 0.0:
-                return False
+                return 0
         elif kind is not int and kind is not bool and item is not None:
-            return False
-    return chars >= 0
+            return 0
+    return len(waiting) if chars >= 0 else 0
 
 
 class Taker(Protocol):
@@ -182,9 +240,10 @@ class Deferred:
         value = self.value
         if self._is_captured:
             return type(value) is dict
-        return (
-            type(value) is Frozen and value.data.startswith(b"{") and not self.is_text
-        )
+        if self.is_text:
+            return False
+        is_object = type(value) is Frozen and value.data.startswith(b"{")
+        return is_object or type(value) is HeldMembers or type(value) is dict
 
     def captured(self) -> Any:
         """Return what the event shows; on the writer's thread."""

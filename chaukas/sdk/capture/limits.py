@@ -34,8 +34,8 @@ class Limits:
     """Characters of one string; the middle of a longer one is left out."""
     event_bytes: int = 1_048_576
     """Encoded size of one event, see `shrink`."""
-    time_s: float = 0.005
-    """Time to spend; looked at once in a while, so small events never do."""
+    time_s: float = 0.08
+    """Time to spend on the writer's thread; a sixteenth of it on the application's."""
 
     def __post_init__(self) -> None:
         """Refuse bounds that cannot be kept."""

@@ -6,6 +6,7 @@ secrets pays nothing for it.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 __all__ = ("Node", "Notes", "note_missing", "replace")
@@ -50,6 +51,13 @@ class Notes:
     def alter(self, node: Node, key: str | int) -> None:
         """Note that a number became a text."""
         self._note(self.altered, node, key)
+
+    def add(self, redacted: Iterable[str], altered: Iterable[str]) -> None:
+        """Note the *redacted* and *altered* paths of what was captured elsewhere."""
+        for paths, more in ((self.redacted, redacted), (self.altered, altered)):
+            for path in more:
+                if len(paths) < _PATHS_LIMIT and path not in paths:
+                    paths.append(path)
 
     def _note(self, paths: list[str], node: Node, key: str | int) -> None:
         if len(paths) >= _PATHS_LIMIT:

@@ -6,9 +6,7 @@ and on the host's for objects that could not be: what is recorded is what was th
 """
 
 import math
-import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -31,20 +29,20 @@ from chaukas.sdk.capture.readers.raw import (
 from chaukas.sdk.capture.redaction.redactor import (
     OVERLAP_CHARS,
     REDACTED,
-    Redactor,
     middle_out,
     visible,
 )
 from chaukas.sdk.capture.redaction.stream import Cut, cut_of, rest_of
-from chaukas.sdk.capture.redaction.tree import BUDGET, Scrubber
+from chaukas.sdk.capture.redaction.tree import BUDGET
 from chaukas.sdk.typing import Json
 
 from .binary import blob_mark, blob_text, encoded_mark
-from .budget import Budget, Work
-from .fast import NOT_PLAIN, QUICK_DEPTH, QUICK_NODES, plain_copy
+from .budget import WORK_LIMIT, Budget, Work
+from .fast import NOT_PLAIN, plain_copy
 from .identifiers import KNOWN_WORDS, is_identifier, is_plain_name, joining_keys
-from .limits import Limits
+from .long_text import LongText, missing_chars_of
 from .paths import Node, Notes, note_missing, replace
+from .rules import SHORT_CHARS, Rules
 from .size import shrink
 
 __all__ = ("BUDGET", "Capture", "Rules", "shrink")
@@ -55,8 +53,6 @@ _UNREADABLE: Final = "<unreadable>"
 _NUMBER: Final = "<number>"
 
 _EXACT_INT: Final = 2**53
-_SHORT_CHARS: Final = 1023
-_ENTRY_BYTES: Final = 64
 _KEY_CHARS: Final = 256
 _NAME_CHARS: Final = 1024
 _CUT_KEY_CHARS: Final = 224
@@ -66,86 +62,12 @@ _NAMES_KNOWN: Final = 4096
 _ITEMS_PER_WORK: Final = 10
 _KEY_WORK: Final = 6
 _KEY_STEPS: Final = 16
+_KEY_CHARS_PER_WORK: Final = 16
+_READ_WORK: Final = 2
 _BLOB_WORK: Final = 2
-_DECODED_CHARS: Final = 1_398_102
-_CHARS_PER_WORK: Final = 200
+_MARK_WORK: Final = 40
 _BITS_PER_WORK: Final = 100
 _BYTES_PER_WORK: Final = 1024
-
-
-class Rules:
-    """
-    Say what is captured, what is hidden and how much: one per configuration.
-
-    Args:
-        limits: Bounds of one event.
-        content: False keeps structure and sizes, and hides texts and numbers.
-        binary: True keeps binary content, as base64.
-        keys: Further names whose values are hidden.
-        patterns: Further secrets in texts; the whole match is hidden.
-        redact: Called with the path and the value of each leaf, after all else;
-            what it returns is recorded. A leaf for which it raises, or returns
-            anything but a text, number, bool or None, is hidden.
-        monotonic_ns: The clock of the time limit; that of the thread, so that a busy
-            machine cuts nothing short.
-
-    Raises:
-        TypeError: A key or a pattern is not a text.
-        ValueError: A key or a pattern cannot be used.
-
-    """
-
-    __slots__ = (
-        "binary",
-        "content",
-        "early",
-        "is_quick",
-        "limits",
-        "monotonic_ns",
-        "quick_chars",
-        "redactor",
-        "safe_names",
-        "scrubber",
-        "thorough",
-    )
-
-    # Each is one choice of the user, named at the call.
-    def __init__(
-        self,
-        *,
-        limits: Limits | None = None,
-        content: bool = True,
-        binary: bool = False,
-        keys: Sequence[str] = (),
-        patterns: Sequence[str | re.Pattern[str]] = (),
-        redact: Callable[[str, object], object] | None = None,
-        monotonic_ns: Callable[[], int] = time.thread_time_ns,
-    ) -> None:
-        """Prepare what all captures share."""
-        self.limits = Limits() if limits is None else limits
-        self.content = content
-        self.early = self
-        """The same without *redact*, for what is captured where that may not run."""
-        self.binary = binary
-        self.monotonic_ns = monotonic_ns
-        self.redactor = Redactor(keys, patterns)
-        self.scrubber = Scrubber(
-            self.redactor, self.limits.string_chars, binary=binary, redact=redact
-        )
-        self.safe_names: set[str] = set()
-        """Keys once found harmless, bounded; they skip the closer look."""
-        self.quick_chars = min(_SHORT_CHARS, self.limits.string_chars)
-        """Longest text that is copied as it is, if it is not suspect."""
-        self.thorough = content and (redact is not None or self.redactor.has_patterns)
-        """Whether each leaf needs a look, as no quick test can speak for it."""
-        self.is_quick = (
-            content
-            and not self.thorough
-            and self.limits.nodes >= QUICK_NODES
-            and self.limits.depth >= QUICK_DEPTH
-            and self.limits.event_bytes >= QUICK_NODES * _ENTRY_BYTES
-        )
-        """Whether small plain values may take the short way."""
 
 
 class Capture:
@@ -156,6 +78,7 @@ class Capture:
 
     Args:
         rules: What to capture and what to hide.
+        share: How much of the limit in time there is, 1.0 for all of it.
 
     """
 
@@ -167,6 +90,7 @@ class Capture:
         "_open_until",
         "_placed",
         "_rules",
+        "_share",
         "_short_chars",
         "_texts",
         "_work",
@@ -175,15 +99,18 @@ class Capture:
     _budget: Budget
     _notes: Notes
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, share: float = 1.0) -> None:
         """Begin with full budgets, which most events never touch."""
-        self._rules = rules
+        self._rules, self._share = rules, share
         self._short_chars = -1
 
     def _prepare(self) -> None:
         """Make what the thorough way needs, once."""
         rules = self._rules
-        self._budget = Budget(rules.limits, rules.monotonic_ns)
+        self._budget = Budget(rules.limits, rules.monotonic_ns, self._share)
+        if rules.is_copying:
+            # A letter costs nothing then; memory is what it takes.
+            self._budget.chars = 2 * rules.limits.event_bytes
         self._kept: frozenset[str] = frozenset()
         self._open_until = self._budget.work // 2
         self._notes = Notes()
@@ -191,7 +118,7 @@ class Capture:
         self._exact_int = -1
         self._short_chars = -2
         if rules.content:
-            self._short_chars = min(_SHORT_CHARS, rules.limits.string_chars)
+            self._short_chars = min(SHORT_CHARS, rules.limits.string_chars)
             self._exact_int = _EXACT_INT
 
     @property
@@ -234,6 +161,7 @@ class Capture:
                 return plain
         if self._short_chars == -1:
             self._prepare()
+        self._budget.resume()
         self._notes.base = path
         self._texts: list[str] = []
         self._work: list[Node] = []
@@ -245,8 +173,10 @@ class Capture:
         # Containers that are found on the way are appended meanwhile.
         for node in self._work:
             self._fill(node)
-        if rules.thorough or (
-            self._placed or (self._texts and rules.scrubber.is_suspect(self._texts))
+        if not rules.is_copying and (
+            rules.thorough
+            or self._placed
+            or (self._texts and rules.scrubber.is_suspect(self._texts))
         ):
             rules.scrubber.scrub(root, self._budget, self._notes)
         tree: Json = top[0]
@@ -299,12 +229,11 @@ class Capture:
         """Return what may be told of the end of a text, see `rest_of`."""
         return rest_of(self._rules.redactor, text, context)
 
-    def note_hidden(self, path: str) -> None:
-        """Note that something was hidden at *path* before it was captured."""
+    def note(self, redacted: Iterable[str], altered: Iterable[str] = ()) -> None:
+        """Note the paths of what was hidden or altered before it came here."""
         if self._short_chars == -1:
             self._prepare()
-        if path not in self._notes.redacted:
-            self._notes.redacted.append(path)
+        self._notes.add(redacted, altered)
 
     # Containers.
 
@@ -437,6 +366,7 @@ class Capture:
             left = max(0, self._budget.work)
             work = Work(left)
             if len(name) > _KEY_CHARS:
+                self._budget.spend(min(len(name), OVERLAP_CHARS) // _KEY_CHARS_PER_WORK)
                 shown = visible(rules.redactor.cut(name, _CUT_KEY_CHARS, work)[0])
             else:
                 shown = visible(rules.redactor.redact(name, work))
@@ -468,7 +398,7 @@ class Capture:
         kind = type(item)
         if kind is dict or kind is list or kind is tuple:
             return self._open(item, item, node, key)
-        if kind is str:
+        if kind is str or kind is LongText:
             return self._string(item, node, key)
         if kind is int or kind is float:
             return self._number(item, node, key)
@@ -486,6 +416,7 @@ class Capture:
         reading = read(item, max(0, budget.nodes))
         if type(reading) is Pairs or type(reading) is Items:
             budget.nodes -= len(reading.items)
+            budget.spend(_READ_WORK)
             return self._open(item, reading, node, key)
         if type(reading) is Blob:
             return self._blob(reading)
@@ -512,7 +443,7 @@ class Capture:
             # An id may be a secret, too.
             self._texts.append(text)
             return text
-        return f"<{len(text)} chars>"
+        return f"<{len(text) + missing_chars_of(text)} chars>"
 
     def _string(self, text: str, node: Node, key: Any) -> str:
         """Return what stands for a text that is long, or may not be shown."""
@@ -521,41 +452,51 @@ class Capture:
             return self._hidden_string(text, node, key)
         if budget.chars < 0 or budget.spend(1):
             return BUDGET
+        if rules.is_copying:
+            held = rules.held_text(text, budget.chars)
+            budget.chars -= len(held)
+            return held
         limit = rules.limits.string_chars
-        budget.chars -= min(len(text), limit)
         if len(text) > self._short_chars and not rules.binary:
-            mark = encoded_mark(text)
+            mark = encoded_mark(text, budget.may_hash)
             if mark is not None:
-                # It was decoded for its hash.
-                budget.spend(min(len(text), _DECODED_CHARS) // _CHARS_PER_WORK)
+                budget.spend(_MARK_WORK)
                 return mark.text
+        budget.chars -= min(len(text), limit)
         if len(text) <= limit:
             self._texts.append(text)
             return text
-        sizes = (limit, limit // 4)
+        return self._ends_of(text, limit, node, key)
+
+    def _ends_of(self, text: str, limit: int, node: Node, key: Any) -> str:
+        """Return the beginning and the end of a text longer than *limit*."""
+        rules, budget = self._rules, self._budget
+        sizes, before = (limit, limit // 4), budget.search_work
         limit = next((size for size in sizes if self._may_search(text, size)), 0)
         if not limit:
             return BUDGET
+        counted, work = before - budget.search_work, Work()
         # A text that cannot be searched must not be shown.
         try:
-            shown, is_hidden = rules.redactor.cut(text, limit)
+            shown, is_hidden = rules.redactor.cut(text, limit, work)
         # Closed, whatever the failure.
         except Exception:
             shown, is_hidden = REDACTED, True
+        budget.search(max(0, WORK_LIMIT - work.left - counted))
         if is_hidden:
             self._notes.hide(node, key)
         return visible(shown)
 
     def _may_search(self, text: str, chars: int) -> bool:
         """Tell whether so much of a text can be searched, and count it."""
-        units = self._rules.redactor.cost_of(text[: chars + 2 * OVERLAP_CHARS])
-        can = units <= self._budget.search_work
-        return can and not self._budget.search(units)
+        left, part = self._budget.search_work, text[: chars + 2 * OVERLAP_CHARS]
+        units = self._rules.redactor.cost_of(part, left)
+        return units <= left and not self._budget.search(units)
 
     def _number(self, number: Any, node: Node, key: Any) -> Any:
         """Return a number, exactly: as a text where JSON would round it."""
-        if not self._rules.content:
-            return _NUMBER
+        if not self._rules.content or self._rules.is_copying:
+            return number if self._rules.content else _NUMBER
         if type(number) is float:
             if -_EXACT_INT <= number <= _EXACT_INT and number.is_integer():
                 return int(number)
@@ -575,10 +516,11 @@ class Capture:
         rules = self._rules
         if not rules.content:
             return f"<bytes {blob.size_bytes}>"
-        if self._budget.spend(_BLOB_WORK + len(blob.content) // _BYTES_PER_WORK):
+        if self._budget.spend(_BLOB_WORK):
             return BUDGET
         if not rules.binary:
-            return blob_mark(blob).text
+            return blob_mark(blob, self._budget.may_hash).text
+        self._budget.spend(len(blob.content) // _BYTES_PER_WORK)
         text = blob_text(blob, rules.limits.string_chars)
         self._budget.chars -= len(text)
         return text if self._budget.chars >= 0 else BUDGET

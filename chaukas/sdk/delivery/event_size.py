@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from chaukas.sdk.capture.snapshot import shrink
 from chaukas.sdk.integrity import content_hash
 
 __all__ = ["smaller"]
@@ -36,6 +35,9 @@ def smaller(line: bytes) -> bytes | None:
         own.setdefault("shrunk_from_bytes", len(line))
         is_hashed = event.pop("content_hash", None) is not None
         previous = event.pop("hash_prev", None)
+        # Late: who only looks into a spool waits twice as long with all of the capture.
+        from chaukas.sdk.capture.snapshot import shrink
+
         event = shrink(event, limit_bytes)
         if is_hashed:
             event["content_hash"] = content_hash(event)

@@ -110,27 +110,30 @@ class BaseIntegrationWrapper(ABC):
         self._install_patches()
 
     def _install_patches(self) -> None:
+        # Made once: to make them takes as long as to install some.
+        patches = self.patches()
         with self.patcher.installing():
-            for patch in self.patches():
-                self._install(patch)
+            for patch in patches:
+                self._install(patch, patches)
 
     def _install_substitutes(self, missing: Patch) -> None:
-        for patch in self.patches():
+        patches = self.patches()
+        for patch in patches:
             if patch.instead_of == missing.target:
-                self._install(patch)
+                self._install(patch, patches)
 
-    def _install(self, patch: Patch) -> None:
+    def _install(self, patch: Patch, patches: Sequence[Patch]) -> None:
         """Install a patch that this release has, unless what it stands in for is."""
         first = patch.instead_of
-        if _is_of_release(patch) and (not first or self._lacks(first)):
+        if _is_of_release(patch) and (not first or self._lacks(first, patches)):
             self.patcher.install(patch)
 
-    def _lacks(self, target: str) -> bool:
+    def _lacks(self, target: str, patches: Sequence[Patch]) -> bool:
         """Tell whether *target* is not there, and its turn had come."""
-        patch = next((each for each in self.patches() if each.target == target), None)
+        patch = next((each for each in patches if each.target == target), None)
         if patch is None or _is_of_release(patch):
             return self.patcher.outcome_of(target) == "missing"
-        return not patch.instead_of or self._lacks(patch.instead_of)
+        return not patch.instead_of or self._lacks(patch.instead_of, patches)
 
     def renew(self) -> None:
         """Put in force again what is not any more, and what was not there before."""

@@ -11,7 +11,17 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-__all__ = ("Entry", "Kind", "Problem", "State", "Stream", "StreamState")
+__all__ = (
+    "Entry",
+    "Kind",
+    "Problem",
+    "Removed",
+    "Sent",
+    "State",
+    "Stream",
+    "StreamState",
+    "flaw_of",
+)
 
 Kind = Literal[
     "altered",
@@ -86,6 +96,64 @@ class Entry:
         sentence = f"Event {self.event_id!r} {what}"
         return Problem(kind, self.line, self.event_id, self.stream, sentence)
 
+    def missing(self, sentence: str) -> Problem:
+        """Return that events are missing beside this line."""
+        return Problem("missing", self.line, self.event_id, self.stream, sentence)
+
+
+class Removed(NamedTuple):
+    """Events of a stream, one behind the other, that were taken out on record."""
+
+    stream: str
+    first: int
+    """Number of the first in its stream."""
+    last: int
+    before: str
+    """`hash_prev` of the first."""
+    hash: str
+    """`content_hash` of the last."""
+
+    def ends(self, line: int) -> tuple[Entry, Entry]:
+        """Return what stands for the first and the last of them in the chain."""
+        first, last = (
+            Entry(line, f"(removed, seq {seq})", self.stream, seq, self.hash,
+                  self.before, is_sound=True)
+            for seq in (self.first, self.last)
+        )  # fmt: skip
+        return first, last
+
+
+class Sent(NamedTuple):
+    """What is known of a stream beside its lines: which numbers were ever taken."""
+
+    stream: str
+    first: int | None
+    """The least; None if none of its events had one."""
+    last: int | None
+    """The greatest."""
+    is_shared: bool = False
+    """
+    Others own events of it too, which are not among the lines: a number that is not
+    here may be one of theirs.
+    """
+
+
+@dataclass(slots=True)
+class _Break:
+    """A line whose hash_prev is not the hash of the line before it."""
+
+    entry: Entry
+    before: Entry
+    is_copy: bool
+    is_early: bool = False
+    """What it follows turned up further down."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether no number is missing between the two."""
+        entry, before = self.entry.seq, self.before.seq
+        return entry is not None and before is not None and entry == before + 1
+
 
 class _Gap(NamedTuple):
     """Numbers that do not occur between numbers that do."""
@@ -104,17 +172,16 @@ class Stream:
         self.events = 0
         """Without repetitions."""
         self.repeated = 0
+        self._skipped = 0
         self._first: Entry | None = None
         self._last: Entry | None = None
+        self._last_here: Entry | None = None
         self._seqs = _Seqs()
-        # The first line whose hash_prev is not the hash of the line before it.
-        self._broken: Entry | None = None
-        self._before: Entry | None = None
-        self._is_copy = False
+        self._breaks: list[_Break] = []
         self._is_ended = False
-        # Whether what these two follow turned up further down.
+        # Whether what it follows turned up further down.
         self._first_is_early = False
-        self._broken_is_early = False
+        self.sent: Sent | None = None
 
     @property
     def starts_midway(self) -> bool:
@@ -127,30 +194,75 @@ class Stream:
         self._is_ended |= entry.is_end
         if last is not None and entry.hash and _is_repetition(entry, last):
             self.repeated += 1
-            return _flaw(entry)
+            return flaw_of(entry)
+        if self.sent is not None and self.sent.is_shared:
+            self._skip_others(entry)
         self.events += 1
-        is_new = self._seqs.add(entry)
+        self._link(entry, is_new=self._seqs.add(entry, entry.seq))
+        self._last = self._last_here = entry
+        return flaw_of(entry)
+
+    def skip(self, removed: Removed, line: int) -> None:
+        """Take what was removed: the chain goes on behind it."""
+        self._skipped += removed.last - removed.first + 1
+        first, last = removed.ends(line)
+        self._link(first, is_new=self._seqs.add(first, removed.last))
+        self._last = last
+
+    def _link(self, entry: Entry, *, is_new: bool) -> None:
+        last = self._last
         self._look_back(entry)
         if last is None:
             self._first = entry
-        elif entry.prev != last.hash and self._broken is None:
-            self._broken, self._before = entry, last
-            self._is_copy = not is_new
-        self._last = entry
-        return _flaw(entry)
+        elif entry.prev != last.hash and len(self._breaks) < _MOST_BREAKS:
+            self._breaks.append(_Break(entry, last, not is_new))
+
+    def _skip_others(self, entry: Entry) -> None:
+        """Take what may be others' between the last line and this one."""
+        seq, prev = (self._last.seq, self._last.hash) if self._last else (0, "")
+        if entry.seq is None or seq is None or not entry.prev:
+            return
+        if entry.seq > seq + 1:
+            others = Removed(entry.stream, seq + 1, entry.seq - 1, prev, entry.prev)
+            self.skip(others, entry.line)
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the lines as a whole, once all were added."""
         found = []
-        gap = self._seqs.gap(from_one=not self.starts_midway)
         if self._first is not None and self._first_is_early:
             found.append(self._first.problem("reordered", _EARLY))
         elif self._first is not None and self._is_first_linked():
             found.append(self._first.problem("altered", _LINKED))
-        if self._broken is not None and self._before is not None:
-            found.append(self._explain(self._broken, self._before, gap))
-        elif gap is not None:
-            found.append(_missing(gap.entry, gap, _UNBROKEN))
+        gaps = self._seqs.gaps(from_one=not self.starts_midway)
+        for each in self._breaks:
+            gap = next((one for one in gaps if one.entry is each.entry), None)
+            if gap is not None:
+                gaps.remove(gap)
+            elif not each.follows:
+                # Numbers are missing, but which of them here, nobody knows.
+                gap, gaps = _sum_of(gaps), []
+            found.append(_explain(each, gap))
+            if found[-1].kind == "reordered":
+                # What comes behind it is out of place because of it.
+                return found
+        found += [_missing(gap.entry, gap, _UNBROKEN) for gap in gaps]
+        return found + self._unsent()
+
+    def _unsent(self) -> list[Problem]:
+        """Return what was taken before the first line here, or behind the last."""
+        sent, first, last = self.sent, self._first, self._last_here or self._last
+        edges = self._seqs.edges
+        if sent is None or first is None or last is None or edges is None:
+            return []
+        found = []
+        if sent.first is not None and edges[0] > sent.first and not sent.is_shared:
+            text = f"missing before event {first.event_id!r}, the first with seq"
+            text = f"{_events(edges[0] - sent.first)} {text} {sent.first}."
+            found.append(first.missing(text))
+        if sent.last is not None and edges[1] < sent.last:
+            text = f"missing at its end after event {last.event_id!r}, the last with"
+            text = f"{_events(sent.last - edges[1])} {text} seq {sent.last}."
+            found.append(last.missing(text))
         return found
 
     def state(self, written: int | None) -> StreamState:
@@ -176,7 +288,7 @@ class Stream:
                 f" it are {where}.{end}"
             )
             return StreamState(first.stream, "cut", self.events, first.line, text)
-        if written is not None and self.events < written:
+        if written is not None and self.events + self._skipped < written:
             text = (
                 f"{name} has {self.events} of {written} events: the others are {where}."
             )
@@ -194,30 +306,34 @@ class Stream:
         first = self._first
         if first is None or not first.prev or first.seq != 1:
             return False
-        return self._seqs.gap(from_one=True) is None
+        return not self._seqs.gaps(from_one=True)
 
     def _look_back(self, entry: Entry) -> None:
         if not entry.hash:
             return
         if self._first is not None and self._first.prev == entry.hash:
             self._first_is_early = True
-        if self._broken is not None and self._broken.prev == entry.hash:
-            self._broken_is_early = True
-
-    def _explain(self, broken: Entry, before: Entry, gap: _Gap | None) -> Problem:
-        if self._is_copy:
-            return broken.problem("reordered", _COPIED)
-        if not broken.prev:
-            if gap is None and broken.seq is not None and broken.seq > 1:
-                return broken.problem("altered", _UNLINKED)
-            return broken.problem("reordered", _LATE)
-        if self._broken_is_early:
-            return broken.problem("reordered", _EARLY)
-        if gap is None and broken.seq is not None:
-            return before.problem("altered", _REHASHED)
-        return _missing(broken, gap, "")
+        for each in self._breaks:
+            each.is_early |= each.entry.prev == entry.hash
 
 
+def _explain(found: _Break, gap: _Gap | None) -> Problem:
+    entry = found.entry
+    if found.is_copy:
+        return entry.problem("reordered", _COPIED)
+    if not entry.prev:
+        if gap is None and entry.seq is not None and entry.seq > 1:
+            return entry.problem("altered", _UNLINKED)
+        return entry.problem("reordered", _LATE)
+    if found.is_early:
+        return entry.problem("reordered", _EARLY)
+    if gap is None and entry.seq is not None:
+        return found.before.problem("altered", _REHASHED)
+    return _missing(entry, gap, "")
+
+
+_MOST_BREAKS = 20
+"""Of one stream that are named."""
 _EARLY = "stands before the event that it follows: lines were moved."
 _LATE = "begins its stream, but others of it stand above: lines were moved."
 _COPIED = "repeats an earlier event: lines were copied."
@@ -239,20 +355,28 @@ def _is_repetition(entry: Entry, last: Entry) -> bool:
     return (entry.hash, entry.prev) == (last.hash, last.prev)
 
 
-def _flaw(entry: Entry) -> Problem | None:
+def flaw_of(entry: Entry) -> Problem | None:
+    """Return what is wrong with a line in itself."""
     if not entry.hash:
         return entry.problem("unhashed", _BARE)
     return None if entry.is_sound else entry.problem("altered", _ALTERED)
 
 
 def _missing(entry: Entry, gap: _Gap | None, why: str) -> Problem:
-    count = "At least one event is"
-    if gap is not None:
-        count = "1 event is" if gap.missing == 1 else f"{gap.missing:,} events are"
+    number = "At least one event is" if gap is None else _events(gap.missing)
     seq = "" if gap is None else f", the first with seq {gap.seq}"
-    place = f"missing before event {entry.event_id!r}"
-    sentence = f"{count} {place}{seq}.{why}"
-    return Problem("missing", entry.line, entry.event_id, entry.stream, sentence)
+    return entry.missing(f"{number} missing before event {entry.event_id!r}{seq}.{why}")
+
+
+def _events(number: int) -> str:
+    return "1 event is" if number == 1 else f"{number:,} events are"
+
+
+def _sum_of(gaps: list[_Gap]) -> _Gap | None:
+    if not gaps:
+        return None
+    missing = sum(gap.missing for gap in gaps)
+    return gaps[0]._replace(missing=missing)
 
 
 class _Seqs:
@@ -263,37 +387,44 @@ class _Seqs:
         self._ends: list[int] = []
         self._entries: list[Entry] = []
 
-    def add(self, entry: Entry) -> bool:
-        """Add the entry's number; return False if it was there."""
+    def add(self, entry: Entry, last: int | None) -> bool:
+        """
+        Add the numbers from the entry's on to `last`, or to the next that was there.
+
+        Returns:
+            False if the first of them was there.
+        """
         seq = entry.seq
-        if seq is None:
+        if seq is None or last is None:
             return True
         at = bisect_right(self._starts, seq)
         if at and seq <= self._ends[at - 1]:
             return False
+        if at < len(self._starts):
+            last = min(last, self._starts[at] - 1)
         joins_left = at > 0 and self._ends[at - 1] == seq - 1
-        joins_right = at < len(self._starts) and self._starts[at] == seq + 1
+        joins_right = at < len(self._starts) and self._starts[at] == last + 1
         if joins_left and joins_right:
             self._ends[at - 1] = self._ends[at]
             del self._starts[at], self._ends[at], self._entries[at]
         elif joins_left:
-            self._ends[at - 1] = seq
+            self._ends[at - 1] = last
         elif joins_right:
             self._starts[at], self._entries[at] = seq, entry
         else:
             self._starts.insert(at, seq)
-            self._ends.insert(at, seq)
+            self._ends.insert(at, last)
             self._entries.insert(at, entry)
         return True
 
-    def gap(self, *, from_one: bool) -> _Gap | None:
-        """Return the numbers not seen below the highest, or None."""
-        if not self._starts:
-            return None
-        edges = list(zip(self._ends, self._starts[1:], strict=False))
-        entries = self._entries[1:]
-        if from_one and self._starts[0] > 1:
-            edges.insert(0, (0, self._starts[0]))
-            entries.insert(0, self._entries[0])
-        missing = sum(start - end - 1 for end, start in edges)
-        return _Gap(missing, edges[0][0] + 1, entries[0]) if missing else None
+    @property
+    def edges(self) -> tuple[int, int] | None:
+        """The least and the greatest number; None without any."""
+        return (self._starts[0], self._ends[-1]) if self._starts else None
+
+    def gaps(self, *, from_one: bool) -> list[_Gap]:
+        """Return the numbers not seen below the highest."""
+        edges = list(zip(self._ends, self._starts[1:], self._entries[1:], strict=False))
+        if from_one and self._starts and self._starts[0] > 1:
+            edges.insert(0, (0, self._starts[0], self._entries[0]))
+        return [_Gap(start - end - 1, end + 1, entry) for end, start, entry in edges]

@@ -38,6 +38,7 @@ from chaukas.sdk.system.introspect import (
 )
 
 from . import reloads
+from .awaited import in_place_of
 from .modules import can_come
 from .names import Names, namespaces_of
 from .placed import (
@@ -49,15 +50,22 @@ from .placed import (
     is_abstract,
     is_most_derived,
     is_of,
-    is_placed,
     is_wrappable,
     placed_for,
     restore,
+    silence_others,
     stripped,
     write,
 )
 
-__all__ = ("MonkeyPatcher", "Outcome", "Patch", "Wrap", "is_most_derived")
+__all__ = (
+    "MonkeyPatcher",
+    "Outcome",
+    "Patch",
+    "Wrap",
+    "in_place_of",
+    "is_most_derived",
+)
 
 Outcome = Literal["active", "missing", "waiting"]
 """What became of a patch: in force, without a target, or until an import."""
@@ -74,7 +82,8 @@ class Patch:
     """`module:function` or `module:Class.method`."""
     wrap: Wrap
     """Called instead of the target, which it is given already bound. What it raises
-    reaches the host, so guarding its own work is its duty."""
+    reaches the host, so guarding its own work is its duty. One that makes a coroutine
+    is a coroutine function, or makes it by `in_place_of`."""
     emits: tuple[str, ...] = ()
     """Event types that it leads to, for the documents and the coverage test."""
     everywhere: bool = False
@@ -473,6 +482,7 @@ def _put(
     raw = looked_up(holder, name)
     if carries(raw, wrap):
         return None
+    silence_others(raw)
     below, inherited = beneath(raw)
     inherited = inherited or own(holder, name) is MISSING
     placed, standing = placed_for(below, wrap, switch, inherited=inherited)
@@ -516,8 +526,11 @@ def _undo_names(installed: Sequence[_Installation]) -> None:
         for top, switches in tops.items():
             for namespace in namespaces_of(top):
                 for key, value in namespace.copy().items():
-                    # First what is quick to tell: nearly every value is another.
-                    if is_placed(value) and any(is_of(value, one) for one in switches):
+                    # The type is quick to tell, and that of nearly every value another.
+                    kind = type(value)
+                    if kind is not PlacedFunction and kind is not staticmethod:
+                        continue
+                    if any(is_of(value, one) for one in switches):
                         namespace[key] = stripped(value)
     # As above: this is within the host's call of disable.
     except Exception as error:

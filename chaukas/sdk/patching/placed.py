@@ -10,9 +10,12 @@ stranger's module or class must not run its code or bind what it holds.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, cast
+from weakref import getweakrefcount
 
 import wrapt
 
@@ -24,9 +27,12 @@ from chaukas.sdk.system.introspect import (
     is_class,
     looked_up,
     mro_of,
+    name_of,
     namespace_of,
     own,
 )
+
+from .awaited import LAYERS, calling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +51,7 @@ __all__ = (
     "is_wrappable",
     "placed_for",
     "restore",
+    "silence_others",
     "stripped",
     "write",
 )
@@ -75,9 +82,39 @@ class Switch:
         self._marks.clear()
 
 
+# mypy takes no base that is computed, which is another where wrapt is all Python.
+class _MethodType(type(wrapt.BoundFunctionWrapper)):  # type: ignore[misc]
+    """
+    Makes a method of a function and its instance too, as the type of all methods does.
+
+    `weakref.WeakMethod` asks for that by the type of the method it was given.
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) != 2 or kwargs:
+            return super().__call__(*args, **kwargs)
+        function, instance = args
+        method = MethodType(function, instance)
+        if type(function) is PlacedMethod:
+            return function.__get__(instance, type(instance))
+        if type(function) is FunctionType and is_class(instance):
+            # Of a class method, which is found again past what we placed around it.
+            standing = looked_up(instance, function.__name__)
+            if is_placed(standing) and _innermost(standing) is function:
+                return cast("Any", standing).__get__(None, instance)
+        return method
+
+
 # wrapt's stubs leave the type of what is wrapped open.
-class PlacedMethod(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]
+class PlacedMethod(
+    wrapt.BoundFunctionWrapper,  # type: ignore[type-arg]
+    metaclass=_MethodType,
+):
     """A placed function after binding; pickles and copies as a method does."""
+
+    def __repr__(self) -> str:
+        """Show the method, as it does."""
+        return repr(self.__wrapped__)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Pickle as the name that finds the method again, wrapped or not."""
@@ -121,7 +158,8 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         inherited: The place was empty: *raw* was found further up the MRO.
     """
 
-    __bound_function_wrapper__ = PlacedMethod
+    # Past the `__call__` above, since a method is bound at each call of the host's.
+    __bound_function_wrapper__ = type.__call__.__get__(PlacedMethod)
 
     def __init__(
         self,
@@ -132,12 +170,19 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         inherited: bool = False,
     ) -> None:
         """Wrap *raw* without touching it."""
-        super().__init__(raw, wrap, enabled=switch.is_on)
+        super().__init__(raw, calling(wrap), enabled=switch.is_on)
         self._self_wrap = wrap
         self._self_switch = switch
         self._self_inherited = inherited
         self._self_raw: object = raw
         self._self_unbound: Any = None
+        self._self_is_plain: bool = type(raw) is FunctionType or (
+            type(raw) is PlacedFunction and raw._self_is_plain
+        )
+
+    def __repr__(self) -> str:
+        """Show the function, as it does."""
+        return repr(self.__wrapped__)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """
@@ -146,7 +191,7 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
         A program may compare `type(x).method is Base.method`, as the SDK's encrypted
         session does to choose its way: functions compare equal, so must we.
         """
-        if instance is not None or type(self.__wrapped__) is not FunctionType:
+        if instance is not None or not self._self_is_plain:
             return _bound(self, instance, owner)
         if self._self_unbound is None:
             self._self_unbound = _bound(self, None, _home_of(self, owner))
@@ -166,6 +211,9 @@ class PlacedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     def __deepcopy__(self, _memo: dict[int, Any]) -> PlacedFunction:
         """Return the same, as functions do."""
         return self
+
+
+LAYERS.update((PlacedFunction, PlacedMethod))
 
 
 class _Lacking:
@@ -189,6 +237,29 @@ class _Lacking:
 for _name in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
     setattr(PlacedFunction, _name, _Lacking(_name))
     setattr(PlacedMethod, _name, _Lacking(_name))
+
+
+def _annotations(placed: Any) -> Any:
+    return placed.__wrapped__.__annotations__
+
+
+def _annotate(placed: Any, annotations: Any) -> None:
+    placed.__wrapped__.__annotations__ = annotations
+
+
+for _kind in (PlacedFunction, PlacedMethod):
+    # Whoever asks a class for its annotations makes it keep an empty dictionary, which
+    # would then stand before those of every function.
+    type.__setattr__(_kind, "__annotations__", property(_annotations, _annotate))
+
+# By these `isinstance` tells containers and numbers; None says that it is neither.
+for _name in (
+    *("__len__", "__contains__", "__iter__", "__reversed__", "__bytes__", "__int__"),
+    *("__float__", "__complex__", "__index__", "__abs__", "__round__"),
+):
+    if hasattr(wrapt.FunctionWrapper, _name):
+        setattr(PlacedFunction, _name, None)
+        setattr(PlacedMethod, _name, None)
 
 
 def _home_of(placed: object, owner: Any) -> Any:
@@ -233,7 +304,21 @@ def restore(holder: Holder, name: str, switch: Switch) -> None:
     """Take off the wrapper of *switch*, if it is still the outermost there."""
     current = own(holder, name)
     if is_of(current, switch):
+        _keep_referenced(current)
         write(holder, name, stripped(current))
+
+
+_referenced: list[object] = []
+"""Functions of weak methods that outlive our wrappers: nobody else holds these."""
+
+
+def _keep_referenced(layer: object) -> None:
+    """Keep what weak methods of the host refer to, and nothing that none does now."""
+    _referenced[:] = filter(getweakrefcount, _referenced)
+    while type(layer) is PlacedFunction:
+        if getweakrefcount(layer._self_unbound):
+            _referenced.append(layer._self_unbound)
+        layer = layer._self_raw
 
 
 def placed_for(
@@ -291,20 +376,51 @@ def beneath(raw: object) -> tuple[object, bool]:
 
 def carries(raw: object, wrap: Callable[..., Any]) -> bool:
     """Say whether *wrap* is already active at some layer that can be seen."""
-    while True:
-        if type(raw) is PlacedFunction:
+    while raw is not MISSING:
+        if (
+            type(raw) is PlacedFunction
             # Equal: a bound method of ours is another object at each access.
-            if raw._self_wrap == wrap and raw._self_switch.is_on():
-                return True
-            raw = raw.__wrapped__
-        elif type(raw) is PlacedMethod:
-            raw = raw._self_parent
-        elif type(raw) is FunctionType and "__wrapped__" in raw.__dict__:
-            raw = raw.__dict__["__wrapped__"]
-        elif type(raw) is classmethod or type(raw) is staticmethod:
-            raw = raw.__func__
-        else:
-            return False
+            and raw._self_wrap == wrap
+            and raw._self_switch.is_on()
+        ):
+            return True
+        raw = _next_layer(raw)
+    return False
+
+
+def _next_layer(raw: object) -> object:
+    """Return what a layer is around, of ours or another's; MISSING: it is none."""
+    if type(raw) is PlacedMethod:
+        parent: object = raw._self_parent
+        return parent
+    if issubclass(type(raw), (wrapt.FunctionWrapper, wrapt.BoundFunctionWrapper)):
+        return cast("Any", raw).__wrapped__
+    if type(raw) is FunctionType:
+        return raw.__dict__.get("__wrapped__", MISSING)
+    if type(raw) is classmethod or type(raw) is staticmethod:
+        return raw.__func__
+    return MISSING
+
+
+def silence_others(raw: object) -> None:
+    """
+    Switch off the wrappers of another copy of this package, loaded before this one.
+
+    A program may drop its modules and import them again. What is left of the first copy
+    would record every call a second time.
+    """
+    this = sys.modules.get(__name__)
+    if this is None or vars(this).get("PlacedFunction") is not PlacedFunction:
+        return
+    mine, name = (PlacedFunction, PlacedMethod), name_of(PlacedFunction)
+    while True:
+        kind = type(raw)
+        if name_of(kind) == name and kind not in mine:
+            with contextlib.suppress(AttributeError):
+                cast("Any", raw)._self_switch.turn_off()
+        raw = _next_layer(raw)
+        if raw is MISSING:
+            return
 
 
 def is_most_derived(wrapped: Callable[..., Any], instance: object, name: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chaukas.sdk.events import END_OF, EventStatus, EventType
 from chaukas.sdk.system.internal_errors import report
+from chaukas.sdk.system.threads import get_ident, sleep
 
 from .context import Pair
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["EventPairManager"]
 
 _CANCELLED = EventStatus.CANCELLED.value
+_LOOK_AGAIN_S = 0.001
+_MOST_LOOKS = 1000
 
 
 class _Emitter(Protocol):
@@ -63,6 +66,8 @@ class EventPairManager:
     def __init__(self, recorder: _Emitter) -> None:
         self._recorder = recorder
         self._runs: dict[int, Run] = {}
+        self._busy: set[tuple[str, int]] = set()
+        """Spans of which a thread is recording START or END, and the thread."""
         self._is_shut = False
 
     def start(
@@ -102,15 +107,15 @@ class EventPairManager:
         span_id, now_ns = recorder.ids.span_id(), recorder.clock.monotonic_ns()
         pair = Pair(kind, run, span_id, parent_span_id, now_ns, closing or {})
         pair.agent, pair.on_close = agent or pair.agent, on_close
-        if self._is_shut:
-            return self._refused(pair)
-        self._keep(pair)
+        self._busy.add(busy := (span_id, get_ident()))
         try:
+            if not self._keep(pair):
+                return pair
             recorder.emit(
                 kind,
                 run,
                 content,
-                span_id=pair.span_id,
+                span_id=span_id,
                 parent_span_id=parent_span_id,
                 agent=pair.agent,
                 capture=capture,
@@ -119,25 +124,26 @@ class EventPairManager:
                 weight_bytes=weight_bytes,
                 problems=problems,
             )
+            return self._end_if_shut(pair)
         except BaseException:
             self._take_out(pair)
             raise
-        self._end_if_shut(pair)
-        return pair
+        finally:
+            self._busy.discard(busy)
 
-    def _refused(self, pair: Pair) -> Pair:
-        # Its END could not be written any more.
-        pair.is_open = False
-        self._recorder.refuse()
-        return pair
-
-    def _keep(self, pair: Pair) -> None:
+    def _keep(self, pair: Pair) -> bool:
+        """Put *pair* into its run's table, unless its END could not be written."""
+        if self._is_shut:
+            pair.is_open = False
+            self._recorder.refuse()
+            return False
         run = pair.run
         run.pairs[pair.span_id] = pair
         self._runs[id(run)] = run
         if not run.run_id and pair.kind is not EventType.SESSION_START:
             run.run_id = pair.span_id
             run.started_monotonic_ns = pair.started_monotonic_ns
+        return True
 
     def _take_out(self, pair: Pair) -> bool:
         """Take *pair* out of its run's table; tell whether it was in there."""
@@ -145,7 +151,8 @@ class EventPairManager:
         if run.pairs.pop(pair.span_id, None) is None:
             return False
         pair.is_open = False
-        if not run.pairs:
+        # Once shut, nothing leaves the table for a moment: whoever closes looks there.
+        if not run.pairs and not self._is_shut:
             self._runs.pop(id(run), None)
             if run.pairs:
                 # Another thread of the run began one in between.
@@ -184,25 +191,28 @@ class EventPairManager:
         Returns:
             Whether this call ended it; later calls change nothing.
         """
-        run = pair.run
-        if not self._take_out(pair):
-            return False
-        recorder = self._recorder
-        now_ns = recorder.clock.monotonic_ns()
-        recorder.emit(
-            END_OF[pair.kind],
-            run,
-            pair.closing if content is None else content,
-            span_id=pair.span_id,
-            parent_span_id=pair.parent_span_id,
-            agent=pair.agent,
-            status=status,
-            capture=capture,
-            metadata=metadata,
-            at_ns=at_ns,
-            duration_ns=now_ns - pair.started_monotonic_ns,
-            weight_bytes=weight_bytes,
-        )
+        busy = (pair.span_id, get_ident())
+        self._busy.add(busy)
+        try:
+            if not self._take_out(pair):
+                return False
+            now_ns = self._recorder.clock.monotonic_ns()
+            self._recorder.emit(
+                END_OF[pair.kind],
+                pair.run,
+                pair.closing if content is None else content,
+                span_id=pair.span_id,
+                parent_span_id=pair.parent_span_id,
+                agent=pair.agent,
+                status=status,
+                capture=capture,
+                metadata=metadata,
+                at_ns=at_ns,
+                duration_ns=now_ns - pair.started_monotonic_ns,
+                weight_bytes=weight_bytes,
+            )
+        finally:
+            self._busy.discard(busy)
         return True
 
     def close_under(self, pair: Pair) -> int:
@@ -244,18 +254,39 @@ class EventPairManager:
             closed += self._end_orphan(pair)
         return closed
 
-    def _end_if_shut(self, pair: Pair) -> None:
+    def _end_if_shut(self, pair: Pair) -> Pair:
         # Shut while it began: the closing did not see it, so it ends here.
         if self._is_shut:
             self._end_orphan(pair)
+        return pair
 
     def _end_orphan(self, pair: Pair) -> bool:
         return self.end(pair, status=_CANCELLED, metadata={"orphan": True})
 
     def shut(self) -> int:
-        """End what is still open, and begin nothing any more."""
+        """Begin nothing any more, and end what is still open."""
+        self.refuse()
+        closed = self.close_all()
+        self._await_others()
+        self._runs.clear()
+        return closed
+
+    def refuse(self) -> None:
+        """
+        Begin nothing any more.
+
+        What other threads are just beginning or ending is recorded when this returns.
+        """
         self._is_shut = True
-        return self.close_all()
+        self._await_others()
+
+    def _await_others(self) -> None:
+        own = get_ident()
+        # They wait for nobody in there; none but a stopped machine takes so long.
+        for _ in range(_MOST_LOOKS):
+            if all(ident == own for _, ident in self._busy.copy()):
+                return
+            sleep(_LOOK_AGAIN_S)
 
     def close_all(self) -> int:
         """End what is still open in any run, innermost runs first."""
@@ -272,6 +303,7 @@ class EventPairManager:
         for run in list(self._runs.values()):
             run.pairs.clear()
         self._runs.clear()
+        self._busy.clear()
 
     @property
     def open_count(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .threads import original
 
@@ -165,8 +165,8 @@ def id_text(value: object) -> str | None:
     """
     if value is None or type(value) is bool:
         return ""
-    if isinstance(value, str):
-        return bounded(str.__str__(value))
+    if issubclass(type(value), str):
+        return bounded(str.__str__(cast("str", value)))
     if type(value) is int:
         is_long = value.bit_length() > _INT_BITS
         return bounded(hex(value) if is_long else str(value))

@@ -19,7 +19,7 @@ import os
 import threading
 import time
 from pathlib import PurePath
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeGuard, TypeVar
 
 from .introspect import qualname_of
 
@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ("Reporter", "attempt", "guarded", "log", "place_of", "report")
+__all__ = (
+    "Reporter",
+    "attempt",
+    "guarded",
+    "is_systems",
+    "log",
+    "place_of",
+    "report",
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -143,6 +151,11 @@ def log(level: int, line: str) -> None:
     """
     with contextlib.suppress(Exception):
         logging.getLogger("chaukas.sdk").log(level, "%s", line)
+
+
+def is_systems(error: Exception) -> TypeGuard[OSError]:
+    """Tell whether the operating system refused something, and says what."""
+    return isinstance(error, OSError) and type(error.errno) is int
 
 
 def place_of(error: Exception) -> tuple[str, str]:

@@ -49,9 +49,9 @@ class Progress:
     total_bytes: int
     events: int
     """New events, so far; likewise the rest."""
-    skipped_lines: int
-    repeated: int
-    conflicts: int
+    skipped_lines: int = 0
+    repeated: int = 0
+    conflicts: int = 0
 
 
 @dataclass(slots=True)

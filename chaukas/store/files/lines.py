@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = (
+    "BLANK_BYTES",
     "LINE_BYTES",
     "STDIN",
     "Piece",
@@ -38,8 +39,9 @@ __all__ = (
 STDIN: Final = "-"
 LINE_BYTES: Final = 16 * 1024 * 1024
 """No event is a tenth as long."""
+BLANK_BYTES: Final = 256 * 1024
+"""Blank lines in a row; more of them are an archive made to keep us busy."""
 _PIECE_BYTES: Final = 4 * 1024 * 1024
-_BLANK_BYTES: Final = 256 * 1024
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -85,7 +87,7 @@ def head_of(path: Path) -> bytes:
     try:
         with opened(path) as file:
             line, blank_bytes = b"\n", 0
-            while line.isspace() and blank_bytes < _BLANK_BYTES:
+            while line.isspace() and blank_bytes < BLANK_BYTES:
                 line = file.readline(LINE_BYTES)
                 blank_bytes += len(line)
     except (OSError, EOFError, zlib.error) as error:

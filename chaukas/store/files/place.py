@@ -23,15 +23,19 @@ __all__ = (
     "LABELS_SUFFIX",
     "Found",
     "files_of",
+    "is_address",
     "labels_file_of",
     "total_bytes",
     "writer_count",
 )
 
 LABELS_SUFFIX: Final = ".labels.jsonl"
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://")
 _EVENTS: Final = re.compile(r".+\.(jsonl|ndjson)(\.gz)?")
 _SEGMENT: Final = re.compile(r"\d{20}\.seg")
 _LOCK_NAME: Final = "lock"
+_KEYS: Final = "keys.json"
+_OF_COLLECTOR: Final = "administration.jsonl"
 _LOCKS: Final = Path("/proc/locks")
 _LOCK: Final = re.compile(
     r"\d+: FLOCK\s+ADVISORY\s+\w+\s+(-?\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) "
@@ -47,6 +51,11 @@ class Found:
     """With events, the oldest first as far as names tell."""
     locked: tuple[Path, ...]
     """On which each writer that lives has a lock."""
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text names something in the network, and no file."""
+    return _ADDRESS.match(text) is not None
 
 
 def files_of(source: Sequence[Path]) -> Found:
@@ -125,7 +134,13 @@ def _in_folder(folder: Path) -> Found:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise UnreadableError(folder, error.strerror or "it cannot be read") from None
-    files = [path for path in entries if _EVENTS.fullmatch(path.name)]
+    # Of a collector that has taken nothing yet: what its administrators did.
+    not_events = _OF_COLLECTOR if _KEYS in {path.name for path in entries} else ""
+    files = [
+        path
+        for path in entries
+        if _EVENTS.fullmatch(path.name) and path.name != not_events
+    ]
     locked = list(files)
     segments = [path for path in entries if _SEGMENT.fullmatch(path.name)]
     if segments or (folder / _LOCK_NAME).exists():

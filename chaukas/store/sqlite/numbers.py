@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from chaukas.store.buckets import bucket_of
-from chaukas.store.fold import NO_BUCKET
+from chaukas.store.fold import DAY_SUMS, NO_BUCKET
 from chaukas.store.tally import NAMED, TIMES, date_of, tally
 
 from .where import RUN_DURATION, matching, of_events, of_runs, run_status
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .where import Condition
 
-__all__ = ("answer",)
+__all__ = ("answer", "event_stats")
 
 _DAY_S: Final = 86_400
 
@@ -60,6 +60,7 @@ _RUN_BY: Final = {
     "user": "r.user",
     "session": "r.session",
 }
+_DAY_SUMS: Final = [f"d.{name}" for name in DAY_SUMS]
 _DAY_FILTERS: Final = {"tenant": "d.tenant", "project": "d.project", "agent": "d.agent"}
 
 
@@ -105,6 +106,10 @@ def _is_by_day(question: Question, filter_: Filter) -> bool:
 def _of_days(
     sql: sqlite3.Connection, question: Question, filter_: Filter, tenant: str | None
 ) -> Iterable[Counted]:
+    # Rows for each name alone are few; those for agents and durations too are many.
+    asked = {*question.by, *filter_.fields}
+    is_by_name = not asked & {"agent", "project"}
+    table, bucket = ("day_name", "d.durations") if is_by_name else ("day", "d.bucket")
     columns = [_DAY_BY[word] for word in question.by]
     conditions = ["d.of IN (?, 'retry')"]
     params: list[Any] = [question.of]
@@ -116,13 +121,13 @@ def _of_days(
         condition, values = matching(column, term.values)
         conditions.append(f"NOT {condition}" if term.is_not else condition)
         params += values
+    groups = "" if is_by_name else " GROUP BY d.of, " + ", ".join((*columns, bucket))
+    # Never too large, as the sum of whole numbers may be.
+    sums = [f"total({one})" for one in _DAY_SUMS]
     rows = sql.execute(
-        f"SELECT d.of, {''.join(f'{column}, ' for column in columns)} d.bucket,"
-        " sum(d.count), sum(d.failed), sum(d.cancelled), sum(d.retries),"
-        " total(d.input_tokens), total(d.output_tokens), total(d.cached_tokens),"
-        " total(d.cost), sum(d.unpriced), total(d.duration_us)"
-        f" FROM day d WHERE {' AND '.join(conditions)}"
-        f" GROUP BY {''.join(f'{column}, ' for column in columns)} d.of, d.bucket",
+        f"SELECT d.of, {''.join(f'{column}, ' for column in columns)} {bucket}, "
+        + ", ".join(_DAY_SUMS if is_by_name else sums)
+        + f" FROM {table} d WHERE {' AND '.join(conditions)}{groups}",
         params,
     )
     return _counted(rows, question, is_day=True)
@@ -221,3 +226,22 @@ def _width(
         params,
     ).fetchone()
     return question.width_s(first or 0, last or 0)
+
+
+def event_stats(
+    sql: sqlite3.Connection, events: Condition, sessions: Condition
+) -> tuple[dict[str, int], int, float]:
+    """Return events by type, the number of sessions, and their mean duration in ms."""
+    condition, params = events
+    rows = sql.execute(
+        "SELECT e.type, count(*) FROM event e LEFT JOIN run r ON r.id = e.run"
+        f" LEFT JOIN session s ON s.id = e.session WHERE {condition} GROUP BY e.type",
+        params,
+    )
+    counts = {name: int(number) for name, number in rows if name}
+    condition, params = sessions
+    number, mean_us = sql.execute(
+        "SELECT count(*), avg(s.last - s.first) FROM session s WHERE " + condition,
+        params,
+    ).fetchone()
+    return counts, int(number), (mean_us or 0.0) / 1000

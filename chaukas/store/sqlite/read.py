@@ -21,40 +21,48 @@ from chaukas.store.answers import (
     StreamRow,
 )
 from chaukas.store.cursor import cursor_of, read_cursor
-from chaukas.store.facts import event_of, facts_of
 from chaukas.store.filter import Filter, Term
 from chaukas.store.fold import LAST_MOMENT
 from chaukas.store.protocol import NotFoundError
-from chaukas.store.snippet import snippet_of
+from chaukas.store.snippet import phrases_of
 from chaukas.store.tally import question_of
 
 from . import numbers as counted
 from . import trouble
+from .chained import chained_after
 from .rows import (
     EVENT_COLUMNS,
     LABEL_COLUMNS,
+    PAGE_BYTES,
+    RUN_BYTES,
     RUN_COLUMNS,
     SESSION_COLUMNS,
+    VALUES,
     event_row,
+    hit_of,
     label_of,
     run_row,
     session_row,
+    whole_events,
 )
+from .sorts import RUN_SORTS, SESSION_SORTS, sort_of
 from .where import (
-    OF_SESSION,
-    RUN_DURATION,
+    STREAM_ENDED,
     Condition,
     of_events,
     of_runs,
     of_sessions,
+    of_tenant,
     run_status,
     words_of,
 )
+from .words import matching_words
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
+    from chaukas.sdk.integrity import Removed, Sent
     from chaukas.store.protocol import EventOrder
 
 __all__ = ("SqliteReader",)
@@ -62,22 +70,9 @@ __all__ = ("SqliteReader",)
 _MOST: Final = 1000
 _MOST_EVENTS: Final = 100_000
 _AGENTS: Final = 16
+_MOST_COUNTED: Final = 2000
+"""Rows of a filtered list up to which it is said how many there are."""
 
-_RUN_SORTS: Final = {
-    "time": "r.first",
-    "duration": RUN_DURATION,
-    "cost": "r.cost",
-    "tokens": "(r.input_tokens + r.output_tokens)",
-    "errors": "r.errors",
-    "retries": "r.retries",
-}
-_SESSION_SORTS: Final = {
-    "time": "s.last",
-    "cost": "s.cost",
-    "tokens": "(s.input_tokens + s.output_tokens)",
-    "errors": "s.errors",
-    "runs": f"(SELECT count(*) FROM run r WHERE {OF_SESSION})",
-}
 _EVENTS: Final = (
     "event e LEFT JOIN run r ON r.id = e.run LEFT JOIN session s ON s.id = e.session"
 )
@@ -114,12 +109,12 @@ class SqliteReader:
     ) -> Page[SessionRow]:
         """Return sessions; see `Reader.sessions`."""
         where = of_sessions(filter_, self._tenant, self._live)
-        column, is_down = _sort_of(sort, _SESSION_SORTS)
+        column, is_down = sort_of(sort, SESSION_SORTS)
         rows, following = self._page(
             f"SELECT {column}, {SESSION_COLUMNS} FROM session s",
             where, (column, is_down, "s.id"), ("sessions " + sort, cursor), limit,
         )  # fmt: skip
-        matched = None if cursor else self._count("session s", where)
+        matched = None if cursor else self._matched("sessions", "session s", filter_)
         return Page(tuple(self._session(row[1:]) for row in rows), following, matched)
 
     def runs(
@@ -127,14 +122,14 @@ class SqliteReader:
     ) -> Page[RunRow]:
         """Return runs; see `Reader.runs`."""
         where = of_runs(filter_, self._tenant, self._live)
-        column, is_down = _sort_of(sort, _RUN_SORTS)
+        column, is_down = sort_of(sort, RUN_SORTS)
         status, params = run_status(self._live)
         rows, following = self._page(
             f"SELECT {column}, {status}, {RUN_COLUMNS} FROM run r",
             where, (column, is_down, "r.id"), ("runs " + sort, cursor), limit,
             before=params, number_at=2,
         )  # fmt: skip
-        matched = None if cursor else self._count("run r", where)
+        matched = None if cursor else self._matched("runs", "run r", filter_)
         return Page(self._run_rows([row[1:] for row in rows]), following, matched)
 
     def run(self, trace_id: str) -> RunRow:
@@ -155,7 +150,7 @@ class SqliteReader:
     ) -> Page[RunRow]:
         """Return the runs of a session in the order of time."""
         where = (
-            "r.is_run AND r.session = ? AND r.tenant = ? AND r.project = ?",
+            "r.is_run AND r.session = ? AND +r.tenant = ? AND r.project = ?",
             [session.session_id, session.tenant_id, session.project_id],
         )
         status, params = run_status(self._live)
@@ -215,7 +210,7 @@ class SqliteReader:
         # All parts are words of this module.
         runs = self._sql.execute(
             f"SELECT r.id, {status} FROM run r WHERE r.session = ? AND"
-            " r.tenant = ? AND r.project = ? AND r.is_run ORDER BY r.first, r.id",
+            " +r.tenant = ? AND r.project = ? AND r.is_run ORDER BY r.first, r.id",
             [*params, row[3], row[1], row[2]],
         ).fetchall()
         statuses = [one for _, one in runs]
@@ -245,14 +240,20 @@ class SqliteReader:
         whole: bool = False,
     ) -> Page[EventRow]:
         """Return events; see `Reader.events`."""
-        where = of_events(filter_, self._tenant, self._live)
+        is_by_time = order != "arrival" and filter_.fields <= {"since", "until"}
+        where = of_events(filter_, self._tenant, self._live, is_by_time=is_by_time)
         column = "e.id" if order == "arrival" else "e.at"
         rows, following = self._page(
             f"SELECT {column}, {EVENT_COLUMNS} FROM {_EVENTS}",
             where, (column, order == "-time", "e.id"),
             ("events " + order, cursor), limit,
         )  # fmt: skip
-        return Page(self._event_rows([r[1:] for r in rows], whole=whole), following)
+        places = [r[1:] for r in rows]
+        found = self._event_rows(places, whole=whole, most_bytes=PAGE_BYTES)
+        if 0 < len(found) < len(rows):
+            place = next(r for r in rows if r[1] == found[-1].number)
+            following = cursor_of("events " + order, *place[:2])
+        return Page(found, following)
 
     def run_events(
         self, trace_id: str, tenant_id: str, limit: int, *, whole: bool = False
@@ -318,13 +319,14 @@ class SqliteReader:
         A process has one stream for all its tenants: without one of them in between,
         this is the event whose hash the other names.
         """
-        mine, values = self._mine("p")
+        own, values = self._mine("e")
+        mine, _ = self._mine("p")
         rows = self._sql.execute(
             "SELECT p.event_id FROM event e JOIN stream s ON s.id = e.stream"
             " JOIN event p ON p.id < e.id"
-            " AND p.stream IN (SELECT id FROM stream WHERE stream = s.stream)"
-            f" WHERE e.event_id = ? AND {mine} ORDER BY p.id DESC LIMIT 1",
-            [event_id, *values],
+            " AND +p.stream IN (SELECT id FROM stream WHERE stream = s.stream)"
+            f" WHERE e.event_id = ? AND {own} AND {mine} ORDER BY p.id DESC LIMIT 1",
+            [event_id, *values, *values],
         ).fetchall()
         return self.event(rows[0][0]) if rows else None
 
@@ -339,34 +341,41 @@ class SqliteReader:
             f" WHERE e.id > ? AND e.id <= ? AND {condition} ORDER BY e.id LIMIT ?",
             [number, newest, *params, _clamped(limit)],
         ).fetchall()
-        found = list(self._event_rows(rows, whole=True))
-        is_full = len(found) == _clamped(limit)
-        return found, found[-1].number if is_full else max(number, newest)
+        found = list(self._event_rows(rows, whole=True, most_bytes=PAGE_BYTES))
+        is_cut = 0 < len(found) < len(rows) or len(rows) == _clamped(limit)
+        return found, found[-1].number if found and is_cut else max(number, newest)
 
     def newest_number(self) -> int:
         """Return the number of the event that arrived last; 0 for none."""
         statement = "SELECT coalesce(max(id), 0) FROM event"
         return int(self._sql.execute(statement).fetchone()[0])
 
-    def lines(self, filter_: Filter) -> Iterator[bytes]:
-        """Yield events as recorded, in the order of arrival."""
+    def lines_after(self, number: int, filter_: Filter) -> Iterator[tuple[int, bytes]]:
+        """Yield what arrived after an event, as recorded, each with its number."""
         condition, params = of_events(filter_, self._tenant, self._live)
         rows = self._sql.execute(
-            f"SELECT b.line FROM {_EVENTS} JOIN body b ON b.id = e.id"
-            f" WHERE {condition} ORDER BY e.id",
-            params,
+            f"SELECT e.id, b.line FROM {_EVENTS} JOIN body b ON b.id = e.id"
+            f" WHERE e.id > ? AND {condition} ORDER BY e.id",
+            [number, *params],
         )
-        for (line,) in rows:
-            yield bytes(line)
+        for place, line in rows:
+            yield place, bytes(line)
+
+    def chained_after(
+        self, cursor: str = ""
+    ) -> Iterator[tuple[str, bytes | Removed | Sent]]:
+        """Yield events in the order of their chains; see `chained.chained_after`."""
+        return chained_after(self._sql, self._tenant, cursor)
 
     def search(
         self, text: str, filter_: Filter, cursor: str = "", limit: int = 50
     ) -> Page[SearchHit]:
         """Return events with a text in them; see `Reader.search`."""
-        words = [words_of(word) for word in _phrases(text)]
+        words = [words_of(word) for word in phrases_of(text)]
         query = " AND ".join(word for word in words if word)
         if not query:
             return Page((), "")
+        query = matching_words(query, self._tenant)
         condition, params = of_events(filter_, self._tenant, self._live)
         last = read_cursor(cursor, "search", int)
         rows = self._sql.execute(
@@ -376,24 +385,22 @@ class SqliteReader:
             f" AND w.rowid < ? AND {condition} ORDER BY w.rowid DESC LIMIT ?",
             [query, last[0] if last else LAST_MOMENT, *params, _clamped(limit) + 1],
         ).fetchall()
-        is_more = len(rows) > _clamped(limit)
-        found = self._event_rows(rows[: _clamped(limit)], whole=True)
-        hits = tuple(_hit(row, _phrases(text)) for row in found)
+        shown = rows[: _clamped(limit)]
+        found = self._event_rows(shown, whole=True, most_bytes=PAGE_BYTES)
+        is_more = 0 < len(found) < len(rows)
+        hits = tuple(hit_of(row, phrases_of(text)) for row in found)
         return Page(hits, cursor_of("search", hits[-1].row.number) if is_more else "")
 
     def _event_rows(
-        self, rows: Sequence[Sequence[Any]], *, whole: bool
+        self,
+        rows: Sequence[Sequence[Any]],
+        *,
+        whole: bool,
+        most_bytes: int = RUN_BYTES,
     ) -> tuple[EventRow, ...]:
-        if not whole:
-            return tuple(event_row(row, None) for row in rows)
-        bodies = dict(
-            self._sql.execute(
-                "SELECT id, line FROM body WHERE id IN"
-                " (SELECT value FROM json_each(?))",
-                (json.dumps([row[0] for row in rows]),),
-            )
-        )
-        return tuple(event_row(row, event_of(bodies[row[0]])) for row in rows)
+        if whole:
+            return whole_events(self._sql, rows, most_bytes)
+        return tuple(event_row(row, None) for row in rows)
 
     # --- numbers ---------------------------------------------------------------
 
@@ -427,7 +434,7 @@ class SqliteReader:
         rows = self._sql.execute(
             "SELECT t.stream, min(t.first), max(t.last), sum(t.events),"
             " max(t.max_seq) - min(t.min_seq) + 1 - sum(t.numbered), max(t.dropped),"
-            " t.stream IN (SELECT stream FROM stream_end)"
+            f" min({STREAM_ENDED})"
             f" FROM stream t WHERE {mine} GROUP BY t.stream"
             " ORDER BY max(t.last) DESC, t.stream",
             values,
@@ -462,10 +469,10 @@ class SqliteReader:
 
     def values(self, field: str, prefix: str = "", limit: int = 50) -> list[str]:
         """Return values of a field that occur; see `Reader.values`."""
-        column, source = _VALUES.get(
+        column, source = VALUES.get(
             field, ("n.name", "run_name n JOIN run r ON r.id = n.run")
         )
-        only = "n.kind = ?" if field not in _VALUES else "? <> ''"
+        only = "n.kind = ?" if field not in VALUES else "? <> ''"
         mine, values = self._mine("l" if field == "label" else "r")
         for special in "\\%_":
             prefix = prefix.replace(special, "\\" + special)
@@ -479,14 +486,24 @@ class SqliteReader:
 
     def event_count(self) -> int:
         """Return the number of all events."""
-        mine, values = self._mine("e")
-        statement = f"SELECT count(*) FROM event e WHERE {mine}"
+        return self._total("events")
+
+    def _total(self, kind: str) -> int:
+        mine, values = self._mine("t")
+        # The kind is a word of this module.
+        statement = f"SELECT coalesce(sum(t.{kind}), 0) FROM total t WHERE {mine}"
         (number,) = self._sql.execute(statement, values).fetchone()
         return int(number)
 
+    def event_stats(self, filter_: Filter) -> tuple[dict[str, int], int, float]:
+        """Return events by type, the sessions, and their mean duration in ms."""
+        events = of_events(filter_, self._tenant, self._live)
+        sessions = of_sessions(filter_, self._tenant, self._live)
+        return counted.event_stats(self._sql, events, sessions)
+
     def span_of_time(self) -> tuple[int, int] | None:
         """Return the first and the last moment of all events; None without any."""
-        mine, values = self._mine("e")
+        mine, values = of_tenant("e", self._tenant)
         first, last = self._sql.execute(
             f"SELECT (SELECT min(e.at) FROM event e WHERE {mine}),"
             f" (SELECT max(e.at) FROM event e WHERE {mine})",
@@ -495,16 +512,23 @@ class SqliteReader:
         return None if first is None else (first, last)
 
     def _mine(self, table: str) -> tuple[str, list[str]]:
-        if self._tenant is None:
-            return "1", []
-        return f"{table}.tenant = ?", [self._tenant]
+        # Whatever else is asked for is fewer rows than a whole tenant has: its index
+        # must not be preferred.
+        return of_tenant(f"+{table}", self._tenant)
 
-    def _count(self, table: str, where: Condition) -> int:
-        condition, params = where
+    def _matched(self, kind: str, table: str, filter_: Filter) -> int | None:
+        """Return how many rows a list has; None for more than is worth counting."""
+        if filter_.is_empty:
+            return self._total(kind)
+        conditions = of_runs if kind == "runs" else of_sessions
+        condition, params = conditions(filter_, self._tenant, self._live)
         # The table is a word of this module.
-        statement = f"SELECT count(*) FROM {table} WHERE {condition}"
+        statement = (
+            "SELECT count(*) FROM"
+            f" (SELECT 1 FROM {table} WHERE {condition} LIMIT {_MOST_COUNTED + 1})"
+        )
         (number,) = self._sql.execute(statement, params).fetchone()
-        return int(number)
+        return int(number) if number <= _MOST_COUNTED else None
 
     def _page(
         self,
@@ -549,39 +573,5 @@ class SqliteReader:
         return rows, cursor_of(name, rows[-1][0], rows[-1][number_at])
 
 
-_VALUES: Final = {
-    "tenant": ("r.tenant", "run r"),
-    "project": ("r.project", "run r"),
-    "session": ("r.session", "run r"),
-    "trace": ("r.trace", "run r"),
-    "label": ("l.name", "label l"),
-}
-
-
 def _clamped(limit: int) -> int:
     return min(max(1, limit), _MOST)
-
-
-def _sort_of(sort: str, known: dict[str, str]) -> tuple[str, bool]:
-    column = known.get(sort.removeprefix("-"))
-    if column is None:
-        names = ", ".join(known)
-        raise ValueError(
-            f"no order {sort!r}: there are {names}, with - for the largest"
-        )
-    return column, sort.startswith("-")
-
-
-def _phrases(text: str) -> list[str]:
-    """Return the words of a search; what stands in quotes is one of them."""
-    found = []
-    for index, part in enumerate(text.split('"')):
-        found += [part] if index % 2 else part.split()
-    return [phrase for phrase in found if phrase.strip()]
-
-
-def _hit(row: EventRow, phrases: list[str]) -> SearchHit:
-    event = row.event or {}
-    words = facts_of(event, b"").words
-    snippet, matches = snippet_of(words, phrases)
-    return SearchHit(row, snippet, matches)

@@ -6,25 +6,44 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from chaukas.store.answers import EventRow, Label, RunRow, RunStatus, SessionRow
-from chaukas.store.facts import PICO
+from chaukas.store.answers import (
+    EventRow,
+    Label,
+    RunRow,
+    SearchHit,
+    SessionRow,
+    status_of_session,
+)
+from chaukas.store.facts import PICO, event_of, facts_of
 from chaukas.store.fold import LAST_MOMENT
+from chaukas.store.snippet import snippet_of
 
 from .where import RUN_DURATION
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
 __all__ = (
     "EVENT_COLUMNS",
     "LABEL_COLUMNS",
+    "PAGE_BYTES",
+    "RUN_BYTES",
     "RUN_COLUMNS",
     "SESSION_COLUMNS",
+    "VALUES",
     "event_row",
+    "hit_of",
     "label_of",
     "run_row",
     "session_row",
+    "whole_events",
 )
+
+PAGE_BYTES: Final = 4_000_000
+"""Of the events of one page, if they are whole: it ends earlier then."""
+RUN_BYTES: Final = 64_000_000
+"""Of the whole events of one run, or of one session."""
 
 RUN_COLUMNS: Final = (
     "r.id, r.tenant, r.project, r.trace, r.session, r.user, r.framework, r.name,"
@@ -48,6 +67,14 @@ EVENT_COLUMNS: Final = (
 LABEL_COLUMNS: Final = (
     "l.event, e.event_id, l.at, l.name, l.value, l.comment, l.trace, l.span, l.session"
 )
+VALUES: Final = {
+    "tenant": ("r.tenant", "run r"),
+    "project": ("r.project", "run r"),
+    "session": ("r.session", "run r"),
+    "trace": ("r.trace", "run r"),
+    "label": ("l.name", "label l"),
+}
+"""Column and rows of a field whose values are listed; any other is a name of runs."""
 
 
 def run_row(
@@ -73,17 +100,12 @@ def session_row(
     row: Sequence[Any], statuses: list[Any], agents: tuple[str, ...]
 ) -> SessionRow:
     """Return a session: `SESSION_COLUMNS`, and the statuses of its runs by time."""
-    status: RunStatus = statuses[-1] if statuses else "completed"
-    worst: RunStatus
-    for worst in ("open", "died", "waiting"):
-        if worst in statuses:
-            status = worst
-            break
     return SessionRow(
         tenant_id=row[1], project_id=row[2], session_id=row[3], name=row[4],
         user_id=row[5], framework=row[6], first_us=row[7], last_us=row[8],
-        status=status, runs=len(statuses), failed_runs=statuses.count("failed"),
-        agents=agents, events=row[9], model_calls=row[10], tool_calls=row[11],
+        status=status_of_session(statuses), runs=len(statuses),
+        failed_runs=statuses.count("failed"), agents=agents, events=row[9],
+        model_calls=row[10], tool_calls=row[11],
         input_tokens=row[12], output_tokens=row[13], cached_tokens=row[14],
         reasoning_tokens=row[15], cost_usd=row[16] / PICO, unpriced_calls=row[17],
         errors=row[18], retries=row[19], denials=row[20],
@@ -103,7 +125,32 @@ def event_row(row: Sequence[Any], event: dict[str, Any] | None) -> EventRow:
     )  # fmt: skip
 
 
+def whole_events(
+    sql: sqlite3.Connection, rows: Sequence[Sequence[Any]], most_bytes: int
+) -> tuple[EventRow, ...]:
+    """Return events with what was recorded, as many as are not larger together."""
+    found: list[EventRow] = []
+    size = 0
+    for row in rows:
+        statement = "SELECT line FROM body WHERE id = ?"
+        body = sql.execute(statement, (row[0],)).fetchone()
+        if body is None:
+            # It was removed in between.
+            continue
+        size += len(body[0])
+        if found and size > most_bytes:
+            break
+        found.append(event_row(row, event_of(body[0])))
+    return tuple(found)
+
+
 def label_of(row: Sequence[Any]) -> Label:
     """Return a label: `LABEL_COLUMNS`."""
     _, event_id, at, name, value, comment, trace, span, session = row
     return Label(event_id, at, name, orjson.loads(value), comment, trace, span, session)
+
+
+def hit_of(row: EventRow, phrases: list[str]) -> SearchHit:
+    """Return an event that was found, with the words around what was sought."""
+    words = facts_of(row.event or {}, b"").words
+    return SearchHit(row, *snippet_of(words, phrases))

@@ -2,21 +2,24 @@
 The tables of the SQLite store, and how an older file becomes a newer one.
 
 `event` is narrow, so that counting reads little; the events as recorded stand in
-`body`. `run`, `session`, `day` and `stream` are sums that are renewed with each
-batch; all their columns are sums, least or greatest values, so that it does not
-matter in which order events arrive.
+`body`. `run`, `session`, `day`, `day_name`, `total` and `stream` are sums that are
+renewed with each batch; all their columns are sums, least or greatest values, so that
+it does not matter in which order events arrive.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from chaukas.store.buckets import Histogram
+
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
 __all__ = ("VERSION", "NewerSchemaError", "clear", "prepare")
 
-VERSION: Final = 1
+VERSION: Final = 3
 """Of the tables; it stands in `PRAGMA user_version`."""
 
 _SUMS: Final = """
@@ -193,7 +196,78 @@ FROM event e JOIN body b ON b.id = e.id LEFT JOIN run r ON r.id = e.run
 WHERE e.kind = 'handoff';
 """
 
-_STEPS: Final = (_FIRST,)
+_SECOND: Final = """
+CREATE INDEX event_by_tenant ON event(tenant, at);
+CREATE INDEX run_by_tenant ON run(tenant, first) WHERE is_run;
+CREATE INDEX run_unended ON run(first) WHERE open_spans > 0;
+CREATE INDEX run_waiting ON run(first) WHERE end_status = 'waiting';
+DROP INDEX run_name_by_name;
+CREATE INDEX run_name_by_name ON run_name(kind, name COLLATE NOCASE, run);
+CREATE INDEX session_by_tenant ON session(tenant, last);
+CREATE INDEX event_by_stream ON event(stream, seq) WHERE stream IS NOT NULL;
+CREATE TABLE total (
+    tenant TEXT PRIMARY KEY, events INTEGER NOT NULL, runs INTEGER NOT NULL,
+    sessions INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO total SELECT tenant, sum(events), sum(runs), sum(sessions) FROM (
+    SELECT tenant, count(*) AS events, 0 AS runs, 0 AS sessions FROM event
+        GROUP BY tenant
+    UNION ALL SELECT tenant, 0, sum(is_run), 0 FROM run GROUP BY tenant
+    UNION ALL SELECT tenant, 0, 0, sum(last >= 0) FROM session GROUP BY tenant
+) GROUP BY tenant;
+CREATE TABLE day_name (
+    of TEXT NOT NULL, tenant TEXT NOT NULL, day INTEGER NOT NULL, name TEXT NOT NULL,
+    count INTEGER NOT NULL, failed INTEGER NOT NULL, cancelled INTEGER NOT NULL,
+    retries INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
+    cost INTEGER NOT NULL, unpriced INTEGER NOT NULL, duration_us INTEGER NOT NULL,
+    durations BLOB NOT NULL
+);
+CREATE UNIQUE INDEX day_name_by_key ON day_name(of, tenant, day, name);
+INSERT INTO day_name SELECT of, tenant, day, name, sum(count), sum(failed),
+    sum(cancelled), sum(retries), sum(input_tokens), sum(output_tokens),
+    sum(cached_tokens), sum(cost), sum(unpriced), sum(duration_us),
+    histogram(bucket, count) FROM day GROUP BY of, tenant, day, name;
+CREATE TABLE removed (
+    id INTEGER PRIMARY KEY, stream TEXT NOT NULL, first INTEGER NOT NULL,
+    last INTEGER NOT NULL, before TEXT NOT NULL, hash TEXT NOT NULL,
+    action INTEGER NOT NULL
+);
+CREATE INDEX removed_by_stream ON removed(stream, first);
+CREATE TABLE action (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, at INTEGER NOT NULL,
+    events INTEGER NOT NULL, is_done INTEGER NOT NULL
+);
+CREATE TABLE anchor (
+    name TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL
+) WITHOUT ROWID;
+DROP TABLE words;
+CREATE VIRTUAL TABLE words USING fts5(
+    text, owner, content='', tokenize="unicode61 remove_diacritics 2"
+);
+INSERT INTO words(words, rank) VALUES ('automerge', 16);
+INSERT INTO words(words, rank) VALUES ('crisismerge', 200);
+INSERT INTO fact SELECT 'unindexed from', min(id) FROM event HAVING count(*);
+INSERT INTO fact SELECT 'unindexed to', max(id) FROM event HAVING count(*)
+"""
+
+_THIRD: Final = """
+CREATE TABLE quota (
+    tenant TEXT PRIMARY KEY, most_events INTEGER, most_bytes INTEGER,
+    events INTEGER NOT NULL, bytes INTEGER NOT NULL
+) WITHOUT ROWID;
+ALTER TABLE stream ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
+UPDATE stream SET heard = last;
+CREATE INDEX stream_by_heard ON stream(heard);
+ALTER TABLE stream_end RENAME TO stream_end_of_all;
+CREATE TABLE stream_end (
+    stream TEXT NOT NULL, tenant TEXT NOT NULL, PRIMARY KEY (stream, tenant)
+) WITHOUT ROWID;
+INSERT INTO stream_end SELECT stream, '*' FROM stream_end_of_all;
+DROP TABLE stream_end_of_all
+"""
+
+_STEPS: Final = (_FIRST, _SECOND, _THIRD)
 """Step n makes version n + 1 out of version n."""
 
 
@@ -201,9 +275,18 @@ class NewerSchemaError(Exception):
     """A store was written by a newer chaukas than this one."""
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(
+    connection: sqlite3.Connection,
+    keep_copy: Callable[[int], None] = lambda _version: None,
+) -> None:
     """
     Bring the tables of a store up to date, inside one transaction.
+
+    Whoever is killed in the midst leaves the store as it was.
+
+    Args:
+        connection: To it.
+        keep_copy: Is called with the version of an older one before it is changed.
 
     Raises:
         NewerSchemaError: This chaukas is too old for the file.
@@ -216,10 +299,13 @@ def prepare(connection: sqlite3.Connection) -> None:
             f"the store is of version {version}, and this chaukas knows {VERSION}:"
             " use a newer chaukas, or another folder."
         )
+    _add_functions(connection)
     # Another process may be doing the same.
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if 0 < version < VERSION:
+            keep_copy(version)
         for step in _STEPS[version:]:
             for statement in step.split(";\n"):
                 if statement.strip():
@@ -231,6 +317,11 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
+def _add_functions(connection: sqlite3.Connection) -> None:
+    # The stubs know no aggregate whose result is of bytes.
+    connection.create_aggregate("histogram", 2, Histogram)  # type: ignore[arg-type]
+
+
 def clear(connection: sqlite3.Connection) -> None:
     """Remove everything, and make empty tables, within the caller's transaction."""
     rows = connection.execute(
@@ -240,6 +331,7 @@ def clear(connection: sqlite3.Connection) -> None:
     for kind, name in sorted(rows, reverse=True):
         # The names are those of this module.
         connection.execute(f'DROP {kind.upper()} "{name}"')
+    _add_functions(connection)
     for step in _STEPS:
         for statement in step.split(";\n"):
             if statement.strip():

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from chaukas.store.facts import PICO
 from chaukas.store.filter import FIELDS
 
+from .words import matching_words
+
 if TYPE_CHECKING:
     from chaukas.store.filter import Filter, Term
 
@@ -23,6 +25,7 @@ __all__ = (
     "of_events",
     "of_runs",
     "of_sessions",
+    "of_tenant",
     "run_status",
     "words_of",
 )
@@ -73,12 +76,21 @@ _EVENT_NUMBERS: Final = {
     "output_tokens": "e.output_tokens",
     "duration": "e.duration_ms",
 }
+_MOST: Final = 2.0**62
+"""Beyond all moments and sums; a float can say it exactly."""
 RUN_DURATION: Final = "coalesce(r.end_ms, (r.last - r.first) / 1000.0)"
 OF_SESSION: Final = (
-    "r.session = s.session AND r.tenant = s.tenant AND r.project = s.project"
+    "r.session = s.session AND +r.tenant = s.tenant AND r.project = s.project"
     " AND r.is_run"
 )
 """Whether a run `r` is one of a session `s`."""
+ALL: Final = "*"
+"""Stands for every tenant, as in a key that serves all."""
+STREAM_ENDED: Final = (
+    "EXISTS (SELECT 1 FROM stream_end n WHERE n.stream = t.stream"
+    f" AND n.tenant IN (t.tenant, '{ALL}'))"
+)
+"""Whether a stream `t` said its end; a tenant can only end its own."""
 _IS_OPEN: Final = (
     "EXISTS (SELECT 1 FROM run_open o WHERE o.run = r.id AND o.n > 0"
     " AND o.span >= 'agent' AND o.span < 'agenu')"
@@ -93,7 +105,7 @@ def run_status(live: frozenset[str] | None) -> Condition:
         live: Streams of processes that still record; None for all without an end.
     """
     if live is None:
-        is_live = "t.stream NOT IN (SELECT stream FROM stream_end)"
+        is_live = f"NOT {STREAM_ENDED}"
         params: list[Any] = []
     else:
         is_live = "t.stream IN (SELECT value FROM json_each(?))"
@@ -114,7 +126,14 @@ def of_runs(
     filter_: Filter, tenant: str | None, live: frozenset[str] | None
 ) -> Condition:
     """Return the condition for rows `r` of runs."""
-    found = [_of_tenant("r", tenant), ("r.is_run", [])]
+    # Of those that have no end there are few, and an index; a tenant has many.
+    is_rare = any(
+        term.field == "status"
+        and not term.is_not
+        and {value.lower() for value in term.values} <= _UNENDED
+        for term in filter_.terms
+    )
+    found = [of_tenant("+r" if is_rare else "r", tenant), ("r.is_run", [])]
     found += [_negated(term, _of_run(term, live)) for term in filter_.terms]
     return _all(found)
 
@@ -123,16 +142,29 @@ def of_sessions(
     filter_: Filter, tenant: str | None, live: frozenset[str] | None
 ) -> Condition:
     """Return the condition for rows `s` of sessions."""
-    found = [_of_tenant("s", tenant), ("s.last >= 0", [])]
+    found = [of_tenant("s", tenant), ("s.last >= 0", [])]
     found += [_negated(term, _of_session(term, live)) for term in filter_.terms]
     return _all(found)
 
 
 def of_events(
-    filter_: Filter, tenant: str | None, live: frozenset[str] | None
+    filter_: Filter,
+    tenant: str | None,
+    live: frozenset[str] | None,
+    *,
+    is_by_time: bool = False,
 ) -> Condition:
-    """Return the condition for rows `e` of events, with their `r` and `s`."""
-    found = [_of_tenant("e", tenant)]
+    """
+    Return the condition for rows `e` of events, with their `r` and `s`.
+
+    Args:
+        filter_: What is asked for.
+        tenant: Whose; None for all.
+        live: See `run_status`.
+        is_by_time: All of a tenant in the order of time: there is an index for it,
+            which is the wrong one for everything else.
+    """
+    found = [of_tenant("e" if is_by_time else "+e", tenant)]
     found += [_negated(term, _of_event(term, live)) for term in filter_.terms]
     return _all(found)
 
@@ -164,7 +196,8 @@ def words_of(text: str) -> str:
     return f'"{phrase}"' + ("*" if is_start else "")
 
 
-def _of_tenant(table: str, tenant: str | None) -> Condition:
+def of_tenant(table: str, tenant: str | None) -> Condition:
+    """Return the condition that a row is a tenant's; None for all."""
     return ("1", []) if tenant is None else (f"{table}.tenant = ?", [tenant])
 
 
@@ -258,13 +291,14 @@ def _in_words(term: Term, shape: str) -> Condition:
     query = words_of(term.values[0])
     if not query:
         return "0", []
+    query = matching_words(query, None)
     source = "words w JOIN event e ON e.id = w.rowid WHERE words MATCH ?"
     return shape.format(source), [query]
 
 
 def _since(term: Term, column: str) -> Condition:
     sign = ">=" if term.field == "since" else "<"
-    return f"{column} {sign} ?", [round(term.number)]
+    return f"{column} {sign} ?", [_whole(term.number)]
 
 
 def _sum(table: str, name: str) -> str:
@@ -278,8 +312,13 @@ def _number(term: Term, column: str) -> Condition:
     number = term.number
     if term.field == "cost":
         # A whole number, as the column is, so that no rounding decides.
-        number = round(number * PICO)
+        number = _whole(number * PICO)
     return f"{column} {sign} ?", [number]
+
+
+def _whole(number: float) -> int:
+    """Return the nearest whole number that SQLite can compare with."""
+    return round(max(-_MOST, min(_MOST, number)))
 
 
 def _negated(term: Term, condition: Condition) -> Condition:
@@ -294,8 +333,21 @@ def _in_statuses(values: tuple[str, ...], live: frozenset[str] | None) -> Condit
     found: list[Condition] = []
     for value in values:
         condition, value_params = matching(f"({status})", (value,))
+        # What an index knows of it goes before what must be worked out.
+        known = _STATUS_KNOWN.get(value.lower())
+        condition = f"({known} AND {condition})" if known else condition
         found.append((condition, [*params, *value_params]))
     return _any(found)
+
+
+_UNENDED: Final = frozenset({"open", "died", "waiting"})
+_STATUS_KNOWN: Final = {
+    "open": "r.open_spans > 0",
+    "died": "r.open_spans > 0",
+    "waiting": "r.end_status = 'waiting'",
+    "failed": "r.end_status = 'failed'",
+    "cancelled": "r.end_status = 'cancelled'",
+}
 
 
 def _all(conditions: list[Condition]) -> Condition:

@@ -9,49 +9,37 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.wire import normal
-from chaukas.store.content import object_of, text_of
-from chaukas.store.facts import Facts, event_of, facts_of
-from chaukas.store.fold import Deltas, fold, sums_row
-from chaukas.store.protocol import Rejection, Verdicts
+from chaukas.store.admission import admitted
+from chaukas.store.facts import event_of
+from chaukas.store.protocol import Batch, Rejection, Verdicts
 
+from .batch import EventBatch
+from .connection import connect, connect_to_read
+from .copying import copy_store
+from .quota import set_quota, within
 from .read import SqliteReader
-from .schema import clear, prepare
+from .schema import VERSION, clear, prepare
+from .upkeep import checking, retention
+from .where import ALL, STREAM_ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ("SqliteStore", "connect", "same_event")
+    from chaukas.store.facts import Facts
+    from chaukas.store.protocol import Finding, Removal, Retention
 
-_BUSY_S: Final = 60.0
-_PAGE_BYTES: Final = 8192
-_CACHE_KB: Final = 65_536
+__all__ = ("SqliteStore", "same_event", "stored_reader")
 
 
-def connect(path: Path | str, *, is_durable: bool) -> sqlite3.Connection:
-    """
-    Return a connection to a store's file, which is made if it is not there.
-
-    Args:
-        path: Of the file.
-        is_durable: Whether what is committed survives the machine's sudden end; an
-            index that can be made again need not.
-    """
-    # It is used by one thread at a time, which its owner sees to.
-    connection = sqlite3.connect(
-        path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-    )
-    # Before anything is in it: bodies are of a size of which few fit into less.
-    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'OFF'}")
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
+_LOG_PAGES: Final = 16_000
+_IDLE_BYTES: Final = 1 << 20
+_BUSY_BYTES: Final = 16 << 20
 
 
 def same_event(left: bytes, right: bytes) -> bool:
@@ -74,10 +62,22 @@ class SqliteStore:
         path: Of the file; made if it is not there.
         is_durable: See `connect`.
         has_words: Whether texts can be searched; without, taking events is faster.
+        noted: Is told how much of the copy is made that is kept of an older store.
+        clock_us: Now, in microseconds since 1970.
+
+    Raises:
+        NewerSchemaError: It is of a newer chaukas.
+        NoRoomError: It is of an older one, and there is no room for a copy of it.
     """
 
     def __init__(
-        self, path: Path | str, *, is_durable: bool = True, has_words: bool = True
+        self,
+        path: Path | str,
+        *,
+        is_durable: bool = True,
+        has_words: bool = True,
+        noted: Callable[[int, int], None] = lambda _done, _all: None,
+        clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.path = path
         self._has_words = has_words
@@ -85,24 +85,39 @@ class SqliteStore:
         self._connection = connect(path, is_durable=is_durable)
         self._lock = threading.Lock()
         self._live: frozenset[str] | None = frozenset()
-        prepare(self._connection)
+        self._silent_after_s: float | None = None
+        self._clock_us = clock_us
+        self._unsettled_bytes = 0
+        self._settles_itself = True
+        try:
+            prepare(self._connection, lambda version: self._keep_copy(version, noted))
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _keep_copy(self, version: int, noted: Callable[[int, int], None]) -> None:
+        # What can be made again needs no copy.
+        if self._is_durable:
+            path = Path(self.path)
+            # Beside the copy the store itself grows: by what is new in it.
+            copy_store(path, path.with_name(f"{path.name}.v{version}"), noted, 1.5)
 
     def ingest(self, lines: Sequence[bytes], tenant: str | None = None) -> Verdicts:
         """Take events; see `Store.ingest`."""
-        facts: list[Facts] = []
-        rejected: list[Rejection] = []
-        for line in lines:
-            event = event_of(line)
-            fact = None if event is None else facts_of(event, line.strip())
-            if fact is None:
-                rejected.append(Rejection("", "invalid"))
-            elif tenant is not None and fact.tenant != tenant:
-                rejected.append(Rejection(fact.event_id, "tenant_mismatch"))
-            else:
-                facts.append(fact)
+        return self.ingest_all([Batch(lines, tenant)])[0]
+
+    def ingest_all(self, batches: Sequence[Batch]) -> list[Verdicts]:
+        """Take events of several senders; see `Store.ingest_all`."""
+        taken = [admitted(one) for one in batches]
+        verdicts = []
         with self.transaction():
-            accepted, duplicate, conflicts = self.add(facts)
-        return Verdicts(accepted, duplicate, (*rejected, *conflicts))
+            for batch, found in zip(batches, taken, strict=True):
+                facts = [one for one in found if not isinstance(one, Rejection)]
+                refused = [one for one in found if isinstance(one, Rejection)]
+                accepted, duplicate, conflicts = self.add(facts, batch.tenant)
+                rejected = (*refused, *conflicts)
+                verdicts.append(Verdicts(accepted, duplicate, rejected))
+        return verdicts
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -111,23 +126,41 @@ class SqliteStore:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # A full disk has undone it already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
-    def add(self, facts: Sequence[Facts]) -> tuple[int, int, list[Rejection]]:
+    def add(
+        self, facts: Sequence[Facts], sender: str | None = None
+    ) -> tuple[int, int, list[Rejection]]:
         """
         Add events within a transaction that the caller holds.
 
+        Args:
+            facts: The events.
+            sender: The only tenant of who sends them; None for one who serves all.
+
         Returns:
             How many are new, how many were here already, and which have the id of
-            another event.
+            another event, or are more than their tenant may keep.
         """
-        fresh, duplicate, conflicts = self._new_ones(facts)
-        if fresh:
-            _Batch(self._connection, fresh, has_words=self._has_words).write()
-        return len(fresh), duplicate, conflicts
+        fresh, duplicate, rejected = self._new_ones(facts)
+        kept, over = within(self._connection, fresh)
+        if kept:
+            batch = EventBatch(
+                self._connection,
+                kept,
+                has_words=self._has_words,
+                sender=ALL if sender is None else sender,
+                heard_us=self._clock_us(),
+            )
+            batch.write()
+            self._unsettled_bytes += sum(len(fact.line) for fact in kept)
+        rejected += [Rejection(fact.event_id, "quota") for fact in over]
+        return len(kept), duplicate, rejected
 
     def _new_ones(
         self, facts: Sequence[Facts]
@@ -154,6 +187,22 @@ class SqliteStore:
                 conflicts.append(Rejection(fact.event_id, "conflict"))
         return list(fresh.values()), duplicate, conflicts
 
+    def settle(self, *, is_idle: bool) -> None:
+        """Bring the log into the file; see `Store.settle`."""
+        with self._lock:
+            if self._settles_itself:
+                # From now on a commit does it only where the caller forgets to.
+                self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+                self._settles_itself = False
+            if self._unsettled_bytes >= (_IDLE_BYTES if is_idle else _BUSY_BYTES):
+                self._unsettled_bytes = 0
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def shrink(self) -> None:
+        """Overwrite the log too, so that nothing of what was removed is left in it."""
+        with self._lock:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _known(self, facts: Sequence[Facts]) -> dict[tuple[str, str], int]:
         """Return the numbers of those events that are here already."""
         (newest,) = self._connection.execute(
@@ -175,300 +224,100 @@ class SqliteStore:
         with self.transaction() as sql:
             clear(sql)
 
+    def retain(
+        self,
+        policy: Retention,
+        recorded: Callable[[Removal], None] = lambda _removal: None,
+        noted: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> int:
+        """Remove what a policy does not keep; see `Store.retain`."""
+        return retention.retain(self, policy, recorded, noted)
+
+    def erase(
+        self,
+        tenant: str,
+        *,
+        session: str = "",
+        user: str = "",
+        recorded: Callable[[Removal], None] = lambda _removal: None,
+        noted: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> int:
+        """Remove a session, or all of a user; see `Store.erase`."""
+        return retention.erase(
+            self, tenant, session=session, user=user, recorded=recorded, noted=noted
+        )
+
+    def check(
+        self,
+        is_on_record: Callable[[Removal], bool] = lambda _removal: True,
+        noted: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Iterator[Finding]:
+        """Yield what is wrong, and what was removed; see `Store.check`."""
+        return checking.findings_in(Path(self.path), is_on_record, noted)
+
     def reader(self, tenant: str | None) -> SqliteReader:
         """Return a reader with a connection of its own; see `Store.reader`."""
-        connection = connect(self.path, is_durable=self._is_durable)
+        connection = connect(self.path, is_durable=self._is_durable, is_reader=True)
         connection.execute("PRAGMA query_only = 1")
-        return SqliteReader(connection, tenant, self._live)
+        live = self._live
+        if live is None and self._silent_after_s is not None:
+            heard_us = self._clock_us() - round(self._silent_after_s * 1e6)
+            live = _heard_since(connection, heard_us, tenant)
+        return SqliteReader(connection, tenant, live)
 
-    def set_live(self, streams: frozenset[str] | None) -> None:
+    def set_live(
+        self, streams: frozenset[str] | None, silent_after_s: float | None = None
+    ) -> None:
         """Say which processes still record; readers made from now on know it."""
         self._live = streams
+        self._silent_after_s = silent_after_s
+
+    def set_quota(
+        self,
+        tenant: str,
+        most_events: int | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
+        """Limit what a tenant may keep; see `Store.set_quota`."""
+        with self.transaction() as sql:
+            set_quota(sql, tenant, most_events, most_bytes)
 
     def close(self) -> None:
         """Close the writer's connection."""
         self._connection.close()
 
 
-class _Batch:
-    """New events, being written."""
+def stored_reader(path: Path, heard_us: int) -> SqliteReader | None:
+    """
+    Return a reader of all tenants of somebody's store; None for one of another version.
 
-    def __init__(
-        self, connection: sqlite3.Connection, facts: list[Facts], *, has_words: bool
-    ) -> None:
-        self._sql = connection
-        self._facts = facts
-        self._has_words = has_words
-        self._deltas: Deltas = fold(facts)
-        self._runs = self._ids("run", "trace", self._deltas.runs, _run_columns)
-        sessions = self._deltas.sessions
-        self._sessions = self._ids("session", "session", sessions, _session_columns)
-        streams = self._deltas.streams
-        self._streams = self._ids("stream", "stream", streams, _stream_columns)
+    Args:
+        path: Of the file, which is not changed; its collector may be at work.
+        heard_us: A process without an end of which nothing came since then has died.
 
-    def write(self) -> None:
-        """Write them, and add them to all sums."""
-        self._write_events()
-        self._write_runs()
-        self._write_sessions()
-        self._write_streams()
-        self._write_days()
-
-    def _ids(
-        self, table: str, column: str, keys: Mapping[Any, object], columns: Any
-    ) -> dict[Any, int]:
-        """Return the number of each key's row, of new ones too."""
-        if not keys:
-            return {}
-        names, values = columns
-        texts = json.dumps(sorted({values(key)[0] for key in keys}))
-        # Table and columns are words of this module.
-        rows = self._sql.execute(
-            f"SELECT id, {names} FROM {table} WHERE {column} IN"
-            " (SELECT value FROM json_each(?))",
-            (texts,),
-        )
-        known = {tuple(rest): number for number, *rest in rows}
-        following = self._next(table)
-        found = {}
-        for key in keys:
-            number = known.get(values(key))
-            if number is None:
-                number = following
-                following += 1
-            found[key] = number
-        return found
-
-    def _next(self, table: str) -> int:
-        # The table is a word of this module.
-        statement = f"SELECT coalesce(max(id), 0) + 1 FROM {table}"
-        (number,) = self._sql.execute(statement).fetchone()
-        return int(number)
-
-    def _write_events(self) -> None:
-        first = self._next("event")
-        self._sql.executemany(
-            _INSERT_EVENT,
-            [self._event_row(n, fact) for n, fact in enumerate(self._facts, first)],
-        )
-        self._sql.executemany(
-            "INSERT INTO body (id, line) VALUES (?, ?)",
-            [(n, fact.line) for n, fact in enumerate(self._facts, first)],
-        )
-        if self._has_words:
-            self._sql.executemany(
-                "INSERT INTO words (rowid, text) VALUES (?, ?)",
-                [(n, f.words) for n, f in enumerate(self._facts, first) if f.words],
-            )
-        numbers = {id(fact): n for n, fact in enumerate(self._facts, first)}
-        self._sql.executemany(
-            "INSERT INTO label VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [_label_row(numbers[id(fact)], fact) for fact in self._deltas.labels],
-        )
-
-    def _event_row(self, number: int, fact: Facts) -> tuple[Any, ...]:
-        is_counted = bool(fact.of)
-        session = (fact.tenant, fact.project, fact.session)
-        return (
-            number,
-            fact.event_id,
-            fact.tenant,
-            fact.project,
-            self._runs.get((fact.tenant, fact.trace)) if fact.trace else None,
-            self._sessions.get(session) if fact.session else None,
-            self._streams.get((fact.stream, fact.tenant)) if fact.stream else None,
-            fact.seq,
-            fact.span,
-            fact.parent,
-            fact.at_us,
-            fact.type,
-            fact.kind,
-            fact.side,
-            fact.status,
-            fact.agent,
-            fact.name,
-            fact.text,
-            fact.user,
-            fact.framework,
-            fact.of or None,
-            fact.outcome,
-            fact.cause or None,
-            fact.duration_ms,
-            fact.bucket,
-            fact.first_token_ms,
-            fact.wait_ms,
-            fact.input_tokens if is_counted else None,
-            fact.output_tokens if is_counted else None,
-            fact.cached_tokens if is_counted else None,
-            fact.reasoning_tokens if is_counted else None,
-            fact.cost_pico,
-            fact.unpriced if is_counted else None,
-        )
-
-    def _write_runs(self) -> None:
-        deltas, ids = self._deltas, self._runs
-        self._sql.executemany(
-            _ADD_RUN,
-            [
-                (
-                    ids[key], *key, run.project, run.session, int(run.is_run),
-                    *sums_row(run), *run.input, *run.output, *run.error, *run.end,
-                )
-                for key, run in deltas.runs.items()
-            ],
-        )  # fmt: skip
-        self._sql.executemany(
-            "INSERT INTO run_name VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET at = min(at, excluded.at) WHERE excluded.at < at",
-            [(ids[k], kind, name, at) for (k, kind, name), at in deltas.names.items()],
-        )
-        self._sql.executemany(
-            "INSERT OR IGNORE INTO run_path VALUES (?, ?, ?)",
-            [(ids[key], order, name) for key, order, name in deltas.paths],
-        )
-        self._write_open_spans()
-
-    def _write_open_spans(self) -> None:
-        ids = self._runs
-        left = [
-            (
-                ids[key],
-                span,
-                n,
-                self._streams.get(self._deltas.openers.get((key, span))),
-            )
-            for (key, span), n in self._deltas.opened.items()
-            if n
-        ]
-        if not left:
-            return
-        self._sql.executemany(
-            "INSERT INTO run_open VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET n = n + excluded.n, stream = coalesce(excluded.stream, stream)",
-            left,
-        )
-        runs = [(number,) for number in {row[0] for row in left}]
-        self._sql.executemany("DELETE FROM run_open WHERE run = ? AND n = 0", runs)
-        self._sql.executemany(
-            "UPDATE run SET open_spans ="
-            " (SELECT count(*) FROM run_open WHERE run = id AND n > 0) WHERE id = ?",
-            runs,
-        )
-
-    def _write_sessions(self) -> None:
-        self._sql.executemany(
-            _ADD_SESSION,
-            [
-                (self._sessions[key], *key, *sums_row(sums))
-                for key, sums in self._deltas.sessions.items()
-            ],
-        )
-
-    def _write_streams(self) -> None:
-        self._sql.executemany(
-            _ADD_STREAM,
-            [
-                (
-                    self._streams[key], key[1], key[0], one.first, one.last, one.events,
-                    one.min_seq, one.max_seq, one.numbered, one.dropped,
-                )
-                for key, one in self._deltas.streams.items()
-            ],
-        )  # fmt: skip
-        self._sql.executemany(
-            "INSERT OR IGNORE INTO stream_end VALUES (?)",
-            [(name,) for name in self._deltas.ended],
-        )
-
-    def _write_days(self) -> None:
-        rows = [(*key, *sums) for key, sums in self._deltas.days.items()]
-        self._sql.executemany(_ADD_DAY, rows)
+    Raises:
+        sqlite3.DatabaseError: It is damaged.
+    """
+    connection = connect_to_read(path)
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == VERSION:
+            live = _heard_since(connection, heard_us, None)
+            return SqliteReader(connection, None, live)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    connection.close()
+    return None
 
 
-_run_columns: Final = ("trace, tenant", lambda key: (key[1], key[0]))
-_session_columns: Final = (
-    "session, tenant, project",
-    lambda key: (key[2], key[0], key[1]),
-)
-_stream_columns: Final = ("stream, tenant", lambda key: key)
-
-
-def _label_row(number: int, fact: Facts) -> tuple[Any, ...]:
-    metadata = object_of((event_of(fact.line) or {}).get("metadata"))
-    score = object_of(metadata.get("score"))
-    return (
-        number,
-        fact.tenant,
-        fact.project,
-        fact.trace,
-        text_of(score.get("span_id")) or text_of(score.get("run_id")),
-        fact.session,
-        fact.at_us,
-        text_of(score.get("name")),
-        json.dumps(score.get("value")),
-        text_of(score.get("comment")),
+def _heard_since(
+    sql: sqlite3.Connection, heard_us: int, tenant: str | None
+) -> frozenset[str]:
+    """Return the streams that have no end and of which something came since then."""
+    rows = sql.execute(
+        f"SELECT t.stream FROM stream t WHERE t.heard >= ? AND NOT {STREAM_ENDED}"
+        " AND (? IS NULL OR t.tenant = ?)",
+        (heard_us, tenant, tenant),
     )
-
-
-def _marks(number: int) -> str:
-    return ", ".join("?" * number)
-
-
-_ADDED: Final = (
-    "events calls tools input_tokens output_tokens cached_tokens reasoning_tokens"
-    " cost unpriced errors retries denials"
-).split()
-_GREATEST: Final = "last name user framework".split()
-
-_ADD_SUMS: Final = ", ".join(
-    (
-        "first = min(first, excluded.first)",
-        *(f"{name} = max({name}, excluded.{name})" for name in _GREATEST),
-        *(f"{name} = {name} + excluded.{name}" for name in _ADDED),
-    )
-)
-
-
-def _picked(key: str, *columns: str, sign: str) -> str:
-    """Return how columns follow the least or the greatest key."""
-    return ", ".join(
-        f"{name} = CASE WHEN excluded.{key} {sign} {key}"
-        f" THEN excluded.{name} ELSE {name} END"
-        for name in (*columns, key)
-    )
-
-
-# Columns and marks are words of this module.
-_INSERT_EVENT: Final = f"INSERT INTO event VALUES ({_marks(33)})"
-_ADD_RUN: Final = (
-    f"INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, {_marks(26)}, 0)"
-    " ON CONFLICT (id) DO UPDATE SET"
-    " project = max(project, excluded.project), is_run = max(is_run, excluded.is_run),"
-    f" session = max(session, excluded.session), {_ADD_SUMS},"
-    f" {_picked('input_key', 'input', sign='<')},"
-    f" {_picked('output_key', 'output', sign='>')},"
-    f" {_picked('error_key', 'error', sign='>')},"
-    f" {_picked('end_key', 'end_status', 'end_ms', sign='>')}"
-)
-_ADD_SESSION: Final = (
-    f"INSERT INTO session VALUES ({_marks(21)})"
-    f" ON CONFLICT (id) DO UPDATE SET {_ADD_SUMS}"
-)
-_ADD_STREAM: Final = (
-    f"INSERT INTO stream VALUES ({_marks(10)}) ON CONFLICT (id) DO UPDATE SET"
-    " first = min(first, excluded.first), last = max(last, excluded.last),"
-    " events = events + excluded.events, numbered = numbered + excluded.numbered,"
-    " min_seq = min(coalesce(min_seq, excluded.min_seq),"
-    " coalesce(excluded.min_seq, min_seq)),"
-    " max_seq = max(coalesce(max_seq, excluded.max_seq),"
-    " coalesce(excluded.max_seq, max_seq)),"
-    " dropped = max(dropped, excluded.dropped)"
-)
-_DAY_SUMS: Final = (
-    "count failed cancelled retries input_tokens output_tokens cached_tokens cost"
-    " unpriced duration_us"
-).split()
-_ADD_DAY: Final = (
-    f"INSERT INTO day VALUES ({_marks(17)}) ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _DAY_SUMS)
-)
+    return frozenset(stream for (stream,) in rows)

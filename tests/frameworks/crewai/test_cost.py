@@ -6,17 +6,11 @@ The ceilings are a little above what was counted last; lower them with the code.
 
 from __future__ import annotations
 
-import sys
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from counting import counted
 from tests.frameworks.crewai.scripted import agent, call, crew, recorded, task
 from tests.frameworks.crewai.test_tools import add
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-_OWN_THREADS = "chaukas"
 
 
 def _crew() -> Any:
@@ -27,24 +21,12 @@ def _crew() -> Any:
 
 def _calls_of_a_run() -> int:
     """Return how many functions of chaukas a crew calls, in all threads of CrewAI."""
-    count = 0
-
-    def note(frame: FrameType, event: str, _argument: Any) -> None:
-        nonlocal count
-        if event == "call" and "/chaukas/sdk/" in frame.f_code.co_filename:
-            count += not threading.current_thread().name.startswith(_OWN_THREADS)
-
     # What is done once for a process is done.
     _crew().kickoff(inputs={"a": 1})
     given = _crew()
-    threading.setprofile(note)
-    sys.setprofile(note)
-    try:
+    with counted(in_new_threads=True) as calls:
         given.kickoff(inputs={"a": 1})
-    finally:
-        sys.setprofile(None)
-        threading.setprofile(None)
-    return count
+    return calls.own()
 
 
 def test_an_event_of_a_crew_costs_the_host_few_calls() -> None:

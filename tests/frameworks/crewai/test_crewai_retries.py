@@ -266,7 +266,7 @@ def test_a_crew_that_is_cancelled_is_no_error() -> None:
     gate = threading.Event()
 
     async def main() -> None:
-        worker = agent(lambda: gate.wait(20) and "late")
+        worker = agent(lambda: gate.wait(60) and "late")
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(crew(task(worker)).akickoff(), 0.5)
         gate.set()

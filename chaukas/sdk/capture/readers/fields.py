@@ -93,7 +93,8 @@ def model_reader(mro: tuple[type, ...], set_name: str) -> Reader:
 
     def read_fields(value: object, limit: int) -> Pairs:
         pairs = held_by(value, accessor)
-        if any(held is None for _, held in pairs):
+        full = [pair for pair in pairs if pair[1] is not None]
+        if len(full) < len(pairs):
             given = _given(value, slot)
             pairs = [pair for pair in pairs if pair[1] is not None or pair[0] in given]
         pairs += held_by(value, extra)

@@ -84,7 +84,8 @@ def held_by(value: object, accessor: Any) -> list[tuple[str, Any]]:
         held = accessor.__get__(value)
     except AttributeError:
         return []
+    kind = type(held)
     # Not `in`: it would ask the classes' own metaclass whether they are equal.
-    if not any(base is dict for base in mro_of(type(held))):
+    if kind is not dict and not any(base is dict for base in mro_of(kind)):
         return []
     return [pair for pair in list(dict.items(held)) if type(pair[0]) is str]

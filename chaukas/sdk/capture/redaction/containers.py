@@ -32,7 +32,7 @@ from .benign import (
     is_prose,
     is_word_list,
 )
-from .names import HEADER_NAMES, last_word, squeeze
+from .names import HEADER_NAMES, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,6 +220,9 @@ def _is_pair(name: str, item: Any, redactor: Redactor) -> bool:
     """Tell a sensitive name and its value from two names."""
     if not _is_sensitive(name, redactor) or not redactor.hides(name, item):
         return False
+    if type(item) is str and item.startswith("--"):
+        # The next option.
+        return False
     return type(item) is not str or not (is_word_list(item) or _is_help(item))
 
 
@@ -301,7 +304,7 @@ def table_cells(target: Any, redactor: Redactor) -> Iterator[Cell]:
         for column in columns:
             item = row[column]
             is_word = type(item) is str and len(item) <= _PLAIN_CHARS and item.isalpha()
-            if is_word and last_word(head[column]) == "token":
+            if is_word and squeeze(head[column]) in ("token", "tokens"):
                 # The words of a text, counted.
                 continue
             if redactor.hides(head[column], item):

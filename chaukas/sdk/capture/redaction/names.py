@@ -8,16 +8,19 @@ place and shown in another.
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 from unicodedata import normalize
 
 from .languages import in_english
 
 __all__ = (
+    "DEEDS",
     "HEADER_NAMES",
     "NAME_CHARS",
     "QUERY_NAMES",
     "is_about",
+    "is_owner",
     "is_sensitive",
     "last_word",
     "squeeze",
@@ -71,7 +74,8 @@ _PAIRS: Final = frozenset(
         " wallet+seed de+passe auth+header auth+value auth+data auth+string auth+blob"
         " authentication+string auth+salt secure+salt nonce+salt in+s"
         "alt nonce+key in+key"
-        " hash+salt password+salt cookie+salt encryption+salt secret+salt jwt+salt"
+        " signing+salt hash+salt password+salt cookie+salt encryption+salt"
+        " secret+salt jwt+salt"
         " auth+code auth+digest auth+hash auth+config private+pem shared+access".split()
     )
 )
@@ -107,7 +111,7 @@ _PAT_OWNERS: Final = frozenset(
 
 _CODE_OWNERS: Final = frozenset(
     "mfa 2fa fa otp totp recovery backup auth authorization verification sms"
-    " security access login pairing invite pin".split()
+    " security access login pairing invite pin tan puk card".split()
 )
 
 # What a name says *about* a secret is not the secret: `password_length`.
@@ -138,13 +142,30 @@ _HARMLESS_LAST: Final = frozenset(
     "suggestion warning encryption fingerprint hashing metadata i"
     "nfo detail summary issuer audience subject claim left change"
     " spent mismatch stdin alg box bar board view dialog modal store dough crumble"
-    " monster baker check outcome verdict reason".split()
+    " monster baker check outcome verdict reason variable within until"
+    " since pref preference mgmt mgr identifier filter scanning scanner"
+    " detection sharing question"
+    " color colour checksum resend tooltip caption heading subtitle"
+    " renewal lookup storage sync authentication".split()
 )
 
+_NAMED_PAIRS: Final = frozenset(
+    {("existing", "secret"), ("image", "pull"), ("from", "secret")}
+)
+_HARMLESS_ENDS: Final = (
+    *(("expire", "in"), ("same", "site"), ("http", "only"), ("to", "stage")),
+    ("validation", "parameter"),
+)
+# A number, a length, a name, a kind, a time, a state.
+_ABOUT_LAST: Final = tuple(
+    "数量 长度 個数 類型 类型 名称 有效期 过期时间 状态 次数 数 長さ 期限 種類"
+    " 개수 길이 유형".split()
+)
 # What was done to a secret is no secret: `token_expired`. But these make one of it.
 _MADE: Final = frozenset(
     "encrypted unencrypted decrypted hashed salted encoded decoded signed shared seed"
-    " stored saved generated hardcoded typed entered embed feed cred red".split()
+    " stored saved computed generated"
+    " hardcoded typed entered embed feed cred red".split()
 )
 
 # Tokens of language models and parsers, and those that turn a page. The last
@@ -158,7 +179,9 @@ _HARMLESS_TOKENS: Final = frozenset(
     " prediction accepted rejected creation read details billed overlap chunk"
     " byte word sub subword visual vision no many top logit sampled draft"
     " message system tool tools function request response extra added"
-    " starting pagination lock resume nft erc20 governance utility csharp design"
+    " starting write citation pagination lock resume nft erc20 governance utility"
+    " csharp design color colour spacing radius font shadow typography theme"
+    " elevation breakpoint border motion"
     " lexer parser syntax".split()
 )
 
@@ -171,7 +194,12 @@ _AUTH_BEFORE: Final = frozenset(
     " with supports".split()
 )
 
-_UNLESS: Final = {"auth": _AUTH_BEFORE, "pin": _OTHER_PINS}
+_UNLESS: Final = {
+    "auth": _AUTH_BEFORE,
+    "pin": _OTHER_PINS,
+    "tan": _OTHER_PINS,
+    "puk": _OTHER_PINS,
+}
 
 # A number, a stage or a form at the end of a name does not change what it is.
 _TRIMMED: Final = frozenset(
@@ -192,13 +220,21 @@ _GLUED_FIRST: Final = re.compile(
 )
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W_A-Za-z0-9]+")
 _OF_OBJECT: Final = re.compile(r"token\.[a-z]+_?")
+DEEDS: Final = frozenset(
+    "show hide copy copied toggle submit cancel retry save edit delete remove create"
+    " generate regenerate send sent ask revoke rotate manage read write list view add"
+    " change enter verify done continue back next login logout open close use import"
+    " export approve deny grant".split()
+)
+"""Last words of the key of a label or of a permission: ``auth.otp.show``."""
 _NOISE: Final = re.compile(r"[\W_]+")
 _MARKS: Final = re.compile(r"[\u0300-\u036f]")
 
 
 def squeeze(name: str) -> str:
     """Return *name* in lower case without separators: ``X-Api_Key``: xapikey."""
-    return _NOISE.sub("", name).lower()
+    # Most names are one word: there is nothing to take out.
+    return name.lower() if name.isalnum() else _NOISE.sub("", name).lower()
 
 
 def words_of(name: str) -> list[str]:
@@ -242,13 +278,14 @@ def _decide(name: str, extra: frozenset[str]) -> bool:
         # Some languages put the owner behind the key: `clave api`.
         words = [word for word in words_of(english) if word not in _OF]
         turned = " ".join(reversed(words))
-        return is_sensitive(english) or is_sensitive(turned)
+        is_secret = is_sensitive(english) or is_sensitive(turned)
+        return is_secret and not name.endswith(_ABOUT_LAST)
     words = words_of(plain)
     if not words or _is_of_object(plain, words):
         return False
     # `tokens` is a list of secrets; `max_tokens` a number, and no text either.
     parts = [part for word in words for part in _parts(_singular(word))]
-    if _ends_harmless(parts):
+    if _ends_harmless(parts) or (len(parts) > 1 and parts[0] in ("no", "without")):
         return False
     while len(parts) > 1 and (parts[-1].isdigit() or parts[-1] in _TRIMMED):
         parts.pop()
@@ -264,6 +301,10 @@ _decide_once = lru_cache(maxsize=2048)(_decide)
 
 def _is_of_object(name: str, words: list[str]) -> bool:
     """Tell what a parser knows of a piece of text, as ``token.map``."""
+    owner, _, last = name.rpartition(".")
+    if owner.endswith("_type"):
+        # A member of a type: `token_type.keyword`.
+        return not is_sensitive(last)
     if _OF_OBJECT.fullmatch(name) is None or len(words) != 2:
         return False
     return words[1] not in _TRIMMED and not is_sensitive(words[1])
@@ -292,13 +333,13 @@ def _ends_harmless(parts: list[str]) -> bool:
     """Tell whether the last word says that the value is about a secret."""
     if len(parts) < 2:
         return False
-    if parts[0] == "existing" or parts[:2] == ["image", "pull"]:
-        # What names a Secret of Kubernetes: `existingSecret`.
+    if _NAMED_PAIRS.intersection(pairwise(parts)):
+        # What names a Secret of Kubernetes: `auth.existingSecret`.
         return True
-    if parts[-2:] == ["secret", "id"]:
+    if parts[-2:] == ["secret", "id"] and parts[-3:-2] != ["user"]:
         # Of Vault and others it is a secret: its value decides.
         return False
-    return _is_harmless(parts[-1]) or parts[-2:] == ["expire", "in"]
+    return _is_harmless(parts[-1]) or tuple(parts[-2:]) in _HARMLESS_ENDS
 
 
 def _is_harmless(word: str) -> bool:
@@ -308,8 +349,15 @@ def _is_harmless(word: str) -> bool:
 
 def is_about(name: str) -> bool:
     """Tell a name that says something about a value, as ``access_ttl``."""
-    words = words_of(name)
-    return bool(words) and _is_harmless(_singular(words[-1]))
+    words = [_singular(word) for word in words_of(name)]
+    is_end = tuple(words[-2:]) in _HARMLESS_ENDS
+    return bool(words) and (is_end or _is_harmless(words[-1]))
+
+
+def is_owner(word: str) -> bool:
+    """Tell whose a secret is, or of which stage, from what is said of it."""
+    word = word.lower()
+    return word in _TRIMMED or word in _PASS_OWNERS or word in _KEY_OWNERS
 
 
 def _is_secret_at(parts: list[str], at: int) -> bool:
@@ -322,11 +370,14 @@ def _is_secret_at(parts: list[str], at: int) -> bool:
     if is_once or (before, part) in _PAIRS or (part == "pw" and is_last):
         return True
     if part == "token":
-        return before not in _HARMLESS_TOKENS
+        is_public = parts[max(0, at - 2) : at] == ["public", "key"]
+        return not is_public and before not in _HARMLESS_TOKENS
     if part == "key":
         return before in _KEY_OWNERS
     if not is_last:
         return False
     if part in _UNLESS:
         return before not in _UNLESS[part]
-    return (part == "pass" and at == 0) or before in _OWNERS.get(part, ())
+    # `-srcstorepass`, `--truststore-pass`
+    is_store = part == "pass" and before.endswith(("store", "key"))
+    return (part == "pass" and at == 0) or is_store or before in _OWNERS.get(part, ())

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chaukas.sdk.capture.budget import Work
+from chaukas.sdk.capture.long_text import missing_chars_of
+from chaukas.sdk.capture.redaction.forms.client_calls import client_spans
 from chaukas.sdk.capture.redaction.text.commands import (
     command_spans,
     has_command_marker,
@@ -19,6 +21,7 @@ from chaukas.sdk.capture.redaction.text.named_values import (
     pair_spans,
 )
 from chaukas.sdk.capture.redaction.text.nearby import looks_secret, near_spans
+from chaukas.sdk.capture.redaction.text.printed_rows import printed_row_spans
 from chaukas.sdk.capture.redaction.text.sentences import typed_spans
 from chaukas.sdk.capture.redaction.text.tables import grid_spans
 from chaukas.sdk.capture.redaction.text.unescaped import decoded, has_escaped_letters
@@ -52,6 +55,8 @@ _SIGNS_ALIKE = str.maketrans(
 _PASS_STEPS = 10
 _FORM_STEPS = 1000
 _CHARS_PER_STEP = 40
+_CHARS_PER_UNIT = 48
+_CHARS_PER_LOOK = 4096
 _ESCAPE_STEPS = 2
 _SIGNS_PER_STEP = 4
 _WIDE_CHARS_PER_PLACE = 400
@@ -59,12 +64,13 @@ _WORD_CHARS = 16
 _KEYS_BESIDE = 16
 _SHORT_CHARS = 4096
 _OPEN_REACH_CHARS = 1024 * 1024
-_OPENINGS = (
-    *("\n", " ", '"', "'", "`", "=", ">", "&", "-----BEGIN"),
-    *("|\n", "|-\n", ">\n", ">-\n", "|\\n", ">\\n"),
+_OPENINGS = ("\n", " ", '"', "'", "`", "=", ">", "&")
+"""How values begin; what has none of these before it is a value by itself."""
+_LONG_OPENINGS = (
+    *("-----BEGIN", "|\n", "|-\n", ">\n", ">-\n", "|\\n", ">\\n"),
     *('": "', '":"', "': '", '\\": \\"', '\\":\\"', ": "),
 )
-"""How values begin; what has none of these before it is a value by itself."""
+"""The same, of several signs."""
 _OPEN_BEFORE_CHARS = 256
 _OPEN_AFTER_CHARS = 128
 
@@ -199,22 +205,30 @@ class Redactor:
             or "\x1b[" in text
         )
 
-    def cost_of(self, text: str) -> int:
+    def cost_of(self, text: str, enough: int | None = None) -> int:
         """
         Return what `redact` costs at most, in units of about a microsecond.
 
         Counted before it is spent: the length, and the places where a name or a key
         may stand, as each of them is looked at closely.
+
+        Args:
+            text: The text.
+            enough: If its length alone costs more, that is returned: counting takes
+                time, too.
+
         """
+        by_length = (1 + len(self._patterns)) * (3 + len(text) // _CHARS_PER_UNIT)
+        if enough is not None and by_length > enough:
+            return by_length
         low = text.lower()
         places = sum(low.count(word) for word in _COSTLY)
         places += sum(low.count(stem) for stem in self._stems)
         if not low.isascii():
             places += count_foreign(low) + len(low) // _WIDE_CHARS_PER_PLACE
-        searches = 1 + len(self._patterns)
         escapes = (low.count("%") + low.count("&")) // 2 + low.count("\\") // 16
         places_read = 6 * places + low.count("\x1b") + escapes
-        return searches * (3 + len(text) // 48) + places_read
+        return by_length + places_read
 
     def spans(self, text: str, work: Work | None = None) -> list[tuple[int, int]]:
         """
@@ -279,12 +293,14 @@ class Redactor:
         if is_paired or has_command_marker(low):
             work.left -= _PASS_STEPS + len(text) // _CHARS_PER_STEP
             found.extend(work.counted(command_spans(low, work), text))
+            found.extend(work.counted(client_spans(text, low, work), text))
         if is_paired:
             near = Work(work.left // 2)
             work.left -= near.left
             found.extend(near_spans(text, low, near))
             work.left += max(0, near.left)
             found.extend(work.counted(typed_spans(low), text))
+            found.extend(work.counted(printed_row_spans(text, self._squeezed), text))
             found.extend(work.counted(grid_spans(low, self._squeezed), text))
             found.extend(pair_spans(text, low, self._extra, work))
         return found
@@ -343,7 +359,7 @@ class Redactor:
         work = work or Work()
         heads = self.spans(text[: head_chars + OVERLAP_CHARS], work)
         # A value may be longer than the window: then its name stands before it.
-        context = _context(text, window_at)
+        context = _context(text, window_at, work)
         tails = [
             (start - len(context) + window_at, end - len(context) + window_at)
             for start, end in self.spans(context + text[window_at:], work)
@@ -352,10 +368,11 @@ class Redactor:
         tail = _render(text, tails, tail_at, len(text))
         found = any(start < head_chars for start, _ in heads)
         found = found or any(end > tail_at for _, end in tails)
-        return f"{head}…<+{tail_at - head_chars} chars>{tail}", found
+        left_out = tail_at - head_chars + missing_chars_of(text)
+        return f"{head}…<+{left_out} chars>{tail}", found
 
 
-def _context(text: str, end: int) -> str:
+def _context(text: str, end: int, work: Work) -> str:
     """
     Return what stands around the beginnings that are still open at a place.
 
@@ -364,6 +381,12 @@ def _context(text: str, end: int) -> str:
     """
     floor = max(0, end - _OPEN_REACH_CHARS)
     openings = {text.rfind(opening, floor, end) for opening in _OPENINGS}
+    for opening in _LONG_OPENINGS:
+        # For one sign, all of a megabyte takes a tenth of the time.
+        if all(text.rfind(sign, floor, end) >= 0 for sign in opening):
+            at = text.rfind(opening, floor, end)
+            work.left -= (end - max(at, floor)) // _CHARS_PER_LOOK
+            openings.add(at)
     if floor:
         if max(openings) < 0:
             # One word without an end: nobody can tell what it is.

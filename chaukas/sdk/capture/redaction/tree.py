@@ -156,8 +156,10 @@ class Scrubber:
         A text that costs more than is left loses its middle; a small rest is not
         worth its cut.
         """
-        units = self._redactor.cost_of(text)
         left = budget.search_work
+        if left < 0:
+            return -1
+        units = self._redactor.cost_of(text)
         if not budget.search(units):
             return len(text)
         chars = len(text) * max(0, left) // (2 * units) - 2 * OVERLAP_CHARS

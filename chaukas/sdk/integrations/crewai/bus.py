@@ -19,7 +19,7 @@ from chaukas.sdk.integrations.shared.nested.tools import (
 )
 from chaukas.sdk.integrations.shared.observe import Noted, observe, observe_async
 from chaukas.sdk.integrations.shared.policies import decide
-from chaukas.sdk.integrations.shared.read import text_of
+from chaukas.sdk.integrations.shared.read import is_set, text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import content
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED
@@ -168,7 +168,7 @@ class Bus(Part):
             self._runs.note_refused(run, limit)
 
     def _hooked(self, event: dict[str, Any]) -> None:
-        if event.get("outcome") == "aborted" and node_in_force() is not None:
+        if text_of(event.get("outcome")) == "aborted" and node_in_force() is not None:
             decide(
                 self._recorder,
                 self._runs.shared.here(),
@@ -240,7 +240,7 @@ class Bus(Part):
         self._input(event.get("response"), "flow_input")
 
     def _said(self, event: dict[str, Any]) -> None:
-        if event.get("role") == "user":
+        if text_of(event.get("role")) == "user":
             self._input(event.get("content"), "conversation")
 
     def _input(self, text: Any, source: str) -> None:
@@ -252,7 +252,8 @@ class Bus(Part):
     # -- state --------------------------------------------------------------------
 
     def _planned(self, event: dict[str, Any]) -> None:
-        plan = event.get("plan") or event.get("refined_plan") or event.get("reason")
+        plans = (event.get(name) for name in ("plan", "refined_plan", "reason"))
+        plan = next((each for each in plans if is_set(each)), None)
         facts = {"operation": text_of(event.get("type")), "store": "plan"}
         self._stores.note_change(facts, {"value": plan})
 

@@ -19,7 +19,14 @@ from chaukas.sdk.integrations.shared.model_facts import (
     json_hash_of,
 )
 from chaukas.sdk.integrations.shared.openai_api.providers import provider_at
-from chaukas.sdk.integrations.shared.read import list_of, parsed, read, text_of
+from chaukas.sdk.integrations.shared.read import (
+    is_blank,
+    is_set,
+    list_of,
+    parsed,
+    read,
+    text_of,
+)
 from chaukas.sdk.integrations.shared.usage import Usage, read_usage
 from chaukas.sdk.record.content import without_defaults
 from chaukas.sdk.record.context import AgentRef
@@ -179,7 +186,7 @@ def agent_facts(agent: Any) -> dict[str, Any]:
         "has_memory": _is_on(get("memory")),
         "has_knowledge": get("knowledge") is not None,
     }
-    return {name: value for name, value in facts.items() if value not in (None, "")}
+    return {name: value for name, value in facts.items() if not is_blank(value)}
 
 
 def task_facts(task: Any, capture: DeferredCapture) -> dict[str, Any]:
@@ -229,7 +236,7 @@ def crew_facts(crew: Any, kind: str) -> dict[str, Any]:
         "cache": get("cache") is True,
         "max_rpm": get("max_rpm"),
     }
-    return {name: value for name, value in facts.items() if value not in (None, "")}
+    return {name: value for name, value in facts.items() if not is_blank(value)}
 
 
 def is_internal(flow: Any) -> bool:
@@ -303,8 +310,11 @@ def user_texts(messages: Any) -> list[Any]:
     """Return what the user says in the messages that an agent is given."""
     if type(messages) is str:
         return [messages]
-    given = [each for each in list_of(messages) if type(each) is dict]
-    return [each.get("content") for each in given if each.get("role") == "user"]
+    return [
+        each.get("content")
+        for each in list_of(messages)
+        if type(each) is dict and text_of(each.get("role")) == "user"
+    ]
 
 
 def output_of(result: Any) -> Any:
@@ -326,11 +336,11 @@ def request_of(llm: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Requ
     system = None
     if type(messages) is list and messages:
         first = messages[0]
-        if type(first) is dict and first.get("role") == "system":
+        if type(first) is dict and text_of(first.get("role")) == "system":
             system, messages = first.get("content"), messages[1:]
     get = attributes_of(llm).get
     settings = {name: get(name) for name in _SETTINGS}
-    settings["stop"] = get("stop") or None
+    settings["stop"] = get("stop") if is_set(get("stop")) else None
     model = text_of(get("model"))
     return Request(
         provider=_provider_of(llm, model),
@@ -371,9 +381,13 @@ def _provider_in(class_name: str) -> str:
 
 
 def _tools_in(tools: Any) -> list[str]:
-    given = [each for each in list_of(tools)[:_NAMES] if type(each) is dict]
-    functions = (_fields_of(each.get("function") or each) for each in given)
-    return [text for each in functions if (text := text_of(each.get("name")))]
+    names = []
+    for each in list_of(tools)[:_NAMES]:
+        if type(each) is dict:
+            function = each.get("function")
+            fields = _fields_of(function if is_set(function) else each)
+            names.append(text_of(fields.get("name")))
+    return [name for name in names if name]
 
 
 def response_of(result: Any, usage: Usage, **facts: Any) -> Answer:

@@ -15,6 +15,7 @@ from chaukas.sdk.integrations.shared.observe import (
     observe_async,
     outermost,
 )
+from chaukas.sdk.integrations.shared.read import text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, SCOPE, Node, reset
 from chaukas.sdk.record.placement import node_in_force
@@ -193,7 +194,7 @@ class CrewRuns(Part):
         if held(task, "async_execution") is True:
             crew.last_task = None
             return
-        name = held(task, "name") or held(task, "description")
+        name = text_of(held(task, "name")) or held(task, "description")
         last, crew.last_task = crew.last_task, (ref, name)
         if last is None or last[0] == ref:
             return

@@ -65,7 +65,7 @@ class _Working(Observation):
 
     def item(self, value: Any) -> None:
         """Remember what came last, which tells how an agent that is left has ended."""
-        if not field(value, "partial"):
+        if field(value, "partial") is not True:
             self._agents.note_event(self._turn, value)
 
     def ended(self, result: Any) -> None:
@@ -204,10 +204,10 @@ class Agents(Part):
         if not turn.sampled:
             return
         code, has_parts = value_of(field(event, "error_code")), bool(parts_of(event))
-        if has_parts or code or field(event, "actions", "escalate"):
+        if has_parts or code or field(event, "actions", "escalate") is True:
             # Others tell of tokens, state, or the end of a turn.
             turn.last_event = event
-        if field(event, "author") != turn.name:
+        if text_of(field(event, "author")) != turn.name:
             return
         turn.failure = "" if has_parts else code
         if not code or code in turn.model_failures:
@@ -284,9 +284,9 @@ class Agents(Part):
             counts = {"in": turn.live.audio_in, "out": turn.live.audio_out}
             audio = {way: count.facts() for way, count in counts.items()}
             facts |= without_defaults({"audio": without_defaults(audio)})
-        if event is None or field(event, "author") != turn.name:
+        if event is None or text_of(field(event, "author")) != turn.name:
             return
-        if field(event, "actions", "escalate"):
+        if field(event, "actions", "escalate") is True:
             facts["escalated"] = True
         said = text_in(event)
         if said and not turn.handed_to:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.shared.policies import record_policy
+from chaukas.sdk.patching import in_place_of
 from chaukas.sdk.record.context import CURRENT
 from chaukas.sdk.system.internal_errors import attempt
 
@@ -35,18 +36,19 @@ def when_answered(note: Callable[[Any], object]) -> Wrap:
         note: Called with an answer.
     """
 
-    async def watched(wrapped: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    async def watched(
+        wrapped: Any, _instance: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
         result = await wrapped(*args, **kwargs)
         if result is not None:
             attempt("callback", note, result)
         return result
 
     def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        del instance
         node = CURRENT.get()
         if node is not None and not node.run.sampled:
             return wrapped(*args, **kwargs)
-        return watched(wrapped, args, kwargs)
+        return in_place_of(watched, wrapped, instance, args, kwargs)
 
     return wrapper
 

@@ -11,7 +11,7 @@ from chaukas.sdk.integrations.shared.model_facts import (
     Schema,
 )
 from chaukas.sdk.integrations.shared.models import CONTENT_FILTER
-from chaukas.sdk.integrations.shared.read import list_of, text_of
+from chaukas.sdk.integrations.shared.read import is_set, list_of, text_of
 from chaukas.sdk.integrations.shared.usage import read_usage
 from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.introspect import (
@@ -92,8 +92,8 @@ def request_of(llm: Any, asked: Any, *, stream: bool) -> Request:
         stream=stream,
         more=without_defaults(
             {
-                "previous_interaction_id": held.get("previous_interaction_id"),
-                "cached_content": config.get("cached_content"),
+                "previous_interaction_id": text_of(held.get("previous_interaction_id")),
+                "cached_content": text_of(config.get("cached_content")),
             }
         ),
     )
@@ -112,19 +112,16 @@ def _provider_of(llm: Any, model: str) -> str:
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
     settings = {name: config.get(name) for name in _NUMBERS}
     settings["max_tokens"] = config.get("max_output_tokens")
-    settings["stop"] = list_of(config.get("stop_sequences"))
-    settings["response_mime_type"] = text_of(config.get("response_mime_type"))
-    settings["service_tier"] = value_of(config.get("service_tier"))
-    settings["tool_choice"] = value_of(
-        field(config.get("tool_config"), "function_calling_config", "mode")
-    )
+    settings["stop"] = list_of(config.get("stop_sequences")) or None
+    settings["response_mime_type"] = text_of(config.get("response_mime_type")) or None
+    settings["service_tier"] = value_of(config.get("service_tier")) or None
+    calling = field(config.get("tool_config"), "function_calling_config", "mode")
+    settings["tool_choice"] = value_of(calling) or None
     thinking = attributes_of(config.get("thinking_config"))
     for name in ("include_thoughts", "thinking_budget"):
         settings[name] = thinking.get(name)
-    settings["thinking_level"] = value_of(thinking.get("thinking_level"))
-    return {
-        name: value for name, value in settings.items() if value not in (None, "", [])
-    }
+    settings["thinking_level"] = value_of(thinking.get("thinking_level")) or None
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _tools(held: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
@@ -183,7 +180,8 @@ def answer_of(response: Any, *, usage: Any = None) -> Answer:
 def _call(held: dict[str, Any]) -> dict[str, Any]:
     call = {name: text_of(held.get(name)) for name in ("id", "name")}
     call = {name: value for name, value in call.items() if value}
-    return {**call, "arguments": held.get("args") or {}}
+    args = held.get("args")
+    return {**call, "arguments": args if is_set(args) else {}}
 
 
 def failure_of(response: Any) -> Failure | None:

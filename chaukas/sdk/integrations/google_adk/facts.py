@@ -13,7 +13,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.integrations.shared.model_facts import hash_of
-from chaukas.sdk.integrations.shared.read import list_of, text_of
+from chaukas.sdk.integrations.shared.read import is_set, list_of, text_of
 from chaukas.sdk.record.context import AgentRef
 from chaukas.sdk.record.recorder import without_defaults
 from chaukas.sdk.system.introspect import (
@@ -201,13 +201,13 @@ def _part(held: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     if held.get("text") is not None:
         shown["text"] = text_of(held["text"])
-        if held.get("thought"):
+        if held.get("thought") is True:
             shown["thought"] = True
     for kind, payload in (("function_call", "args"), ("function_response", "response")):
         if held.get(kind) is not None:
             call = attributes_of(held[kind])
             names = ("id", "name", payload)
-            shown[kind] = {name: call[name] for name in names if call.get(name)}
+            shown[kind] = {name: call[name] for name in names if is_set(call.get(name))}
     for kind in _MEDIA:
         if held.get(kind) is not None:
             shown[kind] = _media(attributes_of(held[kind]))

@@ -181,16 +181,16 @@ class LiveCalls(Part):
         if usage is not None:
             live.usage = usage
         heard = field(response, "input_transcription")
-        if field(heard, "finished") and text_of(field(heard, "text")):
+        if field(heard, "finished") is True and text_of(field(heard, "text")):
             text = text_of(field(heard, "text"))
             live.sent.append({"role": "user", "parts": [{"text": text}]})
             self._heard(turn, text, {"modality": "audio"})
         spoken = field(response, "output_transcription")
         if parts_of(response) or spoken is not None:
             self._speaks(turn, live, response, spoken)
-        if field(response, "interrupted"):
+        if field(response, "interrupted") is True:
             self._end(live, None, is_whole=False)
-        elif field(response, "turn_complete"):
+        elif field(response, "turn_complete") is True:
             self._end(live, response)
         leaves = field(response, "go_away")
         if leaves is not None:
@@ -214,11 +214,11 @@ class LiveCalls(Part):
             if _count(live.spoken, sound):
                 _count(live.audio_out, sound)
                 self._models.record.chunk(call, "audio")
-        if field(response, "partial"):
+        if field(response, "partial") is True:
             self._models.record.chunk(call)
             return
         said = text_in(response)
-        if field(spoken, "finished"):
+        if field(spoken, "finished") is True:
             said = text_of(field(spoken, "text"))
         if said:
             live.said.append(said)

@@ -14,6 +14,7 @@ from chaukas.sdk.integrations.shared.observe import (
     observe_async_generator,
 )
 from chaukas.sdk.integrations.shared.policies import record_policy
+from chaukas.sdk.integrations.shared.read import is_set
 from chaukas.sdk.integrations.shared.runs import AgentRun
 from chaukas.sdk.integrations.shared.tools import Tools
 from chaukas.sdk.patching import Patch
@@ -62,7 +63,7 @@ class _Asking(Observation):
 
     def item(self, value: Any) -> None:
         """Count a piece, or end with the last response."""
-        if field(value, "partial"):
+        if field(value, "partial") is True:
             self._models.record.chunk(self._call)
             if self._call.deltas is not None:
                 self._call.deltas.add("text", 0, text_in(value))
@@ -188,7 +189,7 @@ class Models(Part):
     def _ask(self, llm: Any, args: Any, kwargs: dict[str, Any]) -> Observation | None:
         node = node_in_force()
         asked = args[0] if args else kwargs.get("llm_request")
-        stream = bool(args[1] if len(args) > 1 else kwargs.get("stream"))
+        stream = is_set(args[1] if len(args) > 1 else kwargs.get("stream"))
         if node is not None and node.kind == "model":
             outer = node.detail
             return self._delegate(outer, llm) if isinstance(outer, LlmCall) else None

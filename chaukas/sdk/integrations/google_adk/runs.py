@@ -10,7 +10,7 @@ from chaukas.sdk.integrations.shared.observe import (
     Observation,
     observe_async_generator,
 )
-from chaukas.sdk.integrations.shared.read import text_of
+from chaukas.sdk.integrations.shared.read import is_blank, is_set, text_of
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record import content
 from chaukas.sdk.record.context import CURRENT, SCOPE, Node
@@ -67,7 +67,7 @@ class _Running(Observation):
 
     def item(self, value: Any) -> None:
         """Record what is an answer."""
-        if self._run.sampled and not field(value, "partial"):
+        if self._run.sampled and field(value, "partial") is not True:
             self._calls.note_event(self._run, value)
 
     def closing(self) -> None:
@@ -251,15 +251,15 @@ class RunnerCalls(Part):
         """Record the answer that an event of the top-level runner is, if it is one."""
         held = attributes_of(event)
         author = text_of(held.get("author"))
-        if author == "user" or held.get("long_running_tool_ids"):
+        if author == "user" or is_set(held.get("long_running_tool_ids")):
             return
-        if held.get("interrupted"):
+        if held.get("interrupted") is True:
             return
         spoken = _transcript(held.get("output_transcription"))
         output: Any = text_in(event) or spoken
         if not output:
             output = _workflow_output(held)
-        if output in ("", None) or not is_final(event):
+        if is_blank(output) or not is_final(event):
             return
         turn = run.turn_of(author, text_of(held.get("branch")))
         if turn is not None and self._agents.is_inside_tool(turn):
@@ -283,7 +283,7 @@ class RunnerCalls(Part):
 
 def _transcript(spoken: Any) -> str:
     """Return what a model said aloud, once that is known to its end."""
-    if spoken is None or not field(spoken, "finished"):
+    if spoken is None or field(spoken, "finished") is not True:
         return ""
     return text_of(field(spoken, "text"))
 

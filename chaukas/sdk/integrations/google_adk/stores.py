@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.events import EventType
 from chaukas.sdk.integrations.base import Part
-from chaukas.sdk.integrations.shared.read import list_of, text_of
-from chaukas.sdk.patching import Patch, is_most_derived
+from chaukas.sdk.integrations.shared.read import is_set, list_of, text_of
+from chaukas.sdk.patching import Patch, in_place_of, is_most_derived
 from chaukas.sdk.record import content
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED
 from chaukas.sdk.record.placement import node_in_force, place
@@ -38,6 +38,7 @@ _REWIND = "rewind_before_invocation_id"
 _REST = ("agent_state", "end_of_agent")
 _TOLD = ("state_delta", "compaction", _REWIND, *_REST)
 """What an event does beside saying something."""
+_PLAIN = (bool, dict, str)
 _SCOPES = ("user", "app", "temp")
 _ADDED = {
     "add_session_to_memory": "1.0",
@@ -68,8 +69,10 @@ def has_news(args: Any, kwargs: dict[str, Any]) -> bool:
     # Asked for each event, of which few do.
     actions = attributes_of(field(event, "actions"))
     for name in _TOLD:
-        if actions.get(name):
-            return not field(event, "partial")
+        value = actions.get(name)
+        # As `is_set`, which would be a call for each.
+        if value is not None and (type(value) not in _PLAIN or value):
+            return field(event, "partial") is not True
     return False
 
 
@@ -127,7 +130,7 @@ class Stores(Part):
             is_idle = is_wanted is not None and not is_wanted(args, kwargs)
             if is_idle or not is_most_derived(wrapped, instance, name):
                 return wrapped(*args, **kwargs)
-            return observed(wrapped, instance, args, kwargs)
+            return in_place_of(observed, wrapped, instance, args, kwargs)
 
         async def observed(
             wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]
@@ -223,7 +226,7 @@ class Stores(Part):
                     files, "state_update.rewind.artifacts"
                 )
         for name in _REST:
-            if actions.get(name):
+            if is_set(actions.get(name)):
                 changes[name] = capture.tree(actions[name], f"state_update.{name}")
         return changes
 

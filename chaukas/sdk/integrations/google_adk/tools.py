@@ -266,7 +266,7 @@ class ToolHooks(Part):
         if run is None:
             return None
         if confirmation is not None:
-            call.is_confirmed = bool(field(confirmation, "confirmed"))
+            call.is_confirmed = field(confirmation, "confirmed") is True
             outcome = "allow" if call.is_confirmed else "deny"
             self._decided(run, call, _CONFIRMATION, outcome)
         return _Calling(self, run, call)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chaukas.sdk.integrations.base import Part
 from chaukas.sdk.integrations.shared.models import record_retry
 from chaukas.sdk.integrations.shared.observe import Observation, observe_async
-from chaukas.sdk.integrations.shared.read import text_of
+from chaukas.sdk.integrations.shared.read import is_set, text_of
 from chaukas.sdk.integrations.shared.runs import AgentRun
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import Node
@@ -81,7 +81,7 @@ class _FunctionStep(_Step):
         if error is not None:
             self._hooks.raised(self._call, error)
         else:
-            self._call.is_waiting = bool(field(result, "_interrupt_ids"))
+            self._call.is_waiting = is_set(field(result, "_interrupt_ids"))
             super().ended(field(result, "_output_value"))
 
 

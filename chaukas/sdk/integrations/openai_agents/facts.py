@@ -18,8 +18,8 @@ from chaukas.sdk.integrations.shared.openai_api.responses import (
     finish_reason_of,
     response_facts,
 )
+from chaukas.sdk.integrations.shared.read import is_blank, read_text, text_of
 from chaukas.sdk.integrations.shared.read import parsed as arguments_of
-from chaukas.sdk.integrations.shared.read import read_text, text_of
 from chaukas.sdk.record.context import AgentRef
 
 __all__ = [
@@ -150,7 +150,8 @@ def agent_facts(agent: Any, run_config: Any) -> dict[str, Any]:
     model call shows what they gave.
     """
     instructions = getattr(agent, "instructions", None)
-    model = getattr(run_config, "model", None) or getattr(agent, "model", None)
+    model = getattr(run_config, "model", None)
+    model = getattr(agent, "model", None) if is_blank(model) else model
     output_type = getattr(agent, "output_type", None)
     facts: dict[str, Any] = {}
     name = model_name_of(model)

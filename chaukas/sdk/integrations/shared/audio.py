@@ -7,7 +7,7 @@ its amount is all that a record of actions needs.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 __all__ = [
     "PCM16_24KHZ_BYTES_PER_MS",
@@ -71,8 +71,10 @@ class AudioCount:
     def add(self, audio: object) -> None:
         """Count one chunk; what is no plain bytes counts as a chunk alone."""
         self.chunk_count += 1
-        if isinstance(audio, (bytes, bytearray)):
-            self.byte_count += len(audio)
+        for kind in (bytes, bytearray):
+            if issubclass(type(audio), kind):
+                # Of a class derived from it, the length may be code of a stranger.
+                self.byte_count += kind.__len__(cast("Any", audio))
 
     @property
     def duration_ms(self) -> int:

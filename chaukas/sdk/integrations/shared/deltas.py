@@ -151,7 +151,7 @@ class _Growing:
         if is_open:
             # Its end has not come within what may be held back.
             text += _MARK
-            capture.note_hidden(_PATH)
+            capture.note([_PATH])
         message = {
             "role": "assistant",
             "text": capture.text(text, _PATH),
@@ -164,8 +164,7 @@ def _shown(name: Any, capture: Capture) -> Any:
     """Return the name of a tool, or the id of its call, as events show it."""
     shown = captured_now(name)
     if type(name) is Deferred:
-        for path in name.capture.made.redacted:
-            capture.note_hidden(path)
+        capture.note(name.capture.made.redacted)
     return shown
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from chaukas.sdk.patching import is_most_derived
+from chaukas.sdk.patching import in_place_of, is_most_derived
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, Node, reset
 from chaukas.sdk.system.internal_errors import attempt, report
 
@@ -32,6 +32,7 @@ __all__ = [
     "observe_async",
     "observe_async_generator",
     "observe_generator",
+    "observed_call",
     "outermost",
 ]
 
@@ -150,38 +151,48 @@ def observe_async(begin: Begin) -> Wrap:
     Args:
         begin: As for `observe`; called when the coroutine is awaited.
     """
+    return partial(observed_call, begin)
 
-    async def observed(
-        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        seen = _begun(begin, instance, args, kwargs)
-        if seen is None:
-            return await wrapped(*args, **kwargs)
-        token = _enter(seen)
-        try:
-            result = await wrapped(*args, **kwargs)
-        except BaseException as error:
-            attempt("observe", seen.failed, error)
-            raise
-        finally:
-            if token is not None:
-                reset(token)
-        try:
-            seen.ended(result)
-        except Exception as problem:
-            report("observe", problem)
-        return result
 
-    def wrapper(
-        wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        outer = CURRENT.get()
-        if outer is not None and not outer.run.sampled:
-            # The coroutine itself, without one of ours around it.
-            return wrapped(*args, **kwargs)
-        return observed(wrapped, instance, args, kwargs)
+def observed_call(
+    begin: Begin,
+    wrapped: Any,
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Return what the host gets of one call of a coroutine function."""
+    outer = CURRENT.get()
+    if outer is not None and not outer.run.sampled:
+        # The coroutine itself, without one of ours around it.
+        return wrapped(*args, **kwargs)
+    return in_place_of(partial(_observed, begin), wrapped, instance, args, kwargs)
 
-    return wrapper
+
+async def _observed(
+    begin: Begin,
+    wrapped: Any,
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    seen = _begun(begin, instance, args, kwargs)
+    if seen is None:
+        return await wrapped(*args, **kwargs)
+    token = _enter(seen)
+    try:
+        result = await wrapped(*args, **kwargs)
+    except BaseException as error:
+        attempt("observe", seen.failed, error)
+        raise
+    finally:
+        if token is not None:
+            reset(token)
+    try:
+        seen.ended(result)
+    except Exception as problem:
+        report("observe", problem)
+    return result
 
 
 def outermost(name: str, wrap: Wrap) -> Wrap:

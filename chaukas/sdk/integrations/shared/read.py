@@ -12,6 +12,8 @@ import orjson
 
 __all__ = [
     "JsonText",
+    "is_blank",
+    "is_set",
     "list_of",
     "parsed",
     "read",
@@ -21,11 +23,22 @@ __all__ = [
 ]
 
 _PARSED_CHARS = 65_536
+_PLAIN = frozenset({bool, bytes, dict, float, frozenset, int, list, set, str, tuple})
 
 
 def text_of(value: object) -> str:
     """Return *value* if it is a text, otherwise an empty one."""
     return value if type(value) is str else ""
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether *value* is None or an empty text; what is neither is not asked."""
+    return value is None or (type(value) is str and not value)
+
+
+def is_set(value: object) -> bool:
+    """Tell of plain data what `bool` does; all else but None is set, and not asked."""
+    return bool(value) if type(value) in _PLAIN else value is not None
 
 
 def list_of(value: object) -> list[Any]:

@@ -7,7 +7,7 @@ of their code runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from chaukas.sdk.record.recorder import error_chain
 from chaukas.sdk.record.retries import class_name_of, fields_of, status_of
@@ -85,9 +85,10 @@ def _url_in(fields: dict[str, Any], response: dict[str, Any]) -> str:
 
 
 def _member(value: object, name: str) -> object:
-    if isinstance(value, tuple):
+    if issubclass(type(value), tuple):
         # A named tuple of aiohttp: its first member is the URL.
-        return tuple.__getitem__(value, 0) if len(value) else None
+        members = cast("tuple[object, ...]", value)
+        return tuple.__getitem__(members, 0) if tuple.__len__(members) else None
     return attributes_of(value).get(name)
 
 

@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import urllib.request
+from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -26,7 +27,7 @@ from .address import host_and_port
 from .verdicts import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from urllib3.response import HTTPResponse
 
@@ -206,6 +207,44 @@ class Connection:
                 raise
         return self._exchange(method, path, headers, body)
 
+    def stream(
+        self, path: str, headers: Mapping[str, str], silent_s: float
+    ) -> Reply | Iterator[bytes]:
+        """
+        Ask for an answer that does not end; return its pieces as they come.
+
+        Args:
+            path: Target of the GET.
+            headers: Of the request.
+            silent_s: Longest wait for the next piece.
+
+        Returns:
+            The whole answer instead, if it is no success.
+
+        Raises:
+            TroubleError: There was no answer in time; of the pieces: no further one.
+            TlsFilesError: A file for TLS cannot be used.
+        """
+        self.close()
+        with self._guarded():
+            opened, response, _ = self._answered("GET", path, headers, None)
+            if not 200 <= response.status < 300:
+                return self._read(opened, response, is_whole=True)
+        return self._pieces(response, silent_s)
+
+    def _pieces(self, response: HTTPResponse, silent_s: float) -> Iterator[bytes]:
+        # Without chunks, as from a simple proxy, a read waits until it is full.
+        amount = _SLICE_BYTES if response.chunked else 1
+        with self._guarded():
+            parts = response.stream(amount, decode_content=False)
+            while True:
+                self._deadline.start(silent_s)
+                part = next(parts, None)
+                if part is None:
+                    break
+                yield part
+        self.close()
+
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         opened, self._open = self._open, None
@@ -216,8 +255,17 @@ class Connection:
     def _exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:
+        with self._guarded():
+            opened, response, is_whole = self._answered(method, path, headers, body)
+            reply = self._read(opened, response, is_whole=is_whole)
+        self._is_used = True
+        return reply
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Close the connection whatever goes wrong, and name the trouble."""
         try:
-            reply = self._roundtrip(method, path, headers, body)
+            yield
         # What the two libraries raise has no common base but these.
         except (OSError, HTTPException, HTTPError, ValueError) as error:
             self.close()
@@ -226,12 +274,11 @@ class Connection:
         except BaseException:
             self.close()
             raise
-        self._is_used = True
-        return reply
 
-    def _roundtrip(
+    def _answered(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Reply:
+    ) -> tuple[_Timed, HTTPResponse, bool]:
+        """Send a request; return its answer unread, and if the request was whole."""
         opened = self._open or self._made()
         self._open = opened
         opened.timeout = self._deadline.left_s()
@@ -263,7 +310,7 @@ class Connection:
         if early is not None and 200 <= response.status < 300:
             # A success in front of the end of the request is none of its events'.
             raise early
-        return self._read(opened, response, is_whole=early is None)
+        return opened, response, early is None
 
     def _read(self, opened: _Timed, response: HTTPResponse, *, is_whole: bool) -> Reply:
         parts: list[bytes] = []

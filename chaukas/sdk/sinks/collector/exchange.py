@@ -20,7 +20,7 @@ from .responses import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from urllib.parse import SplitResult
 
     from .connection import Connection, Deadline, TroubleError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpClient"]
 
-_ANSWER_LIMIT_BYTES: Final = 4 << 20
 _REFUSES_KEY: Final = frozenset({401, 403})
 
 
@@ -42,6 +41,8 @@ class HttpClient(CollectorSink):
 
     advice = ADVICE
     """What is wrong and what to do, by what a person has to correct."""
+    answer_limit_bytes = 4 << 20
+    """Size of an answer beyond which it is given up."""
     _connection: Connection | None = None
     _deadline: Deadline | None = None
 
@@ -97,7 +98,7 @@ class HttpClient(CollectorSink):
                 self.endpoint,
                 trust=self.trust,
                 deadline=self._deadline,
-                limit_bytes=_ANSWER_LIMIT_BYTES,
+                limit_bytes=self.answer_limit_bytes,
             )
         return self._deadline
 
@@ -110,15 +111,36 @@ class HttpClient(CollectorSink):
             reply = self._exchange_once(method, path, headers, body)
         return reply
 
+    def stream(self, path: str, *, silent_s: float) -> Reply | Iterator[bytes]:
+        """
+        Ask for an answer that does not end, and return its pieces as they come.
+
+        Args:
+            path: Of the request, behind that of the endpoint.
+            silent_s: Longest wait for the next piece.
+
+        Returns:
+            The whole answer, if it is no success.
+        """
+        self._open().start(silent_s)
+        connection, target, headers = self._request(path, {})
+        return connection.stream(target, headers, silent_s)
+
     def _exchange_once(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:
+        connection, target, sent = self._request(path, headers)
+        return connection.exchange(method, target, sent, body)
+
+    def _request(
+        self, path: str, headers: Mapping[str, str]
+    ) -> tuple[Connection, str, Mapping[str, str]]:
+        """Return where to send a request, its target, and all of its headers."""
         if self._connection is None:
             raise RuntimeError
         sent = {**self.identity(), **headers, "user-agent": f"chaukas-sdk/{VERSION}"}
         query = f"?{self.parts.query}" if self.parts.query else ""
-        target = f"{self.path}{path}{query}"
-        return self._connection.exchange(method, target, sent, body)
+        return self._connection, f"{self.path}{path}{query}", sent
 
     def _answer_of_trouble(self, trouble: TroubleError) -> Answer:
         if trouble.kind == "tls":

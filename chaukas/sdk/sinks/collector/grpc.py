@@ -55,10 +55,7 @@ def load() -> None:
         ImportError: The library is not there, or is broken.
     """
     with holding_forks():
-        # Late, as it takes longer than loading all of the SDK.
-        # F401: having it loaded is all that is wanted.
-        import grpc  # noqa: F401
-
+        _stay_initialised()
         # F401: as above; it reads the answer.
         from chaukas.sdk.wire.proto import ingest_pb2  # noqa: F401
 
@@ -110,10 +107,14 @@ class GrpcSink(CollectorSink):
 
     def close(self) -> None:
         """Close the channel; a later `send` opens another."""
-        channel, self._channel = self._channel, None
-        self._is_proven = False
-        if channel is not None:
-            channel.close()
+        # A lock that the library holds meanwhile would be held in a child for ever.
+        with holding_forks():
+            channel, self._channel = self._channel, None
+            self._is_proven = False
+            if channel is not None:
+                channel.close()
+            # The last reference to it, whose end is work for the library too.
+            del channel
 
     def abandon(self) -> None:
         """
@@ -244,45 +245,60 @@ class GrpcSink(CollectorSink):
             fork = _Interrupt()
             try:
                 return self._call_once(method, body, fork)
-            except _RefusedError as refusal:
-                if refusal.code in _LOSES_CHANNEL:
-                    self.close()
+            except _RefusedError:
                 if not fork.has_come or self.monotonic() >= self._give_up_at_s:
                     raise
-            finally:
-                # Also when the answer came just before.
-                if fork.has_come:
-                    self.close()
 
     def _has_other_key(self, code: str) -> bool:
         return code in _REFUSES_KEY and self.key.renew()
 
     def _call_once(self, method: str, body: bytes, fork: _Interrupt) -> bytes:
-        with holding_forks():
-            # Loading grpc takes longer than loading all of the SDK.
-            import grpc
+        # It may be a function of the application, for which no fork should wait.
+        metadata = self.metadata()
+        # Whatever the library does, from its import to the end of the last object of a
+        # call, could crash either process if the host forked, or block the child.
+        with holding_forks(interrupt=fork.come):
+            try:
+                answer = self._outcome_of(method, body, metadata, fork)
+            finally:
+                fork.end()
+                # Also when the answer came just before.
+                if fork.has_come:
+                    self.close()
+            if isinstance(answer, _RefusedError) and answer.code in _LOSES_CHANNEL:
+                self.close()
+        if isinstance(answer, _RefusedError):
+            raise answer
+        self._is_proven = True
+        return answer
 
-            # Making a channel loads the rest of it.
-            channel = self._open()
-        metadata, options = self.metadata(), self.options()
-        # Bytes in and out: an answer that cannot be read is no failed call.
+    def _outcome_of(
+        self,
+        method: str,
+        body: bytes,
+        metadata: tuple[tuple[str, str], ...],
+        fork: _Interrupt,
+    ) -> bytes | _RefusedError:
+        """Return the answer, or why there is none; no object of the library is left."""
+        # Loading grpc takes longer than loading all of the SDK.
+        import grpc
+
+        # Making a channel loads the rest of it.
+        channel, options = self._open(), self.options()
         left_s = max(self._give_up_at_s - self.monotonic(), 0.001)
         try:
-            # A call under way when the host forks could crash either process.
-            fork.closes = channel
-            with holding_forks(interrupt=fork.come):
-                call = channel.unary_unary(method)
-                answer: bytes = call(body, timeout=left_s, metadata=metadata, **options)
+            fork.begin(channel)
+            call = channel.unary_unary(method)
+            # Bytes in and out: an answer that cannot be read is no failed call.
+            answer: bytes = call(body, timeout=left_s, metadata=metadata, **options)
         except grpc.RpcError as error:
-            raise self._refusal(error, len(body)) from None
+            return self._refusal(error, len(body))
         except ValueError:
             # The library's word for a channel that was closed before the call.
             if not fork.has_come:
                 raise
             what = "was cut off by a fork of this process"
-            refused = unreachable("fork", self.place, what)
-            raise _RefusedError("CANCELLED", refused) from None
-        self._is_proven = True
+            return _RefusedError("CANCELLED", unreachable("fork", self.place, what))
         return answer
 
     def _refusal(self, error: Any, size_bytes: int) -> _RefusedError:
@@ -313,6 +329,7 @@ class GrpcSink(CollectorSink):
         # As above.
         import grpc
 
+        _stay_initialised()
         options = (
             # The sender decides when to try again, and a new channel connects anew.
             ("grpc.enable_retries", 0),
@@ -329,16 +346,49 @@ class GrpcSink(CollectorSink):
         return grpc.secure_channel(self._target, credentials, options)
 
 
+def _stay_initialised() -> None:
+    """
+    Keep the library from ending with its last channel, which a fork may have closed.
+
+    It ends on a thread of its own that holds a lock meanwhile. A child that is forked
+    then waits for that lock at its first channel, for ever, and with it every thread of
+    the host's: the library waits without letting others run.
+    """
+    if not _kept:
+        # Late, as it takes longer than loading all of the SDK.
+        import grpc
+
+        # It is never used, and so never connected.
+        _kept.append(grpc.insecure_channel("127.0.0.1:9"))
+        _keep_for_ever(_kept[0])
+
+
+_kept: list[Any] = []
+
+
 class _Interrupt:
     """Ends a call because the host forks."""
 
     def __init__(self) -> None:
-        self.closes: Any = None
+        self._channel: Any = None
         self.has_come = False
 
+    def begin(self, channel: Any) -> None:
+        """Let a fork end the calls on *channel*, also one that came already."""
+        self._channel = channel
+        if self.has_come:
+            channel.close()
+
+    def end(self) -> None:
+        """Let go of the channel."""
+        self._channel = None
+
     def come(self) -> None:
+        """End them; called on the thread that forks."""
         self.has_come = True
-        self.closes.close()
+        channel = self._channel
+        if channel is not None:
+            channel.close()
 
 
 class _RefusedError(Exception):

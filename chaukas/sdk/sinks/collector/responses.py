@@ -47,6 +47,7 @@ __all__ = [
     "key_missing",
     "misconfigured",
     "no_verdict",
+    "tls_trouble",
     "tls_unusable",
     "too_large",
     "unreachable",
@@ -402,7 +403,7 @@ def untrusted(place: str, words: str) -> Answer:
         place: The endpoint for people.
         words: What the TLS library says of it, which is not shown as it stands.
     """
-    what = _tls_trouble(words.lower())
+    what = tls_trouble(words.lower())
     error = (
         f"chaukas: the collector at {place} cannot be trusted ({what}): events are"
         " kept, and never sent in plain text. Correct CHAUKAS_CA_FILE,"
@@ -511,7 +512,7 @@ def too_large(cause: str, place: str, why: str) -> Answer:
     return Answer(Action.SPLIT, cause=cause, error=error)
 
 
-def _tls_trouble(words: str) -> str:
+def tls_trouble(words: str) -> str:
     """Name the trouble in words of our own: the original can be a page long."""
     for sign, meaning in (
         ("hostname", "its certificate is for another host"),

@@ -105,14 +105,19 @@ class Trust:
             context.load_cert_chain(path, self.client_key, password=lambda: _EMPTY)
         except OSError as error:
             # OpenSSL does not say which of the two it means.
-            if self.client_key is None or not _holds_certificate(path):
+            has_own = _holds(path, b"BEGIN CERTIFICATE")
+            if self.client_key is None and has_own and not _holds(path, b"PRIVATE KEY"):
+                message = "there is no private key in it, and CHAUKAS_CLIENT_KEY is not"
+                message = f"cannot use CHAUKAS_CLIENT_CERT={path!r}: {message} set"
+                raise TlsFilesError(message) from None
+            if self.client_key is None or not has_own:
                 raise _unusable("CHAUKAS_CLIENT_CERT", path, error) from None
             raise _unusable("CHAUKAS_CLIENT_KEY", self.client_key, error) from None
 
 
-def _holds_certificate(path: str) -> bool:
+def _holds(path: str, words: bytes) -> bool:
     try:
-        return b"BEGIN CERTIFICATE" in Path(path).read_bytes()
+        return words in Path(path).read_bytes()
     except OSError:
         return False
 

@@ -31,6 +31,7 @@ __all__ = [
     "is_documented_ack",
     "kind_of",
     "media_type_of",
+    "message_in",
     "tally_of_json",
     "tally_of_message",
     "tally_of_single_message",
@@ -190,7 +191,7 @@ def tally_of_message(body: bytes) -> Tally | None:
         from chaukas.sdk.wire.proto import ingest_pb2
 
     response: ingest_pb2.IngestEventBatchResponse | None
-    response = _read_as(ingest_pb2.IngestEventBatchResponse, body)
+    response = message_in(ingest_pb2.IngestEventBatchResponse, body)
     if response is None:
         return None
     reasons = {each.event_id: _reason_of(each.reason) for each in response.rejections}
@@ -213,16 +214,22 @@ def tally_of_single_message(body: bytes, lines: Sequence[bytes]) -> Tally | None
         # As above.
         from chaukas.sdk.wire.proto import ingest_pb2
 
-    response = _read_as(ingest_pb2.IngestEventResponse, body)
+    response = message_in(ingest_pb2.IngestEventResponse, body)
     if response is None:
         return None
     event_id = event_id_of(lines[0])
     return _tally_of_word(response.status, response.event_id or event_id, event_id)
 
 
-def _read_as(kind: Any, body: bytes) -> Any:
-    """Decode a message; None if it holds more than its kind has fields for."""
-    # As above.
+def message_in(kind: Any, body: bytes) -> Any:
+    """
+    Decode a message; None if it is none, or holds more than its kind has fields for.
+
+    Args:
+        kind: The class of the message.
+        body: The body of an answer.
+    """
+    # As above; whoever has the class has loaded it.
     from google.protobuf.message import DecodeError
 
     try:

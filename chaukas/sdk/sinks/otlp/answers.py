@@ -7,7 +7,7 @@ The protocol has one verdict: a count of spans that were rejected, without sayin
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chaukas.sdk.sinks.collector.responses import (
     Action,
@@ -20,6 +20,7 @@ from chaukas.sdk.sinks.collector.verdicts import (
     PROTOBUF,
     kind_of,
     media_type_of,
+    message_in,
 )
 
 from .encode import load
@@ -119,18 +120,8 @@ def answer_of_partial(rejected: int, lines: Sequence[int]) -> Answer:
 
 def rejected_in(body: bytes) -> int | None:
     """Return how many spans a response in protobuf rejects; None if it is none."""
-    from google.protobuf.message import DecodeError
-
-    kind: Any = load().ExportTraceServiceResponse
-    try:
-        message = kind.FromString(body)
-    except DecodeError:
-        return None
-    size = message.ByteSize()
-    message.DiscardUnknownFields()
-    if message.ByteSize() != size:
-        return None
-    return int(message.partial_success.rejected_spans)
+    message = message_in(load().ExportTraceServiceResponse, body)
+    return None if message is None else int(message.partial_success.rejected_spans)
 
 
 def missing_package(place: str) -> Answer:

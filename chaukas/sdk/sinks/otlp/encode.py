@@ -74,15 +74,9 @@ def encoded_spans(spans: Sequence[Span], resource: Resource) -> bytes:
         MissingPackageError: The package for it is not installed.
     """
     request = load().ExportTraceServiceRequest()
-    by_owner: dict[Owner, Any] = {}
+    scopes = _Scopes(request.resource_spans, "scope_spans", resource)
     for span in spans:
-        scope = by_owner.get(span.owner)
-        if scope is None:
-            whole = request.resource_spans.add()
-            _put_resource(whole, span.owner, resource)
-            scope = by_owner[span.owner] = whole.scope_spans.add()
-            _put_scope(scope, resource)
-        _put_span(scope.spans.add(), span)
+        _put_span(scopes.of(span.owner).spans.add(), span)
     body: bytes = request.SerializeToString()
     return body
 
@@ -90,15 +84,9 @@ def encoded_spans(spans: Sequence[Span], resource: Resource) -> bytes:
 def encoded_logs(logs: Sequence[Log], resource: Resource) -> bytes:
     """Return an ExportLogsServiceRequest of log records."""
     request = load("logs").ExportLogsServiceRequest()
-    by_owner: dict[Owner, Any] = {}
+    scopes = _Scopes(request.resource_logs, "scope_logs", resource)
     for log in logs:
-        scope = by_owner.get(log.owner)
-        if scope is None:
-            whole = request.resource_logs.add()
-            _put_resource(whole, log.owner, resource)
-            scope = by_owner[log.owner] = whole.scope_logs.add()
-            _put_scope(scope, resource)
-        record = scope.log_records.add()
+        record = scopes.of(log.owner).log_records.add()
         record.event_name = log.name
         record.time_unix_nano = record.observed_time_unix_nano = max(0, log.time_ns)
         record.severity_number = log.severity
@@ -115,18 +103,13 @@ def encoded_metrics(
 ) -> bytes:
     """Return an ExportMetricsServiceRequest of histograms that are deltas."""
     request = load("metrics").ExportMetricsServiceRequest()
-    scopes: dict[Owner, Any] = {}
+    scopes = _Scopes(request.resource_metrics, "scope_metrics", resource)
     metrics: dict[tuple[Owner, str], Any] = {}
     for key, histogram in histograms.items():
-        scope = scopes.get(key.owner)
-        if scope is None:
-            whole = request.resource_metrics.add()
-            _put_resource(whole, key.owner, resource)
-            scope = scopes[key.owner] = whole.scope_metrics.add()
-            _put_scope(scope, resource)
         metric = metrics.get((key.owner, key.name))
         if metric is None:
-            metric = metrics[key.owner, key.name] = scope.metrics.add()
+            metric = scopes.of(key.owner).metrics.add()
+            metrics[key.owner, key.name] = metric
             metric.name, metric.unit = key.name, key.unit
             metric.histogram.aggregation_temporality = _DELTA
         point = metric.histogram.data_points.add()
@@ -138,6 +121,33 @@ def encoded_metrics(
         point.explicit_bounds.extend(histogram.bounds)
     body: bytes = request.SerializeToString()
     return body
+
+
+class _Scopes:
+    """
+    The parts of a request: one for each owner.
+
+    Args:
+        resources: The field of the request that holds a part for each resource.
+        scopes: Name of the field in such a part that holds a part for each scope.
+        resource: What is the same for all of them.
+    """
+
+    def __init__(self, resources: Any, scopes: str, resource: Resource) -> None:
+        self._resources = resources
+        self._scopes = scopes
+        self._resource = resource
+        self._by_owner: dict[Owner, Any] = {}
+
+    def of(self, owner: Owner) -> Any:
+        """Return the part of an owner, made at its first use."""
+        scope = self._by_owner.get(owner)
+        if scope is None:
+            whole = self._resources.add()
+            _put_resource(whole, owner, self._resource)
+            scope = self._by_owner[owner] = getattr(whole, self._scopes).add()
+            _put_scope(scope, self._resource)
+        return scope
 
 
 def _put_resource(whole: Any, owner: Owner, resource: Resource) -> None:

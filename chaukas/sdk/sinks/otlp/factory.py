@@ -11,12 +11,14 @@ from .encode import Resource
 from .environment import Target, target_of
 from .mapping.names import Flavour, Version, schema_url_of
 from .mapping.spans import Mapping
+from .receiver import ReceiverSink
 
 if TYPE_CHECKING:
     import collections.abc
 
     from chaukas.sdk.config import Config
 
+    from .receiver import OtlpClient
     from .sink import OtlpSink
 
 __all__ = ["mapping_of", "provider_sink_of", "sink_of"]
@@ -40,7 +42,7 @@ def sink_of(config: Config, environ: collections.abc.Mapping[str, str]) -> OtlpS
         schema_url_of(mapping.version),
         mapping.is_openinference,
     )
-    return _made(target, mapping, resource, config.otlp_signals)
+    return ReceiverSink(_client_of(target), mapping, resource, config.otlp_signals)
 
 
 def provider_sink_of(config: Config) -> OtlpSink:
@@ -53,13 +55,8 @@ def provider_sink_of(config: Config) -> OtlpSink:
     return ProviderSink(config.otel_provider, mapping, resource)
 
 
-def _made(
-    target: Target, mapping: Mapping, resource: Resource, signals: tuple[str, ...]
-) -> OtlpSink:
+def _client_of(target: Target) -> OtlpClient:
     options: dict[str, Any] = {
-        "mapping": mapping,
-        "resource": resource,
-        "signals": signals,
         "headers": target.headers,
         "is_gzip": target.is_gzip,
         "ca_file": target.ca_file,
@@ -68,9 +65,9 @@ def _made(
         "timeout_s": target.timeout_s,
     }
     if target.protocol == "grpc":
-        from .grpc import OtlpGrpc
+        from .grpc import OtlpGrpcClient
 
-        return OtlpGrpc(target.endpoint, **options)
-    from .http import OtlpHttp
+        return OtlpGrpcClient(target.endpoint, **options)
+    from .http import OtlpHttpClient
 
-    return OtlpHttp(target.endpoint, **options)
+    return OtlpHttpClient(target.endpoint, **options)

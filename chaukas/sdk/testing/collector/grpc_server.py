@@ -12,38 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from chaukas.sdk.wire.proto import ingest_pb2
+from chaukas.sdk.ingest.bodies import items_of_protobuf
+from chaukas.sdk.ingest.calls import GRPC_CODES, SERVICES
 
 from .replies import Fault, Reply, Request
-from .store import items_of_protobuf
 
 if TYPE_CHECKING:
     from .rules import Rules
 
-__all__ = ["SERVICES", "GrpcServer"]
-
-SERVICES = (
-    "chaukas.spec.client.v1.ChaukasClientService",
-    "chaukas.spec.server.v1.ChaukasServerService",
-    "chaukas.v1.ChaukasService",
-)
-"""Names under which a collector serves its calls."""
+__all__ = ["GrpcServer"]
 
 _GRACE_S = 0.2
 _WORKERS = 16
-_CODES = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "UNIMPLEMENTED",
-    405: "UNIMPLEMENTED",
-    408: "DEADLINE_EXCEEDED",
-    413: "RESOURCE_EXHAUSTED",
-    429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
-    504: "DEADLINE_EXCEEDED",
-}
-"""gRPC status codes that mean what an HTTP status does; UNAVAILABLE for others."""
 
 
 class GrpcServer:
@@ -145,26 +125,14 @@ class _Call:
             self._fail(body, Reply(status=400))
         if verdict is None or self._rules.is_published:
             return b""
-        if not is_batch:
-            status = "rejected" if verdict.rejected else "accepted"
-            single = ingest_pb2.IngestEventResponse(status=status)
-            return single.SerializeToString()
-        response = ingest_pb2.IngestEventBatchResponse(
-            accepted_count=verdict.accepted,
-            duplicate_count=verdict.duplicate,
-            rejected_count=len(verdict.rejected),
-            rejected_event_ids=[event_id for event_id, _ in verdict.rejected],
-        )
-        for event_id, reason in verdict.rejected:
-            response.rejections.add(event_id=event_id, reason=reason)
-        return response.SerializeToString()
+        return verdict.as_message() if is_batch else verdict.as_single_message()
 
     def _fail(self, body: bytes, reply: Reply) -> None:
         """End the call; what is raised for that is gRPC's own."""
         self._note(body, 500)
         if reply.headers:
             self._context.set_trailing_metadata(tuple(reply.headers.items()))
-        name = reply.code or _CODES.get(reply.status, "UNAVAILABLE")
+        name = reply.code or GRPC_CODES.get(reply.status, "UNAVAILABLE")
         details = reply.details
         if reply.status == 413 and not details:
             # As gRPC servers say it, who have one code for size and for quota.

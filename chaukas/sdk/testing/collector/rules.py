@@ -17,36 +17,22 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from chaukas.sdk.ingest.bodies import items_of_json, items_of_protobuf
+from chaukas.sdk.ingest.calls import FLAGS, INGEST_PATHS, offer_of
+
 from .replies import Fault, Reply, Request
-from .store import EventStore, items_of_json, items_of_protobuf
+from .store import EventStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from chaukas.sdk.ingest.bodies import Item
+    from chaukas.sdk.ingest.verdict import Verdict
     from chaukas.sdk.typing import Event
-
-    from .store import Item, Verdict
 
 __all__ = ["Outcome", "Rules"]
 
 _REQUESTS_KEPT = 10_000
-_PATHS = {
-    "/events": False,
-    "/v1/events": False,
-    "/events/batch": True,
-    "/v1/events/batch": True,
-}
-"""Paths of the ingest calls, and whether each takes a batch."""
-_FLAGS = (
-    "worm_retention",
-    "audit_proofs",
-    "distributed_query",
-    "rbac",
-    "sso",
-    "policy_decisions",
-    "data_access_events",
-)
-"""The capabilities that the published backend shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +132,19 @@ class Rules:
     def capabilities(self) -> Outcome:
         """Answer `GET /v1/capabilities`."""
         if self.is_published:
-            return Outcome(200, orjson.dumps(dict.fromkeys(_FLAGS, False)))
-        offer = {
-            "ingest": self.ingest,
-            "encodings": self.encodings,
-            "max_batch_events": self.max_batch_events,
-            "max_body_bytes": self.max_body_bytes,
-            "max_event_bytes": 1 << 20,
-        }
+            return Outcome(200, orjson.dumps(dict.fromkeys(FLAGS, False)))
+        offer = offer_of(
+            self.ingest,
+            self.encodings,
+            max_batch_events=self.max_batch_events,
+            max_body_bytes=self.max_body_bytes,
+            max_event_bytes=1 << 20,
+        )
         return Outcome(200, orjson.dumps(offer))
 
     def is_ingest(self, path: str) -> bool:
         """Return whether a path takes events."""
-        is_batch = _PATHS.get(path)
+        is_batch = INGEST_PATHS.get(path)
         return is_batch is not None and not (is_batch and self.is_single)
 
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> Outcome:
@@ -203,7 +189,7 @@ class Rules:
     def _items(self, path: str, kind: str, body: bytes) -> list[Item] | None:
         kind = kind.partition(";")[0].strip().lower()
         if kind == "application/x-protobuf" and "protobuf" in self.ingest:
-            return items_of_protobuf(body, is_batch=_PATHS[path])
+            return items_of_protobuf(body, is_batch=INGEST_PATHS[path])
         if kind == "application/x-ndjson" and "ndjson" in self.ingest:
             return items_of_json(body, is_lines=True)
         if kind == "application/json" and not self.is_published:

@@ -147,7 +147,9 @@ class FakeCollector(Rules):
 
     def _open_grpc(self) -> None:
         # Loading grpc takes longer than loading all of the SDK.
-        from .grpc_server import SERVICES, GrpcServer
+        from chaukas.sdk.ingest.calls import SERVICES
+
+        from .grpc_server import GrpcServer
 
         services = self._services or SERVICES
         port = self._ports["grpc"]

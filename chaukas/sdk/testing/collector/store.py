@@ -8,60 +8,17 @@ does not become what a measurement measures.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
+from chaukas.sdk.ingest.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from chaukas.sdk.ingest.bodies import Item
     from chaukas.sdk.typing import Event
 
-__all__ = ["EventStore", "Item", "Verdict", "items_of_json", "items_of_protobuf"]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One event as it arrived."""
-
-    tenant_id: str
-    event_id: str
-    raw: bytes
-    is_json: bool
-
-    def event(self) -> Event:
-        """Return its JSON form."""
-        if self.is_json:
-            event: Event = orjson.loads(self.raw)
-            return event
-        # Loading protobuf takes longer than loading all of the SDK.
-        from chaukas.sdk.wire import from_message
-        from chaukas.sdk.wire.proto import events_pb2
-
-        return from_message(events_pb2.Event.FromString(self.raw))
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a batch."""
-
-    accepted: int
-    duplicate: int
-    rejected: tuple[tuple[str, str], ...]
-    """Event id and reason."""
-
-    def as_json(self, batch_id: str) -> bytes:
-        """Return the body of an HTTP answer."""
-        rejected = [{"event_id": one, "reason": why} for one, why in self.rejected]
-        return orjson.dumps(
-            {
-                "batch_id": batch_id,
-                "accepted": self.accepted,
-                "duplicate": self.duplicate,
-                "rejected": rejected,
-            }
-        )
+__all__ = ["EventStore"]
 
 
 class EventStore:
@@ -113,59 +70,6 @@ class EventStore:
             return self._changed.wait_for(lambda: len(self._items) >= count, timeout_s)
 
 
-def items_of_json(body: bytes, *, is_lines: bool) -> list[Item]:
-    """
-    Read JSON lines, one event, or an object `{"events": [...]}`.
-
-    Raises:
-        ValueError: It is none of these.
-    """
-    if is_lines:
-        lines = (line for line in body.split(b"\n") if line)
-        return [_item_of(line, orjson.loads(line)) for line in lines]
-    data = orjson.loads(body)
-    events = data.get("events") if isinstance(data, dict) else None
-    if not isinstance(events, list):
-        events = [data]
-    return [_item_of(orjson.dumps(event), event) for event in events]
-
-
-def items_of_protobuf(body: bytes, *, is_batch: bool) -> list[Item]:
-    """
-    Read an IngestEventBatchRequest, or an IngestEventRequest.
-
-    Raises:
-        ValueError: It is not one.
-    """
-    # As above.
-    from google.protobuf.message import DecodeError
-
-    from chaukas.sdk.wire.proto import ingest_pb2
-
-    try:
-        if is_batch:
-            request = ingest_pb2.IngestEventBatchRequest.FromString(body)
-            messages = list(request.event_batch.events)
-        else:
-            messages = [ingest_pb2.IngestEventRequest.FromString(body).event]
-    except DecodeError:
-        message = "no protobuf"
-        raise ValueError(message) from None
-    return [
-        Item(message.tenant_id, message.event_id, message.SerializeToString(), False)
-        for message in messages
-    ]
-
-
-def _item_of(raw: bytes, event: Any) -> Item:
-    if not isinstance(event, dict):
-        message = "no event"
-        # The caller knows one kind of error only.
-        raise ValueError(message)  # noqa: TRY004
-    event_id, tenant_id = event.get("event_id", ""), event.get("tenant_id", "")
-    return Item(str(tenant_id), str(event_id), raw, is_json=True)
-
-
 def _fault_of(item: Item, refuse: Callable[[Event], str] | None) -> str:
     if not item.event_id:
         return "invalid"
@@ -176,7 +80,7 @@ def _is_same(one: Item, other: Item) -> bool:
     """Compare two copies of an event; the forms may differ."""
     if one.raw == other.raw:
         return True
-    # As above.
+    # Loading protobuf takes longer than loading all of the SDK.
     from chaukas.sdk.wire import normal
 
     return normal(one.event()) == normal(other.event())

@@ -12,11 +12,13 @@ from typing import Final
 
 from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.benign import PLACEHOLDER
+from chaukas.sdk.capture.redaction.forms.client_calls import has_client_call
+from chaukas.sdk.capture.redaction.forms.code_forms import CODE_FORMS
+from chaukas.sdk.capture.redaction.forms.command_forms import COMMAND_FORMS, COMMANDS
+from chaukas.sdk.capture.redaction.forms.form import Form
 from chaukas.sdk.capture.redaction.names import is_sensitive
+from chaukas.sdk.capture.redaction.phrases import is_substitution
 
-from .code_forms import CODE_FORMS
-from .command_forms import COMMAND_FORMS, COMMANDS
-from .forms import Form
 from .nearby import looks_secret
 
 __all__ = ("FORMS", "Form", "command_spans", "has_command_marker")
@@ -28,6 +30,17 @@ _FORMS_PER_STEP: Final = 4
 _HEAD_CHARS: Final = 160
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{32,64}")
+# What stands in quotes is one word of a command, whatever signs are in it: also
+# `'it'\''s me'` and `"it""s me"`. What has an option in it is a command itself.
+_QUOTED_WORD: Final = re.compile(
+    r"(?:^|(?<=[\s=:,(\[{%/@<>])|(?<=[\s\"']-[a-z])|(?<=[\s\"']-[a-z]{2}))"
+    r"(?P<quote>\\*[\"'])"
+    # No two of these can take the same signs, so no text is tried twice.
+    r"(?P<inner>(?:(?P=quote)(?:\\{1,8}'{2}|\"'\"'|(?P=quote)(?=\w))"
+    r"|(?!(?P=quote)| -{1,2}[a-z])(?:\\+(?!\\)(?:[\"']|(?![\"']))|[^\n\\])){1,96})"
+    r"(?P=quote)(?!\w)"
+)
+_PARTING: Final = re.compile(r"[\s|;&,\\\"'<>]")
 _VALUE_REST: Final = re.compile(r"[^\s\"'|;&]*")
 _LINE_END: Final = re.compile(r"[\n|;]")
 
@@ -43,14 +56,22 @@ def _steps_of(form: Form) -> int:
     return 1 + sum(map(int, _REACH.findall(form.regex.pattern))) // _REACH_PER_STEP
 
 
-_FORMS: Final = tuple((form, _steps_of(form)) for form in FORMS)
+# The needle by itself, as nearly all texts hold none and each is looked for.
+_FORMS: Final = tuple((form.needle, form, _steps_of(form)) for form in FORMS)
 
 _SQL_INSERT: Final = re.compile(
-    r"insert\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[\w.`\"\[\]\\]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,32}(?:values|output|select)?"
+    r"(?:insert|replace|upsert)\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[\w.`\"\[\]\\]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,32}(?:values|output|select)?"
 )
 _SQL_VALUE: Final = re.compile(
     r"\s{0,8}(?:n?'((?:[^'\\]|''|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([^,()'\"]*))\s{0,8}(,|\))"
 )
+_ROW_GAP_CHARS: Final = 64
+# `crypt('x1…', gen_salt('bf'))`, and its first literal that is no variable.
+_SQL_CALL: Final = re.compile(
+    r"\s{0,8}([\w.]{1,64}\((?:[^()]|\((?:[^()]|\([^()]{0,80}\)){0,80}\)){0,400}\))"
+    r"\s{0,8}(,|\))"
+)
+_SQL_LITERAL: Final = re.compile(r"(?P<before>:|gen_salt\()?'[^'\n]{0,400}'")
 _SQL_WORDS: Final = ("", "?", "null", "default")
 _SECRET_KIND: Final = re.compile(r"kind\\*[\"']?\s{0,4}[:=]\s{0,4}\\*[\"']?secret\b")
 _SECRET_DATA: Final = re.compile(
@@ -75,26 +96,25 @@ def has_command_marker(low: str) -> bool:
 
     """
     return (
-        ("-" in low and _HAS_OPTION(low) is not None and _has_command(low))
-        or ("-p" in low and _HAS_VALUE(low) is not None)
-        or "identified" in low
+        ("-" in low and _has_dash_marker(low))
+        or ("u" in low and _HAS_U(low) is not None)
         or ("|" in low and "echo " in low)
         or (":" in low and _has_colon_marker(low))
-        or ("(" in low and ("@tcp(" in low or "@unix(" in low or "@cloudsql(" in low))
         or ("/" in low and _has_slash_marker(low))
-        or "net use" in low
-        or "rabbitmqctl" in low
-        or "securestring" in low
-        or ("vault" in low and ("vault login" in low or " unseal " in low))
-        or "community " in low
+        or ("=" in low and "register =" in low)
+        or ("q" in low and "rabbitmqctl" in low)
+        or ("v" in low and "vault" in low and _has_vault_marker(low))
+        or ("k" in low and "kty" in low)
+        or "identified" in low
+        or "alias set " in low
         or " login " in low
-        or ("-" in low and _has_dash_marker(low))
         or ("<" in low and ("<<<" in low or "rsakeyvalue" in low))
         or ("'" in low and "sp_addlogin" in low)
         or ("0" in low and "radtest" in low)
         or (">" in low and ("acl setuser" in low or "ftp> user " in low))
-        or ("(" in low and _HAS_CALL(low) is not None)
-        or "kty" in low
+        or ("(" in low and _has_bracket_marker(low))
+        or has_client_call(low)
+        or (";" in low and "; " in low and _HAS_COOKIE(low) is not None)
     )
 
 
@@ -102,6 +122,9 @@ def has_command_marker(low: str) -> bool:
 _HAS_VALUE: Final = re.compile(
     r"-p(?<=[\s\"']-p)(?:[ =]|\\*[\"'],\s{0,4})\\*[\"']?"
     r"(?=[^\s\"']{0,32}[0-9])(?P<secret>[^\s\"'\\\-/.$|;&<>][^\s\"'\\|;&<>]{7,})"
+).search
+_HAS_COOKIE: Final = re.compile(
+    r"; ?(?:(?:path|domain|expires|max-age|samesite)=|httponly|secure\b|partitioned)"
 ).search
 _HAS_OPTION: Final = re.compile(r"-[pawkubnx](?<=[\s\"']-.)").search
 
@@ -114,10 +137,21 @@ _HAS_CALL: Final = re.compile(
 ).search
 
 
+# All with this letter at once, around it.
+_HAS_U: Final = re.compile(
+    r"u(?:se(?<=net use)|nity (?<=community )|re(?<=rclone obscure)"
+    r"|restring(?<=securestring))"
+).search
+_HAS_COLON: Final = re.compile(r":(?:543|6432:|6543:|\*:| eap|(?<=wifi:))").search
+
+
 def _has_dash_marker(low: str) -> bool:
-    """Look for commands with a user, or a dash in their name."""
+    """Look for commands with options or a user, or a dash in their name."""
     return (
-        "lftp" in low
+        (_HAS_OPTION(low) is not None and _has_command(low))
+        or ("-p" in low and _HAS_VALUE(low) is not None)
+        or "samba-tool" in low
+        or "lftp" in low
         or "http-basic." in low
         or ("config" in low and "bundle config" in low)
         or _HAS_USER(low) is not None
@@ -129,24 +163,36 @@ def _has_command(low: str) -> bool:
     return any(name in low for name, _ in COMMANDS)
 
 
+def _has_bracket_marker(low: str) -> bool:
+    """Look for calls, and for addresses of databases as Go writes them."""
+    is_address = "@" in low and (
+        "@tcp(" in low or "@unix(" in low or "@cloudsql(" in low
+    )
+    return is_address or _HAS_CALL(low) is not None
+
+
 def _has_colon_marker(low: str) -> bool:
     """Look for files of passwords and keys."""
     return (
-        ":543" in low
-        or ":6432:" in low
-        or ":6543:" in low
-        or ":*:" in low
-        or "private-lines" in low
-        or "wifi:" in low
-        or ": eap" in low
-        or "iwconfig" in low
-        or "jdbc" in low
+        _HAS_COLON(low) is not None
+        or ("-" in low and "private-lines" in low)
+        or ("w" in low and "iwconfig" in low)
+        or ("j" in low and "jdbc" in low)
     )
 
 
 def _has_slash_marker(low: str) -> bool:
     """Look for commands with their secret behind a slash."""
-    return "/p:" in low or "sqlplus" in low or "sqlldr" in low or "mpdp" in low
+    return (
+        "/p:" in low
+        or "mpdp" in low
+        or ("q" in low and ("sqlplus" in low or "sqlldr" in low))
+    )
+
+
+def _has_vault_marker(low: str) -> bool:
+    """Look for what opens a vault."""
+    return "vault login" in low or " unseal " in low
 
 
 def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int]]:
@@ -159,9 +205,15 @@ def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int
 
     """
     work = work or Work()
+    whole = _QUOTED_WORD.sub(_as_word, low) if "'" in low or '"' in low else low
     yield from _form_spans(low, work)
     yield from _option_spans(low, work)
-    if "insert" in low or "[parameters:" in low:
+    if "-" in low:
+        yield from _other_spans(low, whole)
+    if whole != low:
+        yield from _form_spans(whole, work)
+        yield from _option_spans(whole, work)
+    if " into" in low or "[parameters:" in low:
         yield from _sql_spans(low)
     if "secret" in low and "data" in low and _SECRET_KIND.search(low) is not None:
         yield from _secret_spans(low)
@@ -170,12 +222,18 @@ def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int
             yield match.span("secret")
 
 
+def _as_word(quoted: re.Match[str]) -> str:
+    """Return a text in quotes without what parts the words of a command."""
+    inner, quote = quoted["inner"], quoted["quote"]
+    return f"{quote}{_PARTING.sub('_', inner)}{quote}"
+
+
 def _form_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield what is known by the words around it; the whole text if it is too much."""
-    for form, steps in _FORMS:
-        if form.needle not in low:
+    for needle, form, steps in _FORMS:
+        if needle not in low:
             continue
-        work.left -= 1 + low.count(form.needle) * steps // _FORMS_PER_STEP
+        work.left -= 1 + low.count(needle) * steps // _FORMS_PER_STEP
         if work.left < 0:
             yield 0, len(low)
             return
@@ -184,8 +242,14 @@ def _form_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
                 continue
             for name in form.regex.groupindex:
                 start, end = match.span(name)
-                if start < end and PLACEHOLDER.fullmatch(low, start, end) is None:
+                if start < end and not _is_filled(low, start, end):
                     yield start, end
+
+
+def _is_filled(low: str, start: int, end: int) -> bool:
+    """Tell what is filled in later, and what a shell runs, from a secret."""
+    is_filled = PLACEHOLDER.fullmatch(low, start, end) is not None
+    return is_filled or is_substitution(low, start)
 
 
 def _is_meant(form: Form, low: str, at: int) -> bool:
@@ -203,7 +267,6 @@ def _option_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield the values of options; of too many commands, all that follows."""
     if _HAS_OPTION(low) is None and "/p:" not in low and "/" not in low:
         return
-    yield from _other_spans(low)
     left = _WINDOWS_LIMIT
     for name, option in COMMANDS:
         at = low.find(name)
@@ -222,15 +285,23 @@ def _option_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:
             at = low.find(name, end)
 
 
-def _other_spans(low: str) -> Iterator[tuple[int, int]]:
-    """Yield what looks like a secret behind ``-p`` of a command that is not known."""
+def _other_spans(low: str, whole: str) -> Iterator[tuple[int, int]]:
+    """
+    Yield what looks like a secret behind ``-p`` of a command that is not known.
+
+    Args:
+        low: The text, in lower case.
+        whole: The same, with what stands in quotes as one word.
+
+    """
     found = _HAS_VALUE(low)
     for _ in range(_MATCHES_LIMIT):
         if found is None:
             return
         start, end = found.span("secret")
         if looks_secret(low[start:end]) and _DIGEST.fullmatch(low, start, end) is None:
-            yield start, end
+            rest = _VALUE_REST.match(whole, end)
+            yield start, end if rest is None else rest.end()
         found = _HAS_VALUE(low, end)
     if found is not None:
         yield found.start(), len(low)
@@ -262,7 +333,7 @@ def _window_spans(
             # The window ends within the value.
             rest = _VALUE_REST.match(low, end)
             end = end if rest is None else rest.end()
-        if PLACEHOLDER.fullmatch(low, begin, end) is None and low[begin] != "-":
+        if not _is_filled(low, begin, end) and low[begin] != "-":
             yield begin, end
 
 
@@ -308,22 +379,36 @@ def _rows(low: str, position: int, hidden: list[int]) -> Iterator[tuple[int, int
         position = opening + 1
         for at in range(256):
             value = _SQL_VALUE.match(low, position)
+            value = value or _SQL_CALL.match(low, position)
             if value is None:
                 yield position, len(low)
                 return
-            group = next(n for n in (1, 2, 3) if value[n] is not None)
-            start, end = value.span(group)
-            shown = low[start:end].strip()
-            is_bound = group == 3 and shown.startswith(("%", ":", "$", "@"))
-            if at in hidden and not is_bound and shown not in _SQL_WORDS:
-                yield start, end
+            if at in hidden:
+                yield from _cell_spans(low, value)
             position = value.end()
-            if value[4] == ")":
+            if low[position - 1] == ")":
                 break
-        between = low[position : position + 8].lstrip()
-        opening = (
-            low.find("(", position, position + 8) if between.startswith(",") else -1
-        )
+        between = low[position : position + _ROW_GAP_CHARS].lstrip()
+        opening = -1
+        if between.startswith(","):
+            opening = low.find("(", position, position + _ROW_GAP_CHARS)
+
+
+def _cell_spans(low: str, value: re.Match[str]) -> Iterator[tuple[int, int]]:
+    """Yield one value of a row; of a call, what follows from its first literal on."""
+    if value.re is _SQL_VALUE:
+        group = next(n for n in (1, 2, 3) if value[n] is not None)
+        start, end = value.span(group)
+        shown = low[start:end].strip()
+        is_bound = group == 3 and shown.startswith(("%", ":", "$", "@"))
+        if not is_bound and shown not in _SQL_WORDS:
+            yield start, end
+        return
+    start, end = value.span(1)
+    for literal in _SQL_LITERAL.finditer(low, start, end):
+        if literal["before"] is None:
+            yield literal.start(), end
+            return
 
 
 def _secret_spans(low: str) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from chaukas.sdk.capture.redaction.benign import (
     BENIGN_WORDS,
+    SCHEMES,
     is_own_name,
     is_word_list,
 )
@@ -23,14 +24,14 @@ _CDATA: Final = re.compile(r"\s*<!\[CDATA\[")
 _INNER: Final = re.compile(r"\s{0,32}<(?:value|string|text|plaintext|data)>")
 _TAG_REST: Final = re.compile(r"[ \t]+[\w:.\-]+=[^<>]{0,300}>")
 _DIRECTIVE: Final = re.compile(
-    r"(?:^|[\n;&|(\"']|\\n)[ \t]*(?:env|arg|\(setq|setenv|setx|set(?: -\w+)?"
+    r"(?:^|[\n;&|(\"']|\\n|[$#>%] )[ \t]*(?:env|arg|\(setq|setenv|setx|set(?: -\w+)?"
     r"|export|proxy_set_header|add_header|requestheader"
-    r"|(?:\S+ ){0,3}(?:config|configure)(?: set)?)[ \t]+(?:set[ \t]+)?[\w.\-/:]*$"
+    r"|(?:\S+ ){0,3}(?:config|configure)(?: set)?)[ \t]+(?:set[ \t]+)?[$]?[\w.\-/:]*$"
     r"|(?:^|\W)set\([\w.\-]*$"
 )
 # `token string = "…"` of Go and SQL.
 _TYPED: Final = re.compile(
-    r"[\[\]*]{0,4}[a-z][\w.]{1,24}(?:\([0-9]{1,5}\))?[ \t]{1,8}:?="
+    r"(?:as )?[\[\]*]{0,4}[a-z][\w.]{1,24}(?:\([0-9]{1,5}\))?[ \t]{1,8}:?="
     r"[ \t]{1,8}n?(\\*[\"'`])",
     re.IGNORECASE,
 )
@@ -45,13 +46,21 @@ _ASKED: Final = re.compile(
 # Calls that set a value under a name, or take the second if there is none.
 _SETTER: Final = re.compile(
     r"(?:\b(?:set|put|add|append|with|define|store)\w{0,24}|header|environ|setdefault|(?<![a-z])env"
-    r"|getenv|environ\.get|fetch|options|property|values ?)\(\Z"
+    r"|getenv|environ\.get|fetch|options|property|values ?)\((?:[\w.]{1,24}, ?){0,2}\Z"
 )
 _PAIR: Final = re.compile(r"[\[,]\s{0,8}[(\[]b?\Z")
 _PAIR_END: Final = re.compile(r"\\*[\"']\s{0,4}[)\]]")
+_KEY_END: Final = re.compile(r"\\*[\"']\s{0,4}:(?!:)")
+_LINE_END: Final = re.compile(r"[ \t]*(?:\r?\n|\Z)")
+_TUPLE_END: Final = re.compile(r"\\*[\"'](?:>>)?\s{0,4}\}")
 _SETTING: Final = (["set"], ["with"], ["use"])
 _ARGUMENT_END: Final = re.compile(r"\\*[\"'`]\s{0,4}\)")
 _LEAST_CHARS: Final = 6
+_SHORT_CHARS: Final = 10
+_SET_CHARS: Final = 16
+_SETS: Final = re.compile(
+    r"(?:^|[\n;&|>$#%] ?)(?:setx|set -[a-z]{1,3}|setenv|env|arg) $"
+)
 _FIELD_NAMES: Final = BENIGN_WORDS | frozenset(
     "username email user login name required string integer boolean secretstr address"
     " confirmed min max length unique".split()
@@ -64,7 +73,8 @@ _SAID_OF_OPTION: Final = re.compile(
 )
 _METAVARS: Final = frozenset(
     "key api_key apikey token password secret string text value pass pw str file"
-    " credential credentials cookie user:password".split()
+    " credential credentials cookie user:password name env var envvar variable path url"
+    " id ids code pin otp hash type num number format uri ref arn".split()
 )
 
 
@@ -76,6 +86,8 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     in the list of the fields that a form requires.
     """
     close, name, text = place.close, place.name, place.text
+    if place.before == "{" and not close and name.islower():
+        return _tuple_span(place)
     if not close or close.endswith("`"):
         return None
     opened = OPEN.match(text, place.value_at)
@@ -86,9 +98,14 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     if span is None:
         return None
     value = text[span[0] : span[1]]
-    if name.startswith("-"):
+    if _KEY_END.match(text, span[1]) is not None:
+        # The key of the next entry: `"type": "API_KEY", "next": …`.
+        return None
+    is_option = name.startswith("-")
+    if is_option or value.startswith("--"):
+        # What begins with a dash is the next option.
         return None if value.startswith("-") else span
-    head = place.low[max(0, place.start - 32) : place.start].rstrip("\\\"' ")
+    head = place.low[max(0, place.start - 64) : place.start].rstrip("\\\"' ")
     # A pair among pairs: `[('password', 'x1…')]`.
     is_pair = (
         _PAIR.search(head) is not None
@@ -99,8 +116,18 @@ def listed_span(place: Place) -> tuple[int, int] | None:
     return span if is_set or not is_word_list(value) else None
 
 
+def _tuple_span(place: Place) -> tuple[int, int] | None:
+    """Find the value of ``{password, "x1…"}`` of Erlang."""
+    opened = OPEN.match(place.text, place.value_at)
+    span = None if opened is None else quoted_span(place.text, opened, place.name)
+    is_closed = span and _TUPLE_END.match(place.text, span[1]) is not None
+    return span if is_closed else None
+
+
 def _is_field_name(value: str) -> bool:
     """Tell another name, a type or a part of speech from a value."""
+    scheme, _, rest = value.partition(" ")
+    value = rest if rest and scheme.lower() in SCHEMES else value
     is_short = len(value) < _LEAST_CHARS or value.isupper()
     return is_short or value.lower() in _FIELD_NAMES or is_sensitive(value)
 
@@ -115,7 +142,16 @@ def argument_span(place: Place) -> tuple[int, int] | None:
     if span is None or _ARGUMENT_END.match(text, span[1]) is None:
         return None
     value = text[slice(*span)]
-    return None if " " in value or is_sensitive(value) else span
+    words = value.split()
+    is_said = len(words) > 1 and (
+        not _is_password(name) or any(map(is_sensitive, words))
+    )
+    return None if is_said or is_sensitive(value) else span
+
+
+def _is_password(name: str) -> bool:
+    """Tell the name of what may have spaces in it."""
+    return name.lower().endswith(("password", "passwd", "passphrase", "pwd"))
 
 
 def element_span(place: Place) -> tuple[int, int] | None:
@@ -138,7 +174,10 @@ def element_span(place: Place) -> tuple[int, int] | None:
         tag = f"</{place.name}"
         if end < 0 or not text.startswith(tag, end):
             return None
-    if not text.startswith("</", end) and text[position] in " \t\r\n\"'`),]@/:&":
+    is_apart = inner is None and text[position - 1] in " \t"
+    if not text.startswith("</", end) and (
+        is_apart or text[position] in " \t\r\n\"'`),]@/:&"
+    ):
         # `<your-token>` at the end of a line is no element that was cut.
         return None
     return kept(text, place.name, position, end if end >= 0 else len(text))
@@ -188,11 +227,26 @@ def _is_shown(place: Place, value: str) -> bool:
     """Tell the name of an argument, a lookup or a variable from a secret."""
     if value.isupper() and value.lower() in _METAVARS:
         return True
+    if value.startswith("string") and value.isalpha():
+        # How programs in Go tell the type of an option: `--secret stringArray`.
+        return True
     if LOOKUP.match(value) is not None or _SAID_OF_OPTION.match(value) is not None:
         return True
-    if value.isalpha() and len(value) <= 10 and not place.name.startswith("-"):
+    if place.name.lower() in _DIRECTIVE_NAMES:
+        # Alone in its line.
+        return _LINE_END.match(place.text, place.value_at + len(value)) is None
+    is_short = value.isalpha() and len(value) <= _SHORT_CHARS
+    if is_short and not place.name.startswith(("-", "_")) and not _is_set(place, value):
         return True
     return is_own_name(place.name, value) and not place.name.startswith("-")
+
+
+def _is_set(place: Place, value: str) -> bool:
+    """Tell a variable of a shell, at the end of its line: ``setx TOKEN sunflower``."""
+    head = place.low[max(0, place.start - _SET_CHARS) : place.start]
+    is_set = place.name.isupper() and _SETS.search(head) is not None
+    end = place.value_at + len(value)
+    return is_set and _LINE_END.match(place.text, end) is not None
 
 
 def _is_directive(place: Place) -> bool:

@@ -8,14 +8,18 @@ decides which kind of place it is, and where its value begins and ends.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from heapq import merge
 from typing import Final
 
 from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.benign import is_name_like
-from chaukas.sdk.capture.redaction.languages import FOREIGN_FORMS, has_foreign_word
+from chaukas.sdk.capture.redaction.languages import (
+    FOREIGN_AROUND,
+    FOREIGN_FORMS,
+    has_foreign_word,
+)
 from chaukas.sdk.capture.redaction.names import QUERY_NAMES, is_sensitive, squeeze
 
 from .assignments import assigned_spans
@@ -41,6 +45,7 @@ _NO_CELL: Final = (":", "=", "=>", ":=", "==", ">", "(")
 _ASSIGNED: Final = (":", "=", "=>")
 _NAME_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789_-."
 _NAME_LIMIT: Final = 64
+_COMMAND_CHARS: Final = 160
 # Each is searched for by itself: many in one pattern would be tried at every
 # letter, while one that begins with plain letters is found at full speed.
 _STEMS: Final = (
@@ -51,7 +56,7 @@ _STEMS: Final = (
 _FORMS: Final = (
     ("conn", r"conn(?:ection|ect)?[\-_. ]?(?:str(?:ing)?|sid)"),
     ("pw", r"pw(?:(?<![a-z]pw)|(?<=bindpw)|(?<=rootpw))(?![a-z])"),
-    ("contrase", r"contrase(?:\u00f1|n)a"),
+    ("contrase", r"contrase(?:\u00f1|ny?)a"),
     ("mot de pass", "mot de passe"),
     ("_pat", r"_pat(?![a-z])"),
     (
@@ -88,7 +93,7 @@ _AFTER: Final = _TAIL + _CLOSE + _SEPARATOR
 # In prose a name is followed by a space more often than by anything else: only
 # where there are options and directives is each of them looked at.
 _SPACE_IN_PROSE: Final = (
-    r"(?(close)[ \t]+|(?:[ \t]+(?=\\*[\"'`]|[\w:.\-\[\]*]+[ ]?:?=)|[ ]{2,}))"
+    r"(?(close)[ \t]+|(?:[ \t]+(?=\\*[\"'`]|(?:as )?[\w:.\-\[\]*]+[ ]?:?=)|[ ]{2,}))"
 )
 _DIRECTIVES: Final = (
     " -",
@@ -119,7 +124,7 @@ _FORM_FIELD: Final = re.compile(r"\]=[^\s=]").match
 _NO_LINE: Final = frozenset("-?&;/")
 _QUOTES: Final = frozenset("\"'`")
 _LINE_HEADS: Final = frozenset(
-    ("", "-", "export", "set", "#", "- -", "declare -x", "//")
+    ("", "-", "+", "export", "set", "#", "- -", "declare -x", "//")
 )
 # The longer ones first: `code de verification` begins like `code`.
 STEM_FORMS: Final = (
@@ -130,15 +135,29 @@ STEM_FORMS: Final = (
 """Where a sensitive name may stand: a text that is near it, and the form of it."""
 
 
-# All that share a letter are looked for at once, around that letter.
-_HAS_K: Final = re.compile(r"k(?:ey|e(?<=toke)n|i(?<=cooki)e|(?<=psk))").search
-_HAS_P: Final = re.compile(r"p(?:ass|w|sw|hrase|arola|(?<=otp))").search
-_HAS_C: Final = re.compile(
-    r"c(?:red|onn|od(?:e|ic|ig)|lave|hi?ave|ontrase|(?<=sec)ret)"
-).search
-_HAS_H: Final = re.compile(r"h(?:(?<=auth)|mac|eslo|(?<=senh)a)").search
-_HAS_PIN: Final = re.compile(r"pin(?<![a-z]pin)(?![a-z])").search
-_HAS_M: Final = re.compile(r"m(?:nemonic|(?<=sam)l)").search
+# All that share a letter are looked for at once, around that letter: one more of
+# them costs next to nothing, while each search for a word goes through all the text.
+_AROUND: Final = {
+    "_": "pat|salt",
+    "c": "r(?:ed|et(?<=secret))|o(?:nn|d(?:e|ic|ig)|ntrase)|lave|hi?ave|v[cv]",
+    "j": "wt",
+    "k": "ey|en(?<=token)|ie(?<=cookie)|(?<=psk)",
+    "m": "nemonic|ac(?<=hmac)|l(?<=saml)",
+    "p": r"ass|w|sw|hrase|in(?<![a-z]pin)(?![a-z])|(?<=otp)",
+    "s": "e(?:ss|rtion)|ig|rf",
+    "u": "th(?<=auth)",
+}
+
+
+def _around(letter: str) -> Callable[[str], re.Match[str] | None]:
+    """Return the search for all that share a letter."""
+    parts = (_AROUND.get(letter), FOREIGN_AROUND.get(letter))
+    return re.compile(f"{letter}(?:{'|'.join(filter(None, parts))})").search
+
+
+_HAS_C, _HAS_J, _HAS_K, _HAS_M = map(_around, "cjkm")
+_HAS_N, _HAS_P, _HAS_S, _HAS_U = map(_around, "npsu")
+_HAS_Z, _HAS_LOW_LINE = map(_around, "z_")
 
 
 def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
@@ -151,21 +170,18 @@ def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
 
     """
     return (
-        _HAS_K(low) is not None
-        or _HAS_P(low) is not None
-        or _HAS_C(low) is not None
-        or _HAS_H(low) is not None
-        or _HAS_M(low) is not None
-        or ("w" in low and "jwt" in low)
-        or "sig" in low
-        or "sess" in low
-        or "srf" in low
+        ("k" in low and _HAS_K(low) is not None)
+        or ("p" in low and _HAS_P(low) is not None)
+        or ("c" in low and _HAS_C(low) is not None)
+        or ("u" in low and _HAS_U(low) is not None)
+        or ("m" in low and _HAS_M(low) is not None)
+        or ("j" in low and _HAS_J(low) is not None)
+        or ("z" in low and _HAS_Z(low) is not None)
+        or ("_" in low and _HAS_LOW_LINE(low) is not None)
+        or ("-" in low and "-salt" in low)
+        or _HAS_S(low) is not None
+        or _HAS_N(low) is not None
         or "bearer" in low
-        or ("salt" in low and ("_salt" in low or "-salt" in low))
-        or ("cv" in low and ("cvv" in low or "cvc" in low))
-        or ("pin" in low and _HAS_PIN(low) is not None)
-        or "sertion" in low
-        or ("_" in low and "_pat" in low)
         or has_foreign_word(low)
         or (bool(stems) and any(stem in low for stem in stems))
     )
@@ -173,15 +189,19 @@ def has_pair_marker(low: str, stems: Collection[str] = ()) -> bool:
 
 @lru_cache(maxsize=32)
 def _stems_of(
-    extra: frozenset[str], *, in_prose: bool
+    extra: frozenset[str], *, in_prose: bool, is_ascii: bool
 ) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return what to search for: the parts of all sensitive names."""
+    """Return what to search for: the parts of all names that a text can hold."""
     forms = list(STEM_FORMS)
     for name in sorted(extra):
         words = name.split()
         forms.append((max(words, key=len), r"[\-_. ]?".join(map(re.escape, words))))
     after = _AFTER.replace("SPACE", _SPACE_IN_PROSE if in_prose else r"[ \t]+")
-    return tuple((needle, re.compile(form + after)) for needle, form in forms)
+    return tuple(
+        (needle, re.compile(form + after))
+        for needle, form in forms
+        if needle.isascii() or not is_ascii
+    )
 
 
 def pair_spans(
@@ -237,7 +257,7 @@ def pair_spans(
             yield from spans
         is_plain = place.separator in _ASSIGNED or not is_field(low, start)
         work.left -= _STEP_VALUE if is_plain else _STEP_FIELD
-        for span in _values(place):
+        for span in () if _is_name_of_one(place) else _values(place):
             position = max(position, span[1])
             yield span
 
@@ -245,12 +265,9 @@ def pair_spans(
 def _candidates(low: str, extra: frozenset[str]) -> Iterator[re.Match[str]]:
     """Return where the stems of names stand, in order."""
     in_prose = not low.startswith("-") and not any(map(low.__contains__, _DIRECTIVES))
+    stems = _stems_of(extra, in_prose=in_prose, is_ascii=low.isascii())
     return merge(
-        *(
-            form.finditer(low)
-            for needle, form in _stems_of(extra, in_prose=in_prose)
-            if needle in low
-        ),
+        *(form.finditer(low) for needle, form in stems if needle in low),
         key=re.Match.start,
     )
 
@@ -275,6 +292,8 @@ def _place_of(
         separator = "" if separator == ":" else separator
     if not is_sensitive(name, extra):
         is_query = before in ("?", "&", ";") and squeeze(name) in QUERY_NAMES
+        # `const KeyType& key = item.first;`
+        is_query = is_query and not name.startswith(" ")
         if not (is_query and before and separator == "="):
             return None
     # A text in quotes may be a line by itself.
@@ -295,6 +314,8 @@ def name_start(low: str, start: int) -> int:
         begin == start
         and head.endswith(" ")
         and low.startswith(("key", "code", "phrase"), start)
+        # But one word of code: `String KEY_TOKEN`.
+        and not low.startswith("key_", start)
     ):
         first = floor + len(head[:-1].rstrip(_NAME_LETTERS))
         begin = begin if low[first] == "-" else first
@@ -338,6 +359,17 @@ def _values(place: Place) -> Iterator[tuple[int, int]]:
         return
     if span is not None:
         yield span
+
+
+def _is_name_of_one(place: Place) -> bool:
+    """Tell the name of a secret, behind an option of what manages them."""
+    if place.name != "--secret":
+        return False
+    head = place.low[max(0, place.start - _COMMAND_CHARS) : place.start]
+    head = head.rpartition("\n")[2]
+    is_known = "gcloud secrets " in head or "gcloud beta secrets " in head
+    # What it is set to has a form of its own.
+    return is_known or head.endswith(" config set ")
 
 
 def _path_start(place: Place) -> int:

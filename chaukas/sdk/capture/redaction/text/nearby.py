@@ -29,8 +29,10 @@ _REACH_CHARS: Final = 60
 _VALUE_CHARS: Final = 512
 _LEAST_CHARS: Final = 6
 _LONG_CHARS: Final = 16
+_POSTAL_CHARS: Final = 6
 _NEXT_LINE_WORDS: Final = 4
 _STEMS: Final = tuple((needle, re.compile(form)) for needle, form in STEM_FORMS)
+_ASCII_STEMS: Final = tuple(stem for stem in _STEMS if stem[0].isascii())
 _TAIL: Final = re.compile(r"[a-z0-9_\-.]{0,40}")
 _WORD: Final = re.compile(
     r"[^\s\"'`<>()\[\]{},;|\\\u201c\u201d\u2018\u2019\u00ab\u00bb\u300c\u300d"
@@ -55,6 +57,8 @@ _LABELLED: Final = re.compile(
     r"[\"'`*]{0,2}[.!]?[ \t]*(?:\r?\n|\Z)",
     re.IGNORECASE,
 )
+_CALLED: Final = re.compile(r"(?:[ \t]{2,40})?\(")
+_LITERAL: Final = re.compile(r"[\"'`]")
 _GIVEN: Final = re.compile(r"[ \t]+[:+]?=[ \t]")
 _NAME: Final = re.compile(r"(?!\w*ed$)[a-z_@][\w.\-]+")
 # After these and a colon stands something else.
@@ -89,20 +93,25 @@ _VERBS: Final = frozenset(
     " \u05d4\u05d9\u05d0 \u05d4\u05d5\u05d0 \u0647\u064a \u0647\u0648".split()
 )
 _KNOWN: Final = re.compile(
-    r"[a-z][\w+.\-]*:/{1,2}\S*|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+|@?[\w.\-/]+@[v^~]?[0-9]\S*"
+    r"[a-z][\w+.\-]*:/{1,2}\S*|[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+|[a-z]{2,16}@[a-z]{2,16}(?:-[a-z]{2,16}){0,3}-[0-9]{1,3}|@?[\w.\-/]+@[v^~]?[0-9]\S*"
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:19|20)[0-9]{2}[\-/.][0-9]{2}\S*"
     r"|[+\-~^v$]?[0-9][0-9.,:/\-_%+x]*[a-z%$\u20ac]{0,5}|[~^v]?[0-9]+(?:\.[0-9]+)+\S*"
     r"|0x[0-9a-f]+|[0-9a-f]{6,12}|#[0-9a-f]{3,8}|[\w\-]*#[0-9]+|@\w+|(?:~|\.{0,2})/\S*"
     r"|[\w\-/.@~+:*]+\.[a-z]{2,5}[0-9]?(?:[:#?]\S*)?|[$%&]\w+%?|[a-z]{0,3}\$[0-9.,]+\w{0,3}"
     r"|(?:sha[0-9]{1,3}|md5|h1|base64|data|urn|arn|op|secrets?|blake\w+)[:\-/]\S*"
-    r"|[\w\-]+(?::[\w\-*/.]*){2,}|\S*::\S*|\S*[?&]\w+=\S*|www\.\S*|[a-z0-9.\-]+:[0-9]+\S*",
+    # The number of a store in Vault.
+    r"|(?:kv|pki|ssh|aws|gcp|azure|totp|transit|database|cubbyhole|identity|system|nomad"
+    r"|consul|rabbitmq|kubernetes|ldap|generic|auth_[a-z]{2,16})_[0-9a-f]{8}"
+    r"|[\w\-]+(?::[\w\-*/.]*){2,}|\S*::\S*|\S*[?&]\w+=\S*|www\.\S*|[\w.]+\*\*[\w.]+|[a-z0-9.\-]+:[0-9]+\S*",
     re.IGNORECASE | re.ASCII,
 )
 """Addresses, dates, numbers, versions, files, packages, colours, variables."""
 _TERMS: Final = re.compile(
-    r"argon2(?:id|[id])?|pbkdf2|[hrep]s(?:256|384|512)|fido2|http2|tls1|base(?:16|32|36|58|62|64)|utf(?:8|16|32)|log4j|oauth2?|x509|k8s|i18n|l10n|a11y|ed25519"
+    r"v[0-9]{1,2}(?:alpha|beta|rc|p)[0-9]{1,2}|argon2(?:id|[id])?|pbkdf2|[hrep]s(?:256|384|512)|fido2|http2|tls1|base(?:16|32|36|58|62|64)|utf(?:8|16|32)|log4j|oauth2?|x509|k8s|i18n|l10n|a11y|ed25519"
     r"|sha(?:1|256|384|512)|md[45]|ipv[46]|es20\d\d|neo4j|win32|pkcs[0-9]{1,2}"
-    r"|(?:mp[34]|x86|h26[45]|web3|p12|s3|ec2|[23]fa|u2f|e2e|mb4|auth0|d3|b64|r2d2|c3po)(?![a-z])",
+    r"|(?:mp[34]|x86|h26[45]|web3|p12|s3|ec2|[23]fa|u2f|e2e|mb4|auth0|d3|b64|r2d2|c3po)(?![a-z])"
+    r"|latin-?1|cp125[0-9]|iso-?8859-[0-9]{1,2}"
+    r"|1password|b64(?:enc|dec|encode|decode)|(?:sha(?:1|256|512)|md5|adler32)sum",
     re.IGNORECASE,
 )
 """Words of the field that have digits in them."""
@@ -137,11 +146,16 @@ _HUMPS: Final = re.compile(r"[A-Z]+[a-z]*|[a-z]+")
 _CODE: Final = re.compile(
     r"(?:[0-9]{3}[ \u00a0\-][0-9]{3}|[0-9]{4,8})(?![\w\-/]|[.:,][0-9])"
 )
+# On the back of a card: `CVV 417`.
+_CARD_CODE: Final = re.compile(r"[0-9]{3,4}(?![\w\-/%]|[.:,][0-9]| ?%)")
+_CARD_NAMES: Final = ("cvv", "cvc", "securitycode", "cardverif")
 _LINE_REST: Final = re.compile(r"[ \t]*(?:\r?\n|\Z)")
 _RUNS: Final = re.compile(r"[0-9]+|[^0-9]+")
 _SIGN_INSIDE: Final = re.compile(r"[A-Za-z0-9][!#$%^*@~&?]+[A-Za-z0-9]|[0-9][!$^~]$")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_\-]{20,}={0,2}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)
+# Of a public key.
+_KEY_ID: Final = re.compile(r"(?:0x)?[0-9A-F]{8}(?:[0-9A-F]{8}){0,4}!?")
 _OF_DIGEST: Final = re.compile(
     r"sha-?[0-9]|md5|digest|checksum|hash|etag|commit|integrity|blob|trace|revision"
     r"|\bgit\b|fingerprint|base64,|\.(?:txt|enc|ya?ml|bin|md|lst|gz|zip|json|py)\b"
@@ -241,8 +255,9 @@ def near_spans(text: str, low: str, work: Work) -> Iterator[tuple[int, int]]:
     """
     end = 0
     harmless: set[str] = set()
+    stems = _ASCII_STEMS if low.isascii() else _STEMS
     for match in merge(
-        *(form.finditer(low) for needle, form in _STEMS if needle in low),
+        *(form.finditer(low) for needle, form in stems if needle in low),
         key=re.Match.start,
     ):
         work.left -= _STEP_KNOWN
@@ -266,12 +281,16 @@ def near_spans(text: str, low: str, work: Work) -> Iterator[tuple[int, int]]:
         labelled = _LABELLED.match(text, end)
         if labelled is not None and _KNOWN.fullmatch(labelled[1]) is None:
             yield labelled.span(1)
-        yield from _values_near(text, low, name, end, work)
+        if not _is_call(low, name, end):
+            yield from _values_near(text, low, name, end, work)
 
 
 def _is_name(low: str, start: int, name: str) -> bool:
     """Tell the name of one secret from many, from a file and from a part of a path."""
     if low.startswith("::", start + len(name)):
+        return False
+    if low.startswith("/", start + len(name)) and "." in name:
+        # A host, and what stands in its path.
         return False
     if start and low[start - 1] == ":" and "arn:" in low[max(0, start - 80) : start]:
         return False
@@ -283,6 +302,13 @@ def _is_name(low: str, start: int, name: str) -> bool:
     is_path = start and low[start - 1] in "/@#" and low[start - 2 : start] != "//"
     is_path = is_path and not low.startswith("\n", start + len(name))
     return not is_path and is_sensitive(name)
+
+
+def _is_call(low: str, name: str, end: int) -> bool:
+    """Tell a call without a literal, `PK11_InitToken(PK11SlotInfo *slot)`."""
+    is_word = name.islower() and name.isalpha()
+    is_call = not is_word and _CALLED.match(low, end) is not None
+    return is_call and _LITERAL.search(low, end, end + _REACH_CHARS) is None
 
 
 def _values_near(
@@ -324,13 +350,13 @@ def _values_near(
         is_foreign = is_foreign or _GIVEN.match(text, position) is not None
         value = word[at:].rstrip(".,:")
         is_value = is_led and is_announced
-        code = _CODE.match(text, start + at) if is_value else None
-        if not is_foreign and code is not None and _names_code(low, name, end):
+        code = is_led and _code_at(text, start + at, name, is_announced=is_announced)
+        if not is_foreign and code and _is_code(low, name, end, code[0]):
             yield code.span()
         elif (
             not is_foreign
             and looks_secret(value, is_announced=is_value, is_said=is_led and is_said)
-            and not _is_digest(low, end, start + at, value)
+            and not _is_known(low, name, end, start + at, value)
         ):
             yield start + at, _word_end(text, start + at + len(value))
         lead = word.rstrip(":=").lower()
@@ -340,11 +366,24 @@ def _values_near(
         is_led = (
             (is_led and lead in _VERBS)
             # `the password for the VPN is x1…`
-            or (lead in _IS and _APART.isdisjoint(text[end:start]))
+            or (_means_is(lead, name) and _APART.isdisjoint(text[end:start]))
             or (word.endswith(":") and not is_named and lead not in _LABELS)
         )
         is_said = is_led
         is_announced = True
+
+
+def _is_filter(low: str, name_end: int, start: int) -> bool:
+    """Tell a filter of a template, `{{ password | b64enc }}`, from a value."""
+    opening = low.rfind("{{", max(0, name_end - _VALUE_CHARS), name_end)
+    is_inside = opening >= 0 and "}}" not in low[opening:start]
+    return is_inside and low[start - 1] not in "\"'`"
+
+
+def _means_is(word: str, name: str) -> bool:
+    """Tell the word for *is*; in Polish it is *to*."""
+    is_baltic = word == "on" and name.lower() in ("parool", "salasana", "salasona")
+    return word in _IS or is_baltic or (word == "to" and not name.isascii())
 
 
 def _is_column(text: str, name_at: int, gap: str, match: re.Match[str]) -> bool:
@@ -358,12 +397,30 @@ def _is_column(text: str, name_at: int, gap: str, match: re.Match[str]) -> bool:
     return _LINE_REST.match(text, match.end()) is not None
 
 
-def _names_code(low: str, name: str, end: int) -> bool:
-    """Tell the name of what is made of digits only."""
-    if last_word(in_english(name) or name) in ("code", "otp", "pin", "passcode"):
+def _is_code(low: str, name: str, end: int, code: str) -> bool:
+    """Tell what is made of digits only, from the name of it."""
+    if len(code) == _POSTAL_CHARS and name.lower().startswith("pincod"):
+        # Where a letter goes to.
+        return False
+    last = last_word((in_english(name) or name).rstrip("12"))
+    if last in ("code", "otp", "pin", "passcode", "tan", "puk") or _is_of_card(name):
         return True
     before = low[max(0, end - len(name) - 9) : end - len(name)]
     return before.startswith(("one-time", "one time"))
+
+
+def _code_at(
+    text: str, start: int, name: str, *, is_announced: bool
+) -> re.Match[str] | None:
+    """Find digits that may be a code; those of a card need no sign before them."""
+    if _is_of_card(name):
+        return _CARD_CODE.match(text, start)
+    return _CODE.match(text, start) if is_announced else None
+
+
+def _is_of_card(name: str) -> bool:
+    """Tell the number on the back of a card, of three or four digits."""
+    return squeeze(in_english(name) or name).startswith(_CARD_NAMES)
 
 
 def _word_end(text: str, end: int) -> int:
@@ -394,6 +451,15 @@ def _is_foreign(word: str, low: str, name_end: int, start: int) -> bool:
     # `Password for Kim: x1…`, and who answers a question: `Kim: x1…`.
     is_apart = word.endswith("=") or not _APART.isdisjoint(between)
     return is_apart and not between.startswith("?")
+
+
+def _is_known(low: str, name: str, name_end: int, start: int, value: str) -> bool:
+    """Tell a digest, a filter, and what has the name at its end, from a secret."""
+    is_known = value.endswith("." + name) or _is_filter(low, name_end, start)
+    is_known = is_known or (
+        squeeze(name).endswith("signingkey") and _KEY_ID.fullmatch(value) is not None
+    )
+    return is_known or _is_digest(low, name_end, start, value)
 
 
 def _is_digest(low: str, name_end: int, start: int, value: str) -> bool:

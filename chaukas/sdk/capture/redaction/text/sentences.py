@@ -76,8 +76,10 @@ def typed_spans(low: str) -> Iterator[tuple[int, int]]:
         or '"css"' in low
     ):
         yield from _answers(low)
-    if "\n" in low and any(sign in low for sign in ("$ ", "# ", "> ", "% ")):
+    if "\n" in low and any(sign in low for sign in ("$ ", "# ", "> ", "% ", "]: ")):
         yield from _printed(low)
+    if "\n" in low:
+        yield from _fetched(low)
     if " in" in low or " as " in low or " for " in low:
         for match in islice(_INTO.finditer(low), _MATCHES_LIMIT):
             yield match.span("secret")
@@ -131,12 +133,79 @@ _COMMAND: Final = re.compile(
     r"(?P<secret>(?=[^\s]{0,64}[0-9])[^\s\"'`:,/<>{}()\[\]]{8,256})"
     r"[ \t]*(?=\r?\n\S{0,40}[$#%>] |\s*\Z)"
 )
+# What an interpreter prints of an attribute.
+_EVALUATED: Final = re.compile(
+    r"\n(?:>>> |in \[[0-9]{1,5}\]: |irb\([^\n]{0,40}> |> "
+    r"|[\w.:\-\[\]]{1,60}> (?:get|getdel|hget \S{1,80}) )"
+    r"(?P<command>[a-z_$@][\w.:$@]{0,120}(?:\(\))?)[ ]?;?\r?\n"
+    r"(?:=> |out\[[0-9]{1,5}\]: )?"
+    r"(?:\([\"'][^\"'\n]{1,128}[\"'], )?b?(?P<quote>[\"'])"
+    r"(?P<secret>[^\n]{4,256}?)(?P=quote)\)?[ \t]*(?=\r?\n|\Z)"
+)
+_PROMPTS: Final = (">>> ", "in [", "irb(", "> get", "> hget ", "\n> ")
 _PATHS: Final = re.compile(r"[.{}/=:\[\]]")
 _DIGEST: Final = re.compile(r"[0-9a-f]{7,64}|[0-9.\-:]+")
 
 
+_COUNTS: Final = re.compile(
+    r"[:._](?:count|total|used|attempts?|failures?|issued|hits|misses|sum|seq|requests|errors|resets)\Z"
+)
+
+
+def _evaluated(low: str) -> Iterator[tuple[int, int]]:
+    """Yield what an interpreter prints of an attribute that names a secret."""
+    for match in islice(_EVALUATED.finditer(f"\n{low}"), _MATCHES_LIMIT):
+        secret = match["secret"]
+        is_filled = secret in BENIGN_WORDS or PLACEHOLDER.fullmatch(secret) is not None
+        # How many there were: `GET token:count`.
+        is_counted = secret.isdigit() and _COUNTS.search(match["command"]) is not None
+        is_filled = is_filled or is_counted
+        if not is_filled and _names_secret(match["command"]):
+            start, end = match.span("secret")
+            yield start - 1, end - 1
+
+
+# Commands that fetch one secret, and the word that they print.
+_FETCHED: Final = re.compile(
+    r"(?:\A|\n)(?:[^\s$#%>]{1,60}[ ]?)?(?:[$#%>+] )?"
+    r"(?:op (?:read|item get [^\n]{0,160}--fields (?:label=)?passw)"
+    r"|bw get (?:password|totp)"
+    r"|(?:go)?pass show (?:-o )?[\w./@\-]{2,80}(?=[ \t]*\r?\n)|secret-tool lookup"
+    r"|security find-[a-z]{4,8}-password [^\n]{0,160}-w"
+    r"|vault (?:kv get|read) [^\n]{0,80}-field"
+    r"|terraform output -raw \w{0,40}(?:passw|secret|token|key|cred)"
+    r"|kubectl [^\n]{0,80}get secrets?[ /][^\n]{0,160}"
+    r"(?:base64 -|\.data\b[^\n]{0,40}passw)"
+    r"|heroku config:get \w{0,40}(?:passw|secret|token|key)"
+    r"|gcloud secrets versions access|doppler secrets get [^\n]{0,80}--plain"
+    r"|chamber read -q|aws secretsmanager get-secret-value [^\n]{0,200}secretstring"
+    r"|az keyvault secret show [^\n]{0,200}--query value"
+    r"|lpass show [^\n]{0,20}(?:-p|--password)"
+    r"|keepassxc-cli show [^\n]{0,80}-a passw\w+"
+    r"|cat [\w./]{0,20}/run/secrets/|printenv \w{0,40}(?:passw|secret|token|api_?key))"
+    r"[^\n]{0,300}\r?\n(?P<secret>[^\s{}\[\]<>:\"'][^\s{}<>:\"']{3,255})"
+    r"[ \t]*(?=\r?\n|\Z)"
+)
+_FETCHERS: Final = (
+    *("op ", "bw get", "pass ", "secret-tool", "-password", "-field", "output -raw"),
+    *("kubectl", "config:get", "gcloud sec", "doppler", "chamber", "secretsmanager"),
+    *("keyvault", "lpass", "keepassxc", "/run/secrets/", "printenv"),
+)
+
+
+def _fetched(low: str) -> Iterator[tuple[int, int]]:
+    """Yield the word that a command prints which fetches one secret."""
+    if not any(map(low.__contains__, _FETCHERS)):
+        return
+    for match in islice(_FETCHED.finditer(low), _MATCHES_LIMIT):
+        if not _is_word(match["secret"]):
+            yield match.span("secret")
+
+
 def _printed(low: str) -> Iterator[tuple[int, int]]:
     """Yield the one word that a command prints which names a secret."""
+    if any(map(low.__contains__, _PROMPTS)):
+        yield from _evaluated(low)
     for match in islice(_COMMAND.finditer(low), _MATCHES_LIMIT):
         word = match["secret"]
         is_digest = _DIGEST.fullmatch(word) is not None and "git" in match["command"]

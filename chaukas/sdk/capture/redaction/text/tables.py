@@ -17,30 +17,57 @@ from chaukas.sdk.capture.redaction.benign import (
 )
 from chaukas.sdk.capture.redaction.names import is_sensitive, last_word
 
-__all__ = ("ROWS_LIMIT", "columns_of", "grid_spans", "table_spans")
+__all__ = (
+    "ROWS_LIMIT",
+    "cell_span",
+    "cells_of",
+    "columns_of",
+    "grid_spans",
+    "table_spans",
+)
 
 ROWS_LIMIT: Final = 500
 """Rows looked at in one table; what follows the last of them is hidden."""
 
 _RULE: Final = re.compile(r"[ \t|+:\-=]*-[ \t|+:\-=]*")
-_CELL: Final = re.compile(r"[ \t\"'`*\\]*([\w .\-/#()]{0,40}?)[ \t\"'`*\\]*")
+# Of some languages, the vowels are signs and no letters.
+_CELL: Final = re.compile(
+    r"[ \t\"'`*\\]*"
+    r"([\w .\-/#()'\u2019\u0300-\u036f\u0900-\u0dff\u0e31-\u0e4e]{0,40}?)"
+    r"[ \t\"'`*\\]*"
+)
 # The table may itself stand in quotes, such as a field of JSON.
-_OPENED: Final = re.compile(r".*[:\[({=] ?\\*[\"']")
+_OPENED: Final = re.compile(r".*[:\[({=] ?(\\*[\"'])")
+_QUOTE: Final = re.compile(r"\\*[\"']")
+# What Go says of a field: `json:"password,omitempty"`.
+_STRUCT_TAG: Final = re.compile(r"`\w{1,20}:\"")
 _GAP: Final = re.compile(r"[ ]{2,}")
 _PLAIN_CELL: Final = re.compile(r"[A-Za-z_][\w\-]{0,40}(?: [\w\-]{1,40})?")
 _QUOTED_CELL: Final = re.compile(r"\"(?:[^\"\r\n]|\"\"){0,4096}\"|[^,;\t\r\n]*")
 _PROSE: Final = re.compile(r"[^\W\d_A-Z]{1,15}")
 _HEAD_CHARS: Final = 1000
 _WORDS_LIMIT: Final = 3
+_VARIABLE: Final = re.compile(r"[A-Z]{2,}(?:_[A-Z]+)+")
+_COOKIE_NAME: Final = re.compile(r"[A-Za-z_*][A-Za-z_\-.*]{1,40}")
 _APART: Final = re.compile(r"\S+(?: \S+)*")
 _PAIR_ROWS: Final = 64
+_NO_NAME: Final = re.compile(
+    r"[0-9]+(?:\.[0-9]+)?[a-z%]{0,3}|[^/]*/[^/]*/.*|(?:self|this|cls)\..*"
+    # A date: of a row, not of a head.
+    r"|.*[0-9]{4}-[0-9]{2}.*|.* ago"
+)
 _NAME_HEADS: Final = frozenset(
     "key name variable setting parameter option property field item env".split()
 )
 _VALUE_HEADS: Final = frozenset("value val content current setting_value".split())
+# What begins a line of code with commas in it.
+_STATEMENTS: Final = (
+    *("for ", "from ", "import ", "return ", "def ", "del ", "global ", "yield "),
+    *("raise ", "assert ", "print ", "use ", "let ", "const ", "var ", "func "),
+)
 _NO_HEADS: Final = frozenset(
     "string integer int number boolean bool text bytes varchar required optional true"
-    " false null none yes no".split()
+    " false null none yes no opaque".split()
 )
 
 
@@ -48,11 +75,17 @@ def columns_of(head: list[str], extra: frozenset[str]) -> list[int]:
     """Return which cells of a head name a secret; none if it is no head."""
     if len(head) < 2:
         return []
+    if head[0].lower().startswith(_STATEMENTS):
+        return []
     for cell in head:
         if len(cell) > 40 or len(cell.split()) > _WORDS_LIMIT or "  " in cell:
             return []
-        if cell.lower() in _NO_HEADS:
-            # A row that describes a field.
+        if (
+            cell.startswith("#define")
+            or cell.lower() in _NO_HEADS
+            or _NO_NAME.fullmatch(cell) is not None
+        ):
+            # A row that describes a field, or that has a number or a path in it.
             return []
     return [at for at, cell in enumerate(head) if cell and is_sensitive(cell, extra)]
 
@@ -75,14 +108,21 @@ def table_spans(
     """
     line_at = text.rfind("\n", max(0, start - _HEAD_CHARS), start) + 1
     line_end = text.find("\n", end, end + _HEAD_CHARS)
+    if line_end < 0 and len(text) - end <= _HEAD_CHARS:
+        # The last line may be a row, though it is no head.
+        line_end = len(text)
     if line_end < 0 or (line_at == 0 and start > _HEAD_CHARS):
         return end, []
+    is_tag = _STRUCT_TAG.search(text, line_at, start) is not None
     opened = _OPENED.match(text, line_at, start)
-    line_at = line_at if opened is None else opened.end()
+    # A quote that is closed again before the name holds no table.
+    if opened is not None and _is_open(text, line_at, opened):
+        line_at = opened.end()
     line = text[line_at:line_end]
-    separator = _separator_of(line)
-    if separator:
-        pair = _pair_row(text, line_at, line, separator, extra)
+    separator = "" if is_tag else _separator_of(line)
+    parting = separator or ("  " if _GAP.search(line.strip()) else "")
+    if parting:
+        pair = _pair_row(text, line_at, line, parting, extra)
         if pair:
             return end, pair
     if not separator or _follows_row(text, line_at, separator, line):
@@ -98,11 +138,17 @@ def table_spans(
     return line_end if spans else end, spans
 
 
+def _is_open(text: str, line_at: int, opened: re.Match[str]) -> bool:
+    """Tell a quote that begins a text from one that has ended it."""
+    quotes = _QUOTE.findall(text, line_at, opened.end())
+    return quotes.count(opened[1]) % 2 == 1
+
+
 def _pair_row(
     text: str, line_at: int, line: str, separator: str, extra: frozenset[str]
 ) -> list[tuple[int, int]]:
     """Return the value of a row whose first cell is its name, below `key | value`."""
-    cells = _placed(line) if separator == "  " else _cells(line, separator)
+    cells = _placed(line) if separator == "  " else cells_of(line, separator)
     position = line_at
     for _ in range(_PAIR_ROWS):
         before_at = text.rfind("\n", 0, max(0, position - 1)) + 1
@@ -121,7 +167,7 @@ def _pair_row(
     if not is_sensitive(name, extra):
         return []
     cell, start = cells[values[0]]
-    return _shifted(line_at, _cell_span(name, cell, start))
+    return _shifted(line_at, cell_span(name, cell, start))
 
 
 def _placed(line: str) -> list[tuple[str, int]]:
@@ -159,11 +205,11 @@ def _split(line: str, separator: str) -> list[str]:
     if separator == "  ":
         return _GAP.split(line.strip())
     if '"' in line and separator in ",;\t":
-        return [text for text, _ in _cells(line, separator)]
+        return [text for text, _ in cells_of(line, separator)]
     return line.split(separator)
 
 
-def _cells(line: str, separator: str) -> list[tuple[str, int]]:
+def cells_of(line: str, separator: str) -> list[tuple[str, int]]:
     """Return the cells of a line with quotes, and where they begin."""
     cells: list[tuple[str, int]] = []
     position = 0
@@ -210,7 +256,8 @@ def _row_spans(
         if separator == "  ":
             found = _aligned(line, head, columns, offsets)
         else:
-            found = _separated(line, separator, head, columns)
+            is_known = bool(spans) or separator in ",;\t"
+            found = _separated(line, separator, head, columns, is_known=is_known)
         if found is None:
             return spans
         spans += [(position + start, position + stop) for start, stop in found]
@@ -224,10 +271,15 @@ def _offset(line: str, name: str) -> int:
 
 
 def _separated(
-    line: str, separator: str, head: list[str], columns: list[int]
+    line: str,
+    separator: str,
+    head: list[str],
+    columns: list[int],
+    *,
+    is_known: bool = False,
 ) -> list[tuple[int, int]] | None:
     """Return the cells of a row; none if it is no row of this table."""
-    cells = _cells(line, separator)
+    cells = cells_of(line, separator)
     if not line.strip() or len(cells) < len(head) - 1:
         return None
     found: list[tuple[int, int]] = []
@@ -238,7 +290,7 @@ def _separated(
         # A value with a comma in it: all that is left belongs to it.
         if len(cells) > len(head) and column == len(head) - 1:
             cell = line[start:]
-        found += _cell_span(head[column], cell, start)
+        found += cell_span(head[column], cell, start, is_known=is_known)
     return found
 
 
@@ -261,7 +313,7 @@ def _aligned(
         cell = line[start : gap if gap >= 0 else len(line)]
         if len(words) == len(head):
             cell = cell.split(" ", 1)[0]
-        found += _cell_span(head[column], cell, start)
+        found += cell_span(head[column], cell, start)
     return found
 
 
@@ -276,18 +328,28 @@ def _nth(line: str, column: int) -> int:
     return position
 
 
-def _cell_span(name: str, cell: str, start: int) -> list[tuple[int, int]]:
-    """Return the span of a cell, unless it shows no secret."""
+def cell_span(
+    name: str, cell: str, start: int, *, is_known: bool = False
+) -> list[tuple[int, int]]:
+    """Return the span of a cell, unless it shows no secret; below others, it is one."""
     value = cell.strip(" \t\"'`\\\r")
     if not value or value.lower() in BENIGN_WORDS or is_benign_text(name, value):
         return []
+    if last_word(name) == "cookie" and _COOKIE_NAME.fullmatch(value) is not None:
+        # What a page says of its cookies: their names.
+        return []
     # A table of settings has words in its cells, such as `required`.
     if value.lower() in ("✓", "✗", "x", "n/a", "pass", "fail") or (
-        " " in value and is_name_like(value.lower())
+        " " in value and not is_known and is_name_like(value.lower())
     ):
         return []
-    if last_word(name) == "token" and _PROSE.fullmatch(value):
-        # The words of a text, counted.
+    if last_word(name) == name.lower().rstrip("s") == "token" and (
+        len(value) < 4 or _PROSE.fullmatch(value)
+    ):
+        # The words and signs of a text, counted.
+        return []
+    if _VARIABLE.fullmatch(name) and _VARIABLE.fullmatch(value):
+        # A list of the names of variables.
         return []
     at = start + cell.find(value)
     return [(at, at + len(value))]
@@ -361,7 +423,7 @@ def _json_rows(
         ):
             start, end = cell.span("text" if cell["text"] is not None else "bare")
             if at in columns and at < len(names):
-                yield from _shifted(start, _cell_span(names[at], low[start:end], 0))
+                yield from _shifted(start, cell_span(names[at], low[start:end], 0))
         position = row.end()
     yield position, len(low)
 
@@ -385,8 +447,8 @@ def _html_rows(low: str, extra: frozenset[str]) -> Iterator[tuple[int, int]]:
             if at < len(cells) and texts[at]:
                 start = cells[at].start("cell") + cells[at]["cell"].find(texts[at])
                 if start >= cells[at].start("cell"):
-                    yield from _shifted(start, _cell_span(names[at], texts[at], 0))
-                elif _cell_span(names[at], texts[at], 0):
+                    yield from _shifted(start, cell_span(names[at], texts[at], 0))
+                elif cell_span(names[at], texts[at], 0):
                     yield cells[at].span("cell")
 
 
@@ -421,7 +483,7 @@ def _frame_rows(
             else:
                 continue
             yield from _shifted(
-                position + start, _cell_span(names[at], line[start:stop], 0)
+                position + start, cell_span(names[at], line[start:stop], 0)
             )
         position = end + 1
         if position >= len(low):

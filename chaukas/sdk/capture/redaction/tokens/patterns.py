@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from chaukas.sdk.capture.budget import Work
 from chaukas.sdk.capture.redaction.benign import PLACEHOLDER
+from chaukas.sdk.capture.redaction.phrases import is_substitution
 
 from .search import has_key, key_spans
 
@@ -66,6 +67,15 @@ def _is_mixed(token: str) -> bool:
 
 # JSON inside JSON escapes a slash with 1, 3, 7 … backslashes.
 _AUTHORITY = r":(?:\\{0,15}/){2}"
+# What documents write: `scheme://user:password@host`.
+_NO_SAMPLE = (
+    r"(?!(?i:(?:your_?)?(?:password|passwd|passwort|pass|pwd|secret|token)"
+    r"@\[?(?:your[\-_.]?)?(?:host|hostname|server|servername|address|domain|endpoint)"
+    r"(?:[:/\]\s,;)\"'`]|\Z)))"
+    # The shape of it: `user:password@localhost`.
+    r"(?!(?:(?<=/user:)|(?<=/username:))pass(?:word)?@"
+    r"(?:localhost|127\.0\.0\.1|host|(?:[a-z]{1,12}\.)?example\.(?:com|org|net))(?![\w.\-]))"
+)
 _COLOUR = r"(?:(?:\x1b|\\x1b|\\u001b|\\0?33|\\e|\^\[)\[[0-9;]{0,20}[a-z]){0,4}"
 
 # The head and the end of a private key, also as a part of a URL.
@@ -112,9 +122,21 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     # How passwords are kept: they can be guessed from it.
     Pattern(
-        ("$1$", "$5$", "$6$", "$2", "$y$", "$apr1$", "$argon2", "$scrypt$", "$pbkdf2"),
+        (
+            "$1$",
+            "$5$",
+            "$6$",
+            "$8$",
+            "$9$",
+            "$2",
+            "$y$",
+            "$apr1$",
+            "$argon2",
+            "$scrypt$",
+            "$pbkdf2",
+        ),
         re.compile(
-            r"[$](?:[156y]|apr1|2[abxy]?|7|gy|argon2(?:id|[id])|scrypt|pbkdf2(?:-[a-z0-9]+)?)"
+            r"[$](?:[15689y]|apr1|2[abxy]?|7|gy|argon2(?:id|[id])|scrypt|pbkdf2(?:-[a-z0-9]+)?)"
             r"[$][A-Za-z0-9./+=,:$\-]{20,}"
         ),
         accept=lambda found: found.count("$") > 2,
@@ -165,14 +187,18 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         ("@",),
-        re.compile(_AUTHORITY + r"[^\s/?#:@\"'<>\\]*:([^\s/?#\"'<>]*)@"),
+        re.compile(
+            _AUTHORITY + r"[^\s/?#:@\"'<>\\]*:" + _NO_SAMPLE + r"([^\s/?#\"'<>]*)@"
+        ),
         group=1,
     ),
     Pattern(
         ("@",),
         re.compile(
-            _AUTHORITY + r"[^\s/?#:@\"'<>\\]{0,128}:(?![0-9]{1,5}[/?#])"
-            r"([^\s\"'<>@:]{1,128})@"
+            _AUTHORITY
+            + r"[^\s/?#:@\"'<>\\]{0,128}:(?![0-9]{1,5}[/?#])"
+            + _NO_SAMPLE
+            + r"([^\s\"'<>@:]{1,128})@"
         ),
         group=1,
     ),
@@ -200,7 +226,7 @@ who must not record them adds a pattern or turns the content off.
 
 
 _HAS_CRYPT = re.compile(
-    r"\$(?:[156y7]|apr1|2[abxy]?|gy|argon2|scrypt|pbkdf2|(?<=[0-9]\$)[^\s$]{3,64}[$:])"
+    r"\$(?:[156789y]|apr1|2[abxy]?|gy|argon2|scrypt|pbkdf2|(?<=[0-9]\$)[^\s$]{3,64}[$:])"
 ).search
 _HAS_SCHEME = re.compile(r"\{(?:s?sha|s?md5|crypt)").search
 
@@ -258,8 +284,11 @@ def secret_spans(
             start, end = match.span(pattern.group)
             if (
                 start < end
-                and text[start] in "$%{<"
-                and PLACEHOLDER.fullmatch(text, start, end)
+                and text[start] in "$%{<[*"
+                and (
+                    PLACEHOLDER.fullmatch(text, start, end)
+                    or is_substitution(text, start)
+                )
             ):
                 continue
             if pattern.accept is None or pattern.accept(text[start:end]):

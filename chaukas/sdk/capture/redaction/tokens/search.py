@@ -6,7 +6,7 @@ the same pivot are looked for at once, so that another maker costs nothing.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from chaukas.sdk.capture.budget import Work
@@ -15,6 +15,7 @@ from .formats import MAKERS, SEPARATORS, Maker, form_of
 
 __all__ = ("MARKERS", "has_key", "key_spans")
 
+_DIGITS = "0123456789"
 _PIVOTS = "~!/IAKJGpc-._"
 """Letters to search for in beginnings without a separator, the best first."""
 
@@ -64,8 +65,12 @@ class _Group(NamedTuple):
     """Finds the pivots around which a key may stand."""
     entries: dict[str, list[_Entry]]
     """By the two or three letters before the pivot."""
-    others: list[_Entry]
-    """Those with fewer letters before the pivot."""
+    others: dict[str, list[_Entry]]
+    """
+    Those with fewer letters before the pivot, by the letter behind it.
+
+    Those that end with the pivot are in each list, and under the empty text.
+    """
 
 
 def _grouped() -> tuple[_Group, ...]:
@@ -107,7 +112,20 @@ def _group(pivot: str, entries: list[_Entry]) -> _Group:
     if table:
         shapes.insert(0, _known_shape(letter, list(table)))
     candidate = re.compile(f"{letter}(?:{'|'.join(shapes)})", re.ASCII)
-    return _Group(pivot, candidate, table, others)
+    return _Group(pivot, candidate, table, _by_letter_behind(others, len(pivot)))
+
+
+def _by_letter_behind(entries: list[_Entry], size: int) -> dict[str, list[_Entry]]:
+    """Sort beginnings by what follows their pivot, each list in the order given."""
+    behind = [entry.prefix[entry.pivot_at + size :][:1] for entry in entries]
+    return {
+        letter: [
+            entry
+            for entry, own in zip(entries, behind, strict=True)
+            if own in ("", letter)
+        ]
+        for letter in {"", *behind}
+    }
 
 
 def _known_shape(letter: str, befores: list[str]) -> str:
@@ -155,7 +173,18 @@ def _shapes_of(pivot: str, entries: list[_Entry]) -> list[str]:
 
 
 _GROUPS = _grouped()
-_QUICK = tuple((group.pivot, group.candidate.search, group) for group in _GROUPS)
+_Quick = tuple[str, Callable[[str], re.Match[str] | None], _Group]
+"""A letter of the pivot, what finds the pivots, and the group."""
+
+# The small letters are the last; what has these as pivots has a digit, too.
+_QUICK, _QUICK_WITH_DIGIT = (
+    tuple(
+        (group.pivot[-1], group.candidate.search, group)
+        for group in _GROUPS
+        if group.pivot.islower() is is_small
+    )
+    for is_small in (False, True)
+)
 
 MARKERS = frozenset(
     Maker.marker_of(prefix)
@@ -165,17 +194,18 @@ MARKERS = frozenset(
 """Texts of which each key holds at least one; case matters."""
 
 
-_DIGIT = re.compile("[0-9]").search
-
-
 def has_key(text: str) -> bool:
     """Tell whether a text holds a key."""
-    for pivot, search, group in _QUICK:
-        # The last ones; what has these pivots has a digit, too.
-        if pivot in "cp" and _DIGIT(text) is None:
-            return False
+    return _holds(text, _QUICK) or (
+        any(map(text.__contains__, _DIGITS)) and _holds(text, _QUICK_WITH_DIGIT)
+    )
+
+
+def _holds(text: str, groups: tuple[_Quick, ...]) -> bool:
+    """Tell whether a text holds a key of some groups."""
+    for letter, search, group in groups:
         if (
-            pivot in text
+            letter in text
             and search(text) is not None
             and next(_spans_of(group, text, Work(_QUICK_STEPS)), None) is not None
         ):
@@ -200,7 +230,8 @@ def key_spans(text: str, work: Work | None = None) -> Iterator[tuple[int, int]]:
 
 def _spans_of(group: _Group, text: str, work: Work) -> Iterator[tuple[int, int]]:
     """Yield the keys of one group."""
-    entries, others = group.entries, group.others
+    entries, others, size = group.entries, group.others, len(group.pivot)
+    last = others[""]
     after = 0
     for number, candidate in enumerate(group.candidate.finditer(text)):
         at = candidate.start()
@@ -210,7 +241,8 @@ def _spans_of(group: _Group, text: str, work: Work) -> Iterator[tuple[int, int]]
             yield at, len(text)
             return
         known = entries.get(text[at - 2 : at], ()), entries.get(text[at - 3 : at], ())
-        for entry in (*known[0], *known[1], *others):
+        fitting = others.get(text[at + size : at + size + 1], last)
+        for entry in (*known[0], *known[1], *fitting):
             start = at - entry.pivot_at
             if not text.startswith(entry.prefix, start):
                 continue

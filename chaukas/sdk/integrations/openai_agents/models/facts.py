@@ -41,7 +41,7 @@ def request_of(
     named as the application did, where it did it by name.
     """
     api = api_of(model)
-    settings, named = settings_of(arguments.get("model_settings"))
+    settings, named = settings_of(arguments.get("model_settings"), api)
     asked = "" if api else run.asked_model
     given, handoffs = arguments.get("input"), arguments.get("handoffs")
     more = {}

@@ -7,7 +7,8 @@ began and ended, and those times are the times of its events.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chaukas.sdk.capture.held import members_of
 from chaukas.sdk.events import EventType
@@ -18,11 +19,10 @@ from chaukas.sdk.system.internal_errors import attempt, report
 from .hosted_items import HOSTED_KINDS, HostedCall, findings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaukas.sdk.capture.deferred import DeferredCapture
     from chaukas.sdk.integrations.openai_agents.state import AgentsRun, Invocation
     from chaukas.sdk.record.recorder import Recorder
+    from chaukas.sdk.system.clock import Clock
 
     from .hosted_items import Access
 
@@ -47,20 +47,27 @@ HOSTED_STEPS = frozenset({_ADDED, _DONE}) | {
 _LAST_STEPS = ("done", "completed", "failed")
 
 
+class _Moment(NamedTuple):
+    """A time on both clocks, read where it was: one does not follow from the other."""
+
+    wall_ns: int
+    monotonic_ns: int
+
+
 class _Seen:
-    """What a stream told of one item; times are monotonic, in nanoseconds."""
+    """What a stream told of one item."""
 
-    __slots__ = ("ended_ns", "is_done", "item", "started_ns")
+    __slots__ = ("ended", "is_done", "item", "started")
 
-    def __init__(self, started_ns: int) -> None:
+    def __init__(self, started: _Moment) -> None:
         """Note when it was first heard of."""
-        self.started_ns = started_ns
-        self.ended_ns = 0
+        self.started = started
+        self.ended: _Moment | None = None
         self.is_done = False
         self.item: Any = None
 
 
-def watch_hosted(invocation: Invocation, kind: str, event: Any, now_ns: int) -> None:
+def watch_hosted(invocation: Invocation, kind: str, event: Any, clock: Clock) -> None:
     """
     Remember when a hosted tool began and ended.
 
@@ -68,7 +75,7 @@ def watch_hosted(invocation: Invocation, kind: str, event: Any, now_ns: int) -> 
         invocation: The model call that is streamed.
         kind: Type of the event, one of `HOSTED_STEPS`.
         event: An event of its stream.
-        now_ns: Monotonic time.
+        clock: Source of both times.
     """
     item = None
     if kind in (_ADDED, _DONE):
@@ -83,12 +90,16 @@ def watch_hosted(invocation: Invocation, kind: str, event: Any, now_ns: int) -> 
         invocation.hosted = {}
     seen = invocation.hosted.get(item_id)
     if seen is None:
-        seen = invocation.hosted[item_id] = _Seen(now_ns)
+        seen = invocation.hosted[item_id] = _Seen(_now(clock))
     if item is not None:
         seen.item = item
         seen.is_done = kind == _DONE
-    if seen.ended_ns == 0 and kind.endswith(_LAST_STEPS):
-        seen.ended_ns = now_ns
+    if seen.ended is None and kind.endswith(_LAST_STEPS):
+        seen.ended = _now(clock)
+
+
+def _now(clock: Clock) -> _Moment:
+    return _Moment(clock.time_ns(), clock.monotonic_ns())
 
 
 def note_hosted(recorder: Recorder, invocation: Invocation, output: Any) -> None:
@@ -131,6 +142,9 @@ def _items_of(output: Any, seen: dict[str, _Seen]) -> list[Any]:
     return [*items, *rest]
 
 
+_monotonic_ns_of = attrgetter("monotonic_ns")
+
+
 class _Notes:
     """Makes the events of one model call."""
 
@@ -141,35 +155,27 @@ class _Notes:
         self._run: AgentsRun = invocation.run
         self._seen = seen
         self.span_id = invocation.pair.span_id if invocation.pair else ""
-        clock = recorder.clock
-        # Wall time may jump, so only its difference to the other clock is used.
-        self._offset_ns = clock.time_ns() - clock.monotonic_ns()
 
     def call(self, call: HostedCall) -> None:
         """Record one call as a pair."""
-        started_ns, ended_ns = self._times_of(call.item_ids)
-        if started_ns and not self._is_finished(call.item_ids):
+        known = [self._seen[one] for one in call.item_ids if one in self._seen]
+        started = known[0].started if known else None
+        # In the order in which they were read.
+        ends = [one.ended for one in known if one.ended is not None]
+        ended = max(ends, key=_monotonic_ns_of, default=None)
+        if any(not (one.is_done or one.ended) for one in known):
             call = call._replace(outcome="CANCELLED")
         facts = self._recorder.capture_facts().tree(dict(call.facts), "metadata")
         metadata: dict[str, Any] = {"hosted": True, **members_of(facts)}
         if self._run.last_model:
             metadata["requested_by"] = self._run.last_model
-        spent_ms = ms_between(started_ns, ended_ns) if ended_ns else 0
+        spent_ms: float = 0
+        if started is not None and ended is not None:
+            spent_ms = ms_between(started.monotonic_ns, ended.monotonic_ns)
+        start_ns = 0 if started is None else started.wall_ns
+        end_ns = 0 if ended is None else ended.wall_ns
         record = self._mcp if call.family == "mcp" else self._tool
-        record(call, metadata, self._wall(started_ns), self._wall(ended_ns), spent_ms)
-
-    def _times_of(self, item_ids: Sequence[str]) -> tuple[int, int]:
-        known = [self._seen[one] for one in item_ids if one in self._seen]
-        if not known:
-            return 0, 0
-        return known[0].started_ns, max(one.ended_ns for one in known)
-
-    def _is_finished(self, item_ids: Sequence[str]) -> bool:
-        known = [self._seen[one] for one in item_ids if one in self._seen]
-        return all(one.is_done or one.ended_ns for one in known)
-
-    def _wall(self, monotonic_ns: int) -> int:
-        return monotonic_ns + self._offset_ns if monotonic_ns else 0
+        record(call, metadata, start_ns, end_ns, spent_ms)
 
     def _tool(
         self,

@@ -12,6 +12,8 @@ from typing import Any
 from chaukas.sdk.integrations.openai_agents.facts import SCHEMA_CLASS
 from chaukas.sdk.integrations.shared.models import Schema
 
+from .answers import CHAT, RESPONSES
+
 __all__ = ["schema_of", "settings_of"]
 
 _SETTINGS = (
@@ -52,28 +54,38 @@ _ADDED_SETTINGS = (
     "stop",
 )
 """What is looked up in `extra_args` and `extra_body`."""
+_UNSENT = {
+    RESPONSES: frozenset({"frequency_penalty", "presence_penalty", "include_usage"}),
+    CHAT: frozenset({"truncation", "response_include"}),
+}
+"""Settings that the SDK keeps back, as an API has none of the kind."""
 _PLAIN = (int, float, str, bool)
 
 
-def settings_of(settings: Any) -> tuple[dict[str, Any], str]:
+def settings_of(settings: Any, api: str = "") -> tuple[dict[str, Any], str]:
     """
     Return the settings of a call as they are sent.
 
     `extra_args` go over the settings and `extra_body` over both, as in the client.
     Headers are never read, of the rest only known names with plain values.
 
+    Args:
+        settings: The SDK's `ModelSettings`.
+        api: Which API is asked, see `answers.api_of`; empty if that is unknown.
+
     Returns:
         The settings, and the model, where a body or an argument names another one.
     """
     sent: dict[str, Any] = {}
+    unsent = _UNSENT.get(api, ())
     # Comprehensions would be calls, and this is read for every call of a model.
     for name in _SETTINGS:
         value = getattr(settings, name, None)
-        if type(value) in (int, float):
+        if type(value) in (int, float) and name not in unsent:
             sent[name] = value
     for name in _FURTHER_SETTINGS:
         value = getattr(settings, name, None)
-        if value is not None:
+        if value is not None and name not in unsent:
             sent[name] = value
     model = ""
     for source in ("extra_args", "extra_body"):

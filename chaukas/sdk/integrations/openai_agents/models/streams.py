@@ -96,8 +96,8 @@ class _ModelStream(StreamObserver):
         if kind in _TERMINAL:
             self._calls.stream_ended(self._invocation, event)
             return
-        now_ns = self._recorder.clock.monotonic_ns()
-        attempt("hosted tools", watch_hosted, self._invocation, kind, event, now_ns)
+        clock = self._recorder.clock
+        attempt("hosted tools", watch_hosted, self._invocation, kind, event, clock)
 
     def ended(self) -> None:
         invocation = self._invocation

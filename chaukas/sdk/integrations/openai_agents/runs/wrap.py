@@ -33,7 +33,7 @@ from chaukas.sdk.integrations.shared import runs as shared
 from chaukas.sdk.integrations.shared.observe import (
     Observation,
     observe,
-    observe_async,
+    observed_call,
 )
 from chaukas.sdk.patching import Patch
 from chaukas.sdk.record.context import CURRENT, Node
@@ -148,7 +148,7 @@ class Runs(Part):
     ) -> Any:
         """Wrap `AgentRunner.run`."""
         begin = partial(self._begin, wrapped, _Awaited)
-        return observe_async(begin)(wrapped, instance, args, kwargs)
+        return observed_call(begin, wrapped, instance, args, kwargs)
 
     def run_streamed(
         self, wrapped: Any, instance: Any, args: Any, kwargs: dict[str, Any]

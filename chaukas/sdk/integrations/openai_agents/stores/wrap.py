@@ -7,10 +7,9 @@ one rule holds for all of them: the outermost operation is told, once.
 
 from __future__ import annotations
 
-import inspect
 import sys
 from contextvars import ContextVar
-from types import CoroutineType
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.capture.held import members_of
@@ -22,7 +21,7 @@ from chaukas.sdk.integrations.openai_agents.state import (
     attempt,
     current_run,
 )
-from chaukas.sdk.patching import Patch
+from chaukas.sdk.patching import Patch, in_place_of
 from chaukas.sdk.record import content
 from chaukas.sdk.record.context import CURRENT, SUPPRESSED, reset
 from chaukas.sdk.record.placement import Place, place
@@ -228,12 +227,16 @@ class Stores:
             return wrapped(*args, **kwargs)
         if SUPPRESSED.get():
             return wrapped(*args, **kwargs)
-        if inspect.iscoroutinefunction(wrapped):
-            return self._awaited(operation, wrapped, args, kwargs)
-        return self._called(operation, wrapped, args, kwargs)
+        watched = partial(self._awaited, operation)
+        return in_place_of(watched, wrapped, None, args, kwargs)
 
     async def _awaited(
-        self, operation: Operation, wrapped: Any, args: Any, kwargs: dict[str, Any]
+        self,
+        operation: Operation,
+        wrapped: Any,
+        _instance: Any,
+        args: Any,
+        kwargs: dict[str, Any],
     ) -> Any:
         token = self._begin(operation)
         try:
@@ -244,25 +247,6 @@ class Stores:
         finally:
             operation.is_over = True
             reset(token)
-        self._end(operation, result, None)
-        return result
-
-    def _called(
-        self, operation: Operation, wrapped: Any, args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        """Call a method that is no coroutine function, as the SDK tolerates it."""
-        token = self._begin(operation)
-        try:
-            result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            self._end(operation, None, error)
-            raise
-        finally:
-            reset(token)
-        if type(result) is CoroutineType:
-            # Its inside runs when it is awaited.
-            return self._awaited(operation, lambda: result, (), {})
-        operation.is_over = True
         self._end(operation, result, None)
         return result
 

@@ -9,11 +9,13 @@ What is the same for every client of the protocol. An integration derives from
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chaukas.sdk.capture.held import members_of
 from chaukas.sdk.events import EventStatus, EventType
 from chaukas.sdk.integrations.base import Part
+from chaukas.sdk.patching import in_place_of
 from chaukas.sdk.record.context import CURRENT, SCOPE, SUPPRESSED, Node, reset
 from chaukas.sdk.record.placement import enter_alone, node_in_force
 from chaukas.sdk.record.recorder import ms_between, without_defaults
@@ -136,7 +138,8 @@ class MCPRecording(Part):
         A call stands where it is made: what awaits it may be another task or thread.
         """
         caller = CURRENT.get(), SCOPE.get()
-        return self._watched(caller, method, wrapped, instance, args, kwargs)
+        watched = partial(self._watched, caller, method)
+        return in_place_of(watched, wrapped, instance, args, kwargs)
 
     async def _watched(self, caller: _Caller, *call: Any) -> Any:
         tokens = _moved_to(caller)

@@ -51,9 +51,14 @@ def frozen_answer(output: Any, usage: Any) -> Frozen | None:
     answer = {"output": output, "usage": counts}
     try:
         data = orjson.dumps(answer, default=_fields_of, option=_OPTIONS)
-    except TypeError:
-        return None
-    return None if _REFUSAL in data else Frozen(data)
+    except TypeError as error:
+        # A signal that comes within the function below is made the cause of another.
+        interrupt = error.__cause__
+    else:
+        return None if _REFUSAL in data else Frozen(data)
+    if interrupt is not None and not isinstance(interrupt, Exception):
+        raise interrupt
+    return None
 
 
 def _fields_of(value: Any) -> dict[str, Any]:

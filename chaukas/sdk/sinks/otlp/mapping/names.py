@@ -209,6 +209,7 @@ NAMES: Final[tuple[Name, ...]] = (
     _ours("policy.outcome"),
     _ours("policy.rationale"),
     _ours("policy.rule_ids"),
+    _ours("policy.tool_name"),
     _ours("policy.waited_ms"),
     # What only the record has.
     _ours("tenant_id"),
@@ -221,6 +222,7 @@ NAMES: Final[tuple[Name, ...]] = (
     _ours("redaction.fields"),
     _ours("retry.count"),
     _ours("retried_run_id"),
+    _ours("handoff_to"),
     _ours("incomplete"),
     _ours("waiting"),
     _ours("orphan"),

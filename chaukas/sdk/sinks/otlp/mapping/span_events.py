@@ -60,6 +60,7 @@ def retry_attributes(event: Event) -> dict[str, Any]:
         "backoff_ms": retry.get("backoff_ms"),
         "strategy": retry.get("strategy"),
         "layer": metadata.get("layer"),
+        "model": metadata.get("model"),
         "error": retry.get("error_message"),
         "error.code": metadata.get("error_code"),
         "status": metadata.get("status"),

@@ -167,6 +167,7 @@ def _agent(builder: Builder, joined: Joined) -> _Shape:
     put = builder.put
     _put_sums(builder, last)
     put("waiting", last.get("waiting"))
+    put("handoff_to", last.get("handoff_to"))
     put_messages(builder, joined, last.get("output"))
     if kind in _FLOWS:
         put("operation", "invoke_workflow")
@@ -449,6 +450,7 @@ def _policy(builder: Builder, joined: Joined) -> _Shape:
     put("policy.rationale", policy.get("rationale"))
     put("policy.rule_ids", [str(each) for each in policy.get("rule_ids", ())])
     put("policy.waited_ms", metadata.get("waited_ms"))
+    put("policy.tool_name", metadata.get("tool_name"))
     put_values(builder, metadata.get("arguments"), policy.get("rationale") or outcome)
     tool = metadata.get("tool_name") or ", ".join(policy.get("rule_ids", ()))
     if name == "tool_approval":

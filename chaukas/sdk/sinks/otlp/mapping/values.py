@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["Provider", "error_type_of", "finish_reason_of", "provider_of"]
+__all__ = [
+    "Provider",
+    "error_type_of",
+    "finish_reason_of",
+    "provider_from",
+    "provider_of",
+]
 
 
 class Provider(NamedTuple):
@@ -59,6 +65,35 @@ def provider_of(name: str) -> Provider:
     word = name.lower().replace(" ", "_")
     word = word.rpartition("/")[2] if word.startswith("litellm/") else word
     return _PROVIDERS.get(word) or Provider(name, name)
+
+
+def provider_from(name: str) -> str:
+    """Return our name of a provider that the conventions name; others keep theirs."""
+    word = name.lower()
+    if word in _PROVIDERS:
+        return word
+    return _BY_NAME.get(word) or _OLDER.get(word) or name
+
+
+_BY_NAME: Final = {
+    spelled: name
+    for name, provider in reversed(_PROVIDERS.items())
+    for spelled in (provider.openinference, provider.genai)
+}
+"""The conventions' word last, as it is the more exact one."""
+_OLDER: Final = {
+    "az.ai.openai": "azure",
+    "az.ai.inference": "azure",
+    "gcp.vertex.agent": "vertex_ai",
+    "google-gla": "gemini",
+    "google-vertex": "vertex_ai",
+    "openai.chat": "openai",
+    "openai.responses": "openai",
+    "anthropic.messages": "anthropic",
+    "google.generative-ai": "gemini",
+    "amazon-bedrock": "bedrock",
+}
+"""Words of earlier versions, and of frameworks."""
 
 
 def finish_reason_of(reason: str, *, has_calls: bool, is_failed: bool) -> str:

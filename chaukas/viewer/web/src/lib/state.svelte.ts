@@ -18,6 +18,8 @@ class PageState {
   route: Route = $state(here());
   status: Status | null = $state(null);
   fields: FieldHelp[] = $state([]);
+  /** Whether the record was read as far as it went; lists ask anew once it was. */
+  readonly isReady: boolean = $derived(this.status?.state !== "reading");
   nowUs = $state(Date.now() * 1000);
   theme: "auto" | "light" | "dark" = $state(stored("theme", "auto") as "auto");
   isHelpOpen = $state(false);

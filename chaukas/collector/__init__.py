@@ -1,0 +1,3 @@
+"""The collector: one process that takes events, keeps them, and answers about them."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Who may do what: keys, tenants, scopes, rates."""
+
+__all__ = ()

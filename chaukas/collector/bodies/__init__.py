@@ -1,0 +1,3 @@
+"""From the bytes of a request to events, within limits."""
+
+__all__ = ()

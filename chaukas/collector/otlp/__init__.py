@@ -1,0 +1,3 @@
+"""OTLP in: spans of other frameworks and languages become events."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Keeping a store in order: checks, copies, removal, and the record of all that."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""A collector as a source: the same questions, asked over HTTP."""
+
+__all__: tuple[str, ...] = ()

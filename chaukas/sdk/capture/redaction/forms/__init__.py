@@ -1,0 +1,3 @@
+"""Places of secrets in commands, calls and statements, known by the words around."""
+
+__all__ = ()

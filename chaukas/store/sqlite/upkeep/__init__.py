@@ -1,0 +1,3 @@
+"""Keeping a SQLite store in order: checks, removal, what it lacks."""
+
+__all__ = ()

@@ -1,1 +1,0 @@
-"""Generated code of those .proto files that only tests read; see proto/generate.py."""
