@@ -2,7 +2,8 @@
 Take values on the host's thread as they are, to be captured on the writer's.
 
 Bounding and redacting a value costs far more than keeping it, and is cheaper in a
-batch. Only what can be held neither by reference nor as JSON is captured at once.
+batch. Of what can be held neither by reference nor as JSON the members are read at
+once, as they are now; its texts are searched later, as all are.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ __all__ = ("DeferredCapture",)
 _HELD: Final = 10_000
 """Members that are held one by one, at most."""
 _HELD_BYTES: Final = 4 << 20
-"""What these may weigh; of what comes then little is captured, and at once."""
+"""What these may weigh; of what comes then little is read."""
 _HELD_NODES: Final = 12_000
 """Values in them; an event shows fewer."""
 _EARLY: Final = 256
-"""Members that are captured at once, at most; of the rest only the mark is recorded."""
+"""Objects whose members are read at once, at most; of the rest a mark is recorded."""
 _LEVELS: Final = 6
 """Containers in each other in which long texts are held by themselves."""
 _EARLY_SHARE: Final = 1 / 16
@@ -59,7 +60,7 @@ class _HoldBudget:
         return self.bytes <= 0 or self.nodes <= 0
 
     def may_capture(self) -> bool:
-        """Count an object that is captured at once, and tell whether it may be."""
+        """Count an object whose members are read at once; tell whether they may be."""
         # What comes when all values are taken is never shown.
         self.early -= 1
         return self.early >= 0 and self.nodes > 0
@@ -110,7 +111,7 @@ class DeferredCapture:
         Return *value* as it is now, for `thawed` on the writer's thread.
 
         Args:
-            value: Any object; what in it is no plain data is captured at once.
+            value: Any object; of what in it is no plain data the members are read.
             path: Where it will stand in the event.
         """
         held = freeze(value)
