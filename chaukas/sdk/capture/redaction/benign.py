@@ -62,9 +62,10 @@ PLACEHOLDER: Final = re.compile(
     # What a log has put there: `[FILTERED]`, `***MASKED***`.
     r"|\[(?:(?-i:[A-Z][A-Z_ ]{3,24})|filtered|masked|hidden|removed|scrubbed)\]"
     r"|\*{1,8}(?:filtered|masked|hidden|redacted|removed|secret)\*{1,8}"
-    r"|[*.\-_\u2022]+|(?:[a-z]{1,8}[\-_])?x{4,}(?:[\-_]"
+    r"|[*.\-_\u2022\u00b7\u2219\u25cf]+|(?:[a-z]{1,8}[\-_])?x{3,}(?:[\-_]"
     r"x{2,}){0,8}|\[?redacted[\w\- ]{0,20}\]?|replace[_-]?(?:me|this)\w*"
     r"|-change[_-]?(?:me|it|this)"
+    r"|(?:insert|enter|paste|put|add)[_\-][\w\-]{1,40}[_\-]here"
     r"|(?:[a-z]{1,12}[_\-]){0,3}placeholder|your[_\- ]"
     r"[\w\- ]{1,40}|:[a-z_]+|\?|\$[0-9@*#]|#[0-9a-f]{6}",
     re.IGNORECASE | re.ASCII,
@@ -93,6 +94,7 @@ _TEMPLATE: Final = re.compile(
     r"|[:@/ .,_\-&=?]){1,16}"
 )
 _SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}")
+_FILLED: Final = (PLACEHOLDER, _TEMPLATE, _SHORTENED)
 _LINKS: Final = frozenset("localkey linkkey joinkey devicekey".split())
 # Not the name under which a secret is kept.
 _ID: Final = re.compile(
@@ -291,7 +293,9 @@ def is_benign_text(name: str, value: str) -> bool:
     scheme, _, rest = value.partition(" ")
     if rest and scheme.lower() in SCHEMES:
         value = rest.strip()
-    if any(form.fullmatch(value) for form in (PLACEHOLDER, _TEMPLATE, _SHORTENED)):
+    is_filled = any(form.fullmatch(value) for form in _FILLED)
+    # What was to be sent was not there: `Bearer undefined`.
+    if is_filled or value.lower() in _NO_VALUES:
         return True
     last, squeezed = last_word(name), squeeze(name)
     # A label: `"password": "Password"`.

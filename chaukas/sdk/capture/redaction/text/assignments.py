@@ -40,6 +40,7 @@ from .bare_words import (
     is_phrase,
     is_reference,
     is_selector,
+    is_signature,
     is_token,
     is_word,
 )
@@ -204,7 +205,7 @@ _WHOLE_LINE_NAMES: Final = frozenset(
 
 def assigned_spans(place: Place) -> Iterator[tuple[int, int]]:
     """Yield the value that follows its name and a sign such as a colon."""
-    if not is_reference(place):
+    if not (is_reference(place) or is_signature(place)):
         yield from _assigned(place)
 
 

@@ -39,6 +39,7 @@ __all__ = (
     "is_phrase",
     "is_reference",
     "is_selector",
+    "is_signature",
     "is_token",
     "is_word",
 )
@@ -135,6 +136,10 @@ _PSEUDO: Final = re.compile(
 )
 _SELECTS: Final = re.compile(r"[\w\-.:#()\[\]=\"'*>+~ ,\n]{0,200}\{")
 # What a text is put together of: `{len(password)}`, `{token[:4]}`, `{:?}`.
+_SIGNATURE: Final = re.compile(
+    r"(?:forall [a-z .]{1,40}|[A-Z(\[][\w.'()\[\] ,]{0,120}(?:->|=>))"
+    r"|[A-Z][\w.]{1,40}(?: [a-z]\b){1,3}[ \t]*(?:\r?\n|\Z)"
+)
 _EXPRESSION: Final = re.compile(
     r"[#$]?\{(?:[A-Za-z_][\w.]{0,64}(?:\((?:[\w.,=* \-]|\[[\w:\-]{0,12}\]){0,60}\)"
     r"|\[[\w:\-]{0,20}\]|\.\w{1,40}){0,4}(?:![rsa])?(?::[<>^,.][\w.,%<>^]{0,8})?"
@@ -368,6 +373,13 @@ def is_reference(place: Place) -> bool:
 def is_expression(text: str, position: int) -> bool:
     """Tell what a text is put together of: ``{len(password)}``."""
     return _EXPRESSION.match(text, position) is not None
+
+
+def is_signature(place: Place) -> bool:
+    """Tell what type a function has, in Haskell: ``token :: Parser a -> Parser a``."""
+    if place.separator != "::":
+        return False
+    return _SIGNATURE.match(place.text, place.value_at) is not None
 
 
 def is_selector(place: Place) -> bool:

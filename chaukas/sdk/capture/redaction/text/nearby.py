@@ -137,6 +137,11 @@ _SIGNED: Final = re.compile(
     r"[^\W\d_]{3,24}_?[0-9]{2,8}[!#$^*@~&?][^\W_]{0,12}[!#$^*@~&?]?"
     r"|[A-Z][^\W\d_]{2,24}[_#!@$][0-9]{2,8}[^\W\d_]{0,8}[!?]?"
 )
+# What people remember, as `seven-quiet-lanterns` or `Lan-Hua.818`: only of a password.
+_REMEMBERED: Final = re.compile(
+    r"[a-z]{4,12}(?:-[a-z]{4,12}){2,6}"
+    r"|[A-Z][a-z]{1,16}(?:[\-+#._][A-Za-z]{1,16}){0,4}[\-+#._][0-9]{2,8}"
+)
 _TITLED: Final = re.compile(
     r"(?:[A-Z][A-Za-z]{0,16}-)+V?(?:[0-9]{1,3}|(?:19|20)[0-9]{2})[A-Z]?"
 )
@@ -210,6 +215,23 @@ def _is_signed(word: str) -> bool:
     """Tell a word and a number held together by a sign: `Lake_2291`, `Quartz!8812`."""
     is_word = _SIGNED.fullmatch(word) is not None and len(word) <= _VALUE_CHARS // 4
     return is_word and not (word.isupper() or word > _FIRST_IDEOGRAPH)
+
+
+def _is_secret(name: str, word: str, *, is_announced: bool, is_said: bool) -> bool:
+    """Tell a secret by its form, or a password by what people choose."""
+    return looks_secret(word, is_announced=is_announced, is_said=is_said) or (
+        is_said and _is_remembered(name, word)
+    )
+
+
+def _is_remembered(name: str, word: str) -> bool:
+    """Tell words and a number that people remember, if they are a password's."""
+    if _REMEMBERED.fullmatch(word) is None or is_said_of(word):
+        return False
+    if PLACEHOLDER.fullmatch(word) is not None or is_sensitive(word):
+        # What to write there, or where it is kept: `database-password-store`.
+        return False
+    return "pass" in (in_english(name) or name).lower()
 
 
 def _is_plain(word: str) -> bool:
@@ -349,13 +371,13 @@ def _values_near(
         # What is given a value in the next line is a name.
         is_foreign = is_foreign or _GIVEN.match(text, position) is not None
         value = word[at:].rstrip(".,:")
-        is_value = is_led and is_announced
+        is_value, is_given = is_led and is_announced, is_led and is_said
         code = is_led and _code_at(text, start + at, name, is_announced=is_announced)
         if not is_foreign and code and _is_code(low, name, end, code[0]):
             yield code.span()
         elif (
             not is_foreign
-            and looks_secret(value, is_announced=is_value, is_said=is_led and is_said)
+            and _is_secret(name, value, is_announced=is_value, is_said=is_given)
             and not _is_known(low, name, end, start + at, value)
         ):
             yield start + at, _word_end(text, start + at + len(value))

@@ -186,13 +186,19 @@ def _separator_of(line: str) -> str:
 
 def _follows_row(text: str, line_at: int, separator: str, line: str) -> bool:
     """Tell whether the line before has as many cells: then this is no head."""
-    if line_at == 0:
-        return False
-    before_at = text.rfind("\n", max(0, line_at - 1 - _HEAD_CHARS), line_at - 1) + 1
-    before = text[before_at : line_at - 1]
+    before, before_at = _line_before(text, line_at)
+    if before and not before.startswith("+") and _RULE.fullmatch(before) is not None:
+        # The rule below a head.
+        before, _ = _line_before(text, before_at)
     if not before.strip() or before.lstrip().startswith(("+", "$ ", "> ", "PS ")):
         return False
     return len(_split(before, separator)) == len(_split(line, separator))
+
+
+def _line_before(text: str, line_at: int) -> tuple[str, int]:
+    """Return the line before another, and where it begins; empty if there is none."""
+    at = text.rfind("\n", max(0, line_at - 1 - _HEAD_CHARS), max(0, line_at - 1)) + 1
+    return text[at : max(0, line_at - 1)], at
 
 
 def _is_plain_head(line: str) -> bool:

@@ -42,7 +42,7 @@ class Pattern:
 
 def _is_bearer(token: str) -> bool:
     """Tell a credential from a word or a field that happens to follow *bearer*."""
-    if re.fullmatch(r"[a-z_]+=[^=]+", token) is not None:
+    if re.fullmatch(r"[a-z_]+=[^=]+", token) or PLACEHOLDER.fullmatch(token):
         return False
     return len(token) >= _LONG_WORD_CHARS or _DIGIT.search(token) is not None
 
