@@ -79,7 +79,14 @@ def unfrozen() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Yield one browser for all tests: Playwright starts once in a process."""
+    """
+    Yield one browser for all tests: Playwright starts once in a process.
+
+    The page that is opened in it is built, whichever test comes first.
+    """
+    from chaukas.viewer.build import build
+
+    build(lambda _line: None)
     with browser() as started:
         yield started
 

@@ -26,7 +26,7 @@ __all__ = ("AXE", "WIDE", "Watched", "browser", "watched")
 
 AXE = ROOT / "chaukas/viewer/web/node_modules/axe-core/axe.min.js"
 WIDE = (1360, 820)
-_DEADLINE_S = 20
+_DEADLINE_S = 60
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Watched:
 
     def see(self, text: str, within: str = "main") -> None:
         """Wait until a text is seen."""
-        self.page.locator(within).get_by_text(text).first.wait_for(timeout=20_000)
+        self.page.locator(within).get_by_text(text).first.wait_for(timeout=60_000)
 
     def serious_faults(self) -> list[str]:
         """Return what axe calls serious or critical, with the elements."""

@@ -25,7 +25,8 @@ __all__ = ("ROOT", "Answer", "Served", "recorded", "served", "wait_until_read")
 
 ROOT = Path(__file__).resolve().parents[2]
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/open/([\w-]+)")
-_DEADLINE_S = 120
+# The command may build the page first.
+_DEADLINE_S = 600
 _RECORDED = (
     "handoffs",
     "tools",
