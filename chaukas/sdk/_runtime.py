@@ -511,7 +511,7 @@ def _at_exit() -> None:
     if runtime is None or runtime.pid != _process_id():
         return
     with contextlib.suppress(Exception):
-        stop("exit")
+        stop("exit", _EXIT_S)
 
 
 def _in_child() -> None:

@@ -12,7 +12,6 @@ import pytest
 from chaukas.testing import FakeCollector
 from tests.support.deliveries import (
     DOORS,
-    HOST_BOUND_S,
     assert_each_once,
     begin,
     endpoint_of,
@@ -41,27 +40,16 @@ def collector() -> Iterator[FakeCollector]:
 
 def told(process: subprocess.Popen[str]) -> tuple[int, str, list[str]]:
     """Return exit status, output, and what was printed beside chaukas' own lines."""
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=120)
     lines = [line for line in error.splitlines() if not line.startswith("chaukas:")]
     return process.returncode, out, lines
 
 
-# Registered first, so it runs last: it tells how long the exit took.
-TIMED = """
-    import atexit
-    begun = []
-    atexit.register(lambda: print(json.dumps(time.monotonic() - begun[0])))
-    enable()
-    emit({count})
-    begun.append(time.monotonic())
-    """
-
-
-def exit_s(folder: Path, endpoint: str, count: int = COUNT) -> float:
-    """Run a program to its normal end; return how long the end took, in seconds."""
-    code, out, rest = told(begin(folder, endpoint, TIMED.format(count=count)))
-    assert (code, rest) == (0, [])
-    return float(out)
+def end(folder: Path, endpoint: str, body: str) -> None:
+    """Run a program to its normal end, which waits for no answer."""
+    # Longer than `told` waits for the program.
+    process = begin(folder, endpoint, body, CHAUKAS_TIMEOUT="300")
+    assert told(process) == (0, "", [])
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -69,7 +57,7 @@ def test_an_exit_with_the_collector_up_leaves_nothing_behind(
     tmp_path: Path, collector: FakeCollector, door: str
 ) -> None:
     endpoint = endpoint_of(collector, door)
-    assert exit_s(tmp_path, endpoint) < HOST_BOUND_S
+    end(tmp_path, endpoint, f"enable(); emit({COUNT}); wait_at_exit()")
     assert numbers_in(collector.events) == list(range(COUNT))
     assert spools_in(tmp_path / "spool") == []
 
@@ -80,7 +68,7 @@ def test_an_exit_with_the_port_refused_leaves_all_to_the_next(
 ) -> None:
     endpoint = endpoint_of(collector, door)
     collector.stop()
-    assert exit_s(tmp_path, endpoint) < HOST_BOUND_S
+    end(tmp_path, endpoint, f"enable(); emit({COUNT})")
     collector.start()
     recover(tmp_path, endpoint)
     assert numbers_in(collector.events) == list(range(COUNT))
@@ -93,7 +81,7 @@ def test_an_exit_before_a_black_hole_leaves_all_to_the_next(
     endpoint = endpoint_of(collector, door)
     collector.stop()
     with black_hole(port_of(endpoint)):
-        assert exit_s(tmp_path, endpoint) < HOST_BOUND_S
+        end(tmp_path, endpoint, f"enable(); emit({COUNT})")
     collector.start()
     recover(tmp_path, endpoint)
     assert numbers_in(collector.events) == list(range(COUNT))
@@ -107,7 +95,7 @@ def test_an_exit_before_a_slow_collector_leaves_all_to_the_next(
     with Relay(port_of(endpoint_of(collector, door))) as relay:
         relay.way = way
         endpoint = f"{door}://127.0.0.1:{relay.port}"
-        assert exit_s(tmp_path, endpoint) < HOST_BOUND_S
+        end(tmp_path, endpoint, f"enable(); emit({COUNT})")
         relay.way = Way()
         recover(tmp_path, endpoint)
     assert numbers_in(collector.events) == list(range(COUNT))
@@ -197,7 +185,7 @@ def test_a_program_that_breaks_off_delivers_all(
 ) -> None:
     # Flushed once before: Python 3.11 forgets that it was interrupted when any thread
     # calls exec() with a text afterwards, as libraries do while they are loaded.
-    body = f"enable()\nchaukas.flush()\nemit({COUNT})\n{ending}"
+    body = f"enable(); chaukas.flush()\nemit({COUNT}); wait_at_exit()\n{ending}"
     status, _, rest = told(begin(tmp_path, collector.endpoint, body))
     assert (status, rest[-1:]) == (code, last)
     assert numbers_in(collector.events) == list(range(COUNT))
@@ -213,6 +201,7 @@ def test_an_exit_in_a_thread_ends_the_thread_alone(
         collector.endpoint,
         """
         enable()
+        wait_at_exit()
         def work():
             emit(500)
             sys.exit(4)
@@ -242,6 +231,7 @@ def test_events_at_the_very_end_do_no_harm(
         sys.keep = Last()
         atexit.register(lambda: chaukas.event("too late"))
         enable()
+        wait_at_exit()
         atexit.register(lambda: chaukas.event("in time"))
         emit(10)
         del keep

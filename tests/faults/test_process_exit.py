@@ -147,7 +147,7 @@ def test_events_after_disabling_do_no_harm(tmp_path: Path) -> None:
         tmp_path,
         """
         enable(); run()
-        chaukas.disable_chaukas()
+        chaukas.disable_chaukas(60.0)
         chaukas.event("late"); run()
         """,
     )
@@ -245,7 +245,7 @@ def test_a_file_that_cannot_be_written_does_not_keep_the_program(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "events.jsonl").mkdir()
-    process = begin(tmp_path, "enable(); run()")
+    process = begin(tmp_path, "_runtime._EXIT_S = 1.0; enable(); run()")
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "")
     assert "chaukas" in error
@@ -256,7 +256,8 @@ def test_runs_recorded_while_the_disk_hangs_do_not_wait(tmp_path: Path) -> None:
 
     fifo = tmp_path / "events.jsonl"
     os.mkfifo(fifo)
-    process = begin(tmp_path, "enable(); run(); print('done', flush=True)")
+    body = "_runtime._EXIT_S = 1.0; enable(); run(); print('done', flush=True)"
+    process = begin(tmp_path, body)
     out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "done\n")
 

@@ -87,7 +87,7 @@ def test_a_fork_inside_a_run_leaves_the_run_to_the_parent(tmp_path: Path) -> Non
             pid = os.fork()
             if not pid:
                 chaukas.event("child", {"of": "tool"})
-                chaukas.disable_chaukas()
+                chaukas.disable_chaukas(60.0)
                 os._exit(0)
             os.waitpid(pid, 0)
             return "split"

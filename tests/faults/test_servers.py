@@ -355,7 +355,7 @@ LIFESPAN = """
             chaukas.enable_chaukas(strict=True, integrations=[])
             await send({"type": "lifespan.startup.complete"})
             await receive()
-            chaukas.disable_chaukas()
+            chaukas.disable_chaukas(60.0)
             await send({"type": "lifespan.shutdown.complete"})
             return
         chaukas.event("request", {"n": int(scope["query_string"])})

@@ -416,7 +416,7 @@ def test_no_content_reaches_the_file_when_it_is_hidden(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     chaukas.enable_chaukas(output_file=str(path), capture_content=False)
     play_with_secrets("the quick brown fox jumps")
-    chaukas.disable_chaukas()
+    assert chaukas.disable_chaukas(60.0)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     # Names and ids are what they say; here the program put its text into them.
     for row in rows:

@@ -549,7 +549,7 @@ class TestTls:
         self, make, authority
     ):
         with FakeCollector(**authority.issue()) as collector:
-            sink = make(collector.endpoint, ca_file=authority.ca_file, timeout_s=0.5)
+            sink = make(collector.endpoint, ca_file=authority.ca_file, timeout_s=2.0)
             collector.script(Reply(fault=Fault.TRICKLE, delay_s=0.1))
 
             assert sink.send(LINES).cause == "timeout"

@@ -450,7 +450,7 @@ def test_a_session_of_the_applications_own_is_recorded_below_a_servers_call(
         server = MCPServerStreamableHttp(
             {"url": hub.url},
             tool_filter=is_open,
-            client_session_timeout_seconds=0.2,
+            client_session_timeout_seconds=3,
             max_retry_attempts=1,
         )
         async with server:

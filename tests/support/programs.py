@@ -28,8 +28,11 @@ import asyncio, os, sys, threading, time
 import chaukas
 from agents import Agent, Runner, function_tool, set_tracing_disabled
 from agents.testing import ScriptedModel, assistant_message, function_call
+from chaukas.sdk import _runtime
 
 set_tracing_disabled(True)
+# All is written in the end, however busy the machine is.
+_runtime._EXIT_S = 60.0
 FILE = os.environ["FILE"]
 
 

@@ -88,7 +88,7 @@ def test_summary_can_verify_the_chain(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     chaukas.sdk.enable_chaukas(output_file=str(path))
     chaukas.sdk.event("hello")
-    chaukas.sdk.disable_chaukas()
+    assert chaukas.sdk.disable_chaukas(60.0)
     assert "chain of hashes verified: nothing altered" in call(
         "summary", path, "--verify"
     )

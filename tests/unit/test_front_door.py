@@ -90,7 +90,7 @@ def test_without_settings_events_go_to_a_file_in_the_working_folder(
 ) -> None:
     assert chaukas.enable_chaukas()
     run()
-    assert chaukas.disable_chaukas()
+    assert chaukas.disable_chaukas(60.0)
     found = lines(tmp_path / "chaukas_events.jsonl")
     assert {"SYSTEM", "SESSION_START", "AGENT_START", "MODEL_INVOCATION_END"} <= set(
         kinds(found)
@@ -105,7 +105,7 @@ def test_the_file_stays_where_it_was_when_the_program_moves(
     chaukas.enable_chaukas(output_file="mine.jsonl")
     monkeypatch.chdir(elsewhere)
     run()
-    chaukas.disable_chaukas()
+    chaukas.disable_chaukas(60.0)
     assert lines(tmp_path / "mine.jsonl")
     assert not list(elsewhere.iterdir())
 
@@ -148,7 +148,7 @@ def test_of_two_threads_that_enable_one_does() -> None:
         thread.join()
     assert sorted(answers) == [False] * 7 + [True]
     run()
-    chaukas.disable_chaukas()
+    chaukas.disable_chaukas(60.0)
     found = kinds(lines(Path("chaukas_events.jsonl")))
     assert found.count("AGENT_START") == 1
 
@@ -190,11 +190,11 @@ def test_a_thousand_enablings_leave_no_thread_no_file_and_no_patch(
         original, running = vars(AgentRunner)["run"], count("task")
         enable()
         assert vars(AgentRunner)["run"] is not original
-        chaukas.disable_chaukas()
+        chaukas.disable_chaukas(60.0)
         files = count("fd")
         for _ in range(1000):
             enable(integrations=["tenacity"])
-            assert chaukas.disable_chaukas()
+            assert chaukas.disable_chaukas(60.0)
         until(lambda: count("task") == running)
         print(count("fd") - files, vars(AgentRunner)["run"] is original)
         """,
@@ -219,7 +219,7 @@ def test_disabling_during_runs_changes_nothing_for_them_and_leaves_pairs() -> No
         task = asyncio.create_task(Runner.run(busy, "hi"))
         streamed = Runner.run_streamed(agent("a b c"), "hi")
         await gate.wait()
-        chaukas.sdk.disable_chaukas()
+        chaukas.sdk.disable_chaukas(60.0)
         off.set()
         async for _ in streamed.stream_events():
             pass
@@ -325,7 +325,7 @@ def test_disabling_lets_another_thread_record_what_it_has_in_hand(
 
         # Whoever disables waits for that thread, which then goes on.
         monkeypatch.setattr(pairs, "sleep", wait)
-        chaukas.sdk.disable_chaukas()
+        chaukas.sdk.disable_chaukas(60.0)
         clock.go_on.set()
         thread.join()
     assert_paired(events())
@@ -458,7 +458,7 @@ def test_one_line_says_where_events_go_and_one_what_became_of_them(
 ) -> None:
     chaukas.enable_chaukas(integrations=[])
     chaukas.event("one")
-    assert chaukas.disable_chaukas()
+    assert chaukas.disable_chaukas(60.0)
     file = tmp_path / "chaukas_events.jsonl"
     assert "\n".join(info_lines) == (
         f"chaukas: recording to {file}. No integration is on.\n"
@@ -514,7 +514,7 @@ def test_a_log_handler_that_raises_keeps_nothing_from_being_recorded(
         assert chaukas.enable_chaukas(log_level="INFO")
         assert not chaukas.enable_chaukas(tenant_id="another")
         chaukas.policy_decision("p", "maybe")
-        assert chaukas.disable_chaukas()
+        assert chaukas.disable_chaukas(60.0)
     finally:
         logger.setLevel(level)
     found = lines(Path("chaukas_events.jsonl"))
@@ -552,7 +552,7 @@ def test_rotation_is_a_setting(tmp_path: Path) -> None:
     for _ in range(3):
         run()
         chaukas.flush()
-    chaukas.disable_chaukas()
+    chaukas.disable_chaukas(60.0)
     assert len(list(tmp_path.iterdir())) > 1
 
 
@@ -595,7 +595,7 @@ def test_a_package_of_the_users_called_agents_is_left_alone(tmp_path: Path) -> N
     done = python(
         "import agents, chaukas\n"
         "assert chaukas.enable_chaukas()\n"
-        "chaukas.disable_chaukas()\n"
+        "chaukas.disable_chaukas(60.0)\n"
         "import agents.models\n"
         "print(agents.__file__)",
         PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",

@@ -21,6 +21,7 @@ from chaukas.sdk.pipeline.bounded_queue import (
     BoundedQueue,
     FlushMarker,
 )
+from chaukas.sdk.pipeline.gil import GilHandover
 from chaukas.sdk.pipeline.log_limit import LogLimit
 from chaukas.sdk.pipeline.writer import backoff_s_of
 from chaukas.sdk.sinks import Verdict
@@ -73,6 +74,28 @@ def test_events_reach_the_sink_in_the_order_of_a_thread(make: Any) -> None:
     assert (stats.emitted, stats.written, stats.queued) == (1000, 1000, 0)
     assert stats.queued_bytes == 0
     assert not stats.dropped
+
+
+def test_the_writer_lets_no_event_wait_for_more_than_20_ms(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = MemorySink()
+    rests_s: list[float] = []
+    # A clock that stands still: events come as thick as they can.
+    pipe = make(sink, monotonic=lambda: 1000.0)
+
+    def rest(_: GilHandover, pause_s: float, *, is_callable: bool) -> None:
+        assert is_callable
+        rests_s.append(pause_s)
+        if len(rests_s) < 10:
+            pipe.put(event(len(rests_s)))
+
+    monkeypatch.setattr(GilHandover, "rest", rest)
+    pipe.put(event(0))
+    until(lambda: len(sink.lines) == 10)
+    # Each doubles the one before, until nothing comes any more.
+    assert rests_s[:5] == [0.004, 0.008, 0.016, 0.02, 0.02]
+    assert max(rests_s) == 0.02
 
 
 def test_lines_form_a_chain_that_can_be_verified(make: Any) -> None:

@@ -440,7 +440,7 @@ def refuse_all(collector: FakeCollector, count: int) -> None:
         chaukas.event("left", {"n": n})
     until(lambda: chaukas.stats().dropped.get("quarantined", 0) == count + OWN)
     collector.always = None
-    chaukas.disable_chaukas()
+    chaukas.disable_chaukas(60.0)
 
 
 def test_what_was_refused_is_sent_again(

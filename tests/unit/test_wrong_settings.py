@@ -260,7 +260,7 @@ def test_a_value_that_cannot_be_used_raises_when_asked_to(
     for name, value in ODD.items():
         if name in accepted(row):
             assert enable(row, value, strict=True), name
-            assert chaukas.disable_chaukas()
+            assert chaukas.disable_chaukas(60.0)
             continue
         with pytest.raises(ConfigError) as raised:
             enable(row, value, strict=True)

@@ -143,7 +143,7 @@ def test_new_runs_are_announced_and_move_nothing(
             with growing.open("ab") as file:
                 file.write(b"".join(lines[second:]))
             news = page.page.get_by_role("button", name=re.compile(r"^\d+ new$"))
-            news.wait_for(timeout=20_000)
+            news.wait_for(timeout=60_000)
             assert len(page.page.locator(ROWS).all_inner_texts()) == len(before)
             news.click()
             page.until(f"document.querySelectorAll('{ROWS}').length > {len(before)}")
@@ -325,7 +325,7 @@ def test_a_run_that_grows_is_followed(
             with growing.open("ab") as file:
                 file.write(b"".join(lines[8:]))
             page.page.locator(STEPS).get_by_text("ask_accountant").first.wait_for(
-                timeout=20_000
+                timeout=60_000
             )
 
 

@@ -250,7 +250,7 @@ def main() -> None:
     telemetry.Telemetry().provider.force_flush()
     seen["spans"] = sorted(SPANS)
     if mode == "recorded":
-        chaukas.disable_chaukas()
+        chaukas.disable_chaukas(60.0)
     Path(output).write_text(json.dumps(seen, default=str, indent=1), encoding="utf-8")
 
 

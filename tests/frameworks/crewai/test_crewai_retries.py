@@ -89,7 +89,7 @@ def test_retries_of_the_client_stand_in_the_model() -> None:
         """
     )
     first, second = (each["retry"] for each in named(events(), "RETRY"))
-    assert 50 <= first["backoff_ms"] < 400
+    assert first["backoff_ms"] >= 50
     assert second["backoff_ms"] >= 400
     call = only(events(), "MODEL_INVOCATION_END")["llm_invocation"]
     assert call["provider"] == "openai_compatible"
@@ -245,7 +245,7 @@ def test_a_crew_that_takes_too_long_is_one_error() -> None:
     import time
 
     with recorded() as events:
-        worker = agent(lambda: time.sleep(1.2) or "late", max_execution_time=1)
+        worker = agent(lambda: time.sleep(4.2) or "late", max_execution_time=4)
         with pytest.raises(TimeoutError):
             crew(task(worker)).kickoff()
     assert tree_of(events()) == tree(
@@ -263,12 +263,19 @@ def test_a_crew_that_takes_too_long_is_one_error() -> None:
 def test_a_crew_that_is_cancelled_is_no_error() -> None:
     import threading
 
-    gate = threading.Event()
+    is_asked, gate = threading.Event(), threading.Event()
+
+    def answer() -> str:
+        is_asked.set()
+        gate.wait(60)
+        return "late"
 
     async def main() -> None:
-        worker = agent(lambda: gate.wait(60) and "late")
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(crew(task(worker)).akickoff(), 0.5)
+        running = asyncio.ensure_future(crew(task(agent(answer))).akickoff())
+        assert await asyncio.to_thread(is_asked.wait, 60)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
         gate.set()
 
     with recorded() as events:

@@ -130,5 +130,5 @@ def test_retries_of_litellm_are_those_of_the_client_below() -> None:
         """
     )
     first, second = (each["retry"] for each in named(events(), "RETRY"))
-    assert 50 <= first["backoff_ms"] < 400
+    assert first["backoff_ms"] >= 50
     assert second["backoff_ms"] >= 400

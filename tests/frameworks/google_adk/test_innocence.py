@@ -224,7 +224,7 @@ def test_an_application_sees_the_same(
 ) -> None:
     async def program() -> list[Any]:
         caplog.clear()
-        told = await asyncio.wait_for(observed(APPLICATIONS[name], config), 30)
+        told = await asyncio.wait_for(observed(APPLICATIONS[name], config), 120)
         logged = [_IDS.sub("ID", each.getMessage()) for each in caplog.records]
         return [*told, logged]
 

@@ -94,7 +94,7 @@ def test_a_conversation_with_a_tool_speech_and_an_interruption() -> None:
         Said("a long answer", heard="how are you", is_cut=True),
     ]
     program = converse(answers, ["add", "more"], turns=2)
-    events = play(asyncio.wait_for(program, 30))
+    events = play(asyncio.wait_for(program, 120))
     assert tree_of(events) == tree(
         """
         SESSION
@@ -125,7 +125,7 @@ def test_a_conversation_with_a_tool_speech_and_an_interruption() -> None:
 @pytest.mark.skipif(RELEASE < (1, 20), reason="transcripts came as texts")
 def test_what_a_model_says_aloud_is_told_by_its_transcript() -> None:
     answers = [Said("hello you", heard="good morning", is_spoken=True)]
-    events = play(asyncio.wait_for(converse(answers, ["hi"], turns=1), 30))
+    events = play(asyncio.wait_for(converse(answers, ["hi"], turns=1), 120))
     (output,) = named(events, "OUTPUT_EMITTED")
     assert output["message"]["text"].split() == ["hello", "you"]
     assert output["message"]["metadata"] == {"modality": "audio"}
@@ -134,7 +134,7 @@ def test_what_a_model_says_aloud_is_told_by_its_transcript() -> None:
 def test_audio_is_counted_and_not_kept() -> None:
     answers = [Said("hello", is_spoken=True, audio=b"\1\2" * 480)]
     program = converse(answers, ["hi"], turns=1, sent=[b"\3\4" * 320] * 2)
-    events = play(asyncio.wait_for(program, 30))
+    events = play(asyncio.wait_for(program, 120))
     end = only(events, "MODEL_INVOCATION_END")["llm_invocation"]
     assert end["metadata"]["audio"] == {"bytes": 960, "chunks": 1, "ms": 20}
     assert only(events, "AGENT_END")["metadata"]["audio"] == {
@@ -160,7 +160,7 @@ def test_a_connection_that_breaks_and_is_made_again_is_a_retry() -> None:
         Said("three"),
     ]
     program = converse(answers, ["a", "b", "c"], turns=3, session_resumption=RESUMES)
-    events = play(asyncio.wait_for(program, 30))
+    events = play(asyncio.wait_for(program, 120))
     assert tree_of(events) == tree(
         """
         SESSION
@@ -190,7 +190,7 @@ def test_a_connection_that_breaks_and_is_made_again_is_a_retry() -> None:
 def test_a_connection_that_breaks_in_an_answer_cancels_that_answer() -> None:
     answers = [Said("one two", is_lost=True), Said("three")]
     program = converse(answers, ["a"], turns=1, session_resumption=RESUMES)
-    events = play(asyncio.wait_for(program, 30))
+    events = play(asyncio.wait_for(program, 120))
     assert tree_of(events) == tree(
         """
         SESSION
@@ -208,7 +208,7 @@ def test_a_connection_that_breaks_in_an_answer_cancels_that_answer() -> None:
 def test_a_server_that_goes_away_is_told_and_is_no_retry() -> None:
     answers = [Said("one"), GoesAway("7s"), Said("two")]
     program = converse(answers, ["a", "b"], turns=2, session_resumption=RESUMES)
-    events = play(asyncio.wait_for(program, 30))
+    events = play(asyncio.wait_for(program, 120))
     assert tree_of(events) == tree(
         """
         SESSION
@@ -235,7 +235,7 @@ def test_conversations_at_once_do_not_mix() -> None:
         ]
         await asyncio.gather(*talks)
 
-    events = play(asyncio.wait_for(program(), 60))
+    events = play(asyncio.wait_for(program(), 120))
     by_trace: dict[str, set[str]] = {}
     for kind in ("INPUT_RECEIVED", "OUTPUT_EMITTED"):
         for event in named(events, kind):
@@ -274,7 +274,7 @@ def test_a_conversation_that_is_left_after_its_tool() -> None:
                     break
             await events.aclose()
 
-    events = play(asyncio.wait_for(program(), 30))
+    events = play(asyncio.wait_for(program(), 120))
     assert tree_of(events) == tree(
         """
         SESSION
@@ -287,7 +287,7 @@ def test_a_conversation_that_is_left_after_its_tool() -> None:
 
 
 def test_a_server_that_hangs_up_fails_the_agent() -> None:
-    events = play(asyncio.wait_for(converse([HungUp()], ["hi"], turns=1), 30))
+    events = play(asyncio.wait_for(converse([HungUp()], ["hi"], turns=1), 120))
     assert tree_of(events).split("\n")[:3] == [
         "SESSION",
         "  AGENT root FAILED",

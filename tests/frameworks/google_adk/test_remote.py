@@ -68,7 +68,7 @@ async def _remote(*script: Any) -> None:
 
 
 def test_an_agent_that_is_served_here_is_a_run_of_its_own() -> None:
-    events = play(asyncio.wait_for(_remote("from afar"), 60))
+    events = play(asyncio.wait_for(_remote("from afar"), 120))
     drawn = sorted(tree_of(events).split("\nSESSION"))
     assert "".join(drawn).count("AGENT") == 2
     kinds = {event["agent_name"] for event in named(events, "AGENT_START")}

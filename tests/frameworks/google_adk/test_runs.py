@@ -153,7 +153,7 @@ def test_a_run_that_is_aborted_in_a_tool() -> None:
             return ""
 
         root = agent([("slow", {})], tools=[slow])
-        await asyncio.wait_for(ask(runner_of(root), abort_signal=signal), 20)
+        await asyncio.wait_for(ask(runner_of(root), abort_signal=signal), 120)
 
     assert shape(program()) == tree(
         """

@@ -274,7 +274,7 @@ def test_parallel_tools_of_which_one_fails() -> None:
         raise ValueError("bad")
 
     root = agent([("slow", {}), ("late", {})], tools=[slow, late])
-    events = play(asyncio.wait_for(ask(runner_of(root)), 20))
+    events = play(asyncio.wait_for(ask(runner_of(root)), 120))
     assert tree_of(events) == tree(
         """
         SESSION
