@@ -12,6 +12,7 @@ from contextlib import closing
 import orjson
 import pytest
 
+from chaukas.collector.upkeep.recover import recover
 from chaukas.sdk.integrity import canonical, link
 from chaukas.store.filter import Filter
 from chaukas.store.protocol import Retention
@@ -475,3 +476,31 @@ def test_a_recovered_store_knows_what_was_removed_and_what_may_be_kept(tmp_path)
     assert command("quota", "--data", str(data)).stdout == limits
     assert "1: 7 events were removed on record" in checked
     assert limits.startswith(f"{tenant}  12 events")
+
+
+def test_a_recovered_store_tells_what_the_damaged_one_lost_of_a_stream(tmp_path):
+    made = [
+        {**one, "event_id": f"e{number}", "session_id": "gone" if number == 4 else "s"}
+        for number, one in enumerate(EVENTS.values(), 1)
+    ]
+    for number, one in enumerate(made, 1):
+        place = {"stream": "s", "seq": number}
+        one["metadata"] = {**one.get("metadata", {}), "chaukas": place}
+    path, target = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    with closing(SqliteStore(path)) as store:
+        store.ingest(linked(made))
+        store.erase(made[0]["tenant_id"], session="gone")
+    last = len(made)
+    with closing(sqlite3.connect(path)) as sql, sql:
+        for table, number in (("event", "seq"), ("body", "id")):
+            sql.execute(f"DELETE FROM {table} WHERE {number} IN (1, {last})")
+
+    assert recover(path, target).events == last - 3
+
+    found = verify(target).stdout
+    assert found == verify(path).stdout.replace(path.name, target.name)
+    assert "1 event is missing before event 'e2', the first with seq 1" in found
+    assert "1 event is missing at its end" in found
+    with closing(SqliteStore(target)) as store:
+        (stream,) = store.reader(None).streams()
+    assert (stream.events, stream.missing) == (last - 3, 2)

@@ -250,7 +250,7 @@ def test_a_child_that_cannot_be_made_ready_counts_its_events_and_tries_again(
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
             chaukas.event("lost")
-            assert chaukas.is_enabled() and chaukas.flush()
+            assert chaukas.is_enabled() and chaukas.flush(60.0)
             chaukas.event("lost")
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             chaukas.event("child")

@@ -49,6 +49,7 @@ def recover(
         ) as sql,
         closing(SqliteStore(target)) as store,
     ):
+        _copy_streams(sql, store)
         for first in range(1, _last(sql) + 1, _AT_ONCE):
             rows, failed = _rows(sql, first, first + _AT_ONCE - 1)
             unreadable += failed
@@ -58,6 +59,28 @@ def recover(
             noted(found)
         _copy_notes(sql, store)
     return Recovered(found, unreadable)
+
+
+def _copy_streams(sql: sqlite3.Connection, store: SqliteStore) -> None:
+    """Copy which numbers of each stream ever came: those not here are missing."""
+    known = _all(
+        sql,
+        "SELECT stream, tenant, first, last, min_seq, max_seq, dropped, heard"
+        " FROM stream ORDER BY id",
+    )
+    # What was removed on record did come, and counts as of one of the tenants.
+    removed = dict(
+        _all(sql, "SELECT stream, sum(last - first + 1) FROM removed GROUP BY stream")
+    )
+    rows = [(*row, removed.pop(row[0], 0)) for row in known]
+    with store.transaction() as new:
+        new.executemany(
+            # A damaged row is none.
+            "INSERT OR IGNORE INTO stream (stream, tenant, first, last, min_seq,"
+            " max_seq, dropped, heard, numbered, events)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            rows,
+        )
 
 
 _NOTES: Final = {
