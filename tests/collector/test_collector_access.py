@@ -337,6 +337,23 @@ def told(*arguments):
     return CliRunner().invoke(collector_command, arguments)
 
 
+@pytest.mark.parametrize(
+    ("given", "scopes"),
+    [
+        ((), ["ingest"]),
+        (("--scope", "read"), ["read"]),
+        (("--scope", "ingest", "--scope", "read"), ["ingest", "read"]),
+        (("--scope", "read, ingest", "--scope", "read"), ["read", "ingest"]),
+    ],
+)
+def test_s15_a_key_has_all_scopes_that_were_given(tmp_path, given, scopes):
+    data = ("--data", str(tmp_path / "data"))
+    made = told("key", "create", "--tenant", "a", "--json", *given, *data)
+    assert orjson.loads(made.output)["scopes"] == scopes
+    (key,) = KeyFile(tmp_path / "data" / "keys.json").all()
+    assert list(key.scopes) == scopes
+
+
 @pytest.mark.usefixtures("no_record")
 def test_s25_what_cannot_be_put_on_record_is_not_done(tmp_path):
     folder = DataFolder(tmp_path / "data")

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import grpc
+import orjson
 import pytest
 
 from chaukas.sdk.ingest.calls import SERVICES
@@ -357,6 +358,18 @@ def asked_over_tls(collector, client, ca=None):
             return call(b"", timeout=60) == b""
         except grpc.RpcError as error:
             return False if error.code() is grpc.StatusCode.UNAVAILABLE else error
+
+
+def test_s16_a_handshake_that_fails_writes_no_line_of_another_form(secured):
+    place = secured.grpc.removeprefix("grpcs://")
+    for client in ("of another authority", "none"):
+        assert asked_over_tls(secured, secured.clients[client]) is False
+        assert shaken(place, secured.ca, secured.clients[client]) is None
+    assert asked_over_tls(secured, secured.clients["right"]) is True
+    lines = secured.log_text().splitlines()
+    # Said at the start: the authority's files can be read by others.
+    for line in (one for one in lines if not one.startswith("chaukas: ")):
+        assert orjson.loads(line)["message"]
 
 
 @pytest.mark.parametrize("version", [V.TLSv1, V.TLSv1_1])

@@ -40,7 +40,14 @@ def _folder(data: Path) -> DataFolder:
 @data_option
 @click.option("--tenant", required=True, help="Whose events; * for all.")
 @click.option("--project", default="", help="The only one it sends to; default: all.")
-@click.option("--scope", default="ingest", show_default=True, help="ingest,read,admin")
+@click.option(
+    "--scope",
+    "given",
+    multiple=True,
+    default=("ingest",),
+    show_default=True,
+    help="ingest, read or admin; several with commas, or one after the other.",
+)
 @click.option("--days", type=DAYS, help="Until it expires.")
 @click.option("--events-per-second", type=Amount(min=1, max=1e12))
 @click.option("--bytes-per-second", type=Amount(min=1024, max=1e15))
@@ -50,7 +57,7 @@ def create(
     data: Path,
     tenant: str,
     project: str,
-    scope: str,
+    given: tuple[str, ...],
     days: float | None,
     events_per_second: float | None,
     bytes_per_second: float | None,
@@ -61,10 +68,11 @@ def create(
 
     From the first key on, every client of this collector needs one.
     """
-    scopes = [one.strip() for one in scope.split(",") if one.strip()]
+    named = ",".join(given)
+    scopes = [*dict.fromkeys(filter(None, map(str.strip, named.split(","))))]
     wrong = [one for one in scopes if one not in SCOPES]
     if wrong or not scopes:
-        end(f"--scope {scope!r}: there are {', '.join(SCOPES)}.")
+        end(f"--scope {named!r}: there are {', '.join(SCOPES)}.")
     for name, value in (("--tenant", tenant), ("--project", project)):
         if not value.isprintable() or len(value) > _ID_CHARS:
             end(f"{name}: an id has {_ID_CHARS} characters at most, on one line.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,9 @@ def run(
     """
     from chaukas.collector.options import Options, fault_of
 
+    # Before gRPC is loaded, which writes lines of its own form about every handshake
+    # that fails, as many as strangers like.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from chaukas.collector import server
         from chaukas.collector.access.keys import KeyFile, KeyFileError
