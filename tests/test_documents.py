@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from click import Context
+from click.testing import CliRunner
 
 from chaukas.cli import main as command
 from chaukas.sdk import integrity, wire
@@ -386,6 +387,21 @@ def exists(words: list[str]) -> bool:
 def test_the_commands_in_a_document_exist(path: Path) -> None:
     wrong = [line for line in commands_in(path) if line and not exists(line.split())]
     assert not wrong
+
+
+def test_the_unit_and_the_image_of_a_collector_run_commands_that_exist() -> None:
+    blocks = re.findall(
+        r"^```(?:ini|dockerfile)\n(.*?)^```",
+        text_of(ROOT / "docs" / "COLLECTOR.md"),
+        re.MULTILINE | re.DOTALL,
+    )
+    text = "\n".join(blocks).replace('", "', " ")
+    found = re.findall(r"chaukas (collector \w+ .*?)\W*$", text, re.MULTILINE)
+    assert [line.split()[1] for line in found] == ["run", "key", "run"]
+    for line in found:
+        # Unknown options are refused before the help is shown.
+        done = CliRunner().invoke(command, [*line.split(), "--help"])
+        assert done.exit_code == 0, done.output
 
 
 def test_the_readme_installs_runs_an_example_and_the_tests() -> None:

@@ -131,7 +131,12 @@ def _check(path: Path, *, is_folder: bool) -> None:
         return
     if found.st_uid != os.geteuid():
         text = f"{path} belongs to another user, who could change what is kept there."
-        raise DataFolderError(text)
+        advice = (
+            "Run this as that user, or give another --data."
+            if is_folder
+            else "Give it to the owner of the folder."
+        )
+        raise DataFolderError(f"{text} {advice}")
     if not is_folder and not stat.S_ISREG(found.st_mode):
         text = f"{path} is a link, or no file: a collector writes to files of its own."
         raise DataFolderError(text)

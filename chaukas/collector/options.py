@@ -11,7 +11,7 @@ from chaukas.store.protocol import SILENT_AFTER_S
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ("Options", "fault_of", "is_loopback")
+__all__ = ("Options", "fault_of", "is_every_interface", "is_loopback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,10 @@ class Options:
     port: int = 4180
     grpc_port: int = 4181
     names: tuple[str, ...] = ()
-    """Further values of the Host header, with or without a port."""
+    """
+    Further values of the Host header. One without a port is meant with that of the
+    collector, and as it stands: so a proxy passes on what came by the usual port.
+    """
     certificate: Path | None = None
     private_key: Path | None = None
     client_ca: Path | None = None
@@ -44,6 +47,14 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_every_interface(host: str) -> bool:
+    """Return whether an address stands for all interfaces, that of the machine too."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
 

@@ -36,7 +36,7 @@ from .limits import Limits
 from .logs import LoopFailures
 from .memory_limit import MemoryLimit
 from .metrics import Metrics
-from .options import Options, is_loopback
+from .options import Options, is_every_interface, is_loopback
 from .otlp.routes import otlp_routes
 from .reading.queries import Queries
 from .reading.record import UNREADABLE, TenantRecord
@@ -146,7 +146,13 @@ class Collector:
         ]
         routes = routes_of(calls, further)
         hosts = _hosts(self.options, port)
-        return Guard(routes, hosts, self.metrics, self.limits.header_bytes)
+        return Guard(
+            routes,
+            hosts,
+            self.metrics,
+            self.limits.header_bytes,
+            is_behind_tls=self.options.is_behind_proxy,
+        )
 
     def _may_read(self, request: Request) -> bool:
         """Return whether the one who asked may still read."""
@@ -457,12 +463,12 @@ def _taken(host: str, port: int) -> str:
 def _hosts(options: Options, port: int) -> frozenset[str]:
     """Return the values of the Host header under which this collector is asked."""
     own = {options.host, *options.names}
-    if is_loopback(options.host):
+    if is_loopback(options.host) or is_every_interface(options.host):
         own |= {"localhost", "127.0.0.1", "[::1]"}
-    else:
+    if not is_loopback(options.host):
         own |= {socket.gethostname(), socket.getfqdn()}
     usual = 443 if options.certificate else 80
-    found = set()
+    found = set(options.names)
     for name in own:
         has_port = name.rpartition(":")[2].isdigit() and not name.endswith("::1")
         found |= {name} if has_port else {f"{name}:{port}"}

@@ -106,7 +106,11 @@ class Guard:
 
 
 def objection_to(
-    scope: Scope, hosts: Collection[str], *, has_clients: bool = False
+    scope: Scope,
+    hosts: Collection[str],
+    *,
+    has_clients: bool = False,
+    is_behind_tls: bool = False,
 ) -> Objection | None:
     """
     Return why a request goes no further; None if it may.
@@ -118,6 +122,8 @@ def objection_to(
         has_clients: Whether programs other than browsers send too, as to a collector:
             those with a key of their own are no page, none says where it is from, and
             which content they may send is decided by the route.
+        is_behind_tls: Whether a proxy in front speaks TLS: what a browser calls
+            `https` comes here without.
     """
     headers = Headers(scope=scope)
     named = headers.getlist("host")
@@ -127,7 +133,9 @@ def objection_to(
         return Objection(400, "A request for another host.")
     if has_clients and _has_key(headers):
         return None
-    if _is_foreign(scope, headers, named[0].lower()):
+    schemes = {scope["scheme"], "https"} if is_behind_tls else {scope["scheme"]}
+    own = {f"{scheme}://{named[0].lower()}" for scheme in schemes}
+    if _is_foreign(scope, headers, own):
         return OTHER_PAGE
     is_change_by_page = scope["method"] not in _SAFE and not has_clients
     return _objection_to_change(headers) if is_change_by_page else None
@@ -145,10 +153,9 @@ def _has_key(headers: Headers) -> bool:
     return headers.get("authorization", "").lower().startswith("bearer ")
 
 
-def _is_foreign(scope: Scope, headers: Headers, host: str) -> bool:
-    """Return whether another page sent the request."""
-    own = f"{scope['scheme']}://{host}"
-    if any(origin.lower() != own for origin in headers.getlist("origin")):
+def _is_foreign(scope: Scope, headers: Headers, own: Collection[str]) -> bool:
+    """Return whether another page sent the request; *own* are our origins."""
+    if any(origin.lower() not in own for origin in headers.getlist("origin")):
         return True
     # A link on another page may lead here, and that page learns nothing of it.
     is_link = scope["method"] in _SAFE and headers.get("sec-fetch-mode") == "navigate"

@@ -280,13 +280,23 @@ def test_s21_no_file_of_the_folder_may_be_a_link(tmp_path, name):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-@pytest.mark.parametrize("name", ["", "events.sqlite"])
-def test_s21_what_belongs_to_another_user_is_refused(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("", "Run this as that user, or give another --data."),
+        ("events.sqlite", "Give it to the owner of the folder."),
+    ],
+)
+def test_s21_what_belongs_to_another_user_is_refused(tmp_path, name, advice):
     folder = DataFolder(tmp_path / "data")
     folder.prepare()
     os.chown(folder.path / name, 12345, 12345)
-    with pytest.raises(DataFolderError, match="another user"):
+    with pytest.raises(DataFolderError) as refused:
         DataFolder(tmp_path / "data")
+    assert str(refused.value) == (
+        f"{folder.path / name} belongs to another user, who could change what is kept "
+        f"there. {advice}"
+    )
 
 
 def test_s21_a_secret_that_was_cut_short_is_made_anew(tmp_path):

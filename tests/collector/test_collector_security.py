@@ -420,6 +420,37 @@ def test_s12_only_requests_to_our_address_are_answered(shared, host, target):
     assert raw(shared, head.encode())[0] in {400, 421}
 
 
+@pytest.fixture(scope="module")
+def behind_a_proxy(tmp_path_factory):
+    """A collector as in a container: on all interfaces, by a name."""
+    data = tmp_path_factory.mktemp("proxied") / "data"
+    command("key", "create", "--data", str(data), "--tenant", "a")
+    served = ("--host", "0.0.0.0", "--insecure-behind-proxy")
+    with CollectorProcess(data, *served, "--name", "events.example") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        # A proxy passes on what its client asked for: no port, as it is the usual one.
+        ("events.example", 200),
+        ("Events.example:{port}", 200),
+        # From the same machine, as a check of a container's health.
+        ("127.0.0.1:{port}", 200),
+        ("localhost:{port}", 200),
+        ("[::1]:{port}", 200),
+        ("events.example:1", 421),
+        ("localhost", 421),
+        ("other.example:{port}", 421),
+    ],
+)
+def test_s12_a_collector_behind_a_proxy_knows_its_names(behind_a_proxy, host, status):
+    port = behind_a_proxy.place.rpartition(":")[2]
+    head = f"GET /healthz HTTP/1.1\r\nHost: {host.replace('{port}', port)}\r\n\r\n"
+    assert raw(behind_a_proxy, head.encode())[0] == status
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

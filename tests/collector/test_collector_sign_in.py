@@ -6,7 +6,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.collector_process import BATCH, LINES, events, lines_of
+from tests.support.collector_process import (
+    BATCH,
+    LINES,
+    CollectorProcess,
+    events,
+    lines_of,
+)
 from tests.support.waiting import until
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -110,3 +116,24 @@ def test_another_site_signs_nobody_in(keyed, headers, status):
 def test_a_body_that_is_no_form_is_a_wrong_key_and_no_failure(keyed):
     for body in (b"\xff\xfe", b"key=%zz", b"&" * 3000, b"key=a&key=b"):
         assert keyed.ask("POST", "/sign-in", body, FORM)[0] in {401, 429}
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        # A browser names what it sees: the proxy's scheme and not the collector's.
+        ("https://events.example", 303),
+        ("https://other.example", 403),
+    ],
+)
+def test_a_browser_signs_in_through_a_proxy_that_speaks_tls(tmp_path, origin, status):
+    served = ("--insecure-behind-proxy", "--name", "events.example")
+    proxied = CollectorProcess(tmp_path / "data", *served)
+    key = proxied.key("a", "read")
+    with proxied as running:
+        by_proxy = {"host": "events.example", "origin": origin, **FORM}
+        body = urlencode({"key": key}).encode()
+        answered, headers, _ = running.ask("POST", "/sign-in", body, by_proxy)
+
+    assert answered == status
+    assert ("Secure" in headers.get("set-cookie", "")) is (status == 303)

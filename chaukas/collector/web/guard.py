@@ -44,6 +44,7 @@ class Guard:
         hosts: Values of the Host header that are ours, in lower case.
         metrics: Where requests are counted.
         header_bytes: Most bytes of all headers.
+        is_behind_tls: Whether a proxy in front speaks TLS.
     """
 
     def __init__(
@@ -52,11 +53,14 @@ class Guard:
         hosts: Collection[str],
         metrics: Metrics,
         header_bytes: int = 16 << 10,
+        *,
+        is_behind_tls: bool = False,
     ) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
         self._metrics = metrics
         self._header_bytes = header_bytes
+        self._is_behind_tls = is_behind_tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -99,7 +103,9 @@ class Guard:
         if sum(sizes) + len(scope["query_string"]) > self._header_bytes:
             text = f"Headers may have {self._header_bytes} bytes at most."
             raise Refusal(431, text)
-        objection = objection_to(scope, self._hosts, has_clients=True)
+        objection = objection_to(
+            scope, self._hosts, has_clients=True, is_behind_tls=self._is_behind_tls
+        )
         if objection is OTHER_ADDRESS:
             text = "Not an address of this collector: start it with --name HOST."
             raise Refusal(421, text)
