@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import venv
 from pathlib import Path
 
 import pytest
 
 from tests.support.collector_process import CollectorProcess
+from tests.support.environments import new_environment
 
 pytestmark = pytest.mark.slow
 
@@ -17,11 +17,7 @@ PROGRAM = Path(__file__).with_name("published_program.py")
 
 
 def test_the_published_sdk_delivers_with_a_key(tmp_path):
-    folder = tmp_path / "venv"
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "chaukas-sdk==0.1.0"]
-    subprocess.run(install, check=True, capture_output=True)
+    python = new_environment(tmp_path / "venv", "chaukas-sdk==0.1.0")
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     with CollectorProcess(tmp_path / "data") as collector:
         key = collector.key("old")

@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.environments import new_environment, python_of
 from tests.support.trees import named, tree_of
 
 pytestmark = pytest.mark.slow
@@ -60,21 +60,16 @@ class Ended:
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the interpreter of an environment with all of the packages."""
     given = os.environ.get("CHAUKAS_COMPANIONS_ENV")
     folder = Path(given) if given else tmp_path_factory.mktemp("companions")
-    interpreter = folder / "bin" / "python"
-    if not interpreter.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run(
-            [interpreter, "-m", "pip", "install", "-q", str(_ROOT), *_PACKAGES],
-            check=True,
-        )
-    return interpreter
+    if not Path(python_of(folder)).exists():
+        new_environment(folder, str(_ROOT), *_PACKAGES)
+    return python_of(folder)
 
 
-def _ended(python: Path, order: str, folder: Path) -> Ended:
+def _ended(python: str, order: str, folder: Path) -> Ended:
     record = folder / "record.jsonl"
     environment = {
         name: value
@@ -106,13 +101,13 @@ def _ended(python: Path, order: str, folder: Path) -> Ended:
 
 
 @pytest.fixture(scope="module")
-def bare(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+def bare(python: str, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """Return the program without any of them."""
     return _ended(python, "", tmp_path_factory.mktemp("bare"))
 
 
 @pytest.fixture(scope="module")
-def alone(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+def alone(python: str, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """Return the program with chaukas alone."""
     return _ended(python, "chaukas", tmp_path_factory.mktemp("alone"))
 
@@ -125,7 +120,7 @@ def test_chaukas_alone_records_all_three_runs(alone: Ended, bare: Ended) -> None
 
 @pytest.mark.parametrize("order", _ORDERS)
 def test_no_order_of_switching_on_changes_program_or_record(
-    order: str, python: Path, bare: Ended, alone: Ended, tmp_path: Path
+    order: str, python: str, bare: Ended, alone: Ended, tmp_path: Path
 ) -> None:
     ended = _ended(python, order, tmp_path)
     assert (ended.code, ended.seen, ended.wire) == (0, bare.seen, bare.wire)

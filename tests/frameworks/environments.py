@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.environments import install, new_environment, python_of
 
 __all__ = (
     "CACHE",
@@ -21,7 +22,6 @@ __all__ = (
     "Framework",
     "Release",
     "environment",
-    "python_of",
     "run_tests",
 )
 
@@ -99,22 +99,11 @@ def environment(folder: Path, framework: Framework, release: Release) -> Path:
     done = place / "installed"
     if not done.exists() or done.read_text(encoding="utf-8") != wanted:
         folder.mkdir(parents=True, exist_ok=True)
-        venv.create(place, with_pip=True, clear=True)
-        _install(place, wanted.split())
+        new_environment(place, *wanted.split())
         done.write_text(wanted, encoding="utf-8")
     # Another checkout may have been the last to use it.
-    _install(place, ["-e", str(_ROOT), *packages])
+    install(python_of(place), "-e", str(_ROOT), *packages)
     return place
-
-
-def python_of(place: Path) -> str:
-    """Return the interpreter of an environment."""
-    return str(place / "bin" / "python")
-
-
-def _install(place: Path, packages: list[str]) -> None:
-    command = ["-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    subprocess.run([python_of(place), *command, *packages], check=True)
 
 
 def run_tests(place: Path, framework: Framework, options: list[str]) -> int:

@@ -26,9 +26,9 @@ from tests.frameworks.environments import (
     Framework,
     Release,
     environment,
-    python_of,
     run_tests,
 )
+from tests.support.environments import python_of
 
 __all__ = ("chosen", "main")
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from chaukas.sdk.delivery import suppress
+from tests.support.environments import install
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
@@ -89,8 +90,7 @@ PROGRAM = """
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install what programs are traced with, beside what is here."""
     place = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps"]
-    subprocess.run([*command, "--target", str(place), *PACKAGES], check=True)
+    install(sys.executable, "--no-deps", "--target", str(place), *PACKAGES)
     return place
 
 

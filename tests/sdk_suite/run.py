@@ -17,18 +17,28 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import venv
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+_ROOT = Path(__file__).resolve().parents[2]
+if __name__ == "__main__":
+    # As a script, it has its own folder on the path and not the checkout.
+    sys.path.insert(0, str(_ROOT))
+
+# Late: only now is it found.
+from tests.support.environments import (  # noqa: E402
+    install,
+    new_environment,
+    python_of,
+)
+
 __all__ = ["Recording", "Selection", "compare", "main", "outcomes_of", "pins_of"]
 
 VERSION = "0.24.0"
 """The release whose suite is run; the hook map was written for it."""
-_ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = (
     # Of the suite's own development group, what its tests import.
     "pytest pytest-asyncio pytest-mock pytest-xdist inline-snapshot rich textual",
@@ -172,12 +182,12 @@ def prepare(folder: Path, wanted: Suite) -> Path:
     """Fetch the suite and make its environment in *folder*; return its root."""
     suite = folder / wanted.folder
     pins = folder / "pins.txt"
-    python = _python_of(folder)
-    install = ("pip", "install", "-qq", "-c", str(pins))
+    python = python_of(folder / "venv")
+    packages = " ".join(wanted.packages).split()
     done = folder / "ready"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        venv.create(folder / "venv", with_pip=True, clear=True)
+        new_environment(folder / "venv")
         release = f"{wanted.package}=={wanted.version}"
         source = ["--no-deps", "--no-binary", wanted.package, release]
         _call(python, "pip", "download", "-qq", "-d", str(folder), *source)
@@ -186,20 +196,15 @@ def prepare(folder: Path, wanted: Suite) -> Path:
         locked = suite / "uv.lock"
         lock = locked.read_text(encoding="utf-8") if locked.exists() else ""
         pins.write_text(pins_of(lock), encoding="utf-8")
-        packages = " ".join(wanted.packages).split()
         # Editable: some tests look for frames whose file lies in `src/agents`.
         own = ["-e", str(suite)] if lock else []
-        _call(python, *install, *own, *packages)
+        install(python, "-c", str(pins), *own, *packages)
         # Before either run: what chaukas needs must not differ between the two.
-        _call(python, *install, "-e", str(_ROOT), *packages)
+        install(python, "-c", str(pins), "-e", str(_ROOT), *packages)
         done.touch()
     # Each time: the folder may have served another checkout before.
-    _call(python, *install, "-e", str(_ROOT))
+    install(python, "-c", str(pins), "-e", str(_ROOT))
     return suite
-
-
-def _python_of(folder: Path) -> str:
-    return str(folder / "venv" / "bin" / "python")
 
 
 def _call(python: str, module: str, *arguments: str) -> None:
@@ -225,7 +230,8 @@ def run(
         env["CHAUKAS_SUITE_DIR"] = str(target)
         plugins = (*plugins, "chaukas_plugin")
     plugin = [part for name in plugins for part in ("-p", name)]
-    command = [_python_of(folder), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    python = python_of(folder / "venv")
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += [f"--junitxml={target / 'junit.xml'}", *plugin, *selection.arguments]
     with (target / "log.txt").open("w", encoding="utf-8") as log:
         # Its exit code says that tests failed, which the report says better.

@@ -28,6 +28,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(_ROOT))
 
 # Late: only now is it found.
+from tests.support.environments import install, new_environment  # noqa: E402
 from tests.versions.tables import markdown, rows_in, with_table  # noqa: E402
 
 __all__ = (
@@ -77,7 +78,7 @@ _ASK = (
 # CPython 3.13.0 can crash when pytest reads the local variables of a failed test, which
 # every other style of traceback shows.
 _OPTIONS = ("-q", "-n", "auto", "--tb=native", "-p", "no:cacheprovider")
-_DEADLINE_S = 900
+_DEADLINE_S = 2400
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +183,10 @@ def tests(folder: Path, python: str, run: Run) -> bool:
 def _environment(folder: Path, python: str, run: Run) -> str:
     """Make the environment of *run*; return its Python."""
     place = folder / run.name
-    inside = str(place / "bin" / "python")
-    subprocess.run([python, "-m", "venv", "--clear", str(place)], check=True)
-    install = [inside, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*install, "-e", f"{_ROOT}[dev]"], check=True)
+    inside = new_environment(place, "-e", f"{_ROOT}[dev]", python=python)
     if run.is_lowest:
         # Afterwards: packages that only the tests need ask for newer ones.
-        subprocess.run([*install, *lowest(_project())], check=True)
+        install(inside, *lowest(_project()))
     return inside
 
 

@@ -16,8 +16,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(_ROOT))
 
 # Late: only now is it found.
+from tests.support.environments import new_environment, python_of  # noqa: E402
 from tests.versions.expected import (  # noqa: E402
     FACTS,
     missed,
@@ -69,7 +71,8 @@ RELEASES = (
     Release("0.24.0", ("openai==3.52.0", "mcp==2.3.0", "pydantic==2.14.3")),
 )
 """The matrix, the oldest first."""
-_DEADLINE_S = 300
+# The scenarios of a release take 10 to 20 seconds on a machine with nothing else to do.
+_DEADLINE_S = 1200
 _HEADS = (
     "openai-agents",
     "openai",
@@ -136,7 +139,10 @@ def play(folder: Path, release: Release) -> dict[str, Any]:
     env = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
     env["PYTHONPATH"] = os.pathsep.join([str(_ROOT), str(_ROOT / "examples")])
     env["CHAUKAS_RAISE_INTERNAL"] = "1"
-    with (folder / f"{release.version}.log").open("w", encoding="utf-8") as log:
+    begun = time.monotonic()
+    said = folder / f"{release.version}.log"
+    # What is said by those that fail or do not end is repeated below.
+    with said.open("wb") as log, suppress(subprocess.TimeoutExpired):
         subprocess.run(
             [python, "-m", "tests.versions.scenarios", str(output)],
             cwd=_ROOT,
@@ -144,12 +150,12 @@ def play(folder: Path, release: Release) -> dict[str, Any]:
             stdout=log,
             stderr=log,
             timeout=_DEADLINE_S,
-            # What it says is said better below.
             check=False,
         )
+    took = f"openai-agents {release.version}: {time.monotonic() - begun:.0f} s"
     if not output.exists():
-        log_text = Path(log.name).read_text(encoding="utf-8")
-        sys.exit(f"openai-agents {release.version} was not tested:\n{log_text}")
+        sys.exit(f"{took}, and it was not tested:\n{said.read_text(encoding='utf-8')}")
+    sys.stderr.write(f"{took}\n")
     report: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
     return report
 
@@ -157,16 +163,13 @@ def play(folder: Path, release: Release) -> dict[str, Any]:
 def _environment(folder: Path, release: Release) -> str:
     """Make the environment of *release* unless it is there; return its Python."""
     place = folder / release.version
-    python = str(place / "bin" / "python")
     wanted = ["-e", str(_ROOT), f"openai-agents=={release.version}", *release.pins]
     done = place / "installed"
     if not done.exists() or done.read_text(encoding="utf-8") != str(wanted):
         folder.mkdir(parents=True, exist_ok=True)
-        venv.create(place, with_pip=True, clear=True)
-        command = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*command, *wanted], check=True)
+        new_environment(place, *wanted)
         done.write_text(str(wanted), encoding="utf-8")
-    return python
+    return python_of(place)
 
 
 def judge(report: dict[str, Any]) -> list[str]:

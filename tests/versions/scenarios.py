@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import json
 import logging
 import os
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ("main",)
 
+# They take 10 to 20 seconds; whoever started them waits for longer than this.
+_STACKS_AFTER_S = 900
 _ADDRESS = re.compile(r"0x[0-9a-f]+|127\.0\.0\.1:\d+")
 
 
@@ -56,6 +59,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("stories", nargs="*")
     given = parser.parse_args()
+    faulthandler.dump_traceback_later(_STACKS_AFTER_S)
     # Loaded, so that no hook point waits for an import.
     assert agents.mcp
     # The SDK's own would send each trace to its maker.
