@@ -5,7 +5,7 @@ A crew of CrewAI: a manager, two workers, tools, a guardrail, and a retry.
 
 A manager asks a researcher and has a writer work; a tool of the researcher fails once,
 and a guardrail sends the first draft back. Without a key a loopback model answers; with
-`OPENAI_API_KEY` set, the real one. It needs `pip install 'chaukas-sdk[crewai]'`.
+`OPENAI_API_KEY` set, the real one. It needs `pip install '.[crewai]'`.
 """
 
 from __future__ import annotations

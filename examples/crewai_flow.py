@@ -5,7 +5,7 @@ A flow of CrewAI: state, a router, an agent alone, and a crew that a method kick
 
 A question is sorted, and answered by an agent or by a crew; what each method changed in
 the flow's state is on record. Without a key a loopback model answers; with
-`OPENAI_API_KEY` set, the real one. It needs `pip install 'chaukas-sdk[crewai]'`.
+`OPENAI_API_KEY` set, the real one. It needs `pip install '.[crewai]'`.
 """
 
 from __future__ import annotations

@@ -553,7 +553,8 @@ def test_a_file_that_cannot_be_read_is_exit_code_2(name: str, tmp_path: Path) ->
 def on_a_terminal(
     *arguments: str | Path, **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "chaukas.cli", *map(str, arguments)]
+    begin = more.pop("begin", ())
+    program = [*begin, sys.executable, "-m", "chaukas.cli", *map(str, arguments)]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), **more.pop("environ", {})}
     more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     return subprocess.run(
@@ -598,17 +599,10 @@ def test_an_output_that_takes_nothing_is_no_traceback(
     name: str, tmp_path: Path
 ) -> None:
     file = write(tmp_path / "e.jsonl", lines_of(3))
-    program = [sys.executable, "-m", "chaukas.cli", name, str(file)]
     # By a shell: after a fork of this process, which has gRPC from other tests, that
     # library's threads in the child may meet files that are closed for the new program.
-    closed = subprocess.run(
-        ["sh", "-c", 'exec "$@" >&-', "sh", *program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    closing = ("sh", "-c", 'exec "$@" >&-', "sh")
+    closed = on_a_terminal(name, file, stdout=None, begin=closing)
     assert (closed.returncode, closed.stderr) == (0, "")
     with Path("/dev/full").open("w") as full:
         done = on_a_terminal(name, file, stdout=full)

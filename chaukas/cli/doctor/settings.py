@@ -7,12 +7,12 @@ Secrets appear only as a mark that they are set.
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from chaukas.cli.settings import origin_of
 from chaukas.cli.tree.line import shown
+from chaukas.collector.options import is_loopback
 from chaukas.sdk.config import SETTINGS, SWITCHES, summary_of
 from chaukas.sdk.delivery.factory import places_of
 
@@ -106,14 +106,7 @@ def _key_is_readable_on_the_way(config: Config) -> bool:
         return False
     parts = urlsplit(config.endpoint)
     has_key = config.api_key is not None or config.api_key_file is not None
-    return has_key and parts.scheme in _PLAIN and not _is_here(parts.hostname or "")
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return has_key and parts.scheme in _PLAIN and not is_loopback(parts.hostname or "")
 
 
 def _text_of(value: object) -> str:
