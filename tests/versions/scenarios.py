@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ("main",)
 
 # They take 10 to 20 seconds; whoever started them waits for longer than this.
-_STACKS_AFTER_S = 900
+_STACKS_AFTER_S = 480
 _ADDRESS = re.compile(r"0x[0-9a-f]+|127\.0\.0\.1:\d+")
 
 

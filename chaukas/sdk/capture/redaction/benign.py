@@ -42,6 +42,7 @@ __all__ = (
 
 PLACEHOLDER: Final = re.compile(
     r"\$__\w{1,20}\{[^{}]{0,100}\}|%?env\([\w:]{1,64}\)%?|\$\{\{?[^{}]{0,100}\}?\}|\$(?:[a-z_]+|(?-i:[A-Z_][A-Z0-9_]*))"
+    r"|\$(?:pass(?:word|wd|phrase)?|pwd?|pin|token|key)[0-9]{1,2}"
     r"|\$\((?!echo|printf)[^()\n]{1,120}\)|[\w\-]{0,12}\*{4,}[\w\-]{0,4}|%[A-Z_]+%"
     # What is worked out: `{quote_plus(password)}`.
     r"|[#$]?\{[a-z_][\w.]{0,60}"
@@ -95,14 +96,16 @@ _TEMPLATE: Final = re.compile(
 )
 _SHORTENED: Final = re.compile(r"[\w\-]{0,8}(?:\.{3}|\u2026)[\w\-]{0,4}")
 _FILLED: Final = (PLACEHOLDER, _TEMPLATE, _SHORTENED)
-_LINKS: Final = frozenset("localkey linkkey joinkey devicekey".split())
+_LINKS: Final = ("localkey", "linkkey", "joinkey", "devicekey", "passwordsecretkey")
 # Not the name under which a secret is kept.
 _ID: Final = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(?=\D*\d)[\w\-]{24,}"
 )
 _SYMBOL: Final = re.compile(r"[A-Z]{2,6}|0x[0-9a-fA-F]{40}")
 # What a store keeps under a key: `PASSWORD_KEY`, not the key of an interface.
-_KEPT: Final = frozenset("password passwd token cookie credential credentials".split())
+_KEPT: Final = frozenset(
+    "password passwd token cookie credential credentials storage".split()
+)
 _KEPT_UNDER: Final = re.compile(r"[A-Za-z]{1,20}(?:[_\-.:/][A-Za-z]{1,20}){0,4}")
 _SECTION_NAME: Final = re.compile(r"[\w.]{1,24}[\-_]auth[0-9]{0,3}")
 _WORDS: Final = re.compile(
@@ -116,7 +119,7 @@ _NO_VALUES: Final = frozenset(
     "none null nil undefined true false str string n/a default required hidden masked"
     " redacted value".split()
 )
-_SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,4}(?:\.[0-9]{1,3})?%?")
+_SMALL_NUMBER: Final = re.compile(r"-?[0-9]{1,4}(?:\.[0-9]{1,3}|/[0-9]{1,4})?%?")
 _COUNTED: Final = re.compile(r"[0-9][0-9,._]{0,11} ?(?:ms|s|k|K|M|%|/(?:s|min|day))?")
 _KEY_ID: Final = re.compile(r"(?:0x)?[0-9A-F]{8}(?:[0-9A-F]{8})?(?:[0-9A-F]{24})?!?")
 _SMALL: Final = 10_000
@@ -343,7 +346,7 @@ def _is_of_form(name: str, value: str) -> bool:
         is_sensitive(value) or name.startswith(value) or value.startswith(name)
     )
     is_form = is_form or _is_key_name(name, value)
-    # What links records, too, has such a name.
+    # What links records, or is an entry of a Secret of Kubernetes, has such a name.
     is_form = is_form or (squeezed in _LINKS and is_name_like(value))
     is_form = is_form or (squeezed == "secretid" and _ID.fullmatch(value) is None)
     # A symbol that is traded, or the address of its contract.

@@ -101,7 +101,12 @@ _PASS_OWNERS: Final = frozenset(
     " become ansible vault rdp vnc ldap bind mqtt amqp rabbit rabbitmq elastic kafka"
     " jdbc imap pop3 wp jenkins nexus registry docker git github gitlab router guest"
     " api client server my cert pfx p12 zip account app mongo mongodb oracle sa"
-    " auth service enc gpg new old current default".split()
+    " auth service enc gpg new old current default mailer sender relay broker"
+    " vpn sso dba su superuser owner mssql sqlserver neo4j cassandra couch couchdb"
+    " influx influxdb clickhouse minio s3 grafana prometheus exporter kibana zabbix"
+    " sonar artifactory npm pypi maven gradle svn jira confluence nextcloud keycloak"
+    " odoo drupal joomla magento webdav dav xmpp irc radius pppoe isp camera backup"
+    " restic borg archive zip pdf signing".split()
 )
 
 _PAT_OWNERS: Final = frozenset(
@@ -124,7 +129,7 @@ _HARMLESS_LAST: Final = frozenset(
     " directory folder domain server arn ref reference age attempt error present"
     " valid invalid sec second m min minute hour day date time at on by"
     " consent forgot forgotten attribute period santa sauce garden agent reset"
-    " rotation rotate manager"
+    " rotation rotate manager secure"
     " management engine provider source format pattern regex validator validation"
     " checker field form prompt message notice banner jar recipe cutter"
     " menu ingredient handler helper generator requirement complexity history"
@@ -173,6 +178,7 @@ _MADE: Final = frozenset(
 _HARMLESS_TOKENS: Final = frozenset(
     "page nextpage next continuation cursor sync eos bos pad unk sep cls mask"
     " stop special first last start end begin per cancel cancellation unexpected"
+    " dump print emit"
     " output input prompt completion max min total image audio text new previous"
     " prev reasoning thinking cached cache used remaining available context num"
     " number n of count generated estimated avg average mean median budget video"

@@ -57,6 +57,7 @@ COMMANDS: Final = tuple(
         ("smbclient rpcclient", rf"{GAP}-u{APART}?[^\s%]{{1,64}}%{WORD}"),
         ("ssh-keygen", rf"{GAP}-n{APART}{WORD}"),
         ("freerdp xfreerdp wfreerdp", rf"/p:{WORD}"),
+        ("signtool", rf"{GAP}/p{APART}{WORD}"),
         (
             "sqlplus sqlldr expdp impdp",
             rf"{GAP}[\w$.]{{1,64}}/(?P<secret>[^\s@\"'/]+)(?=@|\s|$)",
@@ -362,8 +363,19 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
     Form(
         " login ",
         re.compile(
-            r"(?:^|[\n>])[ ]?(?:[a-z]: )?[a-z]{0,4}[0-9]{1,6} login "
-            r"(?:\\*\"[^\"\n]{1,128}\\*\"|\S{1,128}) \\*\"?(?P<secret>[^\s\"\\]+)"
+            r"(?:^|[\n>])[ ]?(?:b[\"'])?(?:[a-z]: )?[a-z]{0,4}[0-9]{1,6} login "
+            r"(?:\\*\"[^\"\n]{1,128}\\*\"|\S{1,128}) "
+            r"(?:\\*\"(?P<quoted>[^\"\\\n]+)|(?P<secret>[^\s\"\\]+))"
+        ),
+    ),
+    # `334 Password:` of SMTP in base64, and what is answered.
+    Form(
+        "ugfzc3dvcmq6",
+        re.compile(
+            r"ugfzc3dvcmq6(?:[\s'\"]|\\[rn]){0,8}\n(?:[^\n]{0,80}ugfzc3dvcmq6[^\w\n]{0,8}\n)?"
+            r"(?:\[?[0-9][0-9:.,\-tz ]{5,36}[\] ]{1,2})?[^\w\n]{0,12}"
+            r"(?:(?:c|client|send|sent|out)[ ]?[:>]{1,3}[ ]?)?(?:b?[\"'])?"
+            r"(?P<secret>[a-z0-9+/]{4,512}={0,2})(?=[\s'\"\\]|$)"
         ),
     ),
     Form(

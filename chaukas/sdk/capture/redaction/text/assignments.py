@@ -111,10 +111,10 @@ _PRODUCTIONS: Final = {
 }
 # What Redis is asked for: `> GET password:attempts`.
 _ASKED: Final = re.compile(r"> (?:get|incr|decr|ttl|exists|type|scard|llen) \Z")
-_ASKED_KEY: Final = re.compile(r"[a-z_]{1,32}(?::[a-z_]{1,32}){0,4}[ \t]*(?:\r?\n|\Z)")
+_ASKED_KEY: Final = re.compile(r"[a-z_]{1,32}(?::[a-z_.]{1,32}){0,4}[ \t]*(?:\r?\n|\Z)")
 # What Redis lists: `1) "auth:lock:ana"`.
 _LISTED: Final = re.compile(r"[0-9]{1,4}\) \"\Z")
-_LISTED_KEY: Final = re.compile(r"[a-z_\-]{1,32}(?::[a-z_\-]{1,32}){1,6}")
+_LISTED_KEY: Final = re.compile(r"[a-z_\-]{1,32}(?::[a-z_\-.]{1,32}){1,6}")
 _LOGIN: Final = re.compile(
     r"(?![\"']|[A-Z]\w{0,40} ?\||[a-z]{2,8}://)"
     r"[\w.@\-]{1,64} ?[/|:] ?(?!None|null|undefined)\S{1,64}"

@@ -188,8 +188,9 @@ def is_word(place: Place, value: str, end: int) -> bool:
     if place.separator == ":":
         return _is_said(place, value, end)
     if place.separator in ("==", "===") and not place.close:
-        # What code compares with: `token === t ? a : b`.
-        return is_name_like(value) or not _CODE_SIGNS.isdisjoint(value)
+        # What code compares with: `token === t ? a : b`, `if token == stored:`.
+        is_name = is_name_like(value.removesuffix(":"))
+        return is_name or not _CODE_SIGNS.isdisjoint(value)
     # Code that hands on a variable: `settings.API_KEY`, `token == expected_token`.
     is_handed = is_member(value) or _is_declared(place, value)
     if is_handed or _is_computed(place, value, end):

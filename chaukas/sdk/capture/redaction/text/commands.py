@@ -108,6 +108,7 @@ def has_command_marker(low: str) -> bool:
         or "identified" in low
         or "alias set " in low
         or " login " in low
+        or "ugfzc3dvcmq6" in low
         or ("<" in low and ("<<<" in low or "rsakeyvalue" in low))
         or ("'" in low and "sp_addlogin" in low)
         or ("0" in low and "radtest" in low)
@@ -186,6 +187,7 @@ def _has_slash_marker(low: str) -> bool:
     return (
         "/p:" in low
         or "mpdp" in low
+        or "signtool" in low
         or ("q" in low and ("sqlplus" in low or "sqlldr" in low))
     )
 
@@ -225,7 +227,9 @@ def command_spans(low: str, work: Work | None = None) -> Iterator[tuple[int, int
 def _as_word(quoted: re.Match[str]) -> str:
     """Return a text in quotes without what parts the words of a command."""
     inner, quote = quoted["inner"], quoted["quote"]
-    return f"{quote}{_PARTING.sub('_', inner)}{quote}"
+    # The command behind a path of Windows begins a word.
+    inner = _PARTING.sub("_", inner.replace("\\", "/"))
+    return f"{quote}{inner}{quote}"
 
 
 def _form_spans(low: str, work: Work) -> Iterator[tuple[int, int]]:

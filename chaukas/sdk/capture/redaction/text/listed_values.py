@@ -67,6 +67,8 @@ _FIELD_NAMES: Final = BENIGN_WORDS | frozenset(
 )
 _DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
 _OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
+# Where openssl reads one: `-passin env:PW`.
+_FROM_ELSEWHERE: Final = re.compile(r"stdin|(?:env|file|fd):\S+")
 _SAID_OF_OPTION: Final = re.compile(
     r"(?:flags?|options?|arguments?|parameters?|switch|is|are|was|to|and|or|in|with|for|from|if|when"
     r"|must|should|can|cannot|instead|as|on|the|a)\b(?![\-_.])"
@@ -230,7 +232,8 @@ def _is_shown(place: Place, value: str) -> bool:
     if value.startswith("string") and value.isalpha():
         # How programs in Go tell the type of an option: `--secret stringArray`.
         return True
-    if LOOKUP.match(value) is not None or _SAID_OF_OPTION.match(value) is not None:
+    is_read = place.name.startswith("-pass") and _FROM_ELSEWHERE.fullmatch(value)
+    if is_read or LOOKUP.match(value) or _SAID_OF_OPTION.match(value):
         return True
     if place.name.lower() in _DIRECTIVE_NAMES:
         # Alone in its line.

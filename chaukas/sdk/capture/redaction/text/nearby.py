@@ -39,6 +39,8 @@ _WORD: Final = re.compile(
     r"\u3001\u3002\uff0c]+"
 )
 _OTHER: Final = re.compile(r"[A-Za-z_][\w.\-]*(?:=|:(?!/))(?=[^=:])")
+# What a fingerprint begins with: `SHA256:pW3v…`.
+_DIGESTS: Final = ("sha1:", "sha256:", "sha384:", "sha512:", "md5:")
 _SIGNS: Final = re.compile(
     r"[=:>\-*~#\u2192\u2013\u2014\u306f\u662f\u4e3a\u70ba\ub294\uc740/.]+"
 )
@@ -78,7 +80,9 @@ _MARKS: Final = " \t\n\r\"'`([{"
 _APART: Final = frozenset(",;|{}\n\"'=")
 _ASSIGNS: Final = ("=", ":", "=>", ":=", "\u2014")
 _IS: Final = frozenset(
-    "is was be ist lautet est es \u00e9 \u00e8 jest \u00e4r este adalah = ->"
+    "is was be ist war lautet lautete est \u00e9tait es era estaba fue foi var by\u0142"
+    " by\u0142o by\u0142a oli \u0431\u044b\u043b \u0431\u044b\u043b\u0430"
+    " \u00e9 \u00e8 jest \u00e4r este adalah = ->"
     " \u03b5\u03af\u03bd\u03b1\u03b9".split()
 )
 # What announces a value, alone or one after the other.
@@ -466,6 +470,8 @@ def _line_end(text: str, end: int) -> int:
 
 def _is_foreign(word: str, low: str, name_end: int, start: int) -> bool:
     """Tell the name of another value from a word that leads to this one."""
+    if word in _DIGESTS:
+        return True
     name = word.rstrip(":=")
     if _NAME.fullmatch(name) is None or name in _VERBS or squeeze(name) in VALUE_KEYS:
         return False
