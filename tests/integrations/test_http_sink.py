@@ -598,6 +598,7 @@ class TestTls:
             assert make(collector.endpoint, **trusting, **shown).send(LINES) == ACKED
             refused = make(collector.endpoint, **trusting).send(LINES)
             assert refused.action is not Action.ACKED
+            assert "wants a client certificate" in refused.error
 
     @pytest.mark.parametrize("setting", ["ca_file", "client_cert", "client_key"])
     def test_a_file_that_cannot_be_used_is_named(

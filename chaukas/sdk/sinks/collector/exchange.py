@@ -151,7 +151,13 @@ class HttpClient(CollectorSink):
                 trouble.kind, "proxy", self.place, status, advice=self.advice
             )
         what = TROUBLES[trouble.kind]
+        # With TLS 1.3 the handshake is over before a client's certificate is missed.
+        if trouble.kind == "reset" and self._may_lack_certificate():
+            what += ", perhaps as it wants a client certificate (CHAUKAS_CLIENT_CERT)"
         return unreachable(trouble.kind, self.place, what)
+
+    def _may_lack_certificate(self) -> bool:
+        return self.parts.scheme == "https" and self.trust.client_cert is None
 
 
 def _basic_of(parts: SplitResult) -> str:
