@@ -129,7 +129,7 @@ _HARMLESS_LAST: Final = frozenset(
     " directory folder domain server arn ref reference age attempt error present"
     " valid invalid sec second m min minute hour day date time at on by"
     " consent forgot forgotten attribute period santa sauce garden agent reset"
-    " rotation rotate manager secure"
+    " rotation rotate manager"
     " management engine provider source format pattern regex validator validation"
     " checker field form prompt message notice banner jar recipe cutter"
     " menu ingredient handler helper generator requirement complexity history"
@@ -159,7 +159,7 @@ _NAMED_PAIRS: Final = frozenset(
 )
 _HARMLESS_ENDS: Final = (
     *(("expire", "in"), ("same", "site"), ("http", "only"), ("to", "stage")),
-    ("validation", "parameter"),
+    *(("validation", "parameter"), ("cookie", "secure")),
 )
 # A number, a length, a name, a kind, a time, a state.
 _ABOUT_LAST: Final = tuple(
@@ -178,7 +178,6 @@ _MADE: Final = frozenset(
 _HARMLESS_TOKENS: Final = frozenset(
     "page nextpage next continuation cursor sync eos bos pad unk sep cls mask"
     " stop special first last start end begin per cancel cancellation unexpected"
-    " dump print emit"
     " output input prompt completion max min total image audio text new previous"
     " prev reasoning thinking cached cache used remaining available context num"
     " number n of count generated estimated avg average mean median budget video"

@@ -370,12 +370,12 @@ COMMAND_FORMS: Final[tuple[Form, ...]] = (
     ),
     # `334 Password:` of SMTP in base64, and what is answered.
     Form(
-        "ugfzc3dvcmq6",
+        "gfzc3dvcmq6",
         re.compile(
-            r"ugfzc3dvcmq6(?:[\s'\"]|\\[rn]){0,8}\n(?:[^\n]{0,80}ugfzc3dvcmq6[^\w\n]{0,8}\n)?"
+            r"(?:\b334|\+) [uc]gfzc3dvcmq6(?:[\s'\"]|\\[rn]){0,8}\n"
+            r"(?:[^\n]{0,80}[uc]gfzc3dvcmq6[^\w\n]{0,8}\n)?"
             r"(?:\[?[0-9][0-9:.,\-tz ]{5,36}[\] ]{1,2})?[^\w\n]{0,12}"
-            r"(?:(?:c|client|send|sent|out)[ ]?[:>]{1,3}[ ]?)?(?:b?[\"'])?"
-            r"(?P<secret>[a-z0-9+/]{4,512}={0,2})(?=[\s'\"\\]|$)"
+            r"(?:[a-z]{1,6} ?[:>]{1,3} ?)?(?:b?[\"'])?(?P<secret>[a-z0-9+/]{4,512}=*)"
         ),
     ),
     Form(

@@ -108,7 +108,7 @@ def has_command_marker(low: str) -> bool:
         or "identified" in low
         or "alias set " in low
         or " login " in low
-        or "ugfzc3dvcmq6" in low
+        or "gfzc3dvcmq6" in low
         or ("<" in low and ("<<<" in low or "rsakeyvalue" in low))
         or ("'" in low and "sp_addlogin" in low)
         or ("0" in low and "radtest" in low)

@@ -67,6 +67,8 @@ _FIELD_NAMES: Final = BENIGN_WORDS | frozenset(
 )
 _DIRECTIVE_NAMES: Final = ("requirepass", "masterauth", "bindpw", "rootpw")
 _OPTION_DEFAULT: Final = re.compile(r"[^\n)]{0,120}?\bdefault\s?=\s?(\\*[\"'])")
+# What a lexer is to show: `--dump-tokens file.c`.
+_DUMPS: Final = re.compile(r"--?(?:dump|print|emit)-tokens")
 # Where openssl reads one: `-passin env:PW`.
 _FROM_ELSEWHERE: Final = re.compile(r"stdin|(?:env|file|fd):\S+")
 _SAID_OF_OPTION: Final = re.compile(
@@ -197,7 +199,8 @@ def spaced_span(place: Place) -> tuple[int, int] | None:
     is_option = name.startswith("-")
     if not is_option and (literal := _literal_span(place)) is not None:
         return literal
-    if not place.separator or place.close or not (is_option or _is_directive(place)):
+    is_taken = is_option or _is_directive(place)
+    if not place.separator or place.close or not is_taken or _DUMPS.fullmatch(name):
         return None
     opened = OPEN.match(text, position)
     if opened is not None:

@@ -132,19 +132,17 @@ def table_spans(
     if "" in inner or any("\0" in cell for cell in head):
         return end, []
     columns = columns_of(head, extra)
-    is_title = len(inner) == 1 and _is_title(text, line_end + 1, separator, len(head))
+    is_title = len(inner) == 1 and _is_title(text, line_end + 1)
     if is_title or not columns or len(columns) == len(list(filter(None, head))) > 2:
         return end, []
     spans = _row_spans(text, line_end + 1, separator, head, columns, line)
     return line_end if spans else end, spans
 
 
-def _is_title(text: str, position: int, separator: str, count: int) -> bool:
-    """Tell the title of a table: of one cell, above a row that has more."""
+def _is_title(text: str, position: int) -> bool:
+    """Tell the title of a table by the rule below it, which parts several columns."""
     rule = _RULE.match(text, position)
-    row_at = position if rule is None else text.find("\n", rule.end() - 1) + 1
-    row = text[row_at : text.find("\n", row_at)] if row_at else ""
-    return len(_split(row, separator)) > count
+    return rule is not None and rule[0].count("+") > len("++")
 
 
 def _is_open(text: str, line_at: int, opened: re.Match[str]) -> bool:
