@@ -22,7 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios import SCENARIOS, Run, Scenario, export_no_traces
-from subject import FLUSH_TIMEOUT_S, FrontDoor, events_in, front_door, recording
+from subject import (
+    FLUSH_TIMEOUT_S,
+    PublicFunctions,
+    events_in,
+    public_functions,
+    recording,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +107,7 @@ def cost_of(scenario: str, bare: Sequence[Sample], recorded: Sequence[Sample]) -
     )
 
 
-def measure(scenario: Scenario, chaukas: FrontDoor | None, rounds: int) -> Cost:
+def measure(scenario: Scenario, chaukas: PublicFunctions | None, rounds: int) -> Cost:
     """
     Run a scenario often enough to know its cost.
 
@@ -126,7 +132,7 @@ def measure(scenario: Scenario, chaukas: FrontDoor | None, rounds: int) -> Cost:
     return cost_of(scenario.name, bare[_WARM_UP_ROUNDS:], recorded[_WARM_UP_ROUNDS:])
 
 
-def _sample(scenario: Scenario, chaukas: FrontDoor | None, file: Path) -> Sample:
+def _sample(scenario: Scenario, chaukas: PublicFunctions | None, file: Path) -> Sample:
     """Time one batch; enabling and disabling are outside of the measured part."""
     batch = [scenario.prepare() for _ in range(scenario.batch)]
     with recording(chaukas, file) if chaukas else nullcontext():
@@ -139,7 +145,9 @@ def _sample(scenario: Scenario, chaukas: FrontDoor | None, file: Path) -> Sample
     )
 
 
-async def _timed(batch: Sequence[Run], chaukas: FrontDoor | None) -> tuple[int, int]:
+async def _timed(
+    batch: Sequence[Run], chaukas: PublicFunctions | None
+) -> tuple[int, int]:
     gc.collect()
     process_ns, host_ns = time.process_time_ns(), time.thread_time_ns()
     for run in batch:
@@ -186,7 +194,7 @@ def _heading() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the chosen scenarios and print a table, or JSON lines."""
     options = _parsed(arguments)
-    chaukas = None if options.without else front_door()
+    chaukas = None if options.without else public_functions()
     export_no_traces()
     if not options.json:
         print(_heading())

@@ -132,18 +132,18 @@ def _serve_spans() -> None:
 def _place(kind: str) -> Iterator[str]:
     """Yield an endpoint where nobody answers: `refused`, `hung` or `black hole`."""
     with ExitStack() as stack:
-        door = stack.enter_context(socket.socket())
-        door.bind(("127.0.0.1", 0))
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
         if kind != "refused":
-            door.listen(128 if kind == "hung" else 0)
+            listening.listen(128 if kind == "hung" else 0)
         while kind == "black hole":
             knocking = stack.enter_context(socket.socket())
             knocking.settimeout(0.3)
             try:
-                knocking.connect(door.getsockname())
+                knocking.connect(listening.getsockname())
             except TimeoutError:
                 break
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 # --- what chaukas does -------------------------------------------------------

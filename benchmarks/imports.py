@@ -86,7 +86,7 @@ def _report(name: str, after: str, count: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure the front door, and the agents SDK to compare with, and print both."""
+    """Measure importing chaukas, and the agents SDK to compare with, and print both."""
     parser = argparse.ArgumentParser(description="import time in fresh interpreters")
     parser.add_argument("--without", action="store_true", help="leave chaukas out")
     parser.add_argument("--count", type=int, default=20, help="interpreters each")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios import SCENARIOS, Run, Scenario, export_no_traces
-from subject import FLUSH_TIMEOUT_S, FrontDoor, front_door, recording
+from subject import FLUSH_TIMEOUT_S, PublicFunctions, public_functions, recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,9 @@ def growth_of(samples: Sequence[int], runs: int) -> float:
     return (warm[-1] - warm[0]) / (runs * (len(warm) - 1) / (len(samples) - 1))
 
 
-def _sampled(scenario: Scenario, chaukas: FrontDoor | None, runs: int) -> list[int]:
+def _sampled(
+    scenario: Scenario, chaukas: PublicFunctions | None, runs: int
+) -> list[int]:
     traced = tracemalloc.is_tracing()
     samples: list[int] = []
     with closing(asyncio.new_event_loop()) as loop:
@@ -82,7 +84,7 @@ async def _started(run: Run) -> None:
 
 def _child(options: argparse.Namespace) -> None:
     """Measure in this process and print the samples."""
-    chaukas = None if options.without else front_door()
+    chaukas = None if options.without else public_functions()
     scenario = next(one for one in SCENARIOS if one.name == options.scenario)
     export_no_traces()
     if options.trace:

@@ -1,5 +1,5 @@
 """
-What is measured: chaukas behind its front door, or nothing at all.
+What is measured: chaukas behind its public functions, or nothing at all.
 
 The benchmarks go through the public functions only, so that they measure what a
 user gets and survive any rewrite of the inside.
@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ("FLUSH_TIMEOUT_S", "FrontDoor", "events_in", "front_door", "recording")
+__all__ = (
+    "FLUSH_TIMEOUT_S",
+    "PublicFunctions",
+    "events_in",
+    "public_functions",
+    "recording",
+)
 
 FLUSH_TIMEOUT_S = 30.0
 
 _SYSTEM = b'"EVENT_TYPE_SYSTEM"'
 
 
-class FrontDoor(Protocol):
+class PublicFunctions(Protocol):
     """The part of `chaukas.sdk` that the benchmarks use."""
 
     def enable_chaukas(self, *, output_file: str) -> object:
@@ -39,7 +45,7 @@ class FrontDoor(Protocol):
         """Record an event of the user's own."""
 
 
-def front_door() -> FrontDoor:
+def public_functions() -> PublicFunctions:
     """
     Import `chaukas.sdk`.
 
@@ -60,11 +66,11 @@ def front_door() -> FrontDoor:
             f"benchmarks: chaukas.sdk lacks {', '.join(missing)}: it cannot be "
             "measured. Check which chaukas is imported — or pass --without."
         )
-    return cast("FrontDoor", module)
+    return cast("PublicFunctions", module)
 
 
 @contextmanager
-def recording(chaukas: FrontDoor, file: Path) -> Iterator[None]:
+def recording(chaukas: PublicFunctions, file: Path) -> Iterator[None]:
     """Record into a file for as long as the block lasts, then undo everything."""
     chaukas.enable_chaukas(output_file=str(file))
     try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from subject import FLUSH_TIMEOUT_S, FrontDoor, front_door, recording
+from subject import FLUSH_TIMEOUT_S, PublicFunctions, public_functions, recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,9 @@ class Burst:
     file_bytes: int
 
 
-def burst(chaukas: FrontDoor, file: Path, *, count: int, payload_bytes: int) -> Burst:
+def burst(
+    chaukas: PublicFunctions, file: Path, *, count: int, payload_bytes: int
+) -> Burst:
     """
     Emit events as fast as one thread can, and wait until the file has them.
 
@@ -84,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bytes", type=int, default=1500, help="data per event")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)
-    chaukas = front_door()
+    chaukas = public_functions()
     with tempfile.TemporaryDirectory() as folder:
         bursts = [
             burst(

@@ -1,5 +1,5 @@
 """
-The `chaukas` name: a door to `chaukas.sdk`, shared with other distributions.
+The `chaukas` name: a short one for `chaukas.sdk`, shared with other distributions.
 
 The published `chaukas-spec-client` and `-server` install `chaukas/spec` beside us,
 so the path is extended before anything else, and the names of `chaukas.sdk` are
@@ -41,9 +41,9 @@ else:
             raise AttributeError(name)
         from importlib import import_module
 
-        front_door = import_module("chaukas.sdk")
+        sdk = import_module("chaukas.sdk")
         try:
-            return getattr(front_door, name)
+            return getattr(sdk, name)
         except AttributeError:
             message = f"module 'chaukas' has no attribute {name!r}"
             raise AttributeError(message) from None

@@ -405,7 +405,7 @@ def test_packages_of_others_are_imported_at_their_edge_only(name: str) -> None:
         assert package not in LATE or when != "top", f"{name} loads {package} at once"
 
 
-def test_importing_the_front_door_loads_nothing_heavy(tmp_path: Path) -> None:
+def test_importing_chaukas_loads_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys, chaukas, chaukas.sdk\n"
         f"heavy = [name for name in {UNLOADED!r} if name in sys.modules]\n"

@@ -47,7 +47,7 @@ def test_a_peer_s_cost_is_what_it_adds_to_the_bare_run_of_the_same_round() -> No
 
 
 class Notebook:
-    """A front door that keeps events in a list and writes them at `flush`."""
+    """Public functions that keep events in a list and write them at `flush`."""
 
     def __init__(self, *, loses: int = 0) -> None:
         self.file: Path | None = None
@@ -166,7 +166,7 @@ def test_a_burst_counts_what_reached_the_file(tmp_path: Path) -> None:
 def test_a_burst_that_loses_events_is_no_success(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(throughput, "front_door", lambda: Notebook(loses=2))
+    monkeypatch.setattr(throughput, "public_functions", lambda: Notebook(loses=2))
     assert throughput.main(["--events=5", "--rounds=1"]) == 1
     assert "2 missing" in capsys.readouterr().out
 
@@ -176,7 +176,7 @@ def test_an_absent_chaukas_is_told_in_one_line(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "chaukas.sdk", None)
     with pytest.raises(SystemExit, match="pass --without"):
-        subject.front_door()
+        subject.public_functions()
 
 
 def test_a_share_is_a_value_that_was_measured() -> None:

@@ -1,5 +1,5 @@
 """
-The front door of chaukas: one call puts every agent run on record.
+What users call: one function puts every agent run on record.
 
     import chaukas
 

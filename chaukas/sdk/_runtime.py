@@ -369,7 +369,7 @@ def start(runtime: Runtime) -> bool:
         False if another one is active already; nothing changes then.
     """
     global _runtime
-    # Late, so that importing the front door costs little.
+    # Late, so that importing the public functions costs little.
     from chaukas.sdk import integrations
 
     with _lock:

@@ -51,13 +51,13 @@ def test_a_refused_event_is_named_and_the_others_are_acknowledged(sink):
     assert answer == Answer(Action.ACKED, ((1, "invalid"),))
 
 
-@pytest.mark.parametrize("door", ["http", "grpc"])
-def test_a_wrong_key_parks_the_sink_and_a_right_one_delivers(tmp_path, door):
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_a_wrong_key_parks_the_sink_and_a_right_one_delivers(tmp_path, scheme):
     with CollectorProcess(tmp_path / "data") as collector:
         key = collector.key("acme")
-        kind = HttpSink if door == "http" else GrpcSink
-        wrong = kind(collector.addresses[door], timeout_s=60, api_key="ck_no")
-        right = kind(collector.addresses[door], timeout_s=60, api_key=key)
+        kind = HttpSink if scheme == "http" else GrpcSink
+        wrong = kind(collector.addresses[scheme], timeout_s=60, api_key="ck_no")
+        right = kind(collector.addresses[scheme], timeout_s=60, api_key=key)
         batch = lines(events(3, "acme"))
         try:
             assert wrong.send(batch).action is Action.PARK
@@ -67,13 +67,13 @@ def test_a_wrong_key_parks_the_sink_and_a_right_one_delivers(tmp_path, door):
             right.close()
 
 
-@pytest.mark.parametrize("door", ["http", "grpc"])
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_what_an_application_records_can_be_read_in_the_collector(
-    tmp_path, shared, door
+    tmp_path, shared, scheme
 ):
     chaukas.enable_chaukas(
-        endpoint=shared.addresses[door],
-        tenant_id=f"app-{door}",
+        endpoint=shared.addresses[scheme],
+        tenant_id=f"app-{scheme}",
         spool_dir=tmp_path / "spool",
         integrations=[],
     )
@@ -84,7 +84,7 @@ def test_what_an_application_records_can_be_read_in_the_collector(
     finally:
         chaukas.disable_chaukas()
 
-    path = f"/api/events?whole=1&limit=1000&filter=tenant:app-{door}"
+    path = f"/api/events?whole=1&limit=1000&filter=tenant:app-{scheme}"
     found = [item["event"]["metadata"] for item in shared.get(path)[1]["items"]]
     ticks = [one["data"]["number"] for one in found if one.get("name") == "tick"]
     assert ticks == list(range(20))

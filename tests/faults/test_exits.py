@@ -11,7 +11,7 @@ import pytest
 
 from chaukas.testing import FakeCollector
 from tests.support.deliveries import (
-    DOORS,
+    SCHEMES,
     assert_each_once,
     begin,
     endpoint_of,
@@ -52,21 +52,21 @@ def end(folder: Path, endpoint: str, body: str) -> None:
     assert told(process) == (0, "", [])
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_an_exit_with_the_collector_up_leaves_nothing_behind(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     end(tmp_path, endpoint, f"enable(); emit({COUNT}); wait_at_exit()")
     assert numbers_in(collector.events) == list(range(COUNT))
     assert spools_in(tmp_path / "spool") == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_an_exit_with_the_port_refused_leaves_all_to_the_next(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     collector.stop()
     end(tmp_path, endpoint, f"enable(); emit({COUNT})")
     collector.start()
@@ -74,11 +74,11 @@ def test_an_exit_with_the_port_refused_leaves_all_to_the_next(
     assert numbers_in(collector.events) == list(range(COUNT))
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_an_exit_before_a_black_hole_leaves_all_to_the_next(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     collector.stop()
     with black_hole(port_of(endpoint)):
         end(tmp_path, endpoint, f"enable(); emit({COUNT})")
@@ -87,14 +87,14 @@ def test_an_exit_before_a_black_hole_leaves_all_to_the_next(
     assert numbers_in(collector.events) == list(range(COUNT))
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("way", [Way(is_hole=True), Way(pause_s=1.0)])
 def test_an_exit_before_a_slow_collector_leaves_all_to_the_next(
-    tmp_path: Path, collector: FakeCollector, door: str, way: Way
+    tmp_path: Path, collector: FakeCollector, scheme: str, way: Way
 ) -> None:
-    with Relay(port_of(endpoint_of(collector, door))) as relay:
+    with Relay(port_of(endpoint_of(collector, scheme))) as relay:
         relay.way = way
-        endpoint = f"{door}://127.0.0.1:{relay.port}"
+        endpoint = f"{scheme}://127.0.0.1:{relay.port}"
         end(tmp_path, endpoint, f"enable(); emit({COUNT})")
         relay.way = Way()
         recover(tmp_path, endpoint)
@@ -110,13 +110,13 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("is_up", [True, False])
 def test_an_end_that_skips_everything_loses_nothing_that_was_spooled(
-    tmp_path: Path, collector: FakeCollector, door: str, ending: str, is_up: bool
+    tmp_path: Path, collector: FakeCollector, scheme: str, ending: str, is_up: bool
 ) -> None:
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     if not is_up:
         collector.stop()
     statement, code = ENDINGS[ending]
@@ -214,13 +214,13 @@ def test_an_exit_in_a_thread_ends_the_thread_alone(
     assert numbers_in(collector.events) == list(range(COUNT))
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_events_at_the_very_end_do_no_harm(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     process = begin(
         tmp_path,
-        endpoint_of(collector, door),
+        endpoint_of(collector, scheme),
         """
         import atexit
         class Last:
@@ -244,13 +244,13 @@ def test_events_at_the_very_end_do_no_harm(
     assert names.count("too late") == 0
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_program_can_enable_again_after_disabling(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     process = begin(
         tmp_path,
-        endpoint_of(collector, door),
+        endpoint_of(collector, scheme),
         """
         for n in range(20):
             enable()
@@ -264,12 +264,12 @@ def test_a_program_can_enable_again_after_disabling(
     assert spools_in(tmp_path / "spool") == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_program_that_ends_at_once_again_and_again_loses_nothing(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     # As short jobs do: some end before the libraries are even loaded.
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     for number in range(5):
         body = f"enable(); chaukas.event('n', {{'n': {number}}})"
         assert told(begin(tmp_path, endpoint, body)) == (0, "", [])

@@ -21,7 +21,7 @@ import pytest
 import chaukas
 from chaukas.testing import FakeCollector, Fault, Reply
 from tests.support.deliveries import (
-    DOORS,
+    SCHEMES,
     by_stream,
     delivering,
     emit,
@@ -52,10 +52,10 @@ def collector() -> Iterator[FakeCollector]:
 
 
 @contextmanager
-def relayed(collector: FakeCollector, door: str) -> Iterator[tuple[Relay, str]]:
+def relayed(collector: FakeCollector, scheme: str) -> Iterator[tuple[Relay, str]]:
     """Yield a relay in front of a collector, and the endpoint that leads there."""
-    with Relay(port_of(endpoint_of(collector, door))) as relay:
-        yield relay, f"{door}://127.0.0.1:{relay.port}"
+    with Relay(port_of(endpoint_of(collector, scheme))) as relay:
+        yield relay, f"{scheme}://127.0.0.1:{relay.port}"
 
 
 def has_failed() -> bool:
@@ -80,11 +80,11 @@ def assert_arrived(collector: FakeCollector, count: int = COUNT) -> None:
     assert len(by_stream(collector.events)) == 1
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_events_for_a_refused_port_arrive_once_it_opens(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     collector.stop()
     with delivering(tmp_path, endpoint):
         emit(range(COUNT))
@@ -93,11 +93,11 @@ def test_events_for_a_refused_port_arrive_once_it_opens(
         assert_arrived(collector)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_events_for_a_black_hole_arrive_once_it_is_gone(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     collector.stop()
     with delivering(tmp_path, endpoint):
         with black_hole(port_of(endpoint)):
@@ -107,11 +107,11 @@ def test_events_for_a_black_hole_arrive_once_it_is_gone(
         assert_arrived(collector)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_collector_that_never_reads_costs_nothing(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    with relayed(collector, door) as (relay, endpoint):
+    with relayed(collector, scheme) as (relay, endpoint):
         relay.way = Way(is_hole=True)
         with delivering(tmp_path, endpoint):
             emit(range(COUNT))
@@ -121,11 +121,11 @@ def test_a_collector_that_never_reads_costs_nothing(
             assert_arrived(collector)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_host_goes_on_while_an_answer_is_awaited(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    with relayed(collector, door) as (relay, endpoint):
+    with relayed(collector, scheme) as (relay, endpoint):
         relay.way = Way(is_hole=True)
         # Whoever waited for the network would wait for minutes.
         with delivering(tmp_path, endpoint, timeout=600, flush_interval=0.01):
@@ -139,11 +139,11 @@ def test_the_host_goes_on_while_an_answer_is_awaited(
             assert chaukas.stats().emitted >= 5000
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_burst_of_100_000_while_the_collector_is_down_arrives(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     collector.stop()
     with delivering(tmp_path, endpoint, timeout=10):
         # So many at once fit into memory, however slow the disk takes them.
@@ -161,11 +161,11 @@ def test_a_burst_of_100_000_while_the_collector_is_down_arrives(
     assert len(set(collector.event_ids)) == len(collector.event_ids) > 100_000
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_reset_in_the_middle_of_a_request_costs_nothing(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    with relayed(collector, door) as (relay, endpoint):
+    with relayed(collector, scheme) as (relay, endpoint):
         relay.way = Way(reset_after_bytes=2000)
         with delivering(tmp_path, endpoint):
             emit(range(COUNT))
@@ -205,11 +205,11 @@ def test_half_an_answer_of_grpc_is_none_and_makes_no_second_copy(
     assert collector.duplicates > 0
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_an_answer_that_trickles_is_given_up_in_time(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
-    with relayed(collector, door) as (relay, endpoint):
+    with relayed(collector, scheme) as (relay, endpoint):
         relay.way = Way(pause_s=1.0)
         with delivering(tmp_path, endpoint):
             emit(range(COUNT))
@@ -220,13 +220,13 @@ def test_an_answer_that_trickles_is_given_up_in_time(
             assert_arrived(collector)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("how", ["cut", "freeze"])
 def test_a_connection_that_went_stale_is_made_anew(
-    tmp_path: Path, collector: FakeCollector, door: str, how: str
+    tmp_path: Path, collector: FakeCollector, scheme: str, how: str
 ) -> None:
     with (
-        relayed(collector, door) as (relay, endpoint),
+        relayed(collector, scheme) as (relay, endpoint),
         delivering(tmp_path, endpoint),
     ):
         for number in range(4):
@@ -236,25 +236,25 @@ def test_a_connection_that_went_stale_is_made_anew(
         assert_arrived(collector)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_lost_ack_makes_no_second_copy(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     collector.script(*[Reply(fault=Fault.LOST_ACK)] * 4)
-    with delivering(tmp_path, endpoint_of(collector, door)):
+    with delivering(tmp_path, endpoint_of(collector, scheme)):
         emit(range(COUNT))
         assert_arrived(collector)
     assert collector.is_script_done
     assert collector.duplicates > 0
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_storm_of_failures_passes(
-    tmp_path: Path, collector: FakeCollector, door: str, status: int
+    tmp_path: Path, collector: FakeCollector, scheme: str, status: int
 ) -> None:
     collector.always = Reply(status=status, details="later")
-    with delivering(tmp_path, endpoint_of(collector, door)):
+    with delivering(tmp_path, endpoint_of(collector, scheme)):
         # More in a row than open the breaker.
         for number in range(8):
             emit(range(number * 10, number * 10 + 10))
@@ -333,16 +333,16 @@ def test_a_wish_for_eternity_holds_up_neither_host_nor_exit(
         until(lambda: numbers_in(collector.events) == wanted)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_one_poisonous_event_in_512_is_found_and_set_aside(
-    tmp_path: Path, door: str
+    tmp_path: Path, scheme: str
 ) -> None:
     with FakeCollector(
         unreadable=lambda event: event["metadata"].get("data", {}).get("n") == 300
     ) as collector:
         # All of them in one batch.
         collector.script(Reply(status=503, details="later"))
-        with delivering(tmp_path, endpoint_of(collector, door), flush_interval=0.5):
+        with delivering(tmp_path, endpoint_of(collector, scheme), flush_interval=0.5):
             emit(range(512))
             until(lambda: chaukas.flush(0.5) and bool(chaukas.stats().dropped))
             settle(collector)
@@ -352,12 +352,12 @@ def test_one_poisonous_event_in_512_is_found_and_set_aside(
     [file] = (tmp_path / "spool" / "quarantine").iterdir()
     [entry] = map(json.loads, file.read_text().splitlines())
     assert json.loads(entry["event"])["metadata"]["data"] == {"n": 300}
-    assert entry["sink"] == door
+    assert entry["sink"] == scheme
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_events_that_the_collector_refuses_are_counted_with_its_reason(
-    tmp_path: Path, door: str
+    tmp_path: Path, scheme: str
 ) -> None:
     def refuse(event: Any) -> str:
         number = event["metadata"].get("data", {}).get("n", 1)
@@ -365,7 +365,7 @@ def test_events_that_the_collector_refuses_are_counted_with_its_reason(
 
     with (
         FakeCollector(refuse=refuse) as collector,
-        delivering(tmp_path, endpoint_of(collector, door)),
+        delivering(tmp_path, endpoint_of(collector, scheme)),
     ):
         emit(range(COUNT))
         settle(collector)
@@ -408,28 +408,28 @@ def test_a_grpc_message_never_grows_beyond_four_mebibytes(tmp_path: Path) -> Non
     assert sum(sizes) > 8 << 20
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_key_that_is_rotated_lets_everything_through(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     file = tmp_path / "key"
     file.write_text("ck-old\n")
     collector.keys = (KEY,)
-    with delivering(tmp_path, endpoint_of(collector, door), api_key_file=file):
+    with delivering(tmp_path, endpoint_of(collector, scheme), api_key_file=file):
         emit(range(COUNT))
         assert_held_back(collector)
         file.write_text(KEY)
         assert_arrived(collector)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_key_that_is_revoked_under_way_holds_everything_back(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     file = tmp_path / "key"
     file.write_text(KEY)
     collector.keys = (KEY,)
-    with delivering(tmp_path, endpoint_of(collector, door), api_key_file=file):
+    with delivering(tmp_path, endpoint_of(collector, scheme), api_key_file=file):
         emit(range(50))
         settle(collector)
         collector.keys = ("ck-new",)
@@ -506,7 +506,7 @@ def test_a_name_that_cannot_be_resolved_for_a_while_costs_nothing(
 
 
 def test_an_unknown_name_is_told_and_costs_nothing(tmp_path: Path) -> None:
-    for number, scheme in enumerate(DOORS):
+    for number, scheme in enumerate(SCHEMES):
         folder = tmp_path / str(number)
         with delivering(folder, f"{scheme}://collector.invalid:4317", timeout=5):
             emit(range(COUNT))
@@ -552,15 +552,15 @@ def bad_certificate(kind: str, authority: Authority, folder: Path) -> dict[str, 
     return Authority(folder, "stranger").issue()
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("kind", ["self-signed", "expired", "wrong host"])
 def test_a_certificate_that_cannot_be_trusted_gets_nothing_until_it_is_mended(
-    tmp_path: Path, authority: Authority, door: str, kind: str
+    tmp_path: Path, authority: Authority, scheme: str, kind: str
 ) -> None:
     good = authority.issue()
     bad = bad_certificate(kind, authority, tmp_path)
     with FakeCollector(**bad) as collector:
-        endpoint = endpoint_of(collector, door)
+        endpoint = endpoint_of(collector, scheme)
         with delivering(tmp_path, endpoint, ca_file=authority.ca_file, timeout=5):
             emit(range(COUNT))
             assert_held_back(collector)
@@ -571,9 +571,9 @@ def test_a_certificate_that_cannot_be_trusted_gets_nothing_until_it_is_mended(
             assert_arrived(collector)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_collector_that_is_restarted_again_and_again_loses_nothing(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     stop = threading.Event()
 
@@ -581,7 +581,7 @@ def test_a_collector_that_is_restarted_again_and_again_loses_nothing(
         while not stop.wait(0.1):
             collector.restart()
 
-    with delivering(tmp_path, endpoint_of(collector, door), timeout=2):
+    with delivering(tmp_path, endpoint_of(collector, scheme), timeout=2):
         restarting = threading.Thread(target=restart)
         restarting.start()
         for number in range(40):
@@ -670,9 +670,9 @@ class _Switch:
             relay.join(client)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_any_mixture_of_faults_loses_and_doubles_nothing(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     sys.stdout.write(f"CHAUKAS_TEST_SEED={SEED}\n")
     rng = random.Random(SEED)
@@ -684,7 +684,7 @@ def test_any_mixture_of_faults_loses_and_doubles_nothing(
         Reply(),
     ]
     collector.script(*rng.choices(replies, k=60))
-    with delivering(tmp_path, endpoint_of(collector, door), batch_size=32):
+    with delivering(tmp_path, endpoint_of(collector, scheme), batch_size=32):
         for number in range(100):
             emit(range(number * 10, number * 10 + 10))
             if rng.random() < 0.3:

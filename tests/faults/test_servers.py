@@ -19,7 +19,7 @@ import pytest
 
 from chaukas.testing import FakeCollector
 from tests.support.deliveries import (
-    DOORS,
+    SCHEMES,
     assert_each_once,
     begin,
     by_stream,
@@ -126,19 +126,19 @@ def serving(
 ) -> Iterator[Server]:
     """Run a server module on a socket that it inherits, until the block ends."""
     (folder / "service.py").write_text(dedent(app))
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as door:
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command_of(door.fileno(), command)],
+            [sys.executable, "-m", *command_of(listening.fileno(), command)],
             cwd=folder,
             # gunicorn keeps a socket of its own in the home folder.
             env=environment(folder, endpoint, HOME=str(folder), **environ),
-            pass_fds=[door.fileno()],
+            pass_fds=[listening.fileno()],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         try:
-            yield Server(process, door.getsockname()[1])
+            yield Server(process, listening.getsockname()[1])
         finally:
             if process.poll() is None:
                 process.kill()
@@ -181,15 +181,15 @@ def assert_all_told(collector: FakeCollector, count: int = REQUESTS) -> dict[str
     return assert_own_streams(collector.events)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("kind", ["sync", "gthread", "gevent"])
 def test_workers_of_gunicorn_deliver_what_they_record(
-    tmp_path: Path, collector: FakeCollector, kind: str, door: str
+    tmp_path: Path, collector: FakeCollector, kind: str, scheme: str
 ) -> None:
     pytest.importorskip("gunicorn")
     if kind == "gevent":
         pytest.importorskip("gevent")
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     with serving(tmp_path, endpoint, WSGI, *gunicorn(kind)) as server:
         server.wait_for_workers(3)
         server.ask(range(REQUESTS))
@@ -210,10 +210,10 @@ def assert_quiet_end(code: int, told: str) -> None:
     assert not [line for line in told.splitlines() if line.startswith("chaukas")]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_workers_that_gevent_patched_deliver_over_tls(
-    tmp_path: Path, when: str, door: str
+    tmp_path: Path, when: str, scheme: str
 ) -> None:
     pytest.importorskip("gunicorn")
     pytest.importorskip("gevent")
@@ -222,7 +222,7 @@ def test_workers_that_gevent_patched_deliver_over_tls(
         ca_file = str(authority.ca_file)
         with serving(
             tmp_path,
-            endpoint_of(collector, door),
+            endpoint_of(collector, scheme),
             PATCHED if when == "before" else WSGI,
             *gunicorn("gevent"),
             CHAUKAS_CA_FILE=ca_file,
@@ -232,17 +232,17 @@ def test_workers_that_gevent_patched_deliver_over_tls(
             code, told = server.end()
         assert_quiet_end(code, told)
         # What an exit in a hurry left, somebody else sends.
-        recover(tmp_path, endpoint_of(collector, door), ca_file=ca_file)
+        recover(tmp_path, endpoint_of(collector, scheme), ca_file=ca_file)
         assert_all_told(collector)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_worker_that_is_killed_loses_nothing_to_its_siblings(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     pytest.importorskip("gunicorn")
     spool = tmp_path / "spool"
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     collector.stop()
 
     def spooled() -> int:
@@ -297,13 +297,13 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_workers_of_uvicorn_deliver_what_they_record(
-    tmp_path: Path, collector: FakeCollector, door: str, loop: str
+    tmp_path: Path, collector: FakeCollector, scheme: str, loop: str
 ) -> None:
     pytest.importorskip("uvicorn")
     pytest.importorskip(loop)
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     command = ("uvicorn", "--workers", "3", "--loop", loop, "--log-level", "warning")
     with serving(tmp_path, endpoint, ASGI, *command) as server:
         server.wait_for_workers(3)
@@ -438,7 +438,7 @@ EXECUTOR = """
 """
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize(
     ("body", "count"), [(PROCESSES, 4), (POOL, 24), (EXECUTOR, 24)]
@@ -446,13 +446,13 @@ EXECUTOR = """
 def test_children_of_multiprocessing_deliver_what_they_record(
     tmp_path: Path,
     collector: FakeCollector,
-    door: str,
+    scheme: str,
     method: str,
     body: str,
     count: int,
 ) -> None:
     program = CHILDREN.format(method=method, body=body.strip())
-    process = begin(tmp_path, endpoint_of(collector, door), program)
+    process = begin(tmp_path, endpoint_of(collector, scheme), program)
     out, error = process.communicate(timeout=120)
     assert (process.returncode, out, error) == (0, "", "")
     assert_all_told(collector, count)
@@ -460,13 +460,13 @@ def test_children_of_multiprocessing_deliver_what_they_record(
     assert spools_in(tmp_path / "spool") == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_child_that_outlives_its_killed_parent_delivers_for_both(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     process = begin(
         tmp_path,
-        endpoint_of(collector, door),
+        endpoint_of(collector, scheme),
         """
         enable()
         chaukas.event("request", {"n": 0, "pid": os.getpid()})
@@ -493,13 +493,13 @@ def test_a_child_that_outlives_its_killed_parent_delivers_for_both(
     assert_each_once(collector.events)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_forks_while_events_are_being_sent_lose_and_double_nothing(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     process = begin(
         tmp_path,
-        endpoint_of(collector, door),
+        endpoint_of(collector, scheme),
         """
         enable()
         stop = threading.Event()
@@ -532,13 +532,13 @@ def test_forks_while_events_are_being_sent_lose_and_double_nothing(
     assert spools_in(tmp_path / "spool") == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_forks_while_chaukas_loads_what_it_needs_harm_no_child(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     process = begin(
         tmp_path,
-        endpoint_of(collector, door),
+        endpoint_of(collector, scheme),
         """
         enable()
         chaukas.event("boot", {"pid": os.getpid()})

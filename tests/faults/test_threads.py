@@ -19,7 +19,7 @@ import chaukas
 from chaukas.sdk.system.clock import SystemClock
 from chaukas.testing import FakeCollector
 from tests.support.deliveries import (
-    DOORS,
+    SCHEMES,
     begin,
     data_of,
     delivering,
@@ -45,9 +45,9 @@ def collector() -> Iterator[FakeCollector]:
         yield running
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_64_threads_tasks_and_executors_at_once_lose_nothing(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     go = threading.Event()
 
@@ -64,7 +64,7 @@ def test_64_threads_tasks_and_executors_at_once_lose_nothing(
     async def tasks() -> None:
         await asyncio.gather(*(in_task(number) for number in range(80)))
 
-    with delivering(tmp_path, endpoint_of(collector, door), timeout=10):
+    with delivering(tmp_path, endpoint_of(collector, scheme), timeout=10):
         threads = [threading.Thread(target=in_thread, args=(n,)) for n in range(64)]
         for thread in threads:
             thread.start()
@@ -81,9 +81,9 @@ def test_64_threads_tasks_and_executors_at_once_lose_nothing(
     assert numbers_in(collector.events) == list(range(5000))
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_loops_that_nest_close_and_never_end_lose_nothing(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     uvloop = pytest.importorskip("uvloop")
 
@@ -101,7 +101,7 @@ def test_loops_that_nest_close_and_never_end_lose_nothing(
         await asyncio.to_thread(in_a_loop, asyncio.new_event_loop, 1)
         chaukas.event("n", {"n": 2})
 
-    with delivering(tmp_path, endpoint_of(collector, door), timeout=10):
+    with delivering(tmp_path, endpoint_of(collector, scheme), timeout=10):
         in_a_loop(asyncio.new_event_loop, 0)
         asyncio.run(nested())
         for number in range(3, 10):
@@ -116,15 +116,15 @@ def test_loops_that_nest_close_and_never_end_lose_nothing(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_programs_patched_by_gevent_deliver(
-    tmp_path: Path, collector: FakeCollector, door: str, when: str
+    tmp_path: Path, collector: FakeCollector, scheme: str, when: str
 ) -> None:
     pytest.importorskip("gevent")
     places = {"before": "", "after": "", when: "monkey.patch_all()"}
     process = begin(
         tmp_path,
-        endpoint_of(collector, door),
+        endpoint_of(collector, scheme),
         f"""
         from gevent import monkey
         {places["before"]}
@@ -151,9 +151,9 @@ def test_programs_patched_by_gevent_deliver(
     assert numbers_in(collector.events) == list(range(200))
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_what_records_while_something_is_being_recorded_does_no_harm(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     class Emitting(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -178,7 +178,7 @@ def test_what_records_while_something_is_being_recorded_does_no_harm(
     try:
         collector.always = None
         with delivering(
-            tmp_path, endpoint_of(collector, door), redact=redact, timeout=10
+            tmp_path, endpoint_of(collector, scheme), redact=redact, timeout=10
         ):
             signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
             emit(range(500))
@@ -210,9 +210,9 @@ def test_a_second_configuration_changes_nothing_under_way(
         assert other.requests == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_enabling_and_disabling_while_threads_record_leaves_nothing_behind(
-    tmp_path: Path, collector: FakeCollector, door: str
+    tmp_path: Path, collector: FakeCollector, scheme: str
 ) -> None:
     stop = threading.Event()
     sent = [0] * 4
@@ -223,7 +223,7 @@ def test_enabling_and_disabling_while_threads_record_leaves_nothing_behind(
             sent[index] += 1
             stop.wait(0.001)
 
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
@@ -263,11 +263,11 @@ def test_a_frozen_disk_holds_up_neither_host_nor_exit(
         pass
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_clock_that_leaps_by_a_day_changes_no_delivery(
     tmp_path: Path,
     collector: FakeCollector,
-    door: str,
+    scheme: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real_ns = time.time_ns
@@ -276,7 +276,7 @@ def test_a_clock_that_leaps_by_a_day_changes_no_delivery(
     monkeypatch.setattr(
         SystemClock, "time_ns", staticmethod(lambda: real_ns() + leap_s * 10**9)
     )
-    endpoint = endpoint_of(collector, door)
+    endpoint = endpoint_of(collector, scheme)
     with delivering(tmp_path, endpoint):
         for number, leap in enumerate((0, 86_400, -86_400, 0)):
             leap_s = leap

@@ -70,7 +70,7 @@ def test_both_import_paths_give_the_same_names():
 
 
 class TestHttp:
-    """The HTTP door."""
+    """The address for HTTP."""
 
     def test_health_and_capabilities(self, collector):
         assert ask(collector, "GET", "/healthz")[0] == 200
@@ -197,7 +197,7 @@ class TestHttp:
 
 
 class TestGrpc:
-    """The gRPC door."""
+    """The address for gRPC."""
 
     @pytest.mark.parametrize(
         "service",

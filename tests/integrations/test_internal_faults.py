@@ -55,7 +55,14 @@ from chaukas.sdk.testing import capture_events
 from loopback import Fail, ModelServer, Text
 from tests.support import scenarios
 from tests.support.agent_runs import Mode, outcome_of, run_in, say
-from tests.support.talks import answered, asked, called, spoken, talk, turn
+from tests.support.realtime_conversations import (
+    answered,
+    asked,
+    called,
+    spoken,
+    talk,
+    turn,
+)
 from tests.support.trees import only
 
 if TYPE_CHECKING:

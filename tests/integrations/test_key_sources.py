@@ -30,7 +30,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["http", "grpc"])
-def door(request: pytest.FixtureRequest) -> str:
+def scheme(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
@@ -40,8 +40,8 @@ def collector() -> Iterator[FakeCollector]:
         yield running
 
 
-def sink_of(collector: FakeCollector, door: str, **options: Any) -> Any:
-    if door == "grpc":
+def sink_of(collector: FakeCollector, scheme: str, **options: Any) -> Any:
+    if scheme == "grpc":
         return GrpcSink(collector.grpc_endpoint, **options)
     return HttpSink(collector.endpoint, **options)
 
@@ -56,17 +56,17 @@ def said(sink: Any) -> str:
 
 
 def test_without_a_key_the_line_says_that_none_was_sent_and_how_to_set_one(
-    collector: FakeCollector, door: str
+    collector: FakeCollector, scheme: str
 ) -> None:
-    line = said(sink_of(collector, door))
+    line = said(sink_of(collector, scheme))
     assert "and none was sent, as none is set" in line
     assert line.endswith("Set CHAUKAS_API_KEY or CHAUKAS_API_KEY_FILE.")
 
 
 def test_a_wrong_key_of_a_function_is_mended_in_the_function(
-    collector: FakeCollector, door: str
+    collector: FakeCollector, scheme: str
 ) -> None:
-    line = said(sink_of(collector, door, api_key=lambda: "wrong"))
+    line = said(sink_of(collector, scheme, api_key=lambda: "wrong"))
     assert line.endswith("Correct what the function given as api_key returns.")
 
 
@@ -87,21 +87,21 @@ class Strange(BaseException):
     "error", [ZeroDivisionError("sk-x"), SystemExit("sk-x"), Strange("sk-x")]
 )
 def test_a_function_that_raises_is_what_has_to_be_mended(
-    collector: FakeCollector, door: str, error: BaseException
+    collector: FakeCollector, scheme: str, error: BaseException
 ) -> None:
     def source() -> str:
         raise error
 
-    line = said(sink_of(collector, door, api_key=source))
+    line = said(sink_of(collector, scheme, api_key=source))
     assert f"(its function raised {type(error).__name__})" in line
     assert line.endswith("Correct the function that was given as api_key.")
     assert "sk-x" not in line
 
 
 def test_a_missing_file_is_what_has_to_be_mended(
-    collector: FakeCollector, door: str, tmp_path: Path
+    collector: FakeCollector, scheme: str, tmp_path: Path
 ) -> None:
-    line = said(sink_of(collector, door, api_key_file=tmp_path / "key"))
+    line = said(sink_of(collector, scheme, api_key_file=tmp_path / "key"))
     assert line.endswith("Correct that file, or name another one as api_key_file.")
 
 
@@ -112,7 +112,7 @@ def earlier_s() -> float:
 
 def test_a_function_that_hangs_is_told_once_and_costs_no_event(
     collector: FakeCollector,
-    door: str,
+    scheme: str,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -123,14 +123,14 @@ def test_a_function_that_hangs_is_told_once_and_costs_no_event(
         go_on.wait()
         return "right"
 
-    sink = sink_of(collector, door, api_key=source, monotonic=earlier_s)
+    sink = sink_of(collector, scheme, api_key=source, monotonic=earlier_s)
     pipe = spooled(tmp_path, sink)
     pipe.put(LINE[:-1])
     assert asked.wait(60)
     # The next event wakes the thread that watches, which else rests for 10 s.
     pipe.put(orjson.dumps(event("SYSTEM", 2)))
     until(lambda: bool(caplog.messages))
-    assert pipe.stats().errors == {door: caplog.messages[0]}
+    assert pipe.stats().errors == {scheme: caplog.messages[0]}
     for _ in range(3):
         # It is known that there is no use in waiting.
         assert not pipe.flush(60.0)
@@ -145,7 +145,7 @@ def test_a_function_that_hangs_is_told_once_and_costs_no_event(
 
 
 def test_a_key_that_comes_soon_is_not_told_of(
-    collector: FakeCollector, door: str
+    collector: FakeCollector, scheme: str
 ) -> None:
     go_on = threading.Event()
 
@@ -153,7 +153,7 @@ def test_a_key_that_comes_soon_is_not_told_of(
         go_on.wait()
         return "right"
 
-    sink = sink_of(collector, door, api_key=source)
+    sink = sink_of(collector, scheme, api_key=source)
     sending = threading.Thread(target=sink.send, args=([LINE],))
     sending.start()
     until(lambda: sink.overdue(time.monotonic() + 11.0) != "")
@@ -167,10 +167,10 @@ def test_a_key_that_comes_soon_is_not_told_of(
 
 @pytest.mark.fault
 def test_a_program_whose_key_never_comes_ends_and_leaves_its_events_to_the_next(
-    tmp_path: Path, door: str
+    tmp_path: Path, scheme: str
 ) -> None:
     with FakeCollector() as collector:
-        endpoint = collector.endpoint if door == "http" else collector.grpc_endpoint
+        endpoint = collector.endpoint if scheme == "http" else collector.grpc_endpoint
         process = begin(
             tmp_path,
             endpoint,

@@ -95,14 +95,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("door", ["endpoint", "grpc_endpoint"])
+@pytest.mark.parametrize("setting", ["endpoint", "grpc_endpoint"])
 def test_a_traced_program_sees_its_own_requests_and_none_of_ours(
-    site: Path, tmp_path: Path, door: str
+    site: Path, tmp_path: Path, setting: str
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text(dedent(PROGRAM))
     done = subprocess.run(
-        [sys.executable, str(program), door, str(tmp_path / "spool")],
+        [sys.executable, str(program), setting, str(tmp_path / "spool")],
         env={
             **os.environ,
             "PYTHONPATH": f"{site}{os.pathsep}{ROOT}",

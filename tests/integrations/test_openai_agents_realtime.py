@@ -43,7 +43,7 @@ import chaukas.sdk
 from chaukas.sdk.testing import FakeClock, capture_events
 from loopback.realtime import Broken, Called, RealtimeServer, Said
 from tests.support.agent_runs import Recording, outcome_of, record, say
-from tests.support.talks import (
+from tests.support.realtime_conversations import (
     answered,
     asked,
     audio,

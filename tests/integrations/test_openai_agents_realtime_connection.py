@@ -17,7 +17,7 @@ from agents.realtime.model_events import (
 
 from loopback.realtime import HungUp, RealtimeServer, Said
 from tests.support.agent_runs import Recording, record
-from tests.support.talks import asked, audio, spoken, talk, turn
+from tests.support.realtime_conversations import asked, audio, spoken, talk, turn
 from tests.support.trees import named, only, tree, tree_of
 
 

@@ -1,5 +1,5 @@
 """
-The whole way of events: from the front door, through the spool, to collectors.
+The whole way of events: from the public functions, through the spool, to collectors.
 
 What is asked here is what a user asks: did all arrive, and do the counts add up.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = (
-    "DOORS",
+    "SCHEMES",
     "assert_each_once",
     "begin",
     "by_stream",
@@ -42,12 +42,12 @@ __all__ = (
 )
 
 ROOT = Path(__file__).parents[2]
-DOORS = ("http", "grpc")
+SCHEMES = ("http", "grpc")
 
 
-def endpoint_of(collector: FakeCollector, door: str) -> str:
+def endpoint_of(collector: FakeCollector, scheme: str) -> str:
     """Return where a collector takes events by this protocol."""
-    return collector.endpoint if door == "http" else collector.grpc_endpoint
+    return collector.endpoint if scheme == "http" else collector.grpc_endpoint
 
 
 def port_of(endpoint: str) -> int:

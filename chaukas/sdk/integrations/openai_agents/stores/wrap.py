@@ -148,7 +148,7 @@ class Stores:
                 subclasses=True,
                 min_version="0.6.6",
             ),
-            # An encrypted session comes in by this door.
+            # An encrypted session comes in here.
             Patch(
                 f"{_COMPACTION}._run_compaction",
                 run_compaction,

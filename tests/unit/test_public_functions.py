@@ -1,4 +1,4 @@
-"""The front door: what a user calls, and what it does to the process."""
+"""The public functions: what a user calls, and what it does to the process."""
 
 from __future__ import annotations
 
@@ -1230,7 +1230,7 @@ def test_the_published_spec_lives_beside_us(order: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_importing_the_front_door_loads_nothing_heavy() -> None:
+def test_importing_chaukas_loads_nothing_heavy() -> None:
     done = python(
         "import sys, chaukas.sdk\n"
         "heavy = {'agents', 'asyncio', 'genai_prices', 'google.protobuf', 'grpc',"
